@@ -1,0 +1,49 @@
+# Needs Python >= 3.11 and make; everything else is installed where it is missing.
+
+PYTHON ?= python3
+STACK ?= dev
+
+PYTHON_HERE := .venv/bin/python
+PACKAGES := .venv/.packages
+TOOLS := .venv/.tools
+
+.DEFAULT_GOAL := help
+.PHONY: help rehearse rehearse-destroy test lint format clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+rehearse: $(PACKAGES) ## run the stack STACK (dev) through the real engine, against the stand-in
+	@$(PYTHON_HERE) -m rehearsal up --stack $(STACK)
+
+rehearse-destroy: $(PACKAGES) ## tear the rehearsed stack down
+	@$(PYTHON_HERE) -m rehearsal destroy --stack $(STACK)
+
+test: $(PACKAGES) ## run every test
+	@$(PYTHON_HERE) -m rehearsal engine
+	@$(PYTHON_HERE) -m pytest
+
+lint: $(TOOLS) ## check style and types
+	@$(PYTHON_HERE) -m ruff check
+	@$(PYTHON_HERE) -m ruff format --check
+	@$(PYTHON_HERE) -m pyright
+
+format: $(TOOLS) ## rewrite the code in the project's style
+	@$(PYTHON_HERE) -m ruff check --fix
+	@$(PYTHON_HERE) -m ruff format
+
+clean: ## remove what was installed and rehearsed here (the engine stays in the user's cache)
+	@rm -rf .venv .rehearsal .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PACKAGES): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Choose another one: make PYTHON=...")'
+	@echo "Installing what the program needs into .venv (about a minute, once) ..."
+	@$(PYTHON) -m venv .venv
+	@$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(TOOLS): requirements-dev.txt $(PACKAGES)
+	@echo "Installing the tools for developing into .venv (once) ..."
+	@$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,116 @@
+"""Multi-cluster layer-4 load balancing with Azure Kubernetes Fleet Manager.
+
+Regional clusters in peered networks join a fleet; the app is placed from its hub into every region; one address, on the
+entry region's cluster, balances over the pods of all of them.
+"""
+
+from pathlib import Path
+
+import pulumi
+from pulumi_azure_native import authorization
+
+import settings
+from components.fleet_hub import FleetHub, FleetHubArgs, MemberArgs
+from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
+from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
+from components.regional_cluster import NodePoolArgs, RegionalCluster, RegionalClusterArgs
+from components.roles import Principal
+
+stack = settings.load()
+
+deployer = Principal(authorization.get_client_config_output().object_id, stack.access.deployer_type)
+admins = {"deployer": deployer} | {
+    f"admin-{admin.object_id}": Principal(admin.object_id, admin.type) for admin in stack.access.hub_admins
+}
+
+clusters = {
+    region.name: RegionalCluster(
+        region.name,
+        RegionalClusterArgs(
+            location=region.location,
+            resource_group_name=region.resource_group,
+            virtual_network_name=region.virtual_network,
+            address_space=str(region.address_space),
+            subnet_name=region.subnet,
+            node_subnet=str(region.node_subnet),
+            cluster_name=region.cluster,
+            service_cidr=str(region.service_cidr),
+            dns_service_ip=str(region.dns_service_ip),
+            node_pool=NodePoolArgs(
+                vm_size=region.node_pool.vm_size,
+                max_pods=region.node_pool.max_pods,
+                count=region.node_pool.count,
+                min_count=region.node_pool.min_count,
+                max_count=region.node_pool.max_count,
+                zones=region.node_pool.zones,
+            ),
+            tier=stack.clusters.tier,
+            kubelogin_mode=stack.access.kubelogin_mode,
+            app_routing=stack.clusters.app_routing,
+            entra_id_admins=admins if stack.clusters.entra_id else None,
+            kubernetes_version=region.kubernetes_version,
+            ssh_public_key=region.ssh_public_key,
+            tags=stack.tags or None,
+        ),
+    )
+    for region in stack.regions
+}
+
+networks = PeeredNetworks(
+    "mesh",
+    PeeredNetworksArgs(
+        {
+            region.name: PeeredNetwork(
+                clusters[region.name].virtual_network, region.resource_group, clusters[region.name].subnet
+            )
+            for region in stack.regions
+        }
+    ),
+)
+
+fleet = FleetHub(
+    "hub",
+    FleetHubArgs(
+        location=stack.fleet.location,
+        resource_group_name=stack.fleet.resource_group,
+        fleet_name=stack.fleet.name,
+        members={
+            region.name: MemberArgs(region.cluster, clusters[region.name].cluster.id, region.update_group)
+            for region in stack.regions
+        },
+        admins=admins,
+        kubelogin_mode=stack.access.kubelogin_mode,
+        dns_prefix=stack.fleet.hub.dns_prefix,
+        vm_size=stack.fleet.hub.vm_size,
+        tags=stack.tags or None,
+    ),
+)
+
+entry = clusters[stack.app.entry_region]
+app = MultiClusterApp(
+    "app",
+    MultiClusterAppArgs(
+        namespace=stack.app.namespace,
+        service=stack.app.service,
+        manifests=Path(__file__).parent / "manifests",
+        replicas=stack.app.replicas,
+        ingress=stack.clusters.app_routing,
+        internal=stack.app.internal,
+        locations=[region.location for region in stack.regions],
+        hub=fleet.kubernetes,
+        fleet=fleet.fleet,
+        members=list(fleet.members.values()),
+        entry=entry.kubernetes,
+        entry_cluster=entry.cluster,
+        peerings=networks.peerings,
+    ),
+)
+
+pulumi.export("externalIp", app.external_ip)
+pulumi.export("url", app.url)
+pulumi.export("fleetId", fleet.fleet.id)
+pulumi.export("clusterIds", {name: cluster.cluster.id for name, cluster in clusters.items()})
+pulumi.export("memberNames", [member.name for member in fleet.members.values()])
+pulumi.export("entryRegion", stack.app.entry_region)
+pulumi.export("hubKubeconfig", fleet.kubeconfig)
+pulumi.export("kubeconfigs", pulumi.Output.secret({name: cluster.kubeconfig for name, cluster in clusters.items()}))

@@ -1,0 +1,1 @@
+"""The pattern's parts, each a component resource in a file of its own."""

@@ -1,0 +1,43 @@
+"""How the program logs in to a Kubernetes API server."""
+
+import base64
+from itertools import pairwise
+from typing import Any, Final, Literal
+
+import pulumi
+import yaml
+
+KubeloginMode = Literal["azurecli", "workloadidentity", "spn", "msi"]
+"""The logins of kubelogin that need nobody at the keyboard."""
+
+# The flags that `kubelogin convert-kubeconfig` carries over from an Entra ID kubeconfig, for each mode
+# (Azure/kubelogin, pkg/internal/converter/convert.go); the rest of what a login needs comes from its environment.
+_KEPT_FLAGS: Final[dict[KubeloginMode, tuple[str, ...]]] = {
+    "azurecli": ("--server-id",),
+    "workloadidentity": ("--server-id",),
+    "spn": ("--server-id", "--client-id", "--tenant-id", "--environment"),
+    "msi": ("--server-id",),
+}
+
+
+def unattended(credential: pulumi.Output[str], mode: KubeloginMode) -> pulumi.Output[str]:
+    """Decode a kubeconfig as Azure lists it, for use without a person: always a secret.
+
+    Args:
+        credential: base64, as in `kubeconfigs[0].value` of a credentials listing; Azure does not mark it secret.
+        mode: the login that replaces Azure's default, which asks for a code in a browser. A kubeconfig with a
+            client certificate (local accounts) needs no login and stays as it is.
+    """
+    return pulumi.Output.secret(credential).apply(lambda value: with_login(base64.b64decode(value).decode(), mode))
+
+
+def with_login(kubeconfig: str, mode: KubeloginMode) -> str:
+    """Give every user of a kubeconfig that logs in through kubelogin the login `mode`."""
+    config: dict[str, Any] = yaml.safe_load(kubeconfig)
+    for user in config["users"]:
+        login = user["user"].get("exec")
+        if login and "kubelogin" in login["command"]:
+            values = dict(pairwise(login["args"]))
+            kept = [part for flag in _KEPT_FLAGS[mode] if flag in values for part in (flag, values[flag])]
+            login["args"] = ["get-token", "--login", mode, *kept]
+    return yaml.safe_dump(config, sort_keys=False)

@@ -1,0 +1,85 @@
+"""The networks of all regions as one: every pod can reach every other."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+import pulumi
+from pulumi_azure_native import network
+
+from components.retries import NETWORK_BUSY, retry
+
+
+@dataclass(frozen=True)
+class PeeredNetwork:
+    """One network of the mesh.
+
+    Attributes:
+        virtual_network: the VNet.
+        resource_group_name: the group it is in.
+        subnet: its subnet, which must be written before a peering starts.
+    """
+
+    virtual_network: network.VirtualNetwork
+    resource_group_name: pulumi.Input[str]
+    subnet: network.Subnet
+
+
+@dataclass(frozen=True)
+class PeeredNetworksArgs:
+    """The networks to be peered, by the name of their region. Their ranges must not overlap."""
+
+    networks: Mapping[str, PeeredNetwork]
+
+
+class PeeredNetworks(pulumi.ComponentResource):
+    """A full mesh of peerings in both directions.
+
+    Attributes:
+        peerings: every peering; traffic between two networks needs both directions.
+    """
+
+    peerings: list[network.VirtualNetworkPeering]
+
+    def __init__(self, name: str, args: PeeredNetworksArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("fleet-l4-lb:index:PeeredNetworks", name, {}, opts)
+        busy = retry(f"{name}-retry", *NETWORK_BUSY)
+        self.peerings = []
+        latest: dict[str, network.VirtualNetworkPeering] = {}
+        for here, there in chain.from_iterable(((a, b), (b, a)) for a, b in _tournament(list(args.networks))):
+            local, remote = args.networks[here], args.networks[there]
+            peering = network.VirtualNetworkPeering(
+                f"{name}-{here}-to-{there}",
+                resource_group_name=local.resource_group_name,
+                virtual_network_name=local.virtual_network.name,
+                virtual_network_peering_name=f"{here.capitalize()}To{there.capitalize()}Peering",
+                remote_virtual_network=network.SubResourceArgs(id=remote.virtual_network.id),
+                allow_virtual_network_access=True,
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    deleted_with=local.virtual_network,
+                    # Azure refuses a peering while either network is being written, be it a subnet or another
+                    # peering (pulumi/pulumi-azure-native issue 4340): one after the other on each network.
+                    depends_on=[
+                        local.subnet,
+                        remote.subnet,
+                        *(latest[region] for region in (here, there) if region in latest),
+                    ],
+                    hooks=busy,
+                ),
+            )
+            latest[here] = latest[there] = peering
+            self.peerings.append(peering)
+        self.register_outputs({})
+
+
+def _tournament(regions: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield every pair once, in rounds in which each region appears once: n regions need n - 1 rounds, not n²/2."""
+    # The circle method: one stays, the others move on by one seat each round; an odd one out sits the round out.
+    first, *ring = [*regions, *([""] * (len(regions) % 2))] or [""]
+    for _ in ring:
+        seats = [first, *ring]
+        for a, b in zip(seats, reversed(seats[len(seats) // 2 :]), strict=False):
+            if a and b:
+                yield (a, b)
+        ring = [ring[-1], *ring[:-1]]

@@ -1,0 +1,276 @@
+"""What an API server refuses, and what it fills in."""
+
+import base64
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from rehearsal.kinds import HUB, Kind, find_kind
+from rehearsal.objects import ApiError, Object, child, deleting, name_of, namespace_of
+
+if TYPE_CHECKING:
+    from rehearsal.apiserver import Cluster
+
+# Object names: kubernetes.io/docs/concepts/overview/working-with-objects/names; texts: apimachinery validation.go.
+_LABEL: Final = (
+    re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"),
+    63,
+    (
+        "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
+        "with an alphanumeric character"
+    ),
+)
+_SUBDOMAIN: Final = (
+    re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"),
+    253,
+    (
+        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
+        "and end with an alphanumeric character"
+    ),
+)
+_SERVICE: Final = (
+    re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?"),
+    63,
+    (
+        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
+        "character, and end with an alphanumeric character"
+    ),
+)
+# Fields that cannot be updated (Kubernetes API validation, v1.34); for the placement, the rule in its CRD.
+_IMMUTABLE: Final = {
+    "Deployment.apps": ("selector",),
+    "StatefulSet.apps": ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates"),
+    "DaemonSet.apps": ("selector",),
+    "Job.batch": ("selector", "template", "completions"),
+}
+_PLACEMENT: Final = "ClusterResourcePlacement.placement.kubernetes-fleet.io"
+_RESERVED: Final = ("fleet-", "kube-")
+# The policy's name in Azure/fleet v0.18.9 pkg/admissionpolicymanager/podsnreplicasets.go.
+POD_POLICY: Final = "deny-pods-and-replicasets-outside-reserved-namespaces"
+
+
+def check(cluster: "Cluster", kind: Kind, item: Object, user: str) -> None:
+    """Refuse a new or changed object that this cluster does not take.
+
+    Raises:
+        ApiError: with the API server's message.
+    """
+    _check_name(kind, name_of(item))
+    if kind.key == "MultiClusterService.networking.fleet.azure.com":
+        _check_multi_cluster_service(kind, item)
+    if cluster.role != HUB:
+        return
+    if kind.key in ("Pod", "ReplicaSet.apps") and not namespace_of(item).startswith(_RESERVED):
+        raise ApiError("Forbidden", pod_denial(kind.resource, name_of(item)))
+    if user:
+        _check_guard_rail(kind, item, user)
+    if kind.key == _PLACEMENT:
+        _check_placement(item)
+
+
+def pod_denial(resource: str, name: str) -> str:
+    """Return the hub's refusal of pods and ReplicaSets (Azure/fleet v0.18.9 podsnreplicasets.go:112-160)."""
+    return (
+        f"{resource} \"{name}\" is forbidden: ValidatingAdmissionPolicy '{POD_POLICY}' with binding "
+        f"'{POD_POLICY}-binding' denied request: creating pods and replicas is disallowed in the fleet hub cluster"
+    )
+
+
+def check_immutable(kind: Kind, live: Object, merged: Object) -> None:
+    """Refuse a change of a field that is fixed at creation.
+
+    Raises:
+        ApiError: with the API server's message.
+    """
+    old, new = child(live, "spec"), child(merged, "spec")
+    for field in _IMMUTABLE.get(kind.key, ()):
+        if old.get(field) != new.get(field):
+            raise _invalid(kind, merged, f"spec.{field}: Invalid value: {new.get(field)}: field is immutable")
+    if kind.key == "Service" and new.get("clusterIP") and old.get("clusterIP") != new.get("clusterIP"):
+        raise _invalid(
+            kind, merged, f'spec.clusterIPs[0]: Invalid value: ["{new["clusterIP"]}"]: may not change once set'
+        )
+    if kind.key == _PLACEMENT and _placement_type(old) != _placement_type(new):
+        raise _invalid(kind, merged, 'spec.policy: Invalid value: "object": placement type is immutable')
+
+
+def check_delete(cluster: "Cluster", kind: Kind, item: Object, user: str) -> None:
+    """Refuse the deletion of a member with live exports (fleet v0.18.9 membercluster_validating_webhook.go:50-79).
+
+    Raises:
+        ApiError: with the webhook's message.
+    """
+    if kind.key == "Namespace" and name_of(item) in ("default", "kube-system"):
+        raise ApiError("Forbidden", f'namespaces "{name_of(item)}" is forbidden: this namespace may not be deleted')
+    if not user or kind.key != "MemberCluster.cluster.kubernetes-fleet.io":
+        return
+    if child(item["spec"], "deleteOptions").get("validationMode") == "Skip":
+        return
+    for export in cluster.objects("InternalServiceExport.networking.fleet.azure.com"):
+        if namespace_of(export) == f"fleet-member-{name_of(item)}" and not deleting(export):
+            reference = export["spec"]["serviceReference"]["namespacedName"]
+            raise ApiError(
+                "Forbidden",
+                'admission webhook "fleet.membercluster.validating" denied the request: Please delete serviceExport '
+                f"{reference} in the member cluster before leaving, request is denied",
+            )
+
+
+def normalise(item: Object) -> None:
+    """Write a Secret's `stringData` as the `data` that the API server keeps."""
+    if item["kind"] == "Secret" and (plain := item.pop("stringData", None)):
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
+        item["data"] = child(item, "data") | encoded
+
+
+def complete(cluster: "Cluster", kind: Kind, item: Object, live: Object | None) -> None:
+    """Fill in the defaults that other parts of the cloud or the program read."""
+    match kind.key:
+        case "Namespace":
+            item["metadata"]["labels"] = child(item["metadata"], "labels") | {
+                "kubernetes.io/metadata.name": name_of(item)
+            }
+            item.setdefault("spec", {"finalizers": ["kubernetes"]})
+            item.setdefault("status", {"phase": "Active"})
+        case "Secret":
+            item.setdefault("type", "Opaque")
+        case "Deployment.apps" | "StatefulSet.apps":
+            item["spec"].setdefault("replicas", 1)
+        case "Service":
+            _complete_service(cluster, item, live)
+        case _ if kind.key == _PLACEMENT:
+            item["spec"].setdefault("revisionHistoryLimit", 10)
+            item["spec"].setdefault("statusReportingScope", "ClusterScopeOnly")
+        case _:
+            pass
+
+
+def _complete_service(cluster: "Cluster", item: Object, live: Object | None) -> None:
+    spec = item["spec"]
+    spec.setdefault("type", "ClusterIP")
+    if spec["type"] == "ExternalName":
+        return
+    if not spec.get("clusterIP"):
+        spec["clusterIP"] = (live or {}).get("spec", {}).get("clusterIP") or cluster.free_service_address()
+    spec["clusterIPs"] = [spec["clusterIP"]]
+    exposed = spec["type"] in ("NodePort", "LoadBalancer")
+    before = {port["port"]: port.get("nodePort") for port in (live or {}).get("spec", {}).get("ports", ())}
+    used = {
+        port.get("nodePort") for service in cluster.objects("Service") for port in service["spec"].get("ports") or ()
+    }
+    for port in spec.get("ports") or ():
+        port.setdefault("protocol", "TCP")
+        port.setdefault("targetPort", port["port"])
+        if exposed and not port.get("nodePort"):
+            # 30000-32767 is Kubernetes' range of node ports.
+            free = next(number for number in range(30000, 32768) if number not in used)
+            port["nodePort"] = before.get(port["port"]) or free
+            used.add(port["nodePort"])
+    if exposed:
+        spec.setdefault("externalTrafficPolicy", "Cluster")
+    item.setdefault("status", {"loadBalancer": {}})
+
+
+def _check_name(kind: Kind, name: str) -> None:
+    pattern, length, rule = _SERVICE if kind.key == "Service" else _LABEL if kind.key == "Namespace" else _SUBDOMAIN
+    problem = rule if not pattern.fullmatch(name) else f"must be no more than {length} characters"
+    if problem is not rule and len(name) <= length:
+        return
+    quoted = f'{kind.key} "{name}" is invalid: metadata.name: Invalid value: "{name}": {problem}'
+    raise ApiError("Invalid", quoted)
+
+
+def _check_multi_cluster_service(kind: Kind, item: Object) -> None:
+    # fleet-networking v0.3.25 api/v1alpha1/multiclusterservice_types.go:22-29.
+    name = child(child(item, "spec"), "serviceImport").get("name")
+    if not name:
+        raise _invalid(kind, item, "spec.serviceImport.name: Required value")
+    pattern, length, _ = _SERVICE
+    if not pattern.fullmatch(name) or len(name) > length:
+        rule = f"spec.serviceImport.name in body should match '^({pattern.pattern})$'"
+        raise _invalid(kind, item, f'spec.serviceImport.name: Invalid value: "{name}": {rule}')
+
+
+def _check_guard_rail(kind: Kind, item: Object, user: str) -> None:
+    # fleet v0.18.9 pkg/webhook/validation/uservalidation.go:57-78: these belong to the fleet's own controllers.
+    name = name_of(item)
+    space = name if kind.key == "Namespace" else namespace_of(item)
+    if not space.startswith(_RESERVED) and kind.key != "MemberCluster.cluster.kubernetes-fleet.io":
+        return
+    webhook = "namespace" if kind.key == "Namespace" else "fleetmembernamespacedresources"
+    if kind.key.startswith("MemberCluster"):
+        webhook = "membercluster"
+    elif kind.key != "Namespace" and not space.startswith("fleet-member-"):
+        webhook = "fleetsystemnamespacedresources" if space.startswith("fleet-") else "kubenamespacedresources"
+    raise ApiError(
+        "Forbidden",
+        f"admission webhook \"fleet.{webhook}.guardrail.validating\" denied the request: user: '{user}' in "
+        f"'groups: [system:authenticated]' is not allowed to CREATE resource {item['apiVersion']}, Kind={kind.name}/: "
+        f"{namespace_of(item)}/{name}",
+    )
+
+
+def _check_placement(item: Object) -> None:
+    # fleet v0.18.9 pkg/utils/validator/placement.go:130-340.
+    spec: dict[str, Any] = child(item, "spec")
+    policy: dict[str, Any] = child(spec, "policy")
+    problems: list[str] = []
+    length = 63
+    if len(name_of(item)) > length:
+        problems.append(f"the name field cannot have length exceeding {length}")
+    for selector in spec.get("resourceSelectors") or ():
+        if selector.get("name") and selector.get("labelSelector"):
+            problems.append(f"the labelSelector and name fields are mutually exclusive in selector {selector}")
+        api_version = "/".join(part for part in (selector["group"], selector["version"]) if part)
+        if not (kind := find_kind(api_version, selector["kind"], HUB)):
+            missing = f'no matches for kind "{selector["kind"]}" in version "{api_version}"'
+            problems.append(f"failed to get GVR of the selector: {missing}")
+        elif kind.namespaced:
+            problems.append(
+                "the resource is not found in schema (please retry) or it is not a cluster scoped resource: "
+                f"{api_version}, Kind={kind.name}"
+            )
+    if problem := _policy_problem(policy):
+        problems.append(f"the placement policy field is invalid: {problem}")
+    if not spec.get("resourceSelectors"):
+        raise ApiError(
+            "Invalid",
+            f'{_PLACEMENT} "{name_of(item)}" is invalid: spec.resourceSelectors: Required value',
+        )
+    if problems:
+        text = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
+        raise ApiError(
+            "Forbidden",
+            'admission webhook "fleet.clusterresourceplacementv1beta1.validating" denied the request: deny '
+            f"create/update v1beta1 CRP has invalid fields {text}",
+        )
+
+
+def _policy_problem(policy: dict[str, Any]) -> str | None:
+    placement = _placement_type({"policy": policy})
+    affinity = child(child(policy, "affinity"), "clusterAffinity")
+    wrong = {
+        "affinity must be nil for policy type PickFixed, only valid for PickAll/PickN placement policy types": (
+            placement == "PickFixed" and policy.get("affinity")
+        ),
+        f"cluster names needs to be empty for policy type {placement}, only valid for PickFixed policy type": (
+            placement != "PickFixed" and policy.get("clusterNames")
+        ),
+        "number of cluster cannot be nil for policy type PickN": (
+            placement == "PickN" and "numberOfClusters" not in policy
+        ),
+        f"number of clusters must be nil for policy type {placement}, only valid for PickN placement policy type": (
+            placement != "PickN" and "numberOfClusters" in policy
+        ),
+        "PreferredDuringSchedulingIgnoredDuringExecution will be ignored for placement policy type PickAll": (
+            placement == "PickAll" and affinity.get("preferredDuringSchedulingIgnoredDuringExecution")
+        ),
+    }
+    return next((problem for problem, applies in wrong.items() if applies), None)
+
+
+def _placement_type(spec: dict[str, Any]) -> str:
+    return child(spec, "policy").get("placementType", "PickAll")
+
+
+def _invalid(kind: Kind, item: Object, problem: str) -> ApiError:
+    return ApiError("Invalid", f'{kind.key} "{name_of(item)}" is invalid: {problem}')

@@ -1,0 +1,368 @@
+"""An API server in memory: requests on one side, live objects for the controllers on the other."""
+
+import ipaddress
+import uuid
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from rehearsal import admission
+from rehearsal.kinds import KINDS, Kind, key_of, resolve
+from rehearsal.model import RefusedError
+from rehearsal.objects import (
+    ApiError,
+    Object,
+    child,
+    deleting,
+    digest,
+    finalizers_of,
+    merge,
+    name_of,
+    namespace_of,
+    put_condition,
+    status_of,
+    timestamp,
+)
+
+if TYPE_CHECKING:
+    from rehearsal.cluster import World
+
+Objects: TypeAlias = list[Object]
+
+# Written by the API server or by controllers; nobody applies them.
+_SERVER_FIELDS: Final = (
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "managedFields",
+)
+
+
+class Cluster:
+    """One API server. Requests copy what they take and give; controllers work on the live objects."""
+
+    def __init__(self, world: "World", cluster_id: str, data: dict[str, Any]) -> None:
+        self.world = world
+        self.id = cluster_id
+        self._data = data
+        self.revision = 0
+        """Grows with every change, so that controllers can tell whether there is anything to do."""
+
+    @property
+    def role(self) -> str:
+        """Whether this is a fleet's hub or a member."""
+        return self._data["role"]
+
+    @property
+    def server(self) -> str:
+        """The URL at which clients reach it."""
+        return self._data["server"]
+
+    @property
+    def location(self) -> str:
+        """The Azure region's short name."""
+        return self._data["location"]
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the API server answers and the agents run."""
+        return self._data["reachable"]
+
+    @reachable.setter
+    def reachable(self, value: bool) -> None:
+        self._data["reachable"] = value
+        self.revision += 1
+
+    # Requests of clients and of controllers.
+
+    def create(self, body: Object, *, user: str = "") -> Object:
+        """Create an object, for a user or (without one) for a controller; return it as it is now.
+
+        Raises:
+            ApiError: the API server refuses, with its own message.
+        """
+        kind, item = self._admit(body, user)
+        body = deepcopy(item)
+        live = self._add(kind, item)
+        if user:
+            self._remember(kind, body)
+        return deepcopy(live)
+
+    def _add(self, kind: Kind, item: Object) -> Object:
+        items = self._items(kind.key)
+        name = name_of(item)
+        if self._address(item) in items:
+            raise ApiError("AlreadyExists", f'{kind.resource} "{name}" already exists')
+        if kind.namespaced:
+            self._check_namespace(kind, item)
+        serial = self.world.next_serial()
+        item["metadata"] |= {
+            "uid": str(uuid.UUID(digest([self.id, serial], 32))),
+            "resourceVersion": str(serial),
+            "creationTimestamp": timestamp(self.world.now),
+        }
+        if kind.group:
+            item["metadata"]["generation"] = 1
+        admission.complete(self, kind, item, None)
+        items[self._address(item)] = item
+        self.revision += 1
+        return item
+
+    def dry_run(self, body: Object, *, user: str) -> None:
+        """Say whether an object would be admitted, as far as its own content decides.
+
+        Raises:
+            ApiError: the API server would refuse, with its own message.
+        """
+        self._admit(body, user)
+
+    def apply(self, body: Object, *, user: str = "") -> Object:
+        """Give an object the configuration, creating it if need be; return it as it is now.
+
+        Raises:
+            ApiError: the API server refuses, with its own message.
+        """
+        kind, item = self._admit(body, user)
+        live = self._items(kind.key).get(self._address(item))
+        previous = self._data["applied"].get(self._applied_key(kind, item), {})
+        if live is None:
+            live = self._add(kind, deepcopy(item))
+            self._remember(kind, item)
+            return deepcopy(live)
+        merged = merge(live, previous, item)
+        merged["metadata"] |= {key: live["metadata"][key] for key in _SERVER_FIELDS if key in live["metadata"]}
+        kept = [entry for entry in finalizers_of(live) if entry not in finalizers_of(previous or {"metadata": {}})]
+        if added := [*finalizers_of(item), *(entry for entry in kept if entry not in finalizers_of(item))]:
+            merged["metadata"]["finalizers"] = added
+        admission.check_immutable(kind, live, merged)
+        admission.complete(self, kind, merged, live)
+        self._remember(kind, item)
+        if merged != live:
+            if kind.group and _specification(merged) != _specification(live):
+                merged["metadata"]["generation"] += 1
+            live.clear()
+            live.update(merged)
+            self.touch(live)
+        return deepcopy(live)
+
+    def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object:
+        """Return an object in the version asked for.
+
+        Raises:
+            ApiError: there is none (NotFound), or the cluster does not serve the kind (NoMatch).
+        """
+        found = self._resolve(api_version, kind)
+        item = self._items(found.key).get(_key(namespace, name))
+        if item is None:
+            raise ApiError("NotFound", f'{found.resource} "{name}" not found')
+        return {**deepcopy(item), "apiVersion": api_version}
+
+    def list(self, api_version: str, kind: str, namespace: str = "") -> Objects:
+        """Return the objects of a kind, of one namespace or of all."""
+        found = self._resolve(api_version, kind)
+        return [
+            {**deepcopy(item), "apiVersion": api_version}
+            for item in self.objects(found.key)
+            if not namespace or namespace_of(item) == namespace
+        ]
+
+    def delete(  # noqa: PLR0913 - what names an object, and how it goes
+        self, api_version: str, kind: str, name: str, namespace: str = "", *, foreground: bool = False, user: str = ""
+    ) -> None:
+        """Delete an object, or mark it for deletion while it has finalizers (foreground: while it has dependents).
+
+        Raises:
+            ApiError: there is none, or the deletion is refused.
+        """
+        found = self._resolve(api_version, kind)
+        item = self._items(found.key).get(_key(namespace, name))
+        if item is None:
+            raise ApiError("NotFound", f'{found.resource} "{name}" not found')
+        admission.check_delete(self, found, item, user)
+        self.discard(item, foreground=foreground)
+
+    # What controllers do; their objects are live ones.
+
+    def objects(self, key: str) -> Objects:
+        """Return the live objects of a kind, oldest first."""
+        return [*self._data["objects"].get(key, {}).values()]
+
+    def find(self, key: str, name: str, namespace: str = "") -> Object | None:
+        """Return a live object."""
+        return self._data["objects"].get(key, {}).get(_key(namespace, name))
+
+    def everything(self) -> Iterator[Object]:
+        """Go through all live objects."""
+        for items in [*self._data["objects"].values()]:
+            yield from [*items.values()]
+
+    def touch(self, item: Object) -> None:
+        """Say that a live object was changed."""
+        item["metadata"]["resourceVersion"] = str(self.world.next_serial())
+        self.revision += 1
+
+    def set_status(self, item: Object, status: Object) -> None:
+        """Write a live object's status, if it is another one."""
+        before = status_of(item)
+        if before == status:
+            return
+        item["status"] = status
+        self.touch(item)
+        known = {entry["type"]: entry for entry in before.get("conditions", ())}
+        for entry in status.get("conditions", ()):
+            old = known.get(entry["type"])
+            if old is None or (old["status"], old["reason"]) != (entry["status"], entry["reason"]):
+                self.world.report(self.id, item, entry)
+
+    def set_condition(self, item: Object, name: str, status: str, reason: str, message: str) -> None:
+        """Write one condition of a live object."""
+        entry = {
+            "type": name,
+            "status": status,
+            "reason": reason,
+            "message": message,
+            "observedGeneration": item["metadata"].get("generation", 0),
+        }
+        current = status_of(item)
+        conditions = put_condition(current.get("conditions") or [], entry, self.world.now)
+        self.set_status(item, {**current, "conditions": conditions})
+
+    def set_finalizer(self, item: Object, finalizer: str, *, present: bool) -> None:
+        """Add or remove a finalizer; the last one that goes takes a deleted object with it."""
+        current = finalizers_of(item)
+        if (finalizer in current) is present:
+            return
+        rest = [*current, finalizer] if present else [entry for entry in current if entry != finalizer]
+        if rest:
+            item["metadata"]["finalizers"] = rest
+        else:
+            item["metadata"].pop("finalizers", None)
+        self.touch(item)
+        if not rest and deleting(item):
+            self._drop(item)
+
+    def set_metadata(self, item: Object, part: str, key: str, value: str | None) -> None:
+        """Set or (None) remove a label or an annotation."""
+        entries: dict[str, str] = item["metadata"].get(part) or {}
+        if entries.get(key) == value:
+            return
+        item["metadata"][part] = {k: v for k, v in entries.items() if k != key} | (
+            {} if value is None else {key: value}
+        )
+        self.touch(item)
+
+    def discard(self, item: Object, *, foreground: bool = False) -> None:
+        """Delete a live object, as `delete` does."""
+        if deleting(item):
+            return
+        key = key_of(item)
+        if foreground and any(
+            reference["uid"] == item["metadata"]["uid"]
+            for other in self.everything()
+            for reference in other["metadata"].get("ownerReferences", ())
+        ):
+            item["metadata"]["finalizers"] = [*finalizers_of(item), "foregroundDeletion"]
+        if key == "Namespace":
+            item["status"] = {"phase": "Terminating"}
+        elif not finalizers_of(item):
+            self._drop(item)
+            return
+        item["metadata"]["deletionTimestamp"] = timestamp(self.world.now)
+        self.touch(item)
+
+    def _drop(self, item: Object) -> None:
+        kind = KINDS[key_of(item)]
+        self._items(kind.key).pop(self._address(item), None)
+        self._data["applied"].pop(self._applied_key(kind, item), None)
+        self.revision += 1
+
+    def remove_namespace(self, item: Object) -> None:
+        """Finish the deletion of a namespace that is empty."""
+        self._drop(item)
+
+    def free_address(self) -> str:
+        """Return the lowest free address of the node subnet: for nodes, pods and internal balancers (flat Azure CNI).
+
+        Raises:
+            RefusedError: the subnet is full.
+        """
+        used = {
+            entry["address"]
+            for node in self.objects("Node")
+            for entry in node["status"]["addresses"]
+            if entry["type"] == "InternalIP"
+        }
+        used |= {status_of(pod).get("podIP") for pod in self.objects("Pod")}
+        used |= {
+            entry["ip"]
+            for service in self.objects("Service")
+            for entry in child(status_of(service), "loadBalancer").get("ingress", ())
+        }
+        network = ipaddress.ip_network(self._data["subnet"])
+        # Azure keeps the first four addresses of a subnet and the last one (virtual-networks-faq).
+        for offset in range(4, network.num_addresses - 1):
+            if (address := str(network[offset])) not in used:
+                return address
+        raise RefusedError(f"SubnetIsFull: subnet {self._data['subnet']} has no free address")
+
+    def free_service_address(self) -> str:
+        """Return the lowest free address of the service network (.1 is the API server's, .10 the DNS service's)."""
+        used = {service["spec"].get("clusterIP") for service in self.objects("Service")}
+        network = ipaddress.ip_network(self._data["services"])
+        return next(address for host in range(11, network.num_addresses) if (address := str(network[host])) not in used)
+
+    def _resolve(self, api_version: str, kind: str) -> Kind:
+        if not self.reachable:
+            raise ApiError("Unreachable", f'Get "{self.server}": dial tcp: i/o timeout')
+        return resolve(api_version, kind, self.role)
+
+    def _admit(self, body: Object, user: str) -> tuple[Kind, Object]:
+        kind = self._resolve(body["apiVersion"], body["kind"])
+        item = deepcopy(body)
+        item["apiVersion"] = kind.api_version
+        item.pop("status", None)
+        admission.normalise(item)
+        for field in _SERVER_FIELDS:
+            item["metadata"].pop(field, None)
+        if kind.namespaced:
+            item["metadata"].setdefault("namespace", "default")
+        else:
+            item["metadata"].pop("namespace", None)
+        admission.check(self, kind, item, user)
+        return kind, item
+
+    def _check_namespace(self, kind: Kind, item: Object) -> None:
+        name = namespace_of(item)
+        namespace = self.find("Namespace", name)
+        if namespace is None:
+            raise ApiError("NotFound", f'namespaces "{name}" not found')
+        if deleting(namespace):
+            raise ApiError(
+                "Forbidden",
+                f'{kind.resource} "{name_of(item)}" is forbidden: unable to create new content in namespace {name} '
+                "because it is being terminated",
+            )
+
+    def _remember(self, kind: Kind, item: Object) -> None:
+        # Stands for managedFields: which fields the configuration holds, so that the next one can take them away.
+        self._data["applied"][self._applied_key(kind, item)] = deepcopy(item)
+
+    def _applied_key(self, kind: Kind, item: Object) -> str:
+        return f"{kind.key} {self._address(item)}"
+
+    def _items(self, key: str) -> dict[str, Object]:
+        return self._data["objects"].setdefault(key, {})
+
+    @staticmethod
+    def _address(item: Object) -> str:
+        return _key(namespace_of(item), name_of(item))
+
+
+def _key(namespace: str, name: str) -> str:
+    return f"{namespace}/{name}"
+
+
+def _specification(item: Object) -> Object:
+    return {key: value for key, value in item.items() if key not in ("metadata", "status")}

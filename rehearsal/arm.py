@@ -1,0 +1,312 @@
+"""Azure Resource Manager without its resource types: ids, names, what exists, refusals, comparison of inputs."""
+
+import re
+import secrets
+import uuid
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol, TypedDict, cast
+
+from rehearsal.model import UNKNOWN, Difference, Problem, Properties, RefusedError
+from rehearsal.store import Store
+
+
+@dataclass(frozen=True)
+class Deployer:
+    """The identity that runs the program: Owner of the subscription, which grants nothing inside clusters.
+
+    `client_id` is the Azure CLI's public application, as in a login with `az login`.
+    """
+
+    subscription_id: str = "5a1f0c2e-6d3b-4e8a-9f57-20c4d1b7e930"
+    tenant_id: str = "c7e4b8d2-1f60-4a93-8b25-9d0e3a6f4c71"
+    object_id: str = "e2907d5b-84c1-4f3e-a6d8-71b5c03f9a24"
+    client_id: str = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+    principal_type: str = "User"
+
+
+class World(Protocol):
+    """The Kubernetes side, which Azure's control plane tells about clusters, hubs and memberships."""
+
+    def add_cluster(  # noqa: PLR0913 - what one cluster is made of
+        self, cluster_id: str, server: str, *, location: str, subnet: str, nodes: int, services: str
+    ) -> object:
+        """Start a cluster; pods take their addresses from the CIDR `subnet`, Services from `services`."""
+        ...
+
+    def add_hub(self, fleet_id: str, server: str) -> object:
+        """Start a fleet's hub."""
+        ...
+
+    def remove(self, cluster_id: str) -> None:
+        """Remove a cluster, or a hub with its memberships."""
+        ...
+
+    def join(self, fleet_id: str, member: str, cluster_id: str, labels: dict[str, str]) -> None:
+        """Make a cluster a member of a fleet; the labels go on its MemberCluster."""
+        ...
+
+    def leave(self, fleet_id: str, member: str) -> None:
+        """Let a member go; raises `RefusedError` while it has live exports."""
+        ...
+
+
+class Record(TypedDict):
+    """One resource as it is stored."""
+
+    id: str
+    token: str
+    inputs: Properties
+    outputs: Properties
+
+
+def refusal(status: int, code: str, message: str) -> RefusedError:
+    """Return an error of Azure's REST API in the form in which azure-native prints it."""
+    return RefusedError(f'Status={status} Code="{code}" Message="{message}"')
+
+
+def short_location(location: str) -> str:
+    """Return `eastus2` for `East US 2`: case and spaces mean nothing (azure-native, diff.go `normalizedLocation`)."""
+    return location.replace(" ", "").lower()
+
+
+def last_segment(resource_id: str) -> str:
+    """Return the name of a resource."""
+    return resource_id.rsplit("/", 1)[-1]
+
+
+def resource_group_of(resource_id: str) -> str:
+    """Return the name of the resource group of a resource."""
+    _, _, rest = resource_id.partition("/resourceGroups/")
+    return rest.split("/")[0]
+
+
+def known(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a value, or None if it is not known yet."""
+    return None if value is UNKNOWN else value
+
+
+def nested(properties: Properties, key: str) -> Properties:
+    """Return an object among the properties; an empty one if it is absent or not known yet."""
+    value = properties.get(key)
+    return cast("Properties", value) if isinstance(value, dict) else {}
+
+
+def listed(properties: Properties, key: str) -> list[Any]:
+    """Return a list among the properties; an empty one if it is absent or not known yet."""
+    value = properties.get(key)
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+class Cloud:
+    """What exists in the subscription. Used inside a transaction of the store; ids are compared without case."""
+
+    def __init__(self, store: Store, world: World, deployer: Deployer) -> None:
+        self._store = store
+        self.world = world
+        self.deployer = deployer
+
+    @property
+    def _section(self) -> dict[str, Any]:
+        return self._store.section("azure")
+
+    @property
+    def _records(self) -> dict[str, Record]:
+        return self._section.setdefault("resources", {})
+
+    @property
+    def seed(self) -> str:
+        """A random text, constant for one store: what must differ between clouds, yet not between calls."""
+        return self._section.setdefault("seed", secrets.token_hex(16))
+
+    @property
+    def subscription(self) -> str:
+        """The subscription's id in ARM's form."""
+        return f"/subscriptions/{self.deployer.subscription_id}"
+
+    def find(self, resource_id: str) -> Record | None:
+        """Return a resource, or None if there is none of this id."""
+        return self._records.get(resource_id.lower())
+
+    def require(self, resource_id: str) -> Record:
+        """Return a resource that another one refers to."""
+        record = self.find(resource_id)
+        if record is None:
+            kind = resource_id.rsplit("/providers/", 1)[-1].rsplit("/", 1)[0]
+            # Source: learn: azure-resource-manager/troubleshooting/error-not-found
+            raise refusal(
+                404,
+                "ResourceNotFound",
+                f"The Resource '{kind}/{last_segment(resource_id)}' under resource group "
+                f"'{resource_group_of(resource_id)}' was not found. "
+                "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+            )
+        return record
+
+    def within(self, scope: str) -> list[Record]:
+        """Return everything below a scope: children, a group's content, role assignments on any of these."""
+        prefix = f"{scope.lower()}/"
+        return [record for key, record in self._records.items() if key.startswith(prefix)]
+
+    def all_of(self, token: str, scope: str | None = None) -> list[Record]:
+        """Return the resources of one type, optionally only those below a scope."""
+        return [record for record in self.within(scope or self.subscription) if record["token"] == token]
+
+    def put(self, record: Record) -> None:
+        """Add or replace a resource."""
+        self._records[record["id"].lower()] = record
+
+    def remove(self, record: Record) -> None:
+        """Remove a resource."""
+        del self._records[record["id"].lower()]
+
+
+@dataclass(frozen=True)
+class Name:
+    """How a type's resources are named.
+
+    Attributes:
+        key: the input that names the resource.
+        pattern: what the whole name must match.
+        source: where Azure documents the pattern.
+        automatic: what azure-native makes of the logical name where the program gives none: 8 more hex digits for
+            top-level resources, a plain copy for children, a GUID instead of it (provider.go, `getDefaultName`).
+    """
+
+    key: str
+    pattern: str
+    source: str
+    automatic: Literal["random", "copy", "guid"]
+
+    def default(self, logical_name: str) -> str:
+        """Return a new automatic name."""
+        match self.automatic:
+            case "random":
+                return f"{logical_name}{secrets.token_hex(4)}"
+            case "copy":
+                return logical_name
+            case "guid":
+                return str(uuid.uuid4())
+
+
+class ResourceType:
+    """One entry of the table of resource types. Subclasses fill in what is special about theirs.
+
+    Attributes:
+        kind: ARM's name of the type.
+        api_version: the version that azure-native 3.29.0 talks to by default.
+        name: how its resources are named.
+        ancestors: the inputs that name the enclosing resources, outermost first, below the resource group.
+        located: whether it has a location.
+        immutable: properties that force a replacement, besides all that make up the id. Sources: azure-native,
+            provider/pkg/gen/replacement.go (`forceNewMap`), and `x-ms-mutability: [read, create]` in
+            Azure/azure-rest-api-specs.
+    """
+
+    kind: str
+    api_version: str
+    name: Name
+    ancestors: tuple[str, ...] = ()
+    located: bool = False
+    immutable: tuple[str, ...] = ()
+
+    def id_of(self, cloud: Cloud, inputs: Properties) -> str:
+        """Return the id that these inputs give a resource."""
+        namespace, *types = self.kind.split("/")
+        names = [inputs[key] for key in (*self.ancestors, self.name.key)]
+        path = "/".join(f"{kind}/{name}" for kind, name in zip(types, names, strict=True))
+        return f"{cloud.subscription}/resourceGroups/{inputs['resourceGroupName']}/providers/{namespace}/{path}"
+
+    def id_keys(self) -> Collection[str]:
+        """Return the inputs that make up the id."""
+        return {"resourceGroupName", *self.ancestors, self.name.key}
+
+    def require_parents(self, cloud: Cloud, resource_id: str) -> None:
+        """Refuse a resource whose group or enclosing resource does not exist."""
+        group = "/".join(resource_id.split("/")[:5])
+        if cloud.find(group) is None:
+            # Source: learn: azure-resource-manager/troubleshooting/error-not-found
+            name = last_segment(group)
+            raise refusal(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
+        parent = resource_id.rsplit("/", 2)[0]
+        if self.ancestors and cloud.find(parent) is None:
+            # Source: learn: azure-resource-manager/troubleshooting/error-parent-resource
+            raise refusal(
+                404,
+                "ParentResourceNotFound",
+                "Can not perform requested operation on nested resource. "
+                f"Parent resource '{last_segment(parent)}' not found.",
+            )
+
+    def problems(self, inputs: Properties) -> Iterator[Problem]:
+        """Say what is wrong with inputs of the right types; unknown values may be among them."""
+        del inputs
+        yield from ()
+
+    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        """Refuse what Azure refuses; `old` is the resource before an update, None when it is created."""
+
+    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        """Return the computed outputs; `old` holds those before an update and is empty for a new resource."""
+        del cloud, resource_id, inputs, old
+        return {}
+
+    def applied(self, cloud: Cloud, record: Record, old: Record | None) -> None:
+        """Do what else happens when a resource was created or updated, before anybody can see it."""
+
+    def admit_deletion(self, cloud: Cloud, record: Record, doomed: Collection[str]) -> None:
+        """Refuse the deletion of a resource in use by one that is not among the doomed (lower-case ids)."""
+
+    def deleted(self, cloud: Cloud, record: Record, doomed: Collection[str]) -> None:
+        """Do what else happens when a resource goes, while it still exists."""
+
+
+CREATE_BEFORE_DELETE: Final = "__createBeforeDelete"
+"""azure-native's mark, among the inputs, of a resource whose name it made itself."""
+
+
+def compare(old: Properties, new: Properties, immutable: Collection[str]) -> Difference:
+    """Compare two sets of inputs as azure-native does (diff.go).
+
+    Args:
+        old: the inputs that the resource has.
+        new: the inputs that it shall get.
+        immutable: the properties that force a replacement, in the form `agentPoolProfiles[].name`.
+
+    Returns:
+        The paths of the changed leaves. Equal are: spellings of one location, 2 and 2.0, no tags and an empty map.
+    """
+    old, new = ({**side, "tags": side.get("tags") or None} for side in (old, new))
+    if isinstance(old.get("location"), str) and isinstance(new.get("location"), str):
+        old = {**old, "location": short_location(old["location"])}
+        new = {**new, "location": short_location(new["location"])}
+    changed = list(_changes(old, new, ""))
+    replaced = [path for path in changed if _forces_replacement(path, immutable)]
+    # An explicitly named resource cannot exist twice, so the old one goes first (provider.go, `Diff`).
+    return Difference(changed, replaced, delete_before_replace=bool(replaced) and not old.get(CREATE_BEFORE_DELETE))
+
+
+_INDEX: Final = re.compile(r"\[\d+]")
+
+
+def _forces_replacement(path: str, immutable: Collection[str]) -> bool:
+    path = _INDEX.sub("[]", path)
+    return any(path == key or path.startswith((f"{key}.", f"{key}[")) for key in immutable)
+
+
+def _changes(old: Any, new: Any, path: str) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    if isinstance(old, dict) and isinstance(new, dict):
+        before, after = cast("Properties", old), cast("Properties", new)
+        for key in sorted({*before, *after}):
+            step = key if key.isidentifier() else f'["{key}"]'
+            separator = "." if path and not step.startswith("[") else ""
+            yield from _changes(before.get(key), after.get(key), f"{path}{separator}{step}")
+    elif isinstance(old, list) and isinstance(new, list):
+        before, after = cast("list[Any]", old), cast("list[Any]", new)
+        shared = min(len(before), len(after))
+        for index in range(shared):
+            yield from _changes(before[index], after[index], f"{path}[{index}]")
+        for index in range(shared, max(len(before), len(after))):
+            yield f"{path}[{index}]"
+    elif old != new:
+        yield path

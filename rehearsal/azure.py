@@ -1,0 +1,271 @@
+"""Azure, as far as the program uses it: the family that plays azure-native."""
+
+import re
+from copy import deepcopy
+from typing import Any, Final
+
+from rehearsal import schema
+from rehearsal.arm import (
+    CREATE_BEFORE_DELETE,
+    Cloud,
+    Deployer,
+    Record,
+    ResourceType,
+    World,
+    compare,
+    last_segment,
+    short_location,
+)
+from rehearsal.azure_access import (
+    AKS_RBAC_CLUSTER_ADMIN,
+    FLEET_RBAC_CLUSTER_ADMIN,
+    IDENTITY,
+    ROLE_ASSIGNMENT,
+    RoleAssignment,
+    UserAssignedIdentity,
+    holds,
+)
+from rehearsal.azure_clusters import CLUSTER, AgentPool, ManagedCluster
+from rehearsal.azure_credentials import admin_credentials, hub_credentials, user_credentials, uses_entra
+from rehearsal.azure_fleet import FLEET, MEMBER, AutoUpgradeProfile, Fleet, FleetMember, FleetUpdateStrategy
+from rehearsal.azure_network import (
+    PEERING,
+    SUBNET,
+    VIRTUAL_NETWORK,
+    ResourceGroup,
+    Subnet,
+    VirtualNetwork,
+    VirtualNetworkPeering,
+)
+from rehearsal.model import UNKNOWN, Call, Difference, Problem, Properties, RefusedError
+from rehearsal.store import Store
+
+TYPES: Final[dict[str, ResourceType]] = {
+    "azure-native:resources:ResourceGroup": ResourceGroup(),
+    VIRTUAL_NETWORK: VirtualNetwork(),
+    SUBNET: Subnet(),
+    PEERING: VirtualNetworkPeering(),
+    IDENTITY: UserAssignedIdentity(),
+    ROLE_ASSIGNMENT: RoleAssignment(),
+    CLUSTER: ManagedCluster(),
+    "azure-native:containerservice:AgentPool": AgentPool(),
+    FLEET: Fleet(),
+    MEMBER: FleetMember(),
+    "azure-native:containerservice:FleetUpdateStrategy": FleetUpdateStrategy(),
+    "azure-native:containerservice:AutoUpgradeProfile": AutoUpgradeProfile(),
+}
+"""The resource types that this Azure knows; a new one is a new entry."""
+
+
+class Azure:
+    """Plays azure-native on a store.
+
+    Args:
+        store: what keeps the resources, in its section `azure`.
+        world: the Kubernetes side.
+        deployer: who runs the program.
+    """
+
+    def __init__(self, store: Store, world: World, deployer: Deployer | None = None) -> None:
+        self._store = store
+        self._cloud = Cloud(store, world, deployer or Deployer())
+        self._functions = {
+            "azure-native:authorization:getClientConfig": self._client_config,
+            "azure-native:containerservice:listFleetCredentials": self._fleet_credentials,
+            "azure-native:containerservice:listManagedClusterAdminCredentials": self._admin_credentials,
+            "azure-native:containerservice:listManagedClusterUserCredentials": self._user_credentials,
+        }
+
+    # The family.
+
+    def check(
+        self, call: Call, inputs: Properties, old_inputs: Properties | None = None
+    ) -> tuple[Properties, list[Problem]]:
+        """Complete name, location and API version (provider.go, `applyDefaults`), and check types and rules."""
+        kind, old = _type(call.token), old_inputs or {}
+        problems = schema.problems(call.token, inputs)
+        completed = {key: value for key, value in inputs.items() if value is not None}
+        if kind.name.key not in completed:
+            completed[kind.name.key] = old.get(kind.name.key) or kind.name.default(call.name)
+            if kind.name.automatic != "copy" and (not old or CREATE_BEFORE_DELETE in old):
+                completed[CREATE_BEFORE_DELETE] = True
+        if kind.located and "location" not in completed:
+            location = old.get("location") or call.provider.get("location") or self._group_location(completed)
+            if location is None:
+                problems.append(Problem("location", "missing, and neither the provider nor the group has one"))
+            else:
+                completed["location"] = location
+        completed.setdefault("azureApiVersion", kind.api_version)
+        if not problems:
+            name = completed[kind.name.key]
+            if name is not UNKNOWN and not re.fullmatch(kind.name.pattern, name):
+                reason = f"'{name}' does not match {kind.name.pattern} ({kind.name.source})"
+                problems.append(Problem(kind.name.key, reason))
+            problems += kind.problems(completed)
+        return completed, problems
+
+    def check_provider(self, config: Properties) -> list[Problem]:
+        """Accept every configuration, as azure-native does (provider.go, `CheckConfig`)."""
+        del config
+        return []
+
+    def diff_provider(self, old: Properties, new: Properties) -> Difference:
+        """Find no difference, as azure-native does (provider.go, `DiffConfig`)."""
+        del old, new
+        return Difference()
+
+    def diff(self, call: Call, old_inputs: Properties, outputs: Properties, inputs: Properties) -> Difference:
+        """Compare inputs; all that makes up the id forces a replacement, besides what Azure cannot change."""
+        del outputs
+        kind = _type(call.token)
+        return compare(old_inputs, inputs, {*kind.id_keys(), *kind.immutable})
+
+    def create(self, call: Call, inputs: Properties) -> tuple[str, Properties]:
+        """Create a resource, unless it exists: azure-native does not adopt one."""
+        kind = _type(call.token)
+        if call.preview:
+            return "", schema.expected_outputs(call.token, inputs)
+        with self._store.transaction():
+            resource_id = kind.id_of(self._cloud, inputs)
+            if self._cloud.find(resource_id) is not None:
+                # azure-native, provider/pkg/provider/crud/crud.go
+                raise RefusedError(f"cannot create already existing resource '{resource_id}'")
+            return resource_id, self._put(call.token, resource_id, inputs)
+
+    def read(
+        self,
+        call: Call,
+        resource_id: str,
+        inputs: Properties,
+        outputs: Properties,  # noqa: ARG002 - the cloud remembers for itself
+    ) -> tuple[Properties, Properties] | None:
+        """Return the inputs that the program gave, with their present values, and the outputs."""
+        _type(call.token)
+        with self._store.transaction():
+            record = self._cloud.find(resource_id)
+            if record is None:
+                return None
+            present = record["inputs"]
+            given = {key: present[key] for key in inputs or present if key in present}
+            return deepcopy(given), deepcopy(record["outputs"])
+
+    def update(self, call: Call, resource_id: str, outputs: Properties, inputs: Properties) -> Properties:
+        """Give a resource new inputs; one that is gone comes back, because ARM's PUT creates or updates."""
+        if call.preview:
+            kept = {key: outputs[key] for key in ("name", "location") if key in outputs}
+            return {**schema.expected_outputs(call.token, inputs), **kept}
+        with self._store.transaction():
+            return self._put(call.token, resource_id, inputs)
+
+    def delete(self, call: Call, resource_id: str, outputs: Properties) -> None:
+        """Delete a resource with everything below it and the role assignments on it."""
+        del outputs
+        _type(call.token)
+        with self._store.transaction():
+            record = self._cloud.find(resource_id)
+            if record is None:
+                return
+            records = [*self._cloud.within(record["id"]), record]
+            doomed = {each["id"].lower() for each in records}
+            for each in records:
+                TYPES[each["token"]].admit_deletion(self._cloud, each, doomed)
+            for each in records:
+                TYPES[each["token"]].deleted(self._cloud, each, doomed)
+            for each in records:
+                self._cloud.remove(each)
+
+    def invoke(self, call: Call, args: Properties) -> Properties:
+        """Call one of the functions that list credentials or tell who deploys."""
+        problems = schema.function_problems(call.token, args)
+        if problems:
+            raise RefusedError("; ".join(f"{call.token}: {problem.reason}" for problem in problems))
+        if call.token not in self._functions:
+            raise RefusedError(f"this rehearsal does not know {call.token} yet: add it to Azure in rehearsal/azure.py")
+        with self._store.transaction():
+            return self._functions[call.token](args)
+
+    # For the Kubernetes side.
+
+    def may_access(self, cluster_id: str) -> bool:
+        """Say whether the deployer's own identity may use a cluster's or a hub's API server.
+
+        Azure's roles decide on hubs (by the fleet's id) and on clusters with Entra ID and Azure RBAC. On clusters with
+        Entra ID alone it is taken for a member of the administrators' group, if one is named. Holders of a client
+        certificate of a cluster with local accounts need no role.
+        """
+        with self._store.transaction():
+            record = self._cloud.find(cluster_id)
+            if record is None:
+                return False
+            principal = self._cloud.deployer.object_id
+            if record["token"] == FLEET:
+                return holds(self._cloud, principal, {FLEET_RBAC_CLUSTER_ADMIN}, cluster_id)
+            if not uses_entra(record):
+                return True
+            entra: Properties = record["inputs"]["aadProfile"]
+            if entra.get("enableAzureRBAC"):
+                return holds(self._cloud, principal, {AKS_RBAC_CLUSTER_ADMIN}, cluster_id)
+            return bool(entra.get("adminGroupObjectIDs"))
+
+    # Within a transaction.
+
+    def _put(self, token: str, resource_id: str, inputs: Properties) -> Properties:
+        kind, cloud = TYPES[token], self._cloud
+        old = cloud.find(resource_id)
+        kind.require_parents(cloud, resource_id)
+        kind.admit(cloud, resource_id, inputs, old)
+        given = deepcopy({key: value for key, value in inputs.items() if value is not None})
+        computed = kind.outputs(cloud, resource_id, given, old["outputs"] if old else {})
+        visible = schema.expected_outputs(token, {})
+        outputs: Properties = {
+            **{key: value for key, value in given.items() if key in visible},
+            **{key: value for key, value in computed.items() if value is not None},
+            "azureApiVersion": kind.api_version,
+            "name": last_segment(resource_id),
+            "type": kind.kind,
+        }
+        if kind.located:
+            outputs["location"] = short_location(given["location"])
+        record = Record(id=resource_id, token=token, inputs=given, outputs=outputs)
+        kind.applied(cloud, record, old)
+        cloud.put(record)
+        return deepcopy(outputs)
+
+    def _group_location(self, inputs: Properties) -> Any:  # noqa: ANN401 - a text, UNKNOWN or None
+        group = inputs.get("resourceGroupName")
+        if group is None or group is UNKNOWN:
+            return group
+        with self._store.transaction():
+            record = self._cloud.find(f"{self._cloud.subscription}/resourceGroups/{group}")
+            return record["outputs"]["location"] if record else None
+
+    def _client_config(self, args: Properties) -> Properties:
+        del args
+        deployer = self._cloud.deployer
+        return {
+            "clientId": deployer.client_id,
+            "objectId": deployer.object_id,
+            "subscriptionId": deployer.subscription_id,
+            "tenantId": deployer.tenant_id,
+        }
+
+    def _fleet_credentials(self, args: Properties) -> Properties:
+        return hub_credentials(self._cloud, self._named(FLEET, args, {"fleetName"}))
+
+    def _user_credentials(self, args: Properties) -> Properties:
+        return user_credentials(self._cloud, self._named(CLUSTER, args, {"resourceName"}), style=args.get("format"))
+
+    def _admin_credentials(self, args: Properties) -> Properties:
+        return admin_credentials(self._cloud, self._named(CLUSTER, args, {"resourceName"}))
+
+    def _named(self, token: str, args: Properties, keys: set[str]) -> Record:
+        for key in sorted({"resourceGroupName", *keys}):
+            if not args.get(key):
+                raise RefusedError(f"missing required argument '{key}'")
+        return self._cloud.require(TYPES[token].id_of(self._cloud, args))
+
+
+def _type(token: str) -> ResourceType:
+    if token not in TYPES:
+        raise RefusedError(f"this rehearsal does not know {token} yet: add it to TYPES in rehearsal/azure.py")
+    return TYPES[token]

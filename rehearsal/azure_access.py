@@ -1,0 +1,145 @@
+"""Identities, role assignments, and what an identity may do."""
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Final
+from uuid import uuid4
+
+from typing_extensions import override
+
+from rehearsal.arm import Cloud, Name, Record, ResourceType, last_segment, refusal
+from rehearsal.model import UNKNOWN, Problem, Properties
+
+IDENTITY: Final = "azure-native:managedidentity:UserAssignedIdentity"
+ROLE_ASSIGNMENT: Final = "azure-native:authorization:RoleAssignment"
+
+# Source: learn: role-based-access-control/built-in-roles
+OWNER: Final = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+CONTRIBUTOR: Final = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+NETWORK_CONTRIBUTOR: Final = "4d97b98b-1d4f-4787-a291-c67834d212e7"
+FLEET_RBAC_CLUSTER_ADMIN: Final = "18ab4d3d-a1bf-4477-8ad9-8359bc988f69"
+AKS_RBAC_CLUSTER_ADMIN: Final = "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b"
+
+_GUID: Final = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_ROLE_DEFINITION: Final = re.compile(
+    rf"(/subscriptions/{_GUID})?/providers/Microsoft\.Authorization/roleDefinitions/{_GUID}", re.IGNORECASE
+)
+
+
+def holds(cloud: Cloud, principal_id: str, roles: Collection[str], scope: str) -> bool:
+    """Say whether a principal has one of the roles on a scope or on one that encloses it."""
+    return any(
+        assignment["inputs"]["principalId"].lower() == principal_id.lower()
+        and last_segment(assignment["inputs"]["roleDefinitionId"]).lower() in roles
+        and f"{scope.lower()}/".startswith(f"{assignment['inputs']['scope'].lower().rstrip('/')}/")
+        for assignment in cloud.all_of(ROLE_ASSIGNMENT)
+    )
+
+
+def principal_of(cloud: Cloud, identity_id: str) -> str:
+    """Return the principal of a user-assigned identity, which must exist."""
+    return cloud.require(identity_id)["outputs"]["principalId"]
+
+
+class UserAssignedIdentity(ResourceType):
+    """An identity that resources can be given; its principal is a service principal."""
+
+    kind = "Microsoft.ManagedIdentity/userAssignedIdentities"
+    api_version = "2023-01-31"
+    name = Name(
+        "resourceName",
+        r"[a-zA-Z0-9][\w-]{2,127}",
+        "learn: azure-resource-manager/management/resource-name-rules",
+        "random",
+    )
+    located = True
+    immutable = ("location",)
+
+    @override
+    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        del resource_id, inputs
+        return {
+            "clientId": old.get("clientId") or str(uuid4()),
+            "principalId": old.get("principalId") or str(uuid4()),
+            "tenantId": cloud.deployer.tenant_id,
+        }
+
+
+class RoleAssignment(ResourceType):
+    """A role for a principal on a scope."""
+
+    kind = "Microsoft.Authorization/roleAssignments"
+    api_version = "2022-04-01"
+    # Source: learn: role-based-access-control/role-assignments-template ("name": a GUID)
+    name = Name("roleAssignmentName", _GUID, "learn: role-based-access-control/role-assignments-template", "guid")
+    immutable = ("principalId", "scope")
+
+    @override
+    def id_of(self, cloud: Cloud, inputs: Properties) -> str:
+        del cloud
+        scope, name = inputs["scope"].rstrip("/"), inputs["roleAssignmentName"]
+        return f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"
+
+    @override
+    def id_keys(self) -> Collection[str]:
+        return {"scope", self.name.key}
+
+    @override
+    def require_parents(self, cloud: Cloud, resource_id: str) -> None:
+        scope = resource_id.rsplit("/providers/", 1)[0]
+        if scope.lower() == cloud.subscription:
+            return
+        if scope.count("/") == self._GROUP_DEPTH:
+            super().require_parents(cloud, resource_id)
+        else:
+            cloud.require(scope)
+
+    _GROUP_DEPTH = "/subscriptions/…/resourceGroups/…".count("/")
+
+    @override
+    def problems(self, inputs: Properties) -> Iterator[Problem]:
+        role = inputs.get("roleDefinitionId", UNKNOWN)
+        if role is not UNKNOWN and not _ROLE_DEFINITION.fullmatch(role):
+            # Source: learn: rest/api/authorization/role-assignments/create
+            reason = "not a role definition id (/subscriptions/…/providers/Microsoft.Authorization/roleDefinitions/…)"
+            yield Problem("roleDefinitionId", reason)
+        principal = inputs.get("principalId", UNKNOWN)
+        if principal is not UNKNOWN and not re.fullmatch(_GUID, principal):
+            yield Problem("principalId", "not the object id (a GUID) of a principal")
+
+    @override
+    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        del resource_id
+        principal, said = inputs["principalId"].lower(), inputs.get("principalType")
+        actual = _principal_type(cloud, principal)
+        if said is not None and actual is not None and said != actual:
+            # Code and text, misspelling included: Azure/modern-web-app-pattern-dotnet PR 129.
+            raise refusal(
+                400,
+                "UnmatchedPrincipalType",
+                f"The PrincipalId '{principal}' has type '{actual}' , "
+                f"which is different from specified PrinciaplType '{said}'.",
+            )
+        twin = (principal, last_segment(inputs["roleDefinitionId"]).lower(), inputs["scope"].lower())
+        for other in cloud.all_of(ROLE_ASSIGNMENT):
+            theirs = other["inputs"]
+            same = (theirs["principalId"], last_segment(theirs["roleDefinitionId"]), theirs["scope"])
+            if other is not old and twin == tuple(map(str.lower, same)):
+                # Source: learn: role-based-access-control/troubleshooting
+                raise refusal(409, "RoleAssignmentExists", "The role assignment already exists.")
+
+    @override
+    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        del resource_id, inputs
+        return {
+            "createdBy": old.get("createdBy") or cloud.deployer.object_id,
+            "updatedBy": cloud.deployer.object_id,
+        }
+
+
+def _principal_type(cloud: Cloud, principal: str) -> str | None:
+    """Return the type of a principal that this cloud knows; others are taken for objects of the directory."""
+    if principal == cloud.deployer.object_id.lower():
+        return cloud.deployer.principal_type
+    identities = (identity["outputs"]["principalId"].lower() for identity in cloud.all_of(IDENTITY))
+    return "ServicePrincipal" if principal in identities else None

@@ -1,0 +1,373 @@
+"""Managed clusters and their node pools."""
+
+from collections.abc import Collection, Iterator, Sequence
+from ipaddress import ip_address, ip_network
+from secrets import token_hex
+from typing import Final
+from uuid import uuid4
+
+from typing_extensions import override
+
+from rehearsal.arm import (
+    Cloud,
+    Name,
+    Record,
+    ResourceType,
+    known,
+    last_segment,
+    listed,
+    nested,
+    refusal,
+    resource_group_of,
+    short_location,
+)
+from rehearsal.azure_access import CONTRIBUTOR, NETWORK_CONTRIBUTOR, OWNER, holds
+from rehearsal.azure_network import SUBNET, overlaps, prefixes, subnet_users
+from rehearsal.model import UNKNOWN, Problem, Properties
+
+CLUSTER: Final = "azure-native:containerservice:ManagedCluster"
+
+# Defaults: learn: aks/concepts-network-legacy-cni ("Deployment parameters"), templates/microsoft.containerservice.
+_SERVICE_CIDR: Final = "10.0.0.0/16"
+_DNS_SERVICE_IP: Final = "10.0.0.10"
+_POD_CIDR: Final = "10.244.0.0/16"
+_MANAGED_SUBNET: Final = "10.224.0.0/16"
+_MAX_PODS: Final = 30
+_KUBERNETES_VERSION: Final = "1.34"
+
+# No range of a cluster may touch these (learn: aks/concepts-network-legacy-cni).
+_RESERVED: Final = [ip_network(r) for r in ("169.254.0.0/16", "172.30.0.0/16", "172.31.0.0/16", "192.0.2.0/24")]
+
+# Azure keeps five addresses of each subnet (learn: virtual-network/virtual-networks-faq).
+_KEPT_BY_AZURE: Final = 5
+
+
+def server_name(dns_prefix: str, location: str) -> str:
+    """Return the host name of a new API server, in Azure's form."""
+    return f"{dns_prefix}-{token_hex(4)}.hcp.{location}.azmk8s.io"
+
+
+def server_url(fqdn: str) -> str:
+    """Return the URL in a kubeconfig."""
+    return f"https://{fqdn}:443"
+
+
+def _is_flat(inputs: Properties) -> bool:
+    profile = nested(inputs, "networkProfile")
+    return profile.get("networkPlugin") == "azure" and profile.get("networkPluginMode") != "overlay"
+
+
+def _pool_problems(pool: Properties, path: str) -> Iterator[Problem]:
+    count, low, high = (known(pool.get(key)) for key in ("count", "minCount", "maxCount"))
+    if known(pool.get("enableAutoScaling")):
+        # Source: learn: aks/cluster-autoscaler
+        if pool.get("minCount") is None or pool.get("maxCount") is None:
+            yield Problem(f"{path}enableAutoScaling", "autoscaling needs minCount and maxCount")
+        elif low is not None and high is not None and low > high:
+            yield Problem(f"{path}minCount", f"{low:g} is more than maxCount {high:g}")
+        elif None not in (count, low, high) and not low <= count <= high:
+            yield Problem(f"{path}count", f"{count:g} is not between minCount {low:g} and maxCount {high:g}")
+    elif pool.get("enableAutoScaling") is not UNKNOWN and (low is not None or high is not None):
+        yield Problem(f"{path}minCount", "minCount and maxCount are for pools with enableAutoScaling only")
+    pods = known(pool.get("maxPods"))
+    if pods is not None and not 10 <= pods <= 250:  # noqa: PLR2004 - Azure's limits
+        # Source: learn: aks/concepts-network-legacy-cni ("Maximum pods per node")
+        yield Problem(f"{path}maxPods", f"{pods:g} is not between 10 and 250")
+
+
+def _admit_pools(cloud: Cloud, pools: Sequence[Properties], cluster_inputs: Properties, old: Record | None) -> None:
+    """Refuse pools whose subnets lack the addresses for them beside the pools that are there already."""
+    for subnet_id in {pool["vnetSubnetID"].lower() for pool in pools if pool.get("vnetSubnetID")}:
+        subnet = cloud.require(subnet_id)
+        own = [pool for pool in pools if str(pool.get("vnetSubnetID")).lower() == subnet_id]
+        demand = sum(_addresses(pool, cluster_inputs) for pool in own)
+        for user, other in subnet_users(cloud, subnet_id):
+            if user is not old:
+                cluster = user if user["token"] == CLUSTER else cloud.require(user["id"].rsplit("/", 2)[0])
+                demand += _addresses(other, cluster["inputs"])
+        free = sum(network.num_addresses for network in prefixes(subnet["inputs"])) - _KEPT_BY_AZURE
+        if demand > free:
+            ranges = ", ".join(map(str, prefixes(subnet["inputs"])))
+            # Source: learn: …/azure-kubernetes/connectivity/insufficientsubnetsize-error-advanced-networking;
+            # text: Azure/AKS issue 3653, Azure/AKS-Construction issue 701.
+            raise refusal(
+                400,
+                "InsufficientSubnetSize",
+                f"Pre-allocated IPs {demand} exceeds IPs available {free} in Subnet Cidr {ranges}, Subnet Name "
+                f"{last_segment(subnet['id'])}. If Autoscaler is enabled, the max-count from each nodepool is counted "
+                "towards this total (which means that pre-allocated IPs count represents a theoretical max value, "
+                "not the actual number of IPs requested). http://aka.ms/aks/insufficientsubnetsize",
+            )
+
+
+def _addresses(pool: Properties, cluster_inputs: Properties) -> int:
+    # On flat Azure CNI each node takes its own address and one for each pod that it may run.
+    nodes = pool.get("maxCount") if pool.get("enableAutoScaling") else pool.get("count")
+    pods = int(pool.get("maxPods") or _MAX_PODS)
+    return int(nodes or 1) * (1 + (pods if _is_flat(cluster_inputs) and not pool.get("podSubnetID") else 0))
+
+
+def _pool_outputs(pool: Properties, version: str) -> Properties:
+    return {
+        "mode": "User",
+        "maxPods": _MAX_PODS,
+        "orchestratorVersion": version,
+        "osDiskSizeGB": 128,
+        "osType": "Linux",
+        "type": "VirtualMachineScaleSets",
+        **pool,
+        "currentOrchestratorVersion": _full_version(version),
+        "powerState": {"code": "Running"},
+        "provisioningState": "Succeeded",
+    }
+
+
+def _full_version(version: str) -> str:
+    return version if version.count(".") > 1 else f"{version}.0"
+
+
+class ManagedCluster(ResourceType):
+    """An AKS cluster with its inline node pools."""
+
+    kind = "Microsoft.ContainerService/managedClusters"
+    api_version = "2025-09-01"
+    name = Name(
+        "resourceName",
+        r"[a-zA-Z0-9]([\w-]{0,61}[a-zA-Z0-9])?",
+        "learn: azure-resource-manager/management/resource-name-rules",
+        "random",
+    )
+    located = True
+    immutable = (
+        "diskEncryptionSetID",
+        "dnsPrefix",
+        "fqdnSubdomain",
+        "linuxProfile",
+        "location",
+        *(
+            f"networkProfile.{key}"
+            for key in (
+                "dnsServiceIP",
+                "networkDataplane",
+                "networkMode",
+                "networkPlugin",
+                "networkPluginMode",
+                "networkPolicy",
+                "outboundType",
+                "podCidr",
+                "serviceCidr",
+                "serviceCidrs",
+            )
+        ),
+        "nodeResourceGroup",
+        "windowsProfile",
+    )
+
+    @override
+    def problems(self, inputs: Properties) -> Iterator[Problem]:
+        if inputs.get("identity") is None and inputs.get("servicePrincipalProfile") is None:
+            # Source: learn: aks/use-managed-identity
+            yield Problem("identity", "a cluster needs an identity or a service principal")
+        pools = listed(inputs, "agentPoolProfiles")
+        if inputs.get("agentPoolProfiles") is not UNKNOWN and not any(
+            pool is UNKNOWN or pool.get("mode") in ("System", UNKNOWN) for pool in pools
+        ):
+            # Source: learn: aks/use-system-pools
+            yield Problem("agentPoolProfiles", "a cluster needs at least one pool of mode System")
+        for index, pool in enumerate(pools):
+            if pool is not UNKNOWN:
+                yield from _pool_problems(pool, f"agentPoolProfiles[{index}].")
+        entra = inputs.get("aadProfile")
+        if known(inputs.get("disableLocalAccounts")) and (
+            entra is not UNKNOWN and not nested(inputs, "aadProfile").get("managed")
+        ):
+            # Source: learn: aks/manage-local-accounts-managed-azure-ad; text: cilium/cilium PR 48265.
+            yield Problem(
+                "disableLocalAccounts",
+                "Since kubernetes version 1.25, disableLocalAccounts can only be set on Azure AD integration enabled "
+                "cluster. Please integrate your cluster with AAD.",
+            )
+        if inputs.get("networkProfile") is not UNKNOWN:
+            yield from _network_problems(nested(inputs, "networkProfile"))
+
+    @override
+    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        identities = [cloud.require(each) for each in listed(nested(inputs, "identity"), "userAssignedIdentities")]
+        services = [ip_network(nested(inputs, "networkProfile").get("serviceCidr") or _SERVICE_CIDR)]
+        for pool in listed(inputs, "agentPoolProfiles"):
+            subnet_id = pool.get("vnetSubnetID")
+            if not subnet_id:
+                continue
+            subnet = cloud.require(subnet_id)
+            for identity in identities:
+                _require_join(cloud, identity["outputs"]["principalId"], subnet["id"], resource_id, pool["name"])
+            for other in cloud.all_of(SUBNET, subnet["id"].rsplit("/", 2)[0]):
+                for taken in overlaps(prefixes(other["inputs"]), services):
+                    # Source: learn: …/azure-kubernetes/, "ServiceCidrOverlapExistingSubnetsCidr error code"
+                    raise refusal(
+                        400,
+                        "ServiceCidrOverlapExistingSubnetsCidr",
+                        f"The specified service CIDR {services[0]} is conflicted with an existing subnet CIDR {taken}",
+                    )
+        _admit_pools(cloud, listed(inputs, "agentPoolProfiles"), inputs, old)
+
+    @override
+    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        location, name = short_location(inputs["location"]), last_segment(resource_id)
+        group = resource_group_of(resource_id)
+        node_group = inputs.get("nodeResourceGroup") or f"MC_{group}_{name}_{location}"
+        version = inputs.get("kubernetesVersion") or old.get("kubernetesVersion") or _KUBERNETES_VERSION
+        fqdn = old.get("fqdn") or server_name(inputs.get("dnsPrefix") or name, location)
+        kubelet = f"{cloud.subscription}/resourceGroups/{node_group}/providers/Microsoft.ManagedIdentity"
+        outputs: Properties = {
+            "agentPoolProfiles": [_pool_outputs(pool, version) for pool in listed(inputs, "agentPoolProfiles")],
+            "azurePortalFQDN": fqdn.replace(".hcp.", ".portal.hcp."),
+            "currentKubernetesVersion": _full_version(version),
+            "enableRBAC": inputs.get("enableRBAC", True),
+            "fqdn": fqdn,
+            "identity": identity_outputs(cloud, inputs, old),
+            "identityProfile": old.get("identityProfile")
+            or {
+                "kubeletidentity": {
+                    "clientId": str(uuid4()),
+                    "objectId": str(uuid4()),
+                    "resourceId": f"{kubelet}/userAssignedIdentities/{name}-agentpool",
+                }
+            },
+            "kubernetesVersion": version,
+            "maxAgentPools": 100,
+            "networkProfile": _network_outputs(nested(inputs, "networkProfile")),
+            "nodeResourceGroup": node_group,
+            "powerState": {"code": "Running"},
+            "provisioningState": "Succeeded",
+            "resourceUID": old.get("resourceUID") or token_hex(12),
+            "sku": {"name": "Base", "tier": "Free", **nested(inputs, "sku")},
+            "supportPlan": inputs.get("supportPlan", "KubernetesOfficial"),
+        }
+        if nested(inputs, "oidcIssuerProfile").get("enabled"):
+            # Source: learn: aks/use-oidc-issuer
+            issuer = f"https://{location}.oic.prod-aks.azure.com/{cloud.deployer.tenant_id}/{uuid4()}/"
+            outputs["oidcIssuerProfile"] = old.get("oidcIssuerProfile") or {"enabled": True, "issuerURL": issuer}
+        return outputs
+
+    @override
+    def applied(self, cloud: Cloud, record: Record, old: Record | None) -> None:
+        if old is None:
+            inputs = record["inputs"]
+            cloud.world.add_cluster(
+                record["id"],
+                server_url(record["outputs"]["fqdn"]),
+                location=short_location(inputs["location"]),
+                subnet=_pod_range(cloud, inputs),
+                nodes=sum(int(pool.get("count") or pool.get("minCount") or 1) for pool in inputs["agentPoolProfiles"]),
+                services=nested(inputs, "networkProfile").get("serviceCidr") or _SERVICE_CIDR,
+            )
+
+    @override
+    def deleted(self, cloud: Cloud, record: Record, doomed: Collection[str]) -> None:
+        del doomed
+        cloud.world.remove(record["id"])
+
+
+def identity_outputs(cloud: Cloud, inputs: Properties, old: Properties) -> Properties | None:
+    """Return the identity of a cluster or a fleet: its own principal, or a map of the ones that it was given."""
+    identity = nested(inputs, "identity")
+    if not identity:
+        return None
+    outputs: Properties = {"type": identity["type"]}
+    if "SystemAssigned" in identity["type"]:
+        outputs["principalId"] = nested(old, "identity").get("principalId") or str(uuid4())
+        outputs["tenantId"] = cloud.deployer.tenant_id
+    given = {each: cloud.require(each)["outputs"] for each in listed(identity, "userAssignedIdentities")}
+    if given:
+        outputs["userAssignedIdentities"] = {
+            identity_id: {key: values[key] for key in ("clientId", "principalId")}
+            for identity_id, values in given.items()
+        }
+    return outputs
+
+
+def _require_join(cloud: Cloud, principal: str, subnet_id: str, cluster_id: str, pool: str) -> None:
+    if holds(cloud, principal, {NETWORK_CONTRIBUTOR, CONTRIBUTOR, OWNER}, subnet_id):
+        return
+    # Source: learn: aks/concepts-network-legacy-cni ("Prerequisites": subnets/join/action and subnets/read);
+    # text: Azure/aad-pod-identity PR 550, hashicorp/terraform-provider-azurerm issue 3067.
+    nodes = f"MC_{resource_group_of(cluster_id)}_{last_segment(cluster_id)}"
+    raise refusal(
+        403,
+        "LinkedAuthorizationFailed",
+        f"The client '{principal}' with object id '{principal}' has permission to perform action "
+        f"'Microsoft.Compute/virtualMachineScaleSets/write' on scope '{cloud.subscription}/resourceGroups/{nodes}"
+        f"/providers/Microsoft.Compute/virtualMachineScaleSets/aks-{pool}-vmss'; however, it does not have permission "
+        f"to perform action 'Microsoft.Network/virtualNetworks/subnets/join/action' on the linked scope(s) "
+        f"'{subnet_id}' or the linked scope(s) are invalid.",
+    )
+
+
+def _network_problems(profile: Properties) -> Iterator[Problem]:
+    mode, plugin = profile.get("networkPluginMode"), profile.get("networkPlugin")
+    if known(profile.get("podCidr")) and plugin == "azure" and mode not in ("overlay", UNKNOWN):
+        # `az aks create` refuses it (azure-cli PR 26237): on flat Azure CNI pods live in the subnet.
+        yield Problem("networkProfile.podCidr", "only an overlay network has a pod CIDR")
+    try:
+        services = ip_network(known(profile.get("serviceCidr")) or _SERVICE_CIDR)
+        dns = ip_address(known(profile.get("dnsServiceIP")) or _DNS_SERVICE_IP)
+    except ValueError as error:
+        yield Problem("networkProfile", f"not an address or range: {error}")
+        return
+    if UNKNOWN in (profile.get("serviceCidr"), profile.get("dnsServiceIP")):
+        return
+    # Source: learn: aks/concepts-network-legacy-cni ("Deployment parameters")
+    if dns not in services or dns in (services[0], services[1]):
+        reason = f"{dns} must be in the service CIDR {services}, and not its first address"
+        yield Problem("networkProfile.dnsServiceIP", reason)
+    for reserved in overlaps(_RESERVED, [services]):
+        yield Problem("networkProfile.serviceCidr", f"{services} overlaps {reserved}, which AKS reserves")
+
+
+def _network_outputs(profile: Properties) -> Properties:
+    services = profile.get("serviceCidr") or _SERVICE_CIDR
+    outputs: Properties = {
+        "dnsServiceIP": _DNS_SERVICE_IP,
+        "ipFamilies": ["IPv4"],
+        "loadBalancerSku": "standard",
+        "outboundType": "loadBalancer",
+        "serviceCidr": services,
+        "serviceCidrs": [services],
+        **profile,
+    }
+    if profile.get("networkPluginMode") == "overlay":
+        outputs["podCidr"] = profile.get("podCidr") or _POD_CIDR
+    return outputs
+
+
+def _pod_range(cloud: Cloud, inputs: Properties) -> str:
+    if not _is_flat(inputs):
+        return nested(inputs, "networkProfile").get("podCidr") or _POD_CIDR
+    first = inputs["agentPoolProfiles"][0]
+    subnet_id = first.get("podSubnetID") or first.get("vnetSubnetID")
+    return str(prefixes(cloud.require(subnet_id)["inputs"])[0]) if subnet_id else _MANAGED_SUBNET
+
+
+class AgentPool(ResourceType):
+    """A node pool beside a cluster's inline ones."""
+
+    kind = "Microsoft.ContainerService/managedClusters/agentPools"
+    api_version = "2025-09-01"
+    name = Name("agentPoolName", r"[a-z][a-z0-9]{0,11}", "learn: aks/create-node-pools", "copy")
+    ancestors = ("resourceName",)
+    immutable = ("gpuInstanceProfile", "vmSize")
+
+    @override
+    def problems(self, inputs: Properties) -> Iterator[Problem]:
+        yield from _pool_problems(inputs, "")
+
+    @override
+    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        _admit_pools(cloud, [inputs], cloud.require(resource_id.rsplit("/", 2)[0])["inputs"], old)
+
+    @override
+    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        del old
+        cluster = cloud.require(resource_id.rsplit("/", 2)[0])
+        return {**_pool_outputs(inputs, cluster["outputs"]["kubernetesVersion"]), "type": self.kind}

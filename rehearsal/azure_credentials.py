@@ -1,0 +1,134 @@
+"""The kubeconfigs that Azure hands out."""
+
+import json
+from base64 import b64encode
+from hashlib import shake_256
+from typing import Any
+
+from rehearsal.arm import Cloud, Record, last_segment, nested, refusal, resource_group_of, short_location
+from rehearsal.azure_clusters import server_url
+from rehearsal.model import Properties, RefusedError
+
+# The applications "Azure Kubernetes Service AAD Server" and "… AAD Client", the same in every tenant
+# (Azure/kubelogin, README; learn: kubernetes-fleet/access-fleet-hub-cluster-kubernetes-api).
+_SERVER_ID = "6dae42f8-4368-4678-94ff-3960e28e3630"
+_CLIENT_ID = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"
+
+
+def uses_entra(cluster: Record) -> bool:
+    """Say whether a cluster's users are those of Microsoft Entra ID."""
+    return bool(nested(cluster["inputs"], "aadProfile").get("managed"))
+
+
+def user_credentials(cloud: Cloud, cluster: Record, *, style: str | None = None) -> Properties:
+    """Return the result of `listManagedClusterUserCredentials`.
+
+    Args:
+        cloud: where the cluster is.
+        cluster: the cluster.
+        style: for clusters with Entra ID, `exec` (the default since Kubernetes 1.24) or `azure`.
+    """
+    group, name = resource_group_of(cluster["id"]), last_segment(cluster["id"])
+    if not uses_entra(cluster):
+        user = _certificate_user(cloud, cluster["id"], "clusterUser")
+    elif style == "azure":
+        user = _auth_provider_user(cloud)
+    else:
+        user = _exec_user(cloud)
+    server = _server(cloud, cluster["id"], cluster["outputs"]["fqdn"])
+    return _result("clusterUser", _kubeconfig(name, server, f"clusterUser_{group}_{name}", user))
+
+
+def admin_credentials(cloud: Cloud, cluster: Record) -> Properties:
+    """Return the result of `listManagedClusterAdminCredentials`; there is none without local accounts."""
+    if cluster["inputs"].get("disableLocalAccounts"):
+        # Text: hashicorp/terraform-provider-azurerm PR 15489.
+        raise refusal(
+            400,
+            "BadRequest",
+            "Getting static credential is not allowed because this cluster is set to disable local accounts.",
+        )
+    group, name = resource_group_of(cluster["id"]), last_segment(cluster["id"])
+    server = _server(cloud, cluster["id"], cluster["outputs"]["fqdn"])
+    user = _certificate_user(cloud, cluster["id"], "clusterAdmin")
+    return _result("clusterAdmin", _kubeconfig(name, server, f"clusterAdmin_{group}_{name}", user))
+
+
+def hub_credentials(cloud: Cloud, fleet: Record) -> Properties:
+    """Return the result of `listFleetCredentials`: hubs have no local accounts."""
+    hub = fleet["outputs"].get("hubProfile")
+    if not hub:
+        raise RefusedError(f"fleet '{fleet['id']}' has no hub, hence no credentials")
+    # The hub is a cluster named `hub` in a managed group (learn: kubernetes-fleet/concepts-lifecycle).
+    location = short_location(fleet["inputs"]["location"])
+    group = f"FL_{resource_group_of(fleet['id'])}_{last_segment(fleet['id'])}_{location}"
+    server = _server(cloud, fleet["id"], hub["fqdn"])
+    return _result("clusterUser", _kubeconfig("hub", server, f"clusterUser_{group}_hub", _exec_user(cloud)))
+
+
+def _result(name: str, kubeconfig: Properties) -> Properties:
+    # JSON is YAML, and needs no library to write.
+    return {"kubeconfigs": [{"name": name, "value": b64encode(json.dumps(kubeconfig).encode()).decode()}]}
+
+
+def _kubeconfig(name: str, server: Properties, user_name: str, user: Properties) -> Properties:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": server}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": user_name}}],
+        "current-context": name,
+        "preferences": dict[str, Any](),
+        "users": [{"name": user_name, "user": user}],
+    }
+
+
+def _server(cloud: Cloud, owner: str, fqdn: str) -> Properties:
+    return {
+        "certificate-authority-data": _pem(cloud, owner, "CERTIFICATE", "authority"),
+        "server": server_url(fqdn),
+    }
+
+
+def _certificate_user(cloud: Cloud, owner: str, name: str) -> Properties:
+    return {
+        "client-certificate-data": _pem(cloud, owner, "CERTIFICATE", f"{name} certificate"),
+        "client-key-data": _pem(cloud, owner, "RSA PRIVATE KEY", f"{name} key"),
+        "token": _bytes(cloud, owner, f"{name} token", 64).hex(),
+    }
+
+
+def _exec_user(cloud: Cloud) -> Properties:
+    arguments = ["get-token", "--environment", "AzurePublicCloud", "--server-id", _SERVER_ID]
+    arguments += ["--client-id", _CLIENT_ID, "--tenant-id", cloud.deployer.tenant_id, "--login", "devicecode"]
+    return {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1beta1",
+            "command": "kubelogin",
+            "args": arguments,
+            "env": None,
+            "provideClusterInfo": False,
+        }
+    }
+
+
+def _auth_provider_user(cloud: Cloud) -> Properties:
+    config = {
+        "apiserver-id": _SERVER_ID,
+        "client-id": _CLIENT_ID,
+        "config-mode": "1",
+        "environment": "AzurePublicCloud",
+        "tenant-id": cloud.deployer.tenant_id,
+    }
+    return {"auth-provider": {"name": "azure", "config": config}}
+
+
+def _pem(cloud: Cloud, owner: str, kind: str, purpose: str) -> str:
+    body = b64encode(_bytes(cloud, owner, purpose, 768)).decode()
+    lines = "\n".join(body[start : start + 64] for start in range(0, len(body), 64))
+    return b64encode(f"-----BEGIN {kind}-----\n{lines}\n-----END {kind}-----\n".encode()).decode()
+
+
+def _bytes(cloud: Cloud, owner: str, purpose: str, length: int) -> bytes:
+    # The same for each call, as Azure's are until they are rotated; of no use anywhere else.
+    return shake_256(f"{cloud.seed}|{owner.lower()}|{purpose}".encode()).digest(length)

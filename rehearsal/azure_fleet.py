@@ -1,0 +1,194 @@
+"""Fleets, their members, and how members are updated."""
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Final
+from uuid import uuid4
+
+from typing_extensions import override
+
+from rehearsal.arm import (
+    Cloud,
+    Name,
+    Record,
+    ResourceType,
+    known,
+    last_segment,
+    nested,
+    refusal,
+    resource_group_of,
+    short_location,
+)
+from rehearsal.azure_clusters import identity_outputs, server_name, server_url
+from rehearsal.model import Problem, Properties
+
+FLEET: Final = "azure-native:containerservice:Fleet"
+MEMBER: Final = "azure-native:containerservice:FleetMember"
+
+_API_VERSION = "2024-05-02-preview"
+_SOURCE = "learn: templates/microsoft.containerservice/fleets"
+_HUB_KUBERNETES_VERSION = "1.34.0"
+_MAX_MEMBERS = 100  # learn: kubernetes-fleet/faq
+
+
+def _pattern(longest: int) -> str:
+    return rf"(?=.{{1,{longest}}}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+
+
+def _etag() -> str:
+    return f'"{uuid4()}"'
+
+
+class Fleet(ResourceType):
+    """A fleet, with a hub if it has a hub profile."""
+
+    kind = "Microsoft.ContainerService/fleets"
+    api_version = _API_VERSION
+    name = Name("fleetName", _pattern(63), _SOURCE, "random")
+    located = True
+    immutable = ("hubProfile.dnsPrefix", "location")
+
+    @override
+    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        del cloud, resource_id
+        if old is not None and old["outputs"].get("hubProfile") and inputs.get("hubProfile") is None:
+            # Source: learn: kubernetes-fleet/concepts-lifecycle; Azure's text is not documented.
+            raise refusal(400, "BadRequest", "A fleet's hub cannot be removed.")
+
+    @override
+    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        outputs: Properties = {
+            "eTag": _etag(),
+            "identity": identity_outputs(cloud, inputs, old),
+            "provisioningState": "Succeeded",
+        }
+        profile = inputs.get("hubProfile")
+        if profile is not None:
+            prefix = profile.get("dnsPrefix") or last_segment(resource_id)
+            fqdn = nested(old, "hubProfile").get("fqdn") or server_name(prefix, short_location(inputs["location"]))
+            outputs["hubProfile"] = {
+                "dnsPrefix": prefix,
+                **profile,
+                "fqdn": fqdn,
+                "kubernetesVersion": _HUB_KUBERNETES_VERSION,
+                "portalFqdn": fqdn.replace(".hcp.", ".portal.hcp."),
+            }
+        return outputs
+
+    @override
+    def applied(self, cloud: Cloud, record: Record, old: Record | None) -> None:
+        hub = record["outputs"].get("hubProfile")
+        if hub and not (old and old["outputs"].get("hubProfile")):
+            cloud.world.add_hub(record["id"], server_url(hub["fqdn"]))
+            for member in cloud.all_of(MEMBER, record["id"]):
+                _join(cloud, record, member)
+
+    @override
+    def deleted(self, cloud: Cloud, record: Record, doomed: Collection[str]) -> None:
+        del doomed
+        cloud.world.remove(record["id"])
+
+
+class FleetMember(ResourceType):
+    """A cluster's membership in a fleet."""
+
+    kind = "Microsoft.ContainerService/fleets/members"
+    api_version = _API_VERSION
+    name = Name("fleetMemberName", _pattern(50), _SOURCE, "copy")
+    ancestors = ("fleetName",)
+    immutable = ("clusterResourceId",)
+
+    @override
+    def problems(self, inputs: Properties) -> Iterator[Problem]:
+        group = known(inputs.get("group"))
+        if group is not None and not re.fullmatch(_pattern(50), group):
+            yield Problem("group", f"'{group}' does not match {_pattern(50)} ({_SOURCE})")
+
+    @override
+    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        cluster = cloud.require(inputs["clusterResourceId"])
+        if cluster["outputs"]["provisioningState"] != "Succeeded":
+            # A cluster that failed or is being changed cannot take the agents; Azure's text is not documented.
+            message = f"Cluster '{cluster['id']}' is in state {cluster['outputs']['provisioningState']}."
+            raise refusal(409, "OperationNotAllowed", message)
+        fleet_id = resource_id.rsplit("/", 2)[0]
+        for other in cloud.all_of(MEMBER):
+            if other is not old and other["inputs"]["clusterResourceId"].lower() == cluster["id"].lower():
+                # A cluster runs the agents of one fleet; Azure's text is not documented.
+                message = f"Cluster '{cluster['id']}' is a member of a fleet already: '{other['id']}'."
+                raise refusal(409, "Conflict", message)
+        if old is None and len(cloud.all_of(MEMBER, fleet_id)) >= _MAX_MEMBERS:
+            raise refusal(400, "QuotaExceeded", f"A fleet has at most {_MAX_MEMBERS} members.")
+
+    @override
+    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        del cloud, resource_id, inputs, old
+        return {"eTag": _etag(), "provisioningState": "Succeeded"}
+
+    @override
+    def applied(self, cloud: Cloud, record: Record, old: Record | None) -> None:
+        if old is None:
+            _join(cloud, cloud.require(record["id"].rsplit("/", 2)[0]), record)
+
+    @override
+    def deleted(self, cloud: Cloud, record: Record, doomed: Collection[str]) -> None:
+        fleet_id = record["id"].rsplit("/", 2)[0]
+        # With the fleet goes its hub, and with the hub the guard that refuses to let members with exports leave.
+        if fleet_id.lower() not in doomed:
+            cloud.world.leave(cloud.require(fleet_id)["id"], last_segment(record["id"]))
+
+
+def _join(cloud: Cloud, fleet: Record, member: Record) -> None:
+    if not fleet["outputs"].get("hubProfile"):
+        return
+    cluster, name = cloud.require(member["inputs"]["clusterResourceId"]), last_segment(member["id"])
+    # Documented in learn: kubernetes-fleet/concepts-member-cluster-labels.
+    labels = {
+        "fleet.azure.com/location": short_location(cluster["inputs"]["location"]),
+        "fleet.azure.com/resource-group": resource_group_of(cluster["id"]),
+        "fleet.azure.com/subscription-id": cloud.deployer.subscription_id,
+        "fleet.azure.com/cluster-name": last_segment(cluster["id"]),
+        "fleet.azure.com/member-name": name,
+    }
+    cloud.world.join(fleet["id"], name, cluster["id"], labels)
+
+
+class FleetUpdateStrategy(ResourceType):
+    """The stages in which a fleet's members are updated."""
+
+    kind = "Microsoft.ContainerService/fleets/updateStrategies"
+    api_version = _API_VERSION
+    name = Name("updateStrategyName", _pattern(50), _SOURCE, "copy")
+    ancestors = ("fleetName",)
+
+    @override
+    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        del cloud, resource_id, inputs, old
+        return {"eTag": _etag(), "provisioningState": "Succeeded"}
+
+
+class AutoUpgradeProfile(ResourceType):
+    """When a fleet's members are updated of themselves."""
+
+    kind = "Microsoft.ContainerService/fleets/autoUpgradeProfiles"
+    api_version = _API_VERSION
+    name = Name("autoUpgradeProfileName", _pattern(50), _SOURCE, "copy")
+    ancestors = ("fleetName",)
+
+    @override
+    def problems(self, inputs: Properties) -> Iterator[Problem]:
+        channel = known(inputs.get("channel"))
+        if channel is not None and channel not in ("NodeImage", "Rapid", "Stable"):
+            # Source: learn: rest/api/fleet/auto-upgrade-profiles/create-or-update
+            yield Problem("channel", f"'{channel}' is not one of 'NodeImage', 'Rapid', 'Stable'")
+
+    @override
+    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        del resource_id, old
+        if inputs.get("updateStrategyId"):
+            cloud.require(inputs["updateStrategyId"])
+
+    @override
+    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        del cloud, resource_id, old
+        return {"disabled": inputs.get("disabled", False), "eTag": _etag(), "provisioningState": "Succeeded"}

@@ -1,0 +1,67 @@
+"""The model of the cloud: the three providers' families on one memory."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rehearsal.azure import Azure
+from rehearsal.cluster import World
+from rehearsal.kubernetes import Kubernetes
+from rehearsal.model import Call, Family
+from rehearsal.randomness import Randomness
+from rehearsal.store import Activity, Store
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One thing that was asked of the cloud; `resource_id` is empty for what has none yet."""
+
+    verb: Literal["create", "read", "update", "delete", "invoke"]
+    call: Call
+    resource_id: str = ""
+
+
+Observer = Callable[[Operation], None]
+"""Sees an operation before the cloud does, and may refuse it in the cloud's place (`RefusedError`)."""
+
+
+class Cloud:
+    """Azure, the Kubernetes clusters in it, and pulumi-random.
+
+    Attributes:
+        observers: who sees every operation first; previews and checks are not operations.
+        world: the Kubernetes clusters.
+    """
+
+    def __init__(self, path: Path | None = None, patience: float = 3.0) -> None:
+        self._store = Store(path)
+        self._activity = Activity(patience)
+        self.observers: list[Observer] = []
+        self.world = World(self._store)
+        self.azure = Azure(self._store, self.world)
+        self._families: dict[str, Family] = {
+            "azure-native": self.azure,
+            "kubernetes": Kubernetes(self.world, self._store, self._activity, may_access=self.azure.may_access),
+            "random": Randomness(),
+        }
+
+    def family(self, token: str) -> Family:
+        """Return the family that a type's or a function's token belongs to, or that a provider's type names."""
+        package = token.removeprefix("pulumi:providers:").split(":")[0]
+        return self._families[package]
+
+    @contextmanager
+    def operation(self, operation: Operation) -> Generator[Family]:
+        """Count an operation as under way, and yield the family that answers it."""
+        with self._activity.operation():
+            if not operation.call.preview:
+                for observer in self.observers:
+                    observer(operation)
+            yield self.family(operation.call.token)
+
+    def summary(self) -> list[tuple[str, bool, str]]:
+        """Return the state of the pattern: what, whether it is well, and the particulars."""
+        with self._store.transaction():
+            return self.world.summary()

@@ -1,0 +1,232 @@
+"""The Kubernetes side of the cloud: its clusters, its fleets, and the simulated time in which controllers act."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from rehearsal import fleet as membership
+from rehearsal import networking, placement, scheduling, workloads, works
+from rehearsal.apiserver import Cluster
+from rehearsal.bindings import MEMBER_CLUSTER
+from rehearsal.kinds import HUB, MEMBER, key_of
+from rehearsal.objects import Object, annotations_of, name_of, namespace_of
+from rehearsal.store import Store
+
+__all__ = ["Cluster", "World"]
+
+Observer = Callable[[str, str, str, Object], None]
+"""Told of each transition of a condition: the cluster's id, the object's kind and name, the condition."""
+
+# A round asks each controller once, in this order.
+_CLUSTER_CONTROLLERS: Final = workloads.CONTROLLERS
+_FLEET_CONTROLLERS: Final = (
+    *membership.CONTROLLERS,
+    *works.CONTROLLERS,
+    *scheduling.CONTROLLERS,
+    *placement.CONTROLLERS,
+    *networking.CONTROLLERS,
+)
+
+
+class World:
+    """All clusters and fleets, in `store.section("kubernetes")`. Its users hold the store's transaction.
+
+    Attributes:
+        observers: told of each transition of a condition, in order.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._data = store.section("kubernetes")
+        self._data.setdefault("now", 0)
+        self._data.setdefault("serial", 0)
+        self._data.setdefault("clusters", {})
+        self.observers: list[Observer] = []
+        self._clusters = {key: Cluster(self, key, data) for key, data in self._data["clusters"].items()}
+        # Which state each controller found nothing to do in: a cache that only spares work.
+        self._idle: dict[str, object] = {}
+        self._wakes: set[float] = set()
+
+    @property
+    def now(self) -> float:
+        """Simulated seconds since the beginning."""
+        return self._data["now"]
+
+    def next_serial(self) -> int:
+        """Return a number that was never returned before."""
+        self._data["serial"] += 1
+        return self._data["serial"]
+
+    # What happens to the cloud.
+
+    def add_cluster(  # noqa: PLR0913 - what one cluster is made of
+        self,
+        cluster_id: str,
+        server: str,
+        *,
+        location: str,
+        subnet: str,
+        nodes: int,
+        services: str = "10.0.0.0/16",
+    ) -> Cluster:
+        """Start a managed cluster.
+
+        Args:
+            cluster_id: its Azure resource id.
+            server: the URL of its API server.
+            location: the region's short name.
+            subnet: the node subnet's CIDR; pods get their addresses from it (flat Azure CNI).
+            nodes: how many nodes it has.
+            services: the service network's CIDR.
+        """
+        cluster = self._add(cluster_id, server, role=MEMBER, location=location, subnet=subnet, services=services)
+        workloads.add_nodes(cluster, nodes)
+        return cluster
+
+    def add_hub(self, fleet_id: str, server: str) -> Cluster:
+        """Start a fleet's hub, whose id is the fleet's."""
+        hub = self._add(fleet_id, server, role=HUB, location="", subnet="", services="10.0.0.0/16")
+        hub.create(workloads.namespace("fleet-system"))
+        return hub
+
+    def _add(self, cluster_id: str, server: str, **data: str) -> Cluster:
+        self._data["clusters"][cluster_id] = {
+            "server": server,
+            "reachable": True,
+            **data,
+            "objects": {},
+            "applied": {},
+        }
+        cluster = Cluster(self, cluster_id, self._data["clusters"][cluster_id])
+        self._clusters[cluster_id] = cluster
+        for name in ("default", "kube-system"):
+            cluster.create(workloads.namespace(name))
+        return cluster
+
+    def remove(self, cluster_id: str) -> None:
+        """Remove a cluster or a hub with everything in it; one that is gone already is no error."""
+        self._data["clusters"].pop(cluster_id, None)
+        self._clusters.pop(cluster_id, None)
+        self._idle.clear()
+
+    def join(self, fleet_id: str, member: str, cluster_id: str, labels: Mapping[str, str]) -> None:
+        """Make a cluster a member of a fleet, or change its labels; returns when it has joined (as ARM's operation)."""
+        hub = self.cluster(fleet_id)
+        membership.join(hub, member, self.cluster(cluster_id), labels)
+        while not membership.joined(hub, member) and self.step():
+            pass
+
+    def leave(self, fleet_id: str, member: str) -> None:
+        """Let a member leave; returns when it has left (as ARM's operation). One that has left already is no error.
+
+        Raises:
+            RefusedError: it has live exports.
+        """
+        hub = self.get(fleet_id)
+        if hub is None:
+            return
+        membership.leave(hub, member)
+        while hub.find(MEMBER_CLUSTER, member) and self.step():
+            pass
+
+    def set_reachable(self, cluster_id: str, *, reachable: bool) -> None:
+        """Let a cluster's region die or come back: its API server refuses and its agents stop."""
+        self.cluster(cluster_id).reachable = reachable
+        self._idle.clear()
+
+    # What is there.
+
+    def public_address(self) -> str:
+        """Return a public address that nothing else has."""
+        serial = self.next_serial()
+        return f"20.72.{serial // 250 % 250}.{serial % 250 + 1}"
+
+    def get(self, cluster_id: str) -> Cluster | None:
+        """Return a cluster or hub by its id."""
+        return self._clusters.get(cluster_id)
+
+    def cluster(self, cluster_id: str) -> Cluster:
+        """Return a cluster or hub that must be there."""
+        return self._clusters[cluster_id]
+
+    def at(self, server: str) -> Cluster | None:
+        """Return the cluster or hub that answers at a URL."""
+        return next((cluster for cluster in self._clusters.values() if cluster.server == server), None)
+
+    def hubs(self) -> list[Cluster]:
+        """Return every fleet's hub."""
+        return [cluster for cluster in self._clusters.values() if cluster.role == HUB]
+
+    def members(self, hub: Cluster) -> dict[str, Cluster | None]:
+        """Return a fleet's members by name; None stands for a cluster that was deleted without leaving."""
+        return {
+            name_of(item): self.get(annotations_of(item).get(membership.CLUSTER_ID, ""))
+            for item in hub.objects(MEMBER_CLUSTER)
+        }
+
+    def summary(self) -> list[tuple[str, bool, str]]:
+        """Describe the state of every fleet for humans: what, whether it is well, and details."""
+        return [line for hub in self.hubs() for line in membership.summary(self, hub)]
+
+    # Time.
+
+    def elapsed(self, since: float, seconds: float) -> bool:
+        """Say whether some time has passed since a moment; if not, make sure that the clock stops there."""
+        due = since + seconds
+        if self.now >= due:
+            return True
+        self._wakes.add(due)
+        return False
+
+    def step(self) -> bool:
+        """Let every controller act once; when none has anything to do, let time pass until one has.
+
+        Returns:
+            False when nothing will happen any more by itself.
+        """
+        while not self._round():
+            due = {moment for moment in self._wakes if moment > self.now}
+            if not due:
+                return False
+            self._data["now"] = min(due)
+            self._wakes = due
+            self._idle.clear()
+        return True
+
+    def settle(self) -> None:
+        """Let everything happen that happens by itself."""
+        while self.step():
+            pass
+
+    def report(self, cluster_id: str, item: Object, condition: Object) -> None:
+        """Tell the observers about a transition."""
+        name = "/".join(part for part in (namespace_of(item), name_of(item)) if part)
+        for observer in self.observers:
+            observer(cluster_id, key_of(item), name, condition)
+
+    def _round(self) -> bool:
+        moved = False
+        for cluster in list(self._clusters.values()):
+            if not cluster.reachable or self._idle.get(cluster.id) == cluster.revision:
+                continue
+            before = cluster.revision
+            for controller in _CLUSTER_CONTROLLERS:
+                controller(cluster)
+            self._idle[cluster.id] = before
+            moved = moved or cluster.revision != before
+        for hub in self.hubs():
+            moved = self._fleet_round(hub) or moved
+        return moved
+
+    def _fleet_round(self, hub: Cluster) -> bool:
+        if not hub.reachable:
+            return False
+        clusters = [hub, *(cluster for cluster in self.members(hub).values() if cluster)]
+        moved = False
+        for controller in _FLEET_CONTROLLERS:
+            state = tuple(cluster.revision for cluster in clusters)
+            key = f"{hub.id} {controller.__module__}.{controller.__name__}"
+            if self._idle.get(key) == state:
+                continue
+            controller(self, hub)
+            self._idle[key] = state
+            moved = moved or state != tuple(cluster.revision for cluster in clusters)
+        return moved

@@ -1,0 +1,53 @@
+"""The unit tests' door: the same cloud behind Pulumi's mocks."""
+
+from typing import Any, cast
+
+import pulumi
+from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
+
+from rehearsal.cloud import Cloud, Operation
+from rehearsal.model import Call, Properties, RefusedError, has_unknown
+from rehearsal.wire import open_secrets
+
+
+class CloudMocks(Mocks):
+    """Answers a program's registrations and invokes as the engine with the stand-in would.
+
+    Raises `RefusedError` where the cloud, or a provider's check of the inputs, refuses.
+    """
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._providers: dict[str, Properties] = {}
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        """Create a resource; nothing is known of it in a preview but what went in."""
+        given = cast("Properties", args.inputs)  # pyright: ignore[reportUnknownMemberType] - a bare dict in the SDK
+        inputs, _ = open_secrets(given)
+        if not args.custom:
+            return "", given
+        if args.typ.startswith("pulumi:providers:"):
+            self._providers[args.name] = inputs
+            return f"{args.name}-id", given
+        preview = pulumi.runtime.is_dry_run()
+        call = Call(args.typ, args.name, preview=preview, provider=self._provider(args.provider))
+        if has_unknown(call.provider):
+            return None, {}  # as in the engine: a provider that is not configured yet is not asked
+        family = self._cloud.family(args.typ)
+        inputs, problems = family.check(call, inputs)
+        if problems:
+            raise RefusedError("; ".join(f"{args.name}: {problem.path}: {problem.reason}" for problem in problems))
+        with self._cloud.operation(Operation("create", call)) as family:
+            resource_id, outputs = family.create(call, inputs)
+        return resource_id or None, {key: value for key, value in outputs.items() if not has_unknown(value)}
+
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        """Call a function."""
+        call = Call(args.token, provider=self._provider(args.provider))
+        with self._cloud.operation(Operation("invoke", call)) as family:
+            given = cast("Properties", args.args)  # pyright: ignore[reportUnknownMemberType] - a bare dict in the SDK
+            return family.invoke(call, open_secrets(given)[0]), []
+
+    def _provider(self, reference: str | None) -> Properties:
+        # A reference is a URN, whose last part is the name, and an id: `urn:…::name::id`.
+        return self._providers[reference.split("::")[-2]] if reference else {}

@@ -1,0 +1,404 @@
+"""Fleet networking: exporting services, importing them, and the MultiClusterService's load balancer.
+
+Behaviour and texts: Azure/fleet-networking v0.3.25, pkg/controllers.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import TYPE_CHECKING, Final
+
+from rehearsal.objects import (
+    Object,
+    annotations_of,
+    child,
+    condition,
+    deleting,
+    digest,
+    is_true,
+    labels_of,
+    name_of,
+    namespace_of,
+    owned_by,
+    owner_reference,
+    status_of,
+)
+from rehearsal.workloads import INTERNAL, SERVICE_NAME
+
+if TYPE_CHECKING:
+    from rehearsal.apiserver import Cluster
+    from rehearsal.cluster import World
+
+_GROUP: Final = "networking.fleet.azure.com"
+EXPORT: Final = f"ServiceExport.{_GROUP}"
+SERVICE: Final = f"MultiClusterService.{_GROUP}"
+_IMPORT: Final = f"ServiceImport.{_GROUP}"
+_INTERNAL_EXPORT: Final = f"InternalServiceExport.{_GROUP}"
+_INTERNAL_IMPORT: Final = f"InternalServiceImport.{_GROUP}"
+_SLICE_EXPORT: Final = f"EndpointSliceExport.{_GROUP}"
+_SLICE: Final = "EndpointSlice.discovery.k8s.io"
+
+_SYSTEM: Final = "fleet-system"
+_CLAIM: Final = f"{_GROUP}/service-in-use-by"
+_IMPORT_LABEL: Final = f"{_GROUP}/service-import"
+_DERIVED_LABEL: Final = f"{_GROUP}/derived-service"
+_EXPORT_FINALIZER: Final = f"{_GROUP}/svc-export-cleanup"
+_IMPORT_FINALIZER: Final = f"{_GROUP}/serviceimport-cleanup"
+_SERVICE_FINALIZER: Final = f"{_GROUP}/service-resources-cleanup"
+_MANAGED_BY: Final = "endpointslice.kubernetes.io/managed-by"
+_IMPORTER: Final = f"endpointsliceimport-controller.{_GROUP}"
+_PORT_FIELDS: Final = ("name", "protocol", "appProtocol", "port", "targetPort")
+_UNKNOWN_IMPORT: Final = (
+    "importing service; if the condition remains for a while, please verify that service has been exported or service "
+    "has been exported by other multiClusterService"
+)
+
+
+def member_namespace(member: str) -> str:
+    """Return the hub namespace through which a member and the hub exchange objects."""
+    return f"fleet-member-{member}"
+
+
+def exports(world: "World", hub: "Cluster") -> None:
+    """Members say whether their exports are valid and hand them to the hub (member/serviceexport/controller.go)."""
+    for member, cluster in _agents(world, hub):
+        for item in cluster.objects(EXPORT):
+            _export(hub, member, cluster, item)
+
+
+def _export(hub: "Cluster", member: str, cluster: "Cluster", item: Object) -> None:
+    space, name = namespace_of(item), name_of(item)
+    internal = hub.find(_INTERNAL_EXPORT, f"{space}-{name}", member_namespace(member))
+    service = cluster.find("Service", name, space)
+    problem = _ineligibility(service)
+    if deleting(item) or problem:
+        if internal:
+            hub.discard(internal)
+        if deleting(item):
+            cluster.set_finalizer(item, _EXPORT_FINALIZER, present=False)
+        elif problem:
+            status = status_of(item)
+            rest = [entry for entry in status.get("conditions", ()) if entry["type"] != "Conflict"]
+            cluster.set_status(item, {**status, "conditions": rest})
+            cluster.set_condition(item, "Valid", "False", problem[0], f"service {space}/{name} is {problem[1]}")
+        return
+    ports = _ports(service or {})
+    if internal is None:
+        cluster.set_finalizer(item, _EXPORT_FINALIZER, present=True)
+        cluster.set_condition(item, "Valid", "True", "ServiceIsValid", f"service {space}/{name} is valid for export")
+        cluster.set_condition(
+            item,
+            "Conflict",
+            "Unknown",
+            "ServicePendingConflictResolution",
+            f"service {space}/{name} is pending export conflict resolution",
+        )
+    elif internal["spec"]["ports"] == ports:
+        if (found := condition(internal, "Conflict")) is not None:
+            cluster.set_condition(item, "Conflict", found["status"], found["reason"], found["message"])
+        return
+    hub.apply(
+        {
+            "apiVersion": f"{_GROUP}/v1alpha1",
+            "kind": "InternalServiceExport",
+            "metadata": {"name": f"{space}-{name}", "namespace": member_namespace(member)},
+            "spec": {
+                "ports": ports,
+                "serviceReference": {
+                    "clusterId": member,
+                    "name": name,
+                    "namespace": space,
+                    "namespacedName": f"{space}/{name}",
+                },
+            },
+        }
+    )
+
+
+def _ineligibility(service: Object | None) -> tuple[str, str] | None:
+    if service is None or deleting(service):
+        return ("ServiceNotFound", "not found")
+    if service["spec"]["type"] == "ExternalName" or service["spec"].get("clusterIP") == "None":
+        return ("ServiceIneligible", "not eligible for export")
+    return None
+
+
+def _ports(service: Object) -> list[Object]:
+    return [
+        {field: port[field] for field in _PORT_FIELDS if field in port} for port in service["spec"].get("ports") or ()
+    ]
+
+
+def conflicts(world: "World", hub: "Cluster") -> None:
+    """The hub takes the first export's ports for the service; others must have the very same list."""
+    del world
+    groups: dict[tuple[str, str], list[Object]] = {}
+    for item in hub.objects(_INTERNAL_EXPORT):
+        if not deleting(item):
+            reference = item["spec"]["serviceReference"]
+            groups.setdefault((reference["namespace"], reference["name"]), []).append(item)
+    for item in hub.objects(_IMPORT):
+        if (namespace_of(item), name_of(item)) not in groups:
+            hub.discard(item)
+    for (space, name), items in groups.items():
+        # Its namespace must exist on the hub, too (hub/internalserviceexport/controller.go:198-214).
+        home = hub.find("Namespace", space)
+        if home is None or deleting(home):
+            continue
+        ports: list[Object] = items[0]["spec"]["ports"]
+        agreed: list[Object] = []
+        for item in items:
+            if item["spec"]["ports"] == ports:
+                message = f"service {space}/{name} is exported without conflict"
+                hub.set_condition(item, "Conflict", "False", "NoConflictFound", message)
+                agreed.append({"cluster": item["spec"]["serviceReference"]["clusterId"]})
+            else:
+                message = f"service {space}/{name} is in conflict with other exported services"
+                hub.set_condition(item, "Conflict", "True", "ConflictFound", message)
+        found = hub.find(_IMPORT, name, space)
+        if found is None:
+            hub.create(_import(space, name))
+        else:
+            hub.set_status(found, {"type": "ClusterSetIP", "clusters": agreed, "ports": deepcopy(ports)})
+
+
+def _import(space: str, name: str) -> Object:
+    return {
+        "apiVersion": f"{_GROUP}/v1alpha1",
+        "kind": "ServiceImport",
+        "metadata": {"name": name, "namespace": space},
+    }
+
+
+def claims(world: "World", hub: "Cluster") -> None:
+    """A service has one importer in the whole fleet, the first one (hub/internalserviceimport/controller.go:117)."""
+    del world
+    for item in hub.objects(_INTERNAL_IMPORT):
+        reference = item["spec"]["serviceImportReference"]
+        found = hub.find(_IMPORT, reference["name"], reference["namespace"])
+        if found is None:
+            hub.set_status(item, {})
+            continue
+        claim: Object = json.loads(annotations_of(found).get(_CLAIM, "{}")).get("MemberClusters", {})
+        holder = next((hub.find(_INTERNAL_IMPORT, name_of(item), space) for space in claim), None)
+        if holder is None or deleting(holder):
+            value = {"MemberClusters": {namespace_of(item): reference["clusterId"]}}
+            hub.set_metadata(found, "annotations", _CLAIM, json.dumps(value, separators=(",", ":")))
+            holder = item
+        hub.set_status(item, deepcopy(status_of(found)) if holder is item else {})
+
+
+def imports(world: "World", hub: "Cluster") -> None:
+    """Members ask the hub for the services that they import, and hear what it grants (member/serviceimport)."""
+    for member, cluster in _agents(world, hub):
+        for item in cluster.objects(_IMPORT):
+            space, name = namespace_of(item), name_of(item)
+            internal = hub.find(_INTERNAL_IMPORT, f"{space}-{name}", member_namespace(member))
+            if deleting(item):
+                if internal:
+                    hub.discard(internal)
+                cluster.set_finalizer(item, _IMPORT_FINALIZER, present=False)
+            elif internal is None:
+                cluster.set_finalizer(item, _IMPORT_FINALIZER, present=True)
+                reference = {"clusterId": member, "name": name, "namespace": space}
+                hub.create(
+                    {
+                        "apiVersion": f"{_GROUP}/v1alpha1",
+                        "kind": "InternalServiceImport",
+                        "metadata": {"name": f"{space}-{name}", "namespace": member_namespace(member)},
+                        "spec": {"serviceImportReference": reference},
+                    }
+                )
+            else:
+                cluster.set_status(item, deepcopy(status_of(internal)))
+
+
+def services(world: "World", hub: "Cluster") -> None:
+    """Members turn each MultiClusterService into an import and a load balancer (multiclusterservice/controller.go)."""
+    for _, cluster in _agents(world, hub):
+        for item in cluster.objects(SERVICE):
+            _serve(cluster, item)
+
+
+def _serve(cluster: "Cluster", item: Object) -> None:
+    space, wanted = namespace_of(item), item["spec"]["serviceImport"]["name"]
+    current = labels_of(item).get(_IMPORT_LABEL)
+    if deleting(item):
+        _withdraw(cluster, item)
+        # By name, whoever owns it: a second MultiClusterService on this member takes the first one's import with it.
+        if current and (shared := cluster.find(_IMPORT, current, space)):
+            cluster.discard(shared)
+        cluster.set_finalizer(item, _SERVICE_FINALIZER, present=False)
+        return
+    if current != wanted:
+        if current and (old := cluster.find(_IMPORT, current, space)):
+            cluster.discard(old)
+        cluster.set_finalizer(item, _SERVICE_FINALIZER, present=True)
+        cluster.set_metadata(item, "labels", _IMPORT_LABEL, wanted)
+        return
+    found = cluster.find(_IMPORT, wanted, space)
+    if found is None:
+        cluster.create(_import(space, wanted) | {"metadata": _owned(item, wanted)})
+    if found is None or not owned_by(found, item) or not status_of(found).get("clusters"):
+        _withdraw(cluster, item)
+        cluster.set_metadata(item, "labels", _DERIVED_LABEL, None)
+        cluster.set_status(item, {**status_of(item), "loadBalancer": {}})
+        cluster.set_condition(item, "Valid", "Unknown", "UnknownServiceImport", _UNKNOWN_IMPORT)
+        return
+    derived = _derive(cluster, item, found["status"]["ports"])
+    cluster.set_metadata(item, "labels", _DERIVED_LABEL, _derived_name(item))
+    balancer = deepcopy(child(status_of(derived or {}), "loadBalancer"))
+    cluster.set_status(item, {**status_of(item), "loadBalancer": balancer})
+    cluster.set_condition(item, "Valid", "True", "FoundServiceImport", "found valid service import")
+
+
+def _owned(item: Object, name: str) -> Object:
+    return {"name": name, "namespace": namespace_of(item), "ownerReferences": [owner_reference(item)]}
+
+
+def _derived_name(item: Object) -> str:
+    return f"{namespace_of(item)}-{name_of(item)}"
+
+
+def _withdraw(cluster: "Cluster", item: Object) -> None:
+    if derived := cluster.find("Service", _derived_name(item), _SYSTEM):
+        cluster.discard(derived)
+        for piece in _imported_slices(cluster, _derived_name(item)):
+            cluster.discard(piece)
+
+
+def _derive(cluster: "Cluster", item: Object, ports: list[Object]) -> Object | None:
+    name = _derived_name(item)
+    live = cluster.find("Service", name, _SYSTEM)
+    internal = annotations_of(item).get(f"{_GROUP}/azure-load-balancer-internal") == "true"
+    if live and _ports(live) == ports and (not internal or annotations_of(live).get(INTERNAL) == "true"):
+        return live
+    cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {
+                "name": name,
+                "namespace": _SYSTEM,
+                "labels": {
+                    f"{_GROUP}/multi-cluster-service-name": name_of(item),
+                    f"{_GROUP}/multi-cluster-service-namespace": namespace_of(item),
+                },
+                # Once set it stays: the controller never removes it (controller.go:344-353).
+                "annotations": {INTERNAL: "true"} if internal else annotations_of(live) if live else {},
+            },
+            "spec": {"type": "LoadBalancer", "ports": deepcopy(ports)},
+        }
+    )
+    return live
+
+
+def slice_exports(world: "World", hub: "Cluster") -> None:
+    """Members hand the hub the ready IPv4 endpoints of what they export without conflict (member/endpointslice)."""
+    for member, cluster in _agents(world, hub):
+        wanted: set[str] = set()
+        for item in cluster.objects(EXPORT):
+            conflict = condition(item, "Conflict")
+            if deleting(item) or conflict is None or conflict["status"] != "False":
+                continue
+            for piece in cluster.objects(_SLICE):
+                if namespace_of(piece) == namespace_of(item) and labels_of(piece).get(SERVICE_NAME) == name_of(item):
+                    wanted.add(_export_slice(hub, member, item, piece))
+        for piece in hub.objects(_SLICE_EXPORT):
+            if namespace_of(piece) == member_namespace(member) and name_of(piece) not in wanted:
+                hub.discard(piece)
+
+
+def _export_slice(hub: "Cluster", member: str, item: Object, piece: Object) -> str:
+    name = f"{member}-{namespace_of(piece)}-{name_of(piece)}"
+    name = f"{name}-{digest(name, 5)}"
+    specification = {
+        "addressType": "IPv4",
+        "endpoints": [
+            {"addresses": endpoint["addresses"]} for endpoint in piece["endpoints"] if endpoint["conditions"]["ready"]
+        ],
+        "ports": deepcopy(piece["ports"]),
+        "ownerServiceReference": {"name": name_of(item), "namespace": namespace_of(item)},
+    }
+    live = hub.find(_SLICE_EXPORT, name, member_namespace(member))
+    if live is None or live["spec"] != specification:
+        hub.apply(
+            {
+                "apiVersion": f"{_GROUP}/v1alpha1",
+                "kind": "EndpointSliceExport",
+                "metadata": {"name": name, "namespace": member_namespace(member)},
+                "spec": specification,
+            }
+        )
+    return name
+
+
+def slice_imports(world: "World", hub: "Cluster") -> None:
+    """The importing member keeps a slice in fleet-system for each exported one (member/endpointsliceimport)."""
+    for _, cluster in _agents(world, hub):
+        for item in cluster.objects(SERVICE):
+            derived = labels_of(item).get(_DERIVED_LABEL)
+            if deleting(item) or derived is None:
+                continue
+            wanted = {"name": item["spec"]["serviceImport"]["name"], "namespace": namespace_of(item)}
+            offered = {
+                name_of(piece): piece["spec"]
+                for piece in hub.objects(_SLICE_EXPORT)
+                if piece["spec"]["ownerServiceReference"] == wanted
+            }
+            for piece in _imported_slices(cluster, derived):
+                if name_of(piece) not in offered:
+                    cluster.discard(piece)
+            for name, specification in offered.items():
+                _import_slice(cluster, derived, name, specification)
+
+
+def _import_slice(cluster: "Cluster", derived: str, name: str, specification: Object) -> None:
+    content: Object = {
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": entry["addresses"], "conditions": {}} for entry in specification["endpoints"]],
+        "ports": specification["ports"],
+    }
+    live = cluster.find(_SLICE, name, _SYSTEM)
+    if live is None or any(live[key] != value for key, value in content.items()):
+        cluster.apply(
+            {
+                "apiVersion": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
+                "metadata": {
+                    "name": name,
+                    "namespace": _SYSTEM,
+                    "labels": {SERVICE_NAME: derived, _MANAGED_BY: _IMPORTER},
+                },
+                **content,
+            }
+        )
+
+
+def _imported_slices(cluster: "Cluster", derived: str) -> list[Object]:
+    return [
+        piece
+        for piece in cluster.objects(_SLICE)
+        if namespace_of(piece) == _SYSTEM and labels_of(piece).get(SERVICE_NAME) == derived
+    ]
+
+
+def endpoint_counts(hub: "Cluster", cluster: "Cluster", item: Object) -> Counter[str]:
+    """Count the endpoints behind a MultiClusterService by the member that they run on."""
+    sources = {name_of(piece): namespace_of(piece) for piece in hub.objects(_SLICE_EXPORT)}
+    counts: Counter[str] = Counter()
+    for piece in _imported_slices(cluster, _derived_name(item)):
+        if piece["endpoints"] and name_of(piece) in sources:
+            counts[sources[name_of(piece)].removeprefix(member_namespace(""))] += len(piece["endpoints"])
+    return counts
+
+
+def _agents(world: "World", hub: "Cluster") -> Iterator[tuple[str, "Cluster"]]:
+    for member, cluster in world.members(hub).items():
+        item = hub.find("MemberCluster.cluster.kubernetes-fleet.io", member)
+        if cluster and cluster.reachable and item and is_true(item, "Joined"):
+            yield member, cluster
+
+
+CONTROLLERS: Final = (slice_imports, slice_exports, services, imports, claims, conflicts, exports)

@@ -1,0 +1,208 @@
+"""The engine's door: one gRPC server that is every resource provider.
+
+The engine attaches to it (`PULUMI_DEBUG_PROVIDERS`) instead of starting plugins. Each provider resource is a connection
+of its own, and requests do not say which one they are for; the connection's address does.
+"""
+
+import sys
+import traceback
+from collections.abc import Collection, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf import any_pb2, empty_pb2
+from google.protobuf.message import Message
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+
+from rehearsal.cloud import Cloud, Operation
+from rehearsal.model import Call, Difference, NotReadyError, Properties, RefusedError
+from rehearsal.wire import Path, decode, encode
+
+# The engine warns when a plugin is older than the SDK that the program uses; ours serves three of them.
+_VERSION = "999.0.0"
+
+# As many operations as an engine starts at once: four for each processor, on a large machine.
+_WORKERS = 64
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """The stand-in while it serves: its port on the loopback address, and the cloud behind it."""
+
+    port: int
+    cloud: Cloud
+
+
+@contextmanager
+def serve(state: FilePath | None, *, patience: float = 3.0, port: int = 0) -> Generator[StandIn]:
+    """Serve the cloud to the engine.
+
+    Args:
+        state: the file that keeps the cloud between runs, or None to forget it.
+        patience: seconds without any other operation after which a wait is given up.
+        port: the port to listen on; 0 takes a free one.
+    """
+    cloud = Cloud(state, patience)
+    server = grpc.server(ThreadPoolExecutor(_WORKERS))
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Provider(cloud), server)
+    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    try:
+        yield StandIn(bound, cloud)
+    finally:
+        server.stop(grace=0).wait()
+
+
+class _Provider(provider_pb2_grpc.ResourceProviderServicer):
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._instances: dict[str, Properties] = {}
+
+    def Attach(self, request: Message, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: ARG002
+        return empty_pb2.Empty()
+
+    def Cancel(self, request: Message, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: ARG002
+        return empty_pb2.Empty()
+
+    def GetPluginInfo(self, request: Message, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:  # noqa: ARG002
+        return plugin_pb2.PluginInfo(version=_VERSION)
+
+    def CheckConfig(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        config, secrets = decode(request.news)
+        with _answering(context):
+            problems = self._cloud.family(_type_of(request.urn)).check_provider(config)
+            return provider_pb2.CheckResponse(inputs=encode(config, secrets), failures=_failures(problems))
+
+    def DiffConfig(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+        with _answering(context):
+            old, new = decode(request.old_inputs)[0], decode(request.news)[0]
+            return _difference(self._cloud.family(_type_of(request.urn)).diff_provider(old, new))
+
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
+        self._instances[context.peer()] = decode(request.args)[0]
+        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True, acceptResources=True)
+
+    def Check(self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
+        news, secrets = decode(request.news)
+        call = self._call(context, request.urn)
+        with _answering(context):
+            inputs, problems = self._cloud.family(call.token).check(call, news, decode(request.olds)[0] or None)
+            return provider_pb2.CheckResponse(inputs=encode(inputs, secrets), failures=_failures(problems))
+
+    def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+        call = self._call(context, request.urn)
+        with _answering(context):
+            return _difference(
+                self._cloud.family(call.token).diff(
+                    call, decode(request.old_inputs)[0], decode(request.olds)[0], decode(request.news)[0]
+                )
+            )
+
+    def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
+        inputs, secrets = decode(request.properties)
+        call = self._call(context, request.urn, preview=request.preview, timeout=request.timeout)
+        with _answering(context, secrets), self._cloud.operation(Operation("create", call)) as family:
+            resource_id, outputs = family.create(call, inputs)
+            return provider_pb2.CreateResponse(id=resource_id, properties=encode(outputs, secrets))
+
+    def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
+        old_inputs, input_secrets = decode(request.inputs)
+        old_outputs, output_secrets = decode(request.properties)
+        secrets = input_secrets | output_secrets
+        call = self._call(context, request.urn)
+        with _answering(context, secrets), self._cloud.operation(Operation("read", call, request.id)) as family:
+            found = family.read(call, request.id, old_inputs, old_outputs)
+            if found is None:
+                return provider_pb2.ReadResponse()
+            inputs, outputs = found
+            return provider_pb2.ReadResponse(
+                id=request.id, inputs=encode(inputs, input_secrets), properties=encode(outputs, secrets)
+            )
+
+    def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
+        inputs, secrets = decode(request.news)
+        call = self._call(context, request.urn, preview=request.preview, timeout=request.timeout)
+        with _answering(context, secrets), self._cloud.operation(Operation("update", call, request.id)) as family:
+            outputs = family.update(call, request.id, decode(request.olds)[0], inputs)
+            return provider_pb2.UpdateResponse(properties=encode(outputs, secrets))
+
+    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        call = self._call(context, request.urn, timeout=request.timeout)
+        with _answering(context), self._cloud.operation(Operation("delete", call, request.id)) as family:
+            family.delete(call, request.id, decode(request.properties)[0])
+            return empty_pb2.Empty()
+
+    def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
+        call = Call(request.tok, provider=self._instances.get(context.peer(), {}))
+        with _answering(context), self._cloud.operation(Operation("invoke", call)) as family:
+            response = provider_pb2.InvokeResponse()
+            # `return` is a word of Python's, hence not an argument's name.
+            getattr(response, "return").CopyFrom(encode(family.invoke(call, decode(request.args)[0])))
+            return response
+
+    def _call(self, context: grpc.ServicerContext, urn: str, *, preview: bool = False, timeout: float = 0) -> Call:
+        return Call(
+            token=_type_of(urn),
+            name=urn.rsplit("::", 1)[1],
+            preview=preview,
+            timeout=timeout or None,
+            provider=self._instances.get(context.peer(), {}),
+        )
+
+
+def _type_of(urn: str) -> str:
+    """Return a resource's type: the last part of the types of its parents and itself."""
+    return urn.split("::")[2].rsplit("$", 1)[-1]
+
+
+def _failures(problems: Collection[Any]) -> list[provider_pb2.CheckFailure]:
+    return [provider_pb2.CheckFailure(property=problem.path, reason=problem.reason) for problem in problems]
+
+
+def _difference(difference: Difference) -> provider_pb2.DiffResponse:
+    kind = provider_pb2.PropertyDiff
+    return provider_pb2.DiffResponse(
+        changes=provider_pb2.DiffResponse.DIFF_SOME if difference.changed else provider_pb2.DiffResponse.DIFF_NONE,
+        diffs=sorted({path.partition(".")[0].partition("[")[0] for path in difference.changed}),
+        replaces=sorted({path.partition(".")[0].partition("[")[0] for path in difference.replaced}),
+        deleteBeforeReplace=difference.delete_before_replace,
+        detailedDiff={
+            path: kind(kind=kind.UPDATE_REPLACE if path in difference.replaced else kind.UPDATE, inputDiff=True)
+            for path in difference.changed
+        },
+        hasDetailedDiff=True,
+    )
+
+
+@contextmanager
+def _answering(context: grpc.ServicerContext, secrets: Collection[Path] = ()) -> Generator[None]:
+    """Turn what an operation raises into the answer that the engine understands."""
+    try:
+        yield
+    except NotReadyError as error:
+        failure = provider_pb2.ErrorResourceInitFailed(
+            id=error.resource_id, properties=encode(error.outputs, secrets), reasons=error.reasons
+        )
+        _abort(context, str(error), failure)
+    except RefusedError as error:
+        _abort(context, str(error))
+    except Exception:  # noqa: BLE001 - a fault of the stand-in itself: the engine must get an answer, and we the cause
+        traceback.print_exc(file=sys.stderr)
+        _abort(context, "the stand-in failed; its traceback is above")
+
+
+def _abort(context: grpc.ServicerContext, message: str, detail: Message | None = None) -> NoReturn:
+    if detail is not None:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message, details=[packed])
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    context.abort(grpc.StatusCode.UNKNOWN, message)

@@ -1,0 +1,88 @@
+"""What the stand-in remembers, and who is at work on it."""
+
+import json
+import os
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class Store:
+    """Plain JSON in named sections, written to one file after each change.
+
+    Without a path it lives in memory only. All access goes through `transaction`.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        self._sections: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path and path.exists() else {}
+
+    def section(self, name: str) -> dict[str, Any]:
+        """Return one section, to be read and changed inside a `transaction`."""
+        return self._sections.setdefault(name, {})
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """Exclude everybody else, then write the file (also when the operation failed halfway, as a cloud would)."""
+        with self._lock:
+            try:
+                yield
+            finally:
+                self._write()
+
+    def _write(self) -> None:
+        # The file is replaced as a whole: a kill at any moment leaves the old state or the new one.
+        # It holds kubeconfigs and passwords, hence its mode.
+        if self._path is None:
+            return
+        draft = self._path.with_suffix(".new")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(self._sections, file, separators=(",", ":"))
+        draft.replace(self._path)
+
+
+class Activity:
+    """The operations under way, so that a wait can tell "not yet" from "never".
+
+    A wait on Azure ends at its timeout. Here the outcome is certain earlier: when no other operation runs
+    and none comes for `patience` seconds, nothing will change any more.
+    """
+
+    def __init__(self, patience: float = 3.0) -> None:
+        self._patience = patience
+        self._condition = threading.Condition()
+        self._running = 0
+        self._waiting = 0
+        self._finished = 0
+
+    @contextmanager
+    def operation(self) -> Generator[None]:
+        """Count an operation as under way."""
+        with self._condition:
+            self._running += 1
+            self._condition.notify_all()
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._running -= 1
+                self._finished += 1
+                self._condition.notify_all()
+
+    def wait_for_others(self) -> bool:
+        """Wait, as one of the running operations, until another one ends; False when none will."""
+        with self._condition:
+            seen = self._finished
+            self._waiting += 1
+            self._condition.notify_all()
+            try:
+                while True:
+                    if self._condition.wait_for(lambda: self._finished != seen, self._patience):
+                        return True
+                    if self._running <= self._waiting:
+                        return False
+            finally:
+                self._waiting -= 1

@@ -1,0 +1,629 @@
+"""The stack's configuration as frozen, typed, checked settings.
+
+This room knows the configuration's keys and Azure's rules for names and addresses; it knows no Pulumi resource.
+`load` reads the running stack, `parse` takes plain values; both report everything that is wrong at once, before
+anything is registered. `Pulumi.yaml` describes the keys and repeats the defaults for the command line.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from difflib import get_close_matches
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, cast, get_args
+
+import pulumi
+from pulumi.runtime import is_config_secret
+from pulumi.runtime.config import CONFIG
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+MAX_REGIONS = 100  # members of a fleet [learn: kubernetes-fleet/faq]
+MAX_LABEL = 63  # characters of a DNS label [RFC 1035]
+MAX_NODE_GROUP = 80  # characters of MC_<group>_<cluster>_<location> [learn: aks-common-issues-faq]
+MAX_SHOWN = 80  # characters of a value in a line of the report
+
+
+class SettingsError(pulumi.RunError):
+    """All that is wrong with the configuration; Pulumi shows the message of a RunError and no traceback."""
+
+
+class Problem(NamedTuple):
+    """One mistake: the key as the user wrote it, what was found there, what to write instead.
+
+    Only `found` may quote values of the configuration: it is withheld where a value is secret.
+    """
+
+    path: str
+    found: str
+    remedy: str
+    quotes: str = ""  # another key that `found` quotes
+
+
+def _show(value: object) -> str:
+    """Quotes a value as JSON, whose escapes betray look-alike characters; cuts a long one."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
+
+
+def _refusal(found: str, remedy: str) -> PydanticCustomError:
+    """What a validator raises: a `Problem` of which pydantic knows the path."""
+    return PydanticCustomError("refused", "{found}", {"found": found, "remedy": remedy})
+
+
+# --- Names ---------------------------------------------------------------------------------------------------
+
+
+class NameRule(NamedTuple):
+    """What a name may look like: a pattern for the whole of it, the same in words, and its greatest length."""
+
+    pattern: str
+    words: str
+    longest: int
+
+    def check(self, name: str) -> None:
+        """Raises a refusal when the name breaks this rule."""
+        if len(name) > self.longest:
+            raise _refusal(f"{_show(name)} has {len(name)} characters", f"at most {self.longest} are allowed")
+        if not re.fullmatch(self.pattern, name):
+            raise _refusal(f"{_show(name)} is not allowed", f"write {self.words}")
+
+
+_KEBAB = (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", "lower-case letters, digits and inner hyphens")
+_LABEL = (r"[a-z]([-a-z0-9]*[a-z0-9])?", "a lower-case letter, then such letters, digits and inner hyphens")
+_INNER = "letters, digits, inner hyphens and dots, and _ but not in front"
+_LOCATION = NameRule(r"[a-z]+[0-9]*", "an Azure region, such as eastus2 or East US 2", 30)
+_GROUP = NameRule(r"[-\w.()]*[-\w()]", "letters, digits, hyphens, _ . ( and ), with no dot at the end", 90)
+_VM_SIZE = NameRule(r"(?a:Standard_[-\w]+)", "an Azure VM size, such as Standard_D4ds_v5", 64)
+_VERSION = (r"(?a:\d+\.\d+(\.\d+)?)", 'major.minor or major.minor.patch, such as "1.33"')
+_GUID = (r"(?ai:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})", "the object id (a GUID) from Microsoft Entra ID")
+
+# Azure's own patterns, by section and field; [names] is learn: azure-resource-manager/management/resource-name-rules.
+NAMES = {
+    "Settings.name_suffix": NameRule(rf"({_KEBAB[0]})?", _KEBAB[1], 15),  # aks-<location>-<suffix> names a member
+    "Region.name": NameRule(*_KEBAB, 35),  # twice in <From>To<To>Peering, of at most 80 characters [names]
+    "Region.location": _LOCATION,
+    "Region.resource_group": _GROUP,  # [names]
+    "Region.cluster": NameRule(*_KEBAB, 50),  # as a member's, narrower than a cluster's [learn: rest/api/fleet]
+    "Region.virtual_network": NameRule(r"(?a:[a-zA-Z0-9][-\w.]*\w)", _INNER, 64),  # [names]
+    "Region.subnet": NameRule(r"(?a:[a-zA-Z0-9]([-\w.]*\w)?)", _INNER, 80),  # [names]
+    "Region.update_group": NameRule(*_KEBAB, 50),  # [learn: rest/api/fleet]
+    "Region.kubernetes_version": NameRule(*_VERSION, 16),  # [azure-native: ManagedClusterArgs.kubernetes_version]
+    "NodePool.vm_size": _VM_SIZE,  # [learn: virtual-machines/vm-naming-conventions]
+    "Fleet.name": NameRule(*_KEBAB, 63),  # [learn: rest/api/fleet]
+    "Fleet.location": _LOCATION,
+    "Fleet.resource_group": _GROUP,
+    "Hub.dns_prefix": NameRule(  # [learn: rest/api/fleet]
+        r"[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?", "letters, digits and inner hyphens", 54
+    ),
+    "Hub.vm_size": _VM_SIZE,
+    # RFC 1035 for the namespace too (its own is 1123): it begins the derived Service's name.
+    "App.namespace": NameRule(*_LABEL, MAX_LABEL),
+    "App.service": NameRule(*_LABEL, MAX_LABEL),
+    "HubAdmin.object_id": NameRule(*_GUID, 36),
+}
+
+
+def _short_name(location: object) -> object:
+    """Turns "East US 2" and "(US) East US 2" into eastus2, which is the value of Fleet's location label."""
+    return re.sub(r"^\([^)]*\)|\s", "", location).lower() if isinstance(location, str) else location
+
+
+Location = Annotated[str, BeforeValidator(_short_name)]
+
+# --- Addresses -----------------------------------------------------------------------------------------------
+
+FORBIDDEN_RANGES = [
+    IPv4Network(cidr)
+    for cidr in (
+        # AKS: for VNets and for services [learn: aks/concepts-network-legacy-cni]
+        *("169.254.0.0/16", "172.30.0.0/16", "172.31.0.0/16", "192.0.2.0/24"),
+        # VNets: multicast, loopback, Azure's DNS and health probes [learn: virtual-network/virtual-networks-faq]
+        *("224.0.0.0/4", "127.0.0.0/8", "168.63.129.16/32"),
+    )
+]
+_CIDR = "write an IPv4 range, such as 10.1.0.0/16"
+
+
+def _network(value: object) -> IPv4Network:
+    """Reads an IPv4 range, and says what is odd about one that is nearly right."""
+    if isinstance(value, IPv4Network):
+        return value
+    try:
+        network = ip_network(value if isinstance(value, str) and "/" in value else "", strict=False)
+    except ValueError:
+        raise _refusal(f"{_show(value)} is not an address range", _CIDR) from None
+    if isinstance(network, IPv6Network):
+        # Fleet exports IPv4 endpoint slices only. [fleet-networking v0.3.25 endpointslice/util.go]
+        raise _refusal(f"{_show(value)} is IPv6, which Fleet does not carry between clusters", _CIDR)
+    if str(network) != value:
+        raise _refusal(f"{_show(value)} has bits beyond its prefix: the range is {network}", _CIDR)
+    return network
+
+
+def _permitted(network: IPv4Network) -> IPv4Network:
+    for forbidden in FORBIDDEN_RANGES:
+        if network.overlaps(forbidden):
+            raise _refusal(f"{_show(network)} overlaps {forbidden}, which Azure reserves", "choose another range")
+    return network
+
+
+def _address(value: object) -> IPv4Address:
+    try:
+        return IPv4Address(value if isinstance(value, IPv4Address) else str(value))
+    except ValueError:
+        raise _refusal(f"{_show(value)} is not an address", "write an IPv4 address, such as 10.0.0.10") from None
+
+
+Network = Annotated[IPv4Network, BeforeValidator(_network), AfterValidator(_permitted)]
+Address = Annotated[IPv4Address, BeforeValidator(_address)]
+
+# --- The settings --------------------------------------------------------------------------------------------
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, strict about types, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", alias_generator=to_camel, validate_default=True)
+    suffixed: ClassVar[tuple[str, ...]] = ()  # names that take the suffix where they are defaults
+
+    @field_validator("*")
+    @classmethod
+    def _check_name(cls, value: object, info: ValidationInfo) -> object:
+        rule = NAMES.get(f"{cls.__name__}.{info.field_name}")
+        if rule and isinstance(value, str):
+            rule.check(value)
+        return value
+
+    @field_validator("*")
+    @classmethod
+    def _keep_what_is_right(cls, value: object, info: ValidationInfo) -> object:
+        if info.context and cls in info.context:
+            info.context[cls][info.field_name] = value
+        return value
+
+
+class NodePool(Section):
+    """The nodes of one cluster: a fixed count, or a range for the autoscaler."""
+
+    vm_size: str = Field(description="required: an Azure VM size, such as Standard_D4ds_v5")
+    # A system pool has 1 to 1000 nodes. [azure-native: ManagedClusterAgentPoolProfileArgs.count]
+    count: int | None = Field(default=None, ge=1, le=1000)
+    min_count: int | None = Field(default=None, ge=1, le=1000)
+    max_count: int | None = Field(default=None, ge=1, le=1000)
+    zones: tuple[Literal["1", "2", "3"], ...] = Field(default=(), strict=False)
+    max_pods: int = Field(default=30, ge=10, le=250)  # [learn: aks/concepts-network-ip-address-planning]
+
+    @field_validator("zones")
+    @classmethod
+    def _zones_differ(cls, zones: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(zones)) < len(zones):
+            raise _refusal(f"{_show(zones)} names a zone twice", "name each zone once")
+        return zones
+
+    @model_validator(mode="after")
+    def _one_way_to_size(self) -> Self:
+        remedy = "write count for a fixed pool, or minCount and maxCount for the autoscaler"
+        sizes = {key: getattr(self, key) for key in ("count", "min_count", "max_count")}
+        given = [to_camel(key) for key, size in sizes.items() if size]
+        if given not in (["count"], ["minCount", "maxCount"]):
+            raise _refusal(f"has {' and '.join(given) or 'no size'}", remedy)
+        if self.min_count and self.max_count and self.min_count > self.max_count:
+            raise _refusal(f"has minCount {self.min_count} above maxCount {self.max_count}", "swap them")
+        return self
+
+    @property
+    def max_nodes(self) -> int:
+        """The nodes of the pool at its largest, upgrades aside."""
+        return self.count or self.max_count or 0
+
+    @property
+    def surge_nodes(self) -> int:
+        """The nodes that an upgrade adds: 10 % of the pool, rounded up. [learn: aks/upgrade-aks-cluster]."""
+        return -(-self.max_nodes // 10)
+
+    @property
+    def addresses(self) -> int:
+        """The addresses that the pool's subnet must have.
+
+        A node takes one for itself and one for each pod it may run [learn: aks/concepts-network-legacy-cni];
+        Azure keeps five of each subnet [learn: virtual-network/virtual-networks-faq].
+        """
+        return 5 + (self.max_nodes + self.surge_nodes) * (1 + self.max_pods)
+
+
+class Region(Section):
+    """One Azure region: its network, its cluster, its member of the fleet (which has the cluster's name)."""
+
+    suffixed = ("resource_group", "cluster")
+
+    # A default that is made of other fields needs them right and in front of it.
+    name: str = Field(description="required: a short name, such as east")
+    location: Location = Field(description="required: an Azure region, such as eastus2 or East US 2")
+    resource_group: str = Field(default_factory=lambda region: f"rg-aks-{region['location']}")
+    cluster: str = Field(default_factory=lambda region: f"aks-{region['location']}")
+    virtual_network: str = Field(default_factory=lambda region: f"aks-vnet-{region['name']}")
+    subnet: str = Field(default_factory=lambda region: f"aks-subnet-{region['name']}")
+    update_group: str = Field(default_factory=lambda region: region["name"])
+    service_cidr: Network = IPv4Network("10.0.0.0/16")
+    dns_service_ip: Address = Field(default_factory=lambda region: region["service_cidr"][10])
+    address_space: Network = Field(description=f"required: {_CIDR}")
+    node_pool: NodePool = Field(description="required: vmSize, and count or minCount and maxCount")
+    node_subnet: Network = Field(description="required: an IPv4 range inside addressSpace, such as 10.1.0.0/24")
+    kubernetes_version: str | None = None
+    ssh_public_key: str | None = None
+
+    @field_validator("service_cidr")
+    @classmethod
+    def _holds_services(cls, services: IPv4Network) -> IPv4Network:
+        # kube-apiserver refuses more than 20 bits of services; the default DNS address is the range's tenth.
+        if not 12 <= services.prefixlen <= 28:  # noqa: PLR2004 (named in the line above and in the message)
+            raise _refusal(f"{_show(services)} is a /{services.prefixlen}", "choose a range from /12 to /28")
+        return services
+
+    @field_validator("dns_service_ip")
+    @classmethod
+    def _is_a_service(cls, address: IPv4Address, info: ValidationInfo) -> IPv4Address:
+        services: IPv4Network | None = info.data.get("service_cidr")
+        # The first is that of the Service "kubernetes" [learn: aks/concepts-network-legacy-cni]; Kubernetes allots
+        # neither the network's nor the broadcast address [kubernetes: registry/core/service/ipallocator].
+        if services and (address not in services or address in (services[0], services[1], services[-1])):
+            remedy = "choose an address inside serviceCidr, neither its first two nor its last"
+            raise _refusal(f"{_show(address)} cannot serve DNS in {services}", remedy)
+        return address
+
+    @field_validator("node_subnet")
+    @classmethod
+    def _holds_the_pool(cls, subnet: IPv4Network, info: ValidationInfo) -> IPv4Network:
+        space: IPv4Network | None = info.data.get("address_space")
+        pool: NodePool | None = info.data.get("node_pool")
+        if space and not subnet.subnet_of(space):
+            raise _refusal(f"{_show(subnet)} is outside addressSpace {space}", "choose a range inside addressSpace")
+        if pool and subnet.num_addresses < pool.addresses:
+            # Else an upgrade or the autoscaler fails: SubnetIsFull. [learn: error-code-subnetisfull-upgrade]
+            found = (
+                f"{_show(subnet)} has {subnet.num_addresses} addresses, {pool.addresses} are needed: 5 for Azure, "
+                f"{1 + pool.max_pods} for each of {pool.max_nodes} nodes and {pool.surge_nodes} more during upgrades; "
+                f"a /{32 - (pool.addresses - 1).bit_length()} would do"
+            )
+            raise _refusal(found, "choose a larger subnet, fewer nodes or a lower maxPods")
+        return subnet
+
+    @field_validator("ssh_public_key")
+    @classmethod
+    def _is_public(cls, key: str | None) -> str | None:
+        # Not quoted: whoever pastes the wrong file here pastes the private key.
+        if key is not None and not re.match(r"ssh-(rsa|ed25519) \S+", key):
+            raise _refusal("is not a public key of OpenSSH", "write the line from a .pub file: ssh-rsa AAAA...")
+        return key
+
+
+class Clusters(Section):
+    """What all clusters have in common."""
+
+    tier: Literal["Free", "Standard", "Premium"] = "Free"
+    entra_id: bool = False  # Microsoft Entra ID with Azure RBAC, and no local accounts
+    app_routing: bool = False
+
+
+class Hub(Section):
+    """The fleet's hub cluster; Azure chooses what is not given."""
+
+    dns_prefix: str | None = None
+    vm_size: str | None = None
+
+
+class Fleet(Section):
+    """The fleet and its hub."""
+
+    suffixed = ("name", "resource_group")
+
+    name: str = "gbb-fleet"
+    location: Location = "westus"
+    resource_group: str = "rg-fleet"
+    hub: Hub = Hub()
+
+
+class App(Section):
+    """The app, the Service that all clusters share, and the region in which the traffic enters."""
+
+    namespace: str = "aks-store-demo"
+    service: str = "store-front"
+    entry_region: str = ""  # parse puts in the first region
+    internal: bool = False
+    replicas: int = Field(default=1, ge=1)
+
+    @field_validator("namespace")
+    @classmethod
+    def _can_be_placed(cls, namespace: str) -> str:
+        # [fleet v0.18.9 pkg/utils/common.go IsReservedNamespace, cmd/hubagent/workload/setup.go]
+        if namespace == "default" or namespace.startswith(("fleet-", "kube-")):
+            remedy = "choose another: Fleet places neither default nor fleet-* nor kube-*"
+            raise _refusal(f"{_show(namespace)} is reserved", remedy)
+        return namespace
+
+    @field_validator("service")
+    @classmethod
+    def _fits_derived_name(cls, service: str, info: ValidationInfo) -> str:
+        # The derived Service is <namespace>-<service>, a DNS label. [fleet-networking v0.3.25 multiclusterservice]
+        derived = f"{info.data.get('namespace', '')}-{service}"
+        if len(derived) > MAX_LABEL:
+            remedy = f"shorten service or namespace: <namespace>-<service> has at most {MAX_LABEL} characters"
+            raise _refusal(f"{_show(service)} makes {_show(derived)}, {len(derived)} characters", remedy)
+        return service
+
+
+class HubAdmin(Section):
+    """A principal that administers the hub beside the deploying one."""
+
+    object_id: str = Field(description="required: the object id (a GUID) from Microsoft Entra ID")
+    type: Literal["User", "Group", "ServicePrincipal"] = Field(description="required: User, Group or ServicePrincipal")
+
+
+class Access(Section):
+    """How kubeconfigs sign in, and who administers the hub."""
+
+    kubelogin_mode: Literal["azurecli", "workloadidentity", "spn", "msi"] = "azurecli"
+    deployer_type: Literal["User", "ServicePrincipal"] = Field(
+        default_factory=lambda access: "User" if access["kubelogin_mode"] == "azurecli" else "ServicePrincipal"
+    )
+    hub_admins: tuple[HubAdmin, ...] = Field(default=(), strict=False)
+
+    @field_validator("hub_admins")
+    @classmethod
+    def _admins_differ(cls, admins: tuple[HubAdmin, ...]) -> tuple[HubAdmin, ...]:
+        ids = [admin.object_id.lower() for admin in admins]
+        if twice := next((id_ for id_ in ids if ids.count(id_) > 1), None):
+            raise _refusal(f"has {_show(twice)} more than once", "name each principal once")
+        return admins
+
+
+def _tag_name(name: str) -> str:
+    # [learn: azure-resource-manager/management/tag-resources]
+    if re.search(r"[<>%&\\?/]|^(microsoft|azure|windows)|^$", name, re.IGNORECASE):
+        remedy = r"choose a name without < > % & \ ? / that does not begin with microsoft, azure or windows"
+        raise _refusal(f"{_show(name)} is not allowed as a tag's name", remedy)
+    return name
+
+
+class Settings(Section):
+    """All settings of a stack, with every default filled in."""
+
+    regions: tuple[Region, ...] = Field(strict=False, description="required: a list of one region or more")
+    name_suffix: str = ""
+    clusters: Clusters = Clusters()
+    fleet: Fleet = Fleet()
+    app: App = App()
+    access: Access = Access()
+    # Limits of tags: [learn: azure-resource-manager/management/tag-resources]
+    tags: Mapping[
+        Annotated[str, Field(max_length=512), AfterValidator(_tag_name)], Annotated[str, Field(max_length=256)]
+    ] = Field(default={}, max_length=50)
+
+    @field_validator("regions", mode="before")
+    @classmethod
+    def _fit_a_fleet(cls, regions: object) -> object:
+        if isinstance(regions, list) and not 1 <= (number := len(cast("list[object]", regions))) <= MAX_REGIONS:
+            raise _refusal(f"has {number} regions", f"write 1 to {MAX_REGIONS}: a fleet has no more members")
+        return cast("object", regions)
+
+    @field_validator("tags")
+    @classmethod
+    def _tags_differ(cls, tags: Mapping[str, str]) -> Mapping[str, str]:
+        names = [name.lower() for name in tags]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise _refusal(f"has {_show(twice)} in two spellings", "keep one: Azure ignores case in tag names")
+        return tags
+
+    @property
+    def entry(self) -> Region:
+        """The region in which the traffic enters."""
+        return next(region for region in self.regions if region.name == self.app.entry_region)
+
+
+# --- Reading -------------------------------------------------------------------------------------------------
+
+
+def load(config: pulumi.Config | None = None) -> Settings:
+    """Reads the settings of the running stack.
+
+    Raises:
+        SettingsError: Something is wrong; the message names everything that is.
+    """
+    prefix = f"{(config or pulumi.Config()).name}:"
+    # pulumi.Config answers for keys that one names; only the whole map shows a misspelt one.
+    texts = {key.removeprefix(prefix): text for key, text in CONFIG.get().items() if key.startswith(prefix)}
+    raw = {key: text if key == "nameSuffix" else _decode(text) for key, text in texts.items()}
+    return parse(raw, {key for key in texts if is_config_secret(prefix + key)})
+
+
+def _decode(text: str) -> object:
+    """Reads a value as Pulumi hands it over; what is not JSON stays text, and is refused where text is not due."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def parse(raw: Mapping[str, object], secret: Collection[str] = ()) -> Settings:
+    """Makes settings of the configuration's values.
+
+    Args:
+        raw: The value of each key of the project, as plain data.
+        secret: The keys whose values must not be shown.
+
+    Raises:
+        SettingsError: Something is wrong; the message names everything that is.
+    """
+    settings, problems = None, list[Problem]()
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        # A default that rests on a broken value is missing only because of that value.
+        problems = [_problem(e) for e in error.errors() if e["type"] != "default_factory_not_called"]
+    suffix = f"-{name}" if (name := Draft.of(Settings, raw).right.get("name_suffix")) else ""
+    items = raw.get("regions")
+    items = cast("list[object]", items) if isinstance(items, list) else []
+    regions = [Draft.of(Region, item, f"regions[{i}]", suffix) for i, item in enumerate(items)]
+    fleet = Draft.of(Fleet, raw.get("fleet", {}), "fleet", suffix)
+    app = Draft.of(App, raw.get("app", {}), "app")
+    problems += [*_collisions(regions, fleet), *_overlaps(regions), *_lost_entry(regions, app)]
+    if settings is None or problems:
+        raise SettingsError(_report(problems, secret))
+    entry = settings.app.entry_region or settings.regions[0].name
+    return settings.model_copy(
+        update={
+            "regions": tuple(Region.model_construct(**region.right) for region in regions),
+            "fleet": Fleet.model_construct(**fleet.right),
+            "app": settings.app.model_copy(update={"entry_region": entry}),
+        }
+    )
+
+
+class Draft(NamedTuple):
+    """A section as far as it is right, whatever is wrong with the rest of it: what rules across sections look at."""
+
+    path: str
+    raw: Mapping[str, object]
+    right: dict[str, Any]
+
+    @classmethod
+    def of(cls, section: type[Section], raw: object, path: str = "", suffix: str = "") -> Self:
+        """Reads a section, leaves out what is wrong, and puts the suffix behind default names."""
+        right: dict[str, Any] = {}
+        with suppress(ValidationError):
+            section.model_validate(raw, context={section: right})
+        given: Mapping[str, object] = cast("Mapping[str, object]", raw) if isinstance(raw, Mapping) else {}
+        for field in section.suffixed:
+            if field in right and to_camel(field) not in given:
+                right[field] += suffix
+        return cls(path, given, right)
+
+
+def _collisions(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:
+    """Finds names that two regions, or a region and the fleet, would share."""
+    for field in ("name", "resource_group", "cluster"):
+        key, first = to_camel(field), dict[str, str]()
+        for path, raw, right in regions:
+            if field not in right:
+                continue
+            name = right[field]
+            owner = first.setdefault(name.lower(), path)  # Azure ignores case in names
+            if owner != path and key in raw:
+                yield Problem(f"{path}.{key}", f"{_show(name)} is that of {owner} too", f"choose another {key}")
+            elif owner != path:
+                found = f"{_show(raw['location'])} makes the default {key} {_show(name)}, which {owner} has too"
+                yield Problem(f"{path}.location", found, f"set {key} in one of the two")
+        if field == "resource_group" and (owner := first.get(str(fleet.right.get(field)).lower())):
+            found = f"{_show(fleet.right[field])} is that of {owner} too"
+            yield Problem("fleet.resourceGroup", found, "choose another: to delete a group deletes all that is in it")
+    for path, raw, right in regions:
+        if right.keys() >= {"resource_group", "cluster", "location"}:
+            nodes = f"MC_{right['resource_group']}_{right['cluster']}_{right['location']}"
+            if len(nodes) > MAX_NODE_GROUP:
+                key = next((key for key in ("resourceGroup", "cluster") if key in raw), "location")
+                found = f"makes the nodes' resource group {nodes}, {len(nodes)} characters"
+                yield Problem(f"{path}.{key}", found, f"shorten resourceGroup or cluster, to {MAX_NODE_GROUP} in all")
+
+
+def _overlaps(regions: Sequence[Draft]) -> Iterator[Problem]:
+    """Finds address spaces that meet another one, or the services of any cluster: the networks form one mesh."""
+    spaces = [(region.path, region.right["address_space"]) for region in regions if "address_space" in region.right]
+    services = [(region.path, region.right["service_cidr"]) for region in regions if "service_cidr" in region.right]
+    for i, (path, space) in enumerate(spaces):
+        for others, key, remedy in (
+            # Peering refuses overlaps. [learn: virtual-network/virtual-network-peering-overview]
+            (spaces[:i], "addressSpace", "choose a range that no other region uses: peering refuses overlaps"),
+            # Also those of peered networks. [learn: aks/concepts-network-legacy-cni]
+            (services, "serviceCidr", "choose another range, or another serviceCidr there: services would hide pods"),
+        ):
+            met = [f"{other}.{key} {network}" for other, network in others if network.overlaps(space)]
+            if met:
+                yield Problem(f"{path}.addressSpace", f"{_show(space)} overlaps {', '.join(met)}", remedy)
+
+
+def _lost_entry(regions: Sequence[Draft], app: Draft) -> Iterator[Problem]:
+    """Finds an entry region that is not in the list."""
+    entry, names = app.right.get("entry_region"), [region.raw.get("name") for region in regions]
+    if entry and names and entry not in names:
+        found = f"{_show(entry)} is none of {', '.join(map(_show, names))}"
+        yield Problem("app.entryRegion", found, "write the name of one of the regions", quotes="regions")
+
+
+# --- The report ----------------------------------------------------------------------------------------------
+
+# Pydantic's own findings: {value} is what was found; the rest is the finding's context.
+_FINDINGS = {
+    "missing": ("is missing", "{description}"),
+    "string_type": ("{value} is not text", 'write text, in quotes if need be: YAML reads 1.30 as a number, "1.30" not'),
+    "int_type": ("{value} is not a whole number", "write a whole number, without quotes"),
+    "bool_type": ("{value} is neither true nor false", "write true or false, without quotes"),
+    "tuple_type": ("{value} is not a list", "write one item a line, each after a dash"),
+    "dict_type": ("{value} is not a map", "write one key: value a line"),
+    "model_type": ("{value} is not a map", "write one key: value a line"),
+    "literal_error": ("{value} is not allowed", "write {expected}"),
+    "greater_than_equal": ("{value} is too small", "write {ge} or more"),
+    "less_than_equal": ("{value} is too large", "write {le} or less"),
+    "string_too_long": ("{value} is too long", "at most {max_length} characters are allowed"),
+    "too_long": ("has too many items", "at most {max_length} are allowed"),
+}
+_OVERLAY_KEYS = ("networkPlugin", "networkPluginMode", "podCidr")
+
+
+def _report(problems: Sequence[Problem], secret: Collection[str]) -> str:
+    """Writes two lines for each problem: where and what, then the remedy."""
+    lines = [
+        "The configuration has mistakes; nothing was deployed. Mend them in the stack's file, Pulumi.<stack>.yaml:"
+    ]
+    for path, found, remedy, quotes in dict.fromkeys(problems):
+        withheld = {re.split(r"[.\[]", path)[0], quotes} & {*secret}
+        lines += [f"  {path}: {'(secret)' if withheld else found}", f"    {remedy}"]
+    return "\n".join(lines)
+
+
+def _problem(error: ErrorDetails) -> Problem:
+    """Puts one of pydantic's findings into the words of the report."""
+    *parents, key = [part for part in error["loc"] if part != "[key]"] or [""]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in (*parents, key)).lstrip(".")
+    context: Mapping[str, Any] = error.get("ctx", {})
+    if error["type"] == "refused":
+        return Problem(path, context["found"], context["remedy"])
+    section = _section_at(parents)
+    if error["type"] == "extra_forbidden":
+        return Problem(path, "is not a key here", _instead_of(str(key), section))
+    descriptions = {field.alias: field.description for field in section.model_fields.values()}
+    words = {**context, "value": _show(error["input"]), "description": descriptions.get(str(key))}
+    found, remedy = _FINDINGS.get(error["type"], ("{value} is not allowed", "write another value"))
+    return Problem(path, found.format(**words), remedy.format(**words))
+
+
+def _section_at(path: Sequence[int | str]) -> type[Section]:
+    """Finds the section that describes the keys at a path."""
+    section: type[Section] = Settings
+    for key in path:
+        annotation = next((field.annotation for field in section.model_fields.values() if field.alias == key), None)
+        kinds = (annotation, *get_args(annotation))
+        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), section)
+    return section
+
+
+def _instead_of(key: str, section: type[Section]) -> str:
+    """Says what to write in place of an unknown key."""
+    if key in _OVERLAY_KEYS:
+        # [learn: aks/concepts-network-azure-cni-overlay]
+        return "remove it: overlay pods are not reachable from another cluster, so flat Azure CNI is fixed"
+    keys = {str(field.alias).lower(): str(field.alias) for field in section.model_fields.values()}
+    nearest = get_close_matches(key.lower(), keys, n=1)
+    return f"did you mean {keys[nearest[0]]}?" if nearest else f"the keys are {', '.join(keys.values())}"

@@ -1,0 +1,135 @@
+"""A stack under test: the program in a folder of its own, what the engine did, and what the cloud was asked."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pulumi import automation as auto
+
+from rehearsal.cloud import Operation
+from rehearsal.model import RefusedError
+from rehearsal.stack import Rehearsal
+from tests.program import PROJECT, ROOT
+
+
+def copy_program(root: Path) -> Path:
+    """Put the program into a folder: its own stack files, the rest by links."""
+    root.mkdir()
+    for name in ("__main__.py", "components", "manifests", "settings.py"):
+        (root / name).symlink_to(ROOT / name)
+    for file in ROOT.glob("Pulumi*.yaml"):
+        (root / file.name).write_text(file.read_text())
+    return root
+
+
+@dataclass
+class Done:
+    """What an operation of the engine did.
+
+    Attributes:
+        steps: the kinds of steps (`create`, `update`, `replace`, …), by the resources' logical names.
+        diffs: the properties that changed, by the resources' logical names.
+        asked: what the cloud was asked, in order: verb and logical name.
+        output: everything that the engine printed.
+    """
+
+    steps: dict[str, str] = field(default_factory=dict[str, str])
+    diffs: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    asked: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    output: list[str] = field(default_factory=list[str])
+
+    @property
+    def changes(self) -> dict[str, str]:
+        """The steps that change something."""
+        return {name: step for name, step in self.steps.items() if step not in {"same", "read", "refresh"}}
+
+    @property
+    def text(self) -> str:
+        """The output in one piece."""
+        return "\n".join(self.output)
+
+
+class Stack:
+    """The dev stack of a program in a folder of its own."""
+
+    def __init__(self, root: Path, rehearsal: Rehearsal) -> None:
+        self.root = root
+        self.rehearsal = rehearsal
+        self.cloud = rehearsal.cloud
+        self._config_file = Path(rehearsal.environment["PULUMI_OPTION_CONFIG_FILE"])
+        self._done = Done()
+        self.cloud.observers.append(self._note)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The stack's configuration, its keys without the namespace."""
+        return {
+            key.removeprefix(f"{PROJECT}:"): value
+            for key, value in yaml.safe_load(self._config_file.read_text())["config"].items()
+        }
+
+    def configure(self, **changes: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Change keys of the stack's configuration."""
+        content = yaml.safe_load(self._config_file.read_text())
+        content["config"] |= {f"{PROJECT}:{key}": value for key, value in changes.items()}
+        self._config_file.write_text(yaml.safe_dump(content))
+
+    def refuse(self, verb: str, name: str, *messages: str) -> None:
+        """Refuse an operation on a resource, each time with the next of the messages."""
+        left = list(messages)
+
+        def refuse(operation: Operation) -> None:
+            if left and (operation.verb, operation.call.name) == (verb, name):
+                raise RefusedError(left.pop(0))
+
+        self.cloud.observers.append(refuse)
+
+    def preview(self) -> Done:
+        """Preview; what it shows is what the engine plans."""
+        return self._run(self.rehearsal.stack.preview)
+
+    def up(self) -> Done:
+        """Update."""
+        return self._run(self.rehearsal.stack.up)
+
+    def refresh(self) -> Done:
+        """Refresh."""
+        return self._run(self.rehearsal.stack.refresh)
+
+    def destroy(self) -> Done:
+        """Destroy."""
+        return self._run(self.rehearsal.stack.destroy)
+
+    def outputs(self) -> Mapping[str, auto.OutputValue]:
+        """Return the stack's outputs."""
+        return self.rehearsal.stack.outputs()
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Return the resources of the exported state."""
+        return json.loads(json.dumps(self.rehearsal.stack.export_stack().deployment))["resources"]
+
+    def _note(self, operation: Operation) -> None:
+        self._done.asked.append((operation.verb, operation.call.name))
+
+    def _run(self, operation: Callable[..., object]) -> Done:
+        self._done = done = Done()
+
+        def on_event(event: auto.EngineEvent) -> None:
+            if event.resource_pre_event:
+                metadata = event.resource_pre_event.metadata
+                name = metadata.urn.rsplit("::", 1)[1]
+                if done.steps.get(name) not in {"replace", "update"}:
+                    done.steps[name] = metadata.op.value
+                done.diffs[name] = sorted(metadata.detailed_diff or {})
+
+        operation(on_event=on_event, on_output=done.output.append, on_error=done.output.append)
+        return done
+
+
+def count(asked: list[tuple[str, str]]) -> Counter[str]:
+    """Count what the cloud was asked by verb."""
+    return Counter(verb for verb, _ in asked)

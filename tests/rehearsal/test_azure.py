@@ -1,0 +1,992 @@
+"""Azure's control plane: what it makes, what it refuses, what it deletes."""
+
+import base64
+import json
+from collections.abc import Iterable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from rehearsal.arm import Deployer
+from rehearsal.azure import Azure
+from rehearsal.model import UNKNOWN, Call, Difference, Properties, RefusedError
+from rehearsal.store import Store
+
+DEPLOYER = Deployer()
+SUBSCRIPTION = f"/subscriptions/{DEPLOYER.subscription_id}"
+ROLES = f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions"
+NETWORK_CONTRIBUTOR = "4d97b98b-1d4f-4787-a291-c67834d212e7"
+FLEET_ADMIN = "18ab4d3d-a1bf-4477-8ad9-8359bc988f69"
+CLUSTER_ADMIN = "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b"
+TOKENS = {
+    "ResourceGroup": "resources",
+    "VirtualNetwork": "network",
+    "Subnet": "network",
+    "VirtualNetworkPeering": "network",
+    "UserAssignedIdentity": "managedidentity",
+    "RoleAssignment": "authorization",
+}
+
+
+class _World:
+    """Writes down what Azure tells the Kubernetes side."""
+
+    def __init__(self) -> None:
+        self.log: list[tuple[Any, ...]] = []
+        self.exporting = False
+
+    def add_cluster(  # noqa: PLR0913 - the interface's
+        self, cluster_id: str, server: str, *, location: str, subnet: str, nodes: int, services: str
+    ) -> None:
+        self.log.append(("cluster", cluster_id, server, location, subnet, nodes, services))
+
+    def add_hub(self, fleet_id: str, server: str) -> None:
+        self.log.append(("hub", fleet_id, server))
+
+    def remove(self, cluster_id: str) -> None:
+        self.log.append(("remove", cluster_id))
+
+    def join(self, fleet_id: str, member: str, cluster_id: str, labels: dict[str, str]) -> None:
+        self.log.append(("join", fleet_id, member, cluster_id, labels))
+
+    def leave(self, fleet_id: str, member: str) -> None:
+        if self.exporting:
+            raise RefusedError("Please delete serviceExport")
+        self.log.append(("leave", fleet_id, member))
+
+    def of(self, kind: str) -> list[tuple[Any, ...]]:
+        return [entry for entry in self.log if entry[0] == kind]
+
+
+class _Subscription:
+    """Does to Azure what the engine does: check, then create, and so on."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        self.world = _World()
+        self.azure = Azure(store or Store(), self.world)
+
+    @staticmethod
+    def call(kind: str, name: str = "x", *, preview: bool = False, **provider: str) -> Call:
+        token = f"azure-native:{TOKENS.get(kind, 'containerservice')}:{kind}"
+        return Call(token, name, preview=preview, provider=dict(provider))
+
+    def problems(self, kind: str, **inputs: object) -> dict[str, str]:
+        return {problem.path: problem.reason for problem in self.azure.check(self.call(kind), inputs)[1]}
+
+    def create(self, kind: str, **inputs: object) -> tuple[str, Properties]:
+        checked, problems = self.azure.check(self.call(kind), inputs)
+        assert not problems
+        return self.azure.create(self.call(kind), checked)
+
+    def refused(self, kind: str, **inputs: object) -> str:
+        with pytest.raises(RefusedError) as refused:
+            self.create(kind, **inputs)
+        return str(refused.value)
+
+    def update(self, kind: str, resource_id: str, **inputs: object) -> Properties:
+        checked, problems = self.azure.check(self.call(kind), inputs)
+        assert not problems
+        return self.azure.update(self.call(kind), resource_id, {}, checked)
+
+    def delete(self, kind: str, resource_id: str) -> None:
+        self.azure.delete(self.call(kind), resource_id, {})
+
+    def exists(self, kind: str, resource_id: str) -> bool:
+        return self.azure.read(self.call(kind), resource_id, {}, {}) is not None
+
+    def outputs(self, kind: str, resource_id: str) -> Properties:
+        found = self.azure.read(self.call(kind), resource_id, {}, {})
+        assert found
+        return found[1]
+
+    def invoke(self, function: str, **args: str) -> Properties:
+        return self.azure.invoke(Call(f"azure-native:containerservice:{function}"), dict(args))
+
+    # The pattern's pieces.
+
+    def group(self, name: str = "rg", location: str = "eastus2") -> str:
+        return self.create("ResourceGroup", resourceGroupName=name, location=location)[0]
+
+    def network(self, name: str = "vnet", space: str = "10.1.0.0/16", group: str = "rg") -> str:
+        return self.create(
+            "VirtualNetwork",
+            resourceGroupName=group,
+            virtualNetworkName=name,
+            addressSpace={"addressPrefixes": [space]},
+        )[0]
+
+    def subnet(self, name: str = "nodes", prefix: str = "10.1.0.0/24", network: str = "vnet") -> str:
+        return self.create(
+            "Subnet", resourceGroupName="rg", virtualNetworkName=network, subnetName=name, addressPrefix=prefix
+        )[0]
+
+    def peering(self, own: str, remote: str) -> str:
+        return self.create("VirtualNetworkPeering", **peering_inputs(own, remote))[0]
+
+    def role(self, scope: str, role: str, principal: str = DEPLOYER.object_id, kind: str = "User") -> str:
+        return self.create("RoleAssignment", **role_inputs(scope, role, principal, kind))[0]
+
+    def identity(self, name: str = "identity") -> tuple[str, str]:
+        identity_id, outputs = self.create("UserAssignedIdentity", resourceGroupName="rg", resourceName=name)
+        return identity_id, outputs["principalId"]
+
+    def place(self) -> Properties:
+        """Make all that a cluster needs; return the cluster's inputs."""
+        self.group()
+        self.network()
+        subnet_id = self.subnet()
+        identity_id, principal = self.identity()
+        self.role(subnet_id, NETWORK_CONTRIBUTOR, principal, "ServicePrincipal")
+        return cluster_inputs("aks", subnet_id, identity_id)
+
+    def fleet(self, name: str = "fleet", **inputs: object) -> tuple[str, Properties]:
+        return self.create("Fleet", resourceGroupName="rg", fleetName=name, **inputs)
+
+
+def cluster_inputs(name: str, subnet_id: str, identity_id: str, **pool: object) -> Properties:
+    return {
+        "resourceGroupName": "rg",
+        "resourceName": name,
+        "dnsPrefix": name,
+        "identity": {"type": "UserAssigned", "userAssignedIdentities": [identity_id]},
+        "agentPoolProfiles": [{"name": "system", "mode": "System", "count": 2.0, "vnetSubnetID": subnet_id, **pool}],
+        "networkProfile": {"networkPlugin": "azure", "serviceCidr": "10.0.0.0/16", "dnsServiceIP": "10.0.0.10"},
+    }
+
+
+def peering_inputs(own: str, remote: str) -> Properties:
+    return {
+        "resourceGroupName": "rg",
+        "virtualNetworkName": own.rsplit("/", 1)[-1],
+        "virtualNetworkPeeringName": f"to-{remote.rsplit('/', 1)[-1]}",
+        "remoteVirtualNetwork": {"id": remote},
+    }
+
+
+def role_inputs(scope: str, role: str, principal: str = DEPLOYER.object_id, kind: str = "User") -> Properties:
+    return {
+        "scope": scope,
+        "roleDefinitionId": f"{ROLES}/{role}",
+        "principalId": principal,
+        "principalType": kind,
+    }
+
+
+def kubeconfig(result: Properties) -> Properties:
+    return json.loads(base64.b64decode(result["kubeconfigs"][0]["value"]))
+
+
+@pytest.fixture
+def sub() -> _Subscription:
+    return _Subscription()
+
+
+# Names, defaults and previews.
+
+
+def test_ids_are_in_arms_form(sub: _Subscription) -> None:
+    assert sub.group() == f"{SUBSCRIPTION}/resourceGroups/rg"
+    sub.network()
+    assert sub.subnet() == (
+        f"{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/vnet/subnets/nodes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "bad"),
+    [
+        ("ResourceGroup", "resourceGroupName", "ends-with."),
+        ("VirtualNetwork", "virtualNetworkName", "-vnet"),
+        ("Subnet", "subnetName", "a b"),
+        ("VirtualNetworkPeering", "virtualNetworkPeeringName", "x" * 81),
+        ("UserAssignedIdentity", "resourceName", "ab"),
+        ("ManagedCluster", "resourceName", "aks_"),
+        ("AgentPool", "agentPoolName", "Pool"),
+        ("Fleet", "fleetName", "x" * 64),
+        ("FleetMember", "fleetMemberName", "West"),
+        ("FleetUpdateStrategy", "updateStrategyName", "x" * 51),
+        ("AutoUpgradeProfile", "autoUpgradeProfileName", "stable-"),
+        ("RoleAssignment", "roleAssignmentName", "mine"),
+    ],
+)
+def test_names_are_well_formed(sub: _Subscription, kind: str, key: str, bad: str) -> None:
+    known: dict[str, Properties] = {
+        "ResourceGroup": {"location": "eastus"},
+        "VirtualNetwork": {"location": "eastus"},
+        "Subnet": {"virtualNetworkName": "v"},
+        "VirtualNetworkPeering": {"virtualNetworkName": "v", "remoteVirtualNetwork": {"id": "/x"}},
+        "UserAssignedIdentity": {"location": "eastus"},
+        "ManagedCluster": {**cluster_inputs("a", "s", "i"), "location": "eastus"},
+        "AgentPool": {"resourceName": "aks"},
+        "Fleet": {"location": "eastus"},
+        "FleetMember": {"fleetName": "f", "clusterResourceId": "/c"},
+        "FleetUpdateStrategy": {"fleetName": "f", "strategy": {"stages": []}},
+        "AutoUpgradeProfile": {"fleetName": "f", "channel": "Stable"},
+        "RoleAssignment": role_inputs(SUBSCRIPTION, FLEET_ADMIN),
+    }
+    required = known[kind]
+    group: Properties = {} if kind == "RoleAssignment" else {"resourceGroupName": "rg"}
+    assert list(sub.problems(kind, **{**group, **required, key: bad})) == [key]
+
+
+def test_automatic_names_are_random_at_the_top_copies_for_children_and_guids_for_roles(sub: _Subscription) -> None:
+    def automatic(kind: str, key: str, **inputs: object) -> str:
+        return sub.azure.check(sub.call(kind, "east"), inputs)[0][key]
+
+    top = automatic("VirtualNetwork", "virtualNetworkName", resourceGroupName="rg", location="eastus")
+    assert top.startswith("east")
+    assert len(bytes.fromhex(top.removeprefix("east"))) == 4
+    assert automatic("Subnet", "subnetName", resourceGroupName="rg", virtualNetworkName="v") == "east"
+    assert UUID(automatic("RoleAssignment", "roleAssignmentName", **role_inputs(SUBSCRIPTION, FLEET_ADMIN)))
+
+
+def test_an_automatic_name_is_kept(sub: _Subscription) -> None:
+    inputs: Properties = {"resourceGroupName": "rg", "location": "eastus"}
+    first, _ = sub.azure.check(sub.call("VirtualNetwork"), inputs)
+    again, _ = sub.azure.check(sub.call("VirtualNetwork"), inputs, first)
+    assert again == first
+
+
+def test_the_location_defaults_to_the_providers_and_else_to_the_groups(sub: _Subscription) -> None:
+    sub.group(location="West US 2")
+    inputs: Properties = {"resourceGroupName": "rg"}
+    assert sub.azure.check(sub.call("VirtualNetwork", location="eastus"), inputs)[0]["location"] == "eastus"
+    assert sub.azure.check(sub.call("VirtualNetwork"), inputs)[0]["location"] == "westus2"
+    assert sub.azure.check(sub.call("VirtualNetwork"), {"resourceGroupName": UNKNOWN})[0]["location"] is UNKNOWN
+    assert "location" in sub.problems("VirtualNetwork", resourceGroupName="nowhere")
+
+
+def test_locations_come_out_as_short_names(sub: _Subscription) -> None:
+    assert sub.create("ResourceGroup", resourceGroupName="rg", location="East US 2")[1]["location"] == "eastus2"
+
+
+def test_check_compares_with_the_sdk(sub: _Subscription) -> None:
+    assert list(sub.problems("ResourceGroup", location="eastus", resourceGroupNam="rg")) == ["resourceGroupNam"]
+
+
+def test_a_create_preview_needs_no_parents_and_knows_no_name(sub: _Subscription) -> None:
+    inputs: Properties = {"resourceGroupName": UNKNOWN, "fleetName": "fleet", "location": "westus"}
+    resource_id, outputs = sub.azure.create(sub.call("Fleet", preview=True), inputs)
+    assert resource_id == ""
+    assert outputs["name"] is UNKNOWN
+    assert outputs["location"] == "westus"
+
+
+def test_an_update_preview_carries_name_and_location(sub: _Subscription) -> None:
+    sub.group()
+    fleet_id, outputs = sub.fleet()
+    preview = sub.azure.update(sub.call("Fleet", preview=True), fleet_id, outputs, {"tags": {"a": "b"}})
+    assert (preview["name"], preview["location"], preview["tags"]) == ("fleet", "eastus2", {"a": "b"})
+    assert preview["eTag"] is UNKNOWN
+    assert "tags" not in sub.outputs("Fleet", fleet_id)
+
+
+def test_other_types_and_functions_say_where_to_add_them(sub: _Subscription) -> None:
+    with pytest.raises(RefusedError, match=r"TYPES in rehearsal/azure\.py"):
+        sub.azure.check(sub.call("UpdateRun"), {})
+    with pytest.raises(RefusedError, match=r"rehearsal/azure\.py"):
+        sub.invoke("getFleet")
+
+
+# The life of a resource.
+
+
+def test_what_exists_is_not_adopted(sub: _Subscription) -> None:
+    group = sub.group("RG")
+    assert sub.refused("ResourceGroup", resourceGroupName="rg", location="eastus") == (
+        f"cannot create already existing resource '{group[:-2]}rg'"
+    )
+
+
+def test_parents_must_exist(sub: _Subscription) -> None:
+    network: Properties = {"resourceGroupName": "rg", "virtualNetworkName": "vnet", "location": "eastus"}
+    assert 'Code="ResourceGroupNotFound" Message="Resource group \'rg\' could not be found."' in sub.refused(
+        "VirtualNetwork", **network
+    )
+    sub.group()
+    subnet: Properties = {"resourceGroupName": "rg", "virtualNetworkName": "vnet", "subnetName": "s"}
+    assert 'Code="ParentResourceNotFound"' in sub.refused("Subnet", **subnet)
+
+
+def test_read_returns_the_programs_inputs_as_they_are_now(sub: _Subscription) -> None:
+    group = sub.group()
+    sub.update("ResourceGroup", group, resourceGroupName="rg", location="eastus2", tags={"drift": "yes"})
+    found = sub.azure.read(sub.call("ResourceGroup"), group, {"location": "", "tags": {"a": "b"}}, {})
+    assert found is not None
+    assert found[0] == {"location": "eastus2", "tags": {"drift": "yes"}}
+    assert found[1]["tags"] == {"drift": "yes"}
+
+
+def test_read_finds_nothing_where_nothing_is(sub: _Subscription) -> None:
+    assert not sub.exists("ResourceGroup", f"{SUBSCRIPTION}/resourceGroups/rg")
+
+
+def test_deleting_a_group_deletes_what_is_in_it_and_roles_on_that(sub: _Subscription) -> None:
+    inputs = sub.place()
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
+    role = sub.role(cluster_id, CLUSTER_ADMIN)
+    sub.delete("ResourceGroup", f"{SUBSCRIPTION}/resourceGroups/rg")
+    assert not sub.exists("ManagedCluster", cluster_id)
+    assert not sub.exists("RoleAssignment", role)
+    assert sub.world.of("remove") == [("remove", cluster_id)]
+
+
+def test_deleting_what_is_gone_is_no_error(sub: _Subscription) -> None:
+    sub.delete("ResourceGroup", f"{SUBSCRIPTION}/resourceGroups/rg")
+
+
+def test_updating_a_network_keeps_its_subnets(sub: _Subscription) -> None:
+    sub.group()
+    network = sub.network()
+    subnet = sub.subnet()
+    space = {"addressPrefixes": ["10.1.0.0/16"]}
+    sub.update("VirtualNetwork", network, resourceGroupName="rg", virtualNetworkName="vnet", addressSpace=space)
+    assert sub.exists("Subnet", subnet)
+
+
+def test_what_the_caller_does_with_the_outputs_changes_nothing(sub: _Subscription) -> None:
+    sub.group()
+    network = sub.network()
+    sub.outputs("VirtualNetwork", network)["addressSpace"]["addressPrefixes"].clear()
+    assert sub.outputs("VirtualNetwork", network)["addressSpace"] == {"addressPrefixes": ["10.1.0.0/16"]}
+
+
+def test_state_survives_in_the_file(tmp_path: Path) -> None:
+    group = _Subscription(Store(tmp_path / "state.json")).group()
+    assert _Subscription(Store(tmp_path / "state.json")).exists("ResourceGroup", group)
+
+
+# Comparison.
+
+
+def difference(kind: str, old: Properties, new: Properties) -> Difference:
+    return _Subscription().azure.diff(_Subscription.call(kind), old, {}, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"location": "East US 2"}, {"location": "eastus2"}),
+        ({"tags": None}, {"tags": {}}),
+        ({"tags": {}}, {}),
+        ({"agentPoolProfiles": [{"count": 2}]}, {"agentPoolProfiles": [{"count": 2.0}]}),
+    ],
+)
+def test_equal_values_are_equal(old: Properties, new: Properties) -> None:
+    assert difference("ManagedCluster", old, new) == Difference([], [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "changed", "replaces"),
+    [
+        ("ResourceGroup", {"location": "eastus"}, {"location": "westus"}, "location", True),
+        ("ResourceGroup", {"tags": {"a": "1"}}, {"tags": {"a": "2"}}, "tags.a", False),
+        ("Subnet", {"resourceGroupName": "a"}, {"resourceGroupName": "b"}, "resourceGroupName", True),
+        ("Subnet", {"addressPrefix": "10.0.0.0/24"}, {"addressPrefix": "10.0.0.0/23"}, "addressPrefix", False),
+        ("VirtualNetwork", {"location": "eastus"}, {"location": "westus"}, "location", True),
+        ("UserAssignedIdentity", {"location": "eastus"}, {"location": "westus"}, "location", True),
+        ("RoleAssignment", {"principalId": "a"}, {"principalId": "b"}, "principalId", True),
+        ("RoleAssignment", {"principalId": "a"}, {"principalId": UNKNOWN}, "principalId", True),
+        ("RoleAssignment", {"description": "a"}, {"description": "b"}, "description", False),
+        ("ManagedCluster", {"dnsPrefix": "a"}, {"dnsPrefix": "b"}, "dnsPrefix", True),
+        (
+            "ManagedCluster",
+            {"networkProfile": {"serviceCidr": "10.0.0.0/16"}},
+            {"networkProfile": {"serviceCidr": "10.8.0.0/16"}},
+            "networkProfile.serviceCidr",
+            True,
+        ),
+        (
+            "ManagedCluster",
+            {"networkProfile": {"loadBalancerSku": "basic"}},
+            {"networkProfile": {"loadBalancerSku": "standard"}},
+            "networkProfile.loadBalancerSku",
+            False,
+        ),
+        (
+            "ManagedCluster",
+            {"agentPoolProfiles": [{"count": 2}]},
+            {"agentPoolProfiles": [{"count": 3}, {"name": "b"}]},
+            "agentPoolProfiles[0].count",
+            False,
+        ),
+        ("AgentPool", {"vmSize": "a"}, {"vmSize": "b"}, "vmSize", True),
+        ("Fleet", {"hubProfile": {"dnsPrefix": "a"}}, {"hubProfile": {"dnsPrefix": "b"}}, "hubProfile.dnsPrefix", True),
+        ("FleetMember", {"clusterResourceId": "a"}, {"clusterResourceId": "b"}, "clusterResourceId", True),
+        ("FleetMember", {"group": "a"}, {"group": "b"}, "group", False),
+    ],
+)
+def test_changes_force_a_replacement_where_azure_cannot_update(
+    kind: str, old: Properties, new: Properties, changed: str, *, replaces: bool
+) -> None:
+    found = difference(kind, old, new)
+    assert found.changed[0] == changed
+    assert (changed in found.replaced) == replaces
+    assert found.delete_before_replace == replaces
+
+
+def test_an_empty_hub_profile_is_a_hub() -> None:
+    assert difference("Fleet", {}, {"hubProfile": {}}).changed == ["hubProfile"]
+
+
+def test_a_resource_with_an_automatic_name_is_replaced_before_it_is_deleted(sub: _Subscription) -> None:
+    old, _ = sub.azure.check(sub.call("ResourceGroup"), {"location": "eastus"})
+    assert not difference("ResourceGroup", old, {**old, "location": "westus"}).delete_before_replace
+
+
+# Networks.
+
+
+def test_a_subnet_lies_in_its_network(sub: _Subscription) -> None:
+    sub.group()
+    sub.network()
+    outside: Properties = {"subnetName": "s", "addressPrefix": "10.2.0.0/24"}
+    assert "NetcfgSubnetRangeOutsideVnet" in sub.refused(
+        "Subnet", resourceGroupName="rg", virtualNetworkName="vnet", **outside
+    )
+
+
+def test_a_network_does_not_shrink_below_its_subnets(sub: _Subscription) -> None:
+    sub.group()
+    network = sub.network()
+    sub.subnet()
+    inputs: Properties = {"resourceGroupName": "rg", "virtualNetworkName": "vnet"}
+    with pytest.raises(RefusedError, match="NetcfgSubnetRangeOutsideVnet"):
+        sub.update("VirtualNetwork", network, **inputs, addressSpace={"addressPrefixes": ["10.1.4.0/24"]})
+
+
+def test_subnets_do_not_overlap(sub: _Subscription) -> None:
+    sub.group()
+    sub.network()
+    sub.subnet()
+    second: Properties = {"subnetName": "s", "addressPrefix": "10.1.0.128/25"}
+    assert "NetcfgSubnetRangesOverlap" in sub.refused(
+        "Subnet", resourceGroupName="rg", virtualNetworkName="vnet", **second
+    )
+
+
+def test_a_subnet_may_be_updated_in_its_own_range(sub: _Subscription) -> None:
+    sub.group()
+    sub.network()
+    subnet = sub.subnet()
+    inputs: Properties = {"resourceGroupName": "rg", "virtualNetworkName": "vnet", "subnetName": "nodes"}
+    assert sub.update("Subnet", subnet, **inputs, addressPrefix="10.1.0.0/23")["addressPrefix"] == "10.1.0.0/23"
+
+
+@pytest.mark.parametrize("prefix", ["10.1.0.7/24", "ten"])
+def test_addresses_are_in_cidr_notation(sub: _Subscription, prefix: str) -> None:
+    assert list(sub.problems("Subnet", resourceGroupName="r", virtualNetworkName="v", addressPrefix=prefix)) == [
+        "addressPrefix"
+    ]
+
+
+def test_inline_subnets_are_refused(sub: _Subscription) -> None:
+    inputs: Properties = {"resourceGroupName": "r", "location": "eastus", "subnets": [{"name": "s"}]}
+    assert list(sub.problems("VirtualNetwork", **inputs)) == ["subnets"]
+
+
+def test_a_subnet_with_nodes_cannot_be_deleted_nor_its_network(sub: _Subscription) -> None:
+    inputs = sub.place()
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
+    subnet_id: str = inputs["agentPoolProfiles"][0]["vnetSubnetID"]
+    for kind, resource_id in (("Subnet", subnet_id), ("VirtualNetwork", subnet_id.rsplit("/", 2)[0])):
+        with pytest.raises(RefusedError, match="InUseSubnetCannotBeDeleted"):
+            sub.delete(kind, resource_id)
+    sub.delete("ManagedCluster", cluster_id)
+    sub.delete("VirtualNetwork", subnet_id.rsplit("/", 2)[0])
+    assert not sub.exists("Subnet", subnet_id)
+
+
+def two_networks(sub: _Subscription, second: str = "10.2.0.0/16") -> tuple[str, str]:
+    sub.group()
+    return sub.network("east"), sub.network("west", second)
+
+
+def state(sub: _Subscription, peering: str) -> str:
+    return sub.outputs("VirtualNetworkPeering", peering)["peeringState"]
+
+
+def test_a_peering_is_connected_when_both_directions_exist(sub: _Subscription) -> None:
+    east, west = two_networks(sub)
+    there = sub.peering(east, west)
+    assert state(sub, there) == "Initiated"
+    back = sub.peering(west, east)
+    assert (state(sub, there), state(sub, back)) == ("Connected", "Connected")
+
+
+def test_a_peering_whose_other_direction_goes_is_disconnected_and_must_be_remade(sub: _Subscription) -> None:
+    east, west = two_networks(sub)
+    there, back = sub.peering(east, west), sub.peering(west, east)
+    sub.delete("VirtualNetworkPeering", there)
+    assert state(sub, back) == "Disconnected"
+    assert "RemotePeeringIsDisconnected" in sub.refused("VirtualNetworkPeering", **peering_inputs(east, west))
+    sub.update("VirtualNetworkPeering", back, **peering_inputs(west, east))
+    sub.peering(east, west)
+    assert state(sub, back) == "Connected"
+
+
+def test_deleting_a_network_disconnects_its_peers(sub: _Subscription) -> None:
+    east, west = two_networks(sub)
+    sub.peering(east, west)
+    back = sub.peering(west, east)
+    sub.delete("VirtualNetwork", east)
+    assert state(sub, back) == "Disconnected"
+
+
+def test_overlapping_networks_are_not_peered(sub: _Subscription) -> None:
+    east, west = two_networks(sub, "10.1.128.0/17")
+    assert "VnetAddressSpacesOverlap" in sub.refused("VirtualNetworkPeering", **peering_inputs(east, west))
+
+
+def test_a_network_does_not_overlap_those_that_its_peer_has_already(sub: _Subscription) -> None:
+    east, west = two_networks(sub)
+    sub.peering(west, east)
+    third = sub.network("third", "10.1.0.0/20")
+    assert "VnetAddressSpaceOverlapsWithAlreadyPeeredVnet" in sub.refused(
+        "VirtualNetworkPeering", **peering_inputs(third, west)
+    )
+
+
+def test_the_remote_network_must_exist(sub: _Subscription) -> None:
+    sub.group()
+    east = sub.network()
+    assert 'Code="ResourceNotFound"' in sub.refused("VirtualNetworkPeering", **peering_inputs(east, f"{east}2"))
+    inputs = peering_inputs(east, east)
+    del inputs["remoteVirtualNetwork"]
+    assert list(sub.problems("VirtualNetworkPeering", **inputs)) == ["remoteVirtualNetwork.id"]
+
+
+# Access.
+
+
+def test_a_role_is_assigned_once(sub: _Subscription) -> None:
+    sub.role(SUBSCRIPTION, FLEET_ADMIN)
+    message = sub.refused("RoleAssignment", **role_inputs(SUBSCRIPTION, FLEET_ADMIN))
+    assert message == 'Status=409 Code="RoleAssignmentExists" Message="The role assignment already exists."'
+
+
+def test_a_principals_type_is_what_it_is(sub: _Subscription) -> None:
+    sub.group()
+    _, principal = sub.identity()
+    assert "UnmatchedPrincipalType" in sub.refused(
+        "RoleAssignment", **role_inputs(SUBSCRIPTION, FLEET_ADMIN, principal)
+    )
+    assert "UnmatchedPrincipalType" in sub.refused(
+        "RoleAssignment", **role_inputs(SUBSCRIPTION, FLEET_ADMIN, kind="ServicePrincipal")
+    )
+    sub.role(SUBSCRIPTION, FLEET_ADMIN, "00000000-0000-4000-8000-000000000001", "Group")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("roleDefinitionId", "Network Contributor"), ("roleDefinitionId", FLEET_ADMIN), ("principalId", "me")],
+)
+def test_roles_and_principals_are_ids(sub: _Subscription, key: str, value: str) -> None:
+    assert list(sub.problems("RoleAssignment", **{**role_inputs(SUBSCRIPTION, FLEET_ADMIN), key: value})) == [key]
+
+
+def test_a_role_definition_may_be_given_without_the_subscription(sub: _Subscription) -> None:
+    inputs = role_inputs(SUBSCRIPTION, FLEET_ADMIN)
+    inputs["roleDefinitionId"] = inputs["roleDefinitionId"].removeprefix(SUBSCRIPTION)
+    sub.create("RoleAssignment", **inputs)
+
+
+def test_a_roles_scope_must_exist(sub: _Subscription) -> None:
+    group = f"{SUBSCRIPTION}/resourceGroups/rg"
+    assert "ResourceGroupNotFound" in sub.refused("RoleAssignment", **role_inputs(group, FLEET_ADMIN))
+    missing = f"{group}/providers/Microsoft.ContainerService/fleets/f"
+    assert "ResourceNotFound" in sub.refused("RoleAssignment", **role_inputs(missing, FLEET_ADMIN))
+
+
+@pytest.mark.parametrize("segments", [9, 5, 3])
+def test_a_role_on_the_fleet_or_above_opens_the_hub(sub: _Subscription, segments: int) -> None:
+    sub.group()
+    fleet_id, _ = sub.fleet(hubProfile={})
+    assert not sub.azure.may_access(fleet_id)
+    sub.role("/".join(fleet_id.split("/")[:segments]), FLEET_ADMIN)
+    assert sub.azure.may_access(fleet_id)
+
+
+def test_another_role_or_a_neighbours_scope_opens_nothing(sub: _Subscription) -> None:
+    sub.group()
+    fleet_id, _ = sub.fleet(hubProfile={})
+    neighbour, _ = sub.fleet("fleet2", hubProfile={})
+    sub.role(fleet_id, CLUSTER_ADMIN)
+    sub.role(neighbour, FLEET_ADMIN)
+    assert not sub.azure.may_access(fleet_id)
+    assert sub.azure.may_access(neighbour)
+
+
+def test_a_cluster_with_azure_rbac_needs_its_role_and_others_do_not(sub: _Subscription) -> None:
+    inputs = sub.place()
+    local, _ = sub.create("ManagedCluster", **inputs)
+    entra: Properties = {**inputs, "resourceName": "entra", "aadProfile": {"managed": True, "enableAzureRBAC": True}}
+    cluster_id, _ = sub.create("ManagedCluster", **entra)
+    assert sub.azure.may_access(local)
+    assert not sub.azure.may_access(cluster_id)
+    sub.role(cluster_id, CLUSTER_ADMIN)
+    assert sub.azure.may_access(cluster_id)
+
+
+# Clusters.
+
+
+def test_a_cluster_starts_in_its_subnet(sub: _Subscription) -> None:
+    cluster_id, outputs = sub.create("ManagedCluster", **sub.place())
+    server = f"https://{outputs['fqdn']}:443"
+    assert sub.world.of("cluster") == [("cluster", cluster_id, server, "eastus2", "10.1.0.0/24", 2, "10.0.0.0/16")]
+    assert outputs["fqdn"].startswith("aks-")
+    assert outputs["fqdn"].endswith(".hcp.eastus2.azmk8s.io")
+    assert outputs["nodeResourceGroup"] == "MC_rg_aks_eastus2"
+
+
+def test_an_update_keeps_what_a_cluster_is(sub: _Subscription) -> None:
+    inputs = sub.place()
+    cluster_id, before = sub.create("ManagedCluster", **inputs)
+    after = sub.update("ManagedCluster", cluster_id, **inputs, tags={"a": "b"})
+    for key in ("fqdn", "identityProfile", "resourceUID"):
+        assert after[key] == before[key]
+    assert len(sub.world.of("cluster")) == 1
+
+
+def test_the_pods_of_an_overlay_are_not_in_the_subnet(sub: _Subscription) -> None:
+    inputs = sub.place()
+    inputs["networkProfile"]["networkPluginMode"] = "overlay"
+    sub.create("ManagedCluster", **inputs)
+    assert sub.world.of("cluster")[0][4] == "10.244.0.0/16"
+
+
+def test_a_cluster_needs_its_identitys_role_on_the_subnet(sub: _Subscription) -> None:
+    inputs = sub.place()
+    other, _ = sub.identity("other")
+    inputs["identity"]["userAssignedIdentities"] = [other]
+    message = sub.refused("ManagedCluster", **inputs)
+    assert message.startswith('Status=403 Code="LinkedAuthorizationFailed"')
+    assert inputs["agentPoolProfiles"][0]["vnetSubnetID"] in message
+
+
+def test_a_role_on_the_network_is_enough_and_any_other_role_is_not(sub: _Subscription) -> None:
+    inputs = sub.place()
+    other, principal = sub.identity("other")
+    inputs["identity"]["userAssignedIdentities"] = [other]
+    subnet_id: str = inputs["agentPoolProfiles"][0]["vnetSubnetID"]
+    sub.role(subnet_id, FLEET_ADMIN, principal, "ServicePrincipal")
+    assert "LinkedAuthorizationFailed" in sub.refused("ManagedCluster", **inputs)
+    sub.role(subnet_id.rsplit("/", 2)[0], NETWORK_CONTRIBUTOR, principal, "ServicePrincipal")
+    sub.create("ManagedCluster", **inputs)
+
+
+def test_a_clusters_subnet_and_identity_must_exist(sub: _Subscription) -> None:
+    inputs = sub.place()
+    for path in ("subnet", "identity"):
+        wrong = deepcopy(inputs)
+        if path == "subnet":
+            wrong["agentPoolProfiles"][0]["vnetSubnetID"] += "2"
+        else:
+            wrong["identity"]["userAssignedIdentities"][0] += "2"
+        assert 'Code="ResourceNotFound"' in sub.refused("ManagedCluster", **wrong)
+
+
+def test_a_subnet_must_hold_every_pod_of_every_node(sub: _Subscription) -> None:
+    # 251 addresses: eight nodes of 31 fit, a ninth does not; the autoscaler's maximum counts.
+    inputs = sub.place()
+    inputs["agentPoolProfiles"][0] |= {"enableAutoScaling": True, "minCount": 2, "maxCount": 9}
+    message = sub.refused("ManagedCluster", **inputs)
+    assert 'Code="InsufficientSubnetSize" Message="Pre-allocated IPs 279 exceeds IPs available 251 in Subnet' in message
+    inputs["agentPoolProfiles"][0]["maxCount"] = 8
+    sub.create("ManagedCluster", **inputs)
+
+
+def test_all_pools_of_all_clusters_share_the_subnet(sub: _Subscription) -> None:
+    inputs = sub.place()
+    pool = inputs["agentPoolProfiles"][0]
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
+    more: Properties = {"resourceGroupName": "rg", "resourceName": "aks", "vnetSubnetID": pool["vnetSubnetID"]}
+    sub.create("AgentPool", **more, agentPoolName="more", count=6)
+    assert "InsufficientSubnetSize" in sub.refused("AgentPool", **more, agentPoolName="last", count=1)
+    assert "InsufficientSubnetSize" in sub.refused("ManagedCluster", **{**inputs, "resourceName": "aks2"})
+    sub.update("ManagedCluster", cluster_id, **inputs, tags={"a": "b"})
+
+
+def test_an_overlay_needs_one_address_for_each_node(sub: _Subscription) -> None:
+    inputs = sub.place()
+    inputs["networkProfile"]["networkPluginMode"] = "overlay"
+    inputs["agentPoolProfiles"][0]["count"] = 100
+    sub.create("ManagedCluster", **inputs)
+
+
+def test_the_service_range_does_not_overlap_the_networks_subnets(sub: _Subscription) -> None:
+    inputs = sub.place()
+    inputs["networkProfile"] |= {"serviceCidr": "10.1.0.0/20", "dnsServiceIP": "10.1.0.10"}
+    assert "ServiceCidrOverlapExistingSubnetsCidr" in sub.refused("ManagedCluster", **inputs)
+
+
+def changed(path: Iterable[str | int], value: object) -> Properties:
+    inputs: Any = {**cluster_inputs("aks", "/s", "/i"), "location": "eastus"}
+    *steps, last = path
+    target = inputs
+    for step in steps:
+        target = target[step]
+    target[last] = value
+    return inputs
+
+
+POOL = ("agentPoolProfiles", 0)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "path"),
+    [
+        (changed(["identity"], None), "identity"),
+        (changed([*POOL, "mode"], "User"), "agentPoolProfiles"),
+        (changed(["agentPoolProfiles"], None), "agentPoolProfiles"),
+        (changed([*POOL, "enableAutoScaling"], value=True), "agentPoolProfiles[0].enableAutoScaling"),
+        (changed([*POOL, "minCount"], 1), "agentPoolProfiles[0].minCount"),
+        (changed([*POOL, "maxPods"], 9), "agentPoolProfiles[0].maxPods"),
+        (changed(["disableLocalAccounts"], value=True), "disableLocalAccounts"),
+        (changed(["networkProfile", "podCidr"], "10.244.0.0/16"), "networkProfile.podCidr"),
+        (changed(["networkProfile", "dnsServiceIP"], "10.2.0.10"), "networkProfile.dnsServiceIP"),
+        (changed(["networkProfile", "dnsServiceIP"], "10.0.0.1"), "networkProfile.dnsServiceIP"),
+        (changed(["networkProfile", "serviceCidr"], "10.0.0.1/16"), "networkProfile"),
+        (
+            changed(["networkProfile"], {"serviceCidr": "172.30.0.0/20", "dnsServiceIP": "172.30.0.10"}),
+            "networkProfile.serviceCidr",
+        ),
+    ],
+)
+def test_a_clusters_settings_fit_together(sub: _Subscription, inputs: Properties, path: str) -> None:
+    assert list(sub.problems("ManagedCluster", **inputs)) == [path]
+
+
+@pytest.mark.parametrize(
+    ("pool", "path"),
+    [
+        ({"minCount": 3, "maxCount": 2}, "minCount"),
+        ({"minCount": 3, "maxCount": 5, "count": 2}, "count"),
+    ],
+)
+def test_the_autoscalers_range_is_one(sub: _Subscription, pool: Properties, path: str) -> None:
+    inputs: Properties = {"resourceGroupName": "rg", "resourceName": "aks", "enableAutoScaling": True, **pool}
+    assert list(sub.problems("AgentPool", **inputs)) == [path]
+
+
+def test_rules_leave_unknown_inputs_alone(sub: _Subscription) -> None:
+    inputs: Any = changed([*POOL, "vnetSubnetID"], UNKNOWN) | {"disableLocalAccounts": UNKNOWN, "aadProfile": UNKNOWN}
+    inputs["networkProfile"]["serviceCidr"] = UNKNOWN
+    inputs["identity"]["userAssignedIdentities"] = [UNKNOWN]
+    assert sub.problems("ManagedCluster", **inputs) == {}
+    assert sub.problems("ManagedCluster", **{**inputs, "agentPoolProfiles": UNKNOWN, "networkProfile": UNKNOWN}) == {}
+
+
+# Fleets.
+
+
+def member_inputs(cluster_id: str, name: str = "east", fleet: str = "fleet") -> Properties:
+    return {
+        "resourceGroupName": "rg",
+        "fleetName": fleet,
+        "fleetMemberName": name,
+        "clusterResourceId": cluster_id,
+    }
+
+
+def joined(sub: _Subscription) -> tuple[str, str, str]:
+    cluster_id, _ = sub.create("ManagedCluster", **sub.place())
+    fleet_id, _ = sub.fleet(hubProfile={"dnsPrefix": "hub"})
+    return fleet_id, cluster_id, sub.create("FleetMember", **member_inputs(cluster_id))[0]
+
+
+def test_a_hub_profile_starts_a_hub(sub: _Subscription) -> None:
+    sub.group()
+    fleet_id, outputs = sub.fleet(hubProfile={"dnsPrefix": "hub"})
+    hub = outputs["hubProfile"]
+    assert hub["fqdn"].startswith("hub-")
+    assert set(hub) >= {"dnsPrefix", "fqdn", "kubernetesVersion", "portalFqdn"}
+    assert sub.world.log == [("hub", fleet_id, f"https://{hub['fqdn']}:443")]
+
+
+def test_a_hub_can_be_added_but_not_removed(sub: _Subscription) -> None:
+    sub.group()
+    fleet_id, _ = sub.fleet()
+    assert not sub.world.log
+    hub: Properties = {"resourceGroupName": "rg", "fleetName": "fleet", "hubProfile": {}}
+    sub.update("Fleet", fleet_id, **hub)
+    sub.update("Fleet", fleet_id, **hub, tags={"a": "b"})
+    assert len(sub.world.of("hub")) == 1
+    with pytest.raises(RefusedError, match="cannot be removed"):
+        sub.update("Fleet", fleet_id, resourceGroupName="rg", fleetName="fleet")
+
+
+def test_a_member_joins_with_azures_labels(sub: _Subscription) -> None:
+    fleet_id, cluster_id, _ = joined(sub)
+    labels = {
+        "fleet.azure.com/location": "eastus2",
+        "fleet.azure.com/resource-group": "rg",
+        "fleet.azure.com/subscription-id": DEPLOYER.subscription_id,
+        "fleet.azure.com/cluster-name": "aks",
+        "fleet.azure.com/member-name": "east",
+    }
+    assert sub.world.of("join") == [("join", fleet_id, "east", cluster_id, labels)]
+
+
+def test_a_member_joins_once_however_often_it_is_updated(sub: _Subscription) -> None:
+    _, cluster_id, member = joined(sub)
+    sub.update("FleetMember", member, **member_inputs(cluster_id), group="canary")
+    assert len(sub.world.of("join")) == 1
+
+
+def test_members_of_a_hubless_fleet_join_when_the_hub_comes(sub: _Subscription) -> None:
+    cluster_id, _ = sub.create("ManagedCluster", **sub.place())
+    fleet_id, _ = sub.fleet()
+    sub.create("FleetMember", **member_inputs(cluster_id))
+    assert not sub.world.of("join")
+    sub.update("Fleet", fleet_id, resourceGroupName="rg", fleetName="fleet", hubProfile={})
+    assert len(sub.world.of("join")) == 1
+
+
+def test_a_member_needs_its_cluster(sub: _Subscription) -> None:
+    sub.group()
+    sub.fleet(hubProfile={})
+    missing = f"{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks"
+    assert "Microsoft.ContainerService/managedClusters/aks" in sub.refused("FleetMember", **member_inputs(missing))
+
+
+def test_a_cluster_that_failed_cannot_join() -> None:
+    store = Store()
+    sub = _Subscription(store)
+    cluster_id, _ = sub.create("ManagedCluster", **sub.place())
+    sub.fleet(hubProfile={})
+    store.section("azure")["resources"][cluster_id.lower()]["outputs"]["provisioningState"] = "Failed"
+    assert "is in state Failed" in sub.refused("FleetMember", **member_inputs(cluster_id))
+
+
+def test_a_cluster_is_a_member_of_one_fleet(sub: _Subscription) -> None:
+    _, cluster_id, _ = joined(sub)
+    sub.fleet("fleet2", hubProfile={})
+    assert "is a member of a fleet already" in sub.refused("FleetMember", **member_inputs(cluster_id, fleet="fleet2"))
+    assert "is a member of a fleet already" in sub.refused("FleetMember", **member_inputs(cluster_id.upper(), "again"))
+
+
+def test_a_fleet_has_at_most_a_hundred_members(sub: _Subscription) -> None:
+    inputs = sub.place()
+    inputs["networkProfile"]["networkPluginMode"] = "overlay"
+    sub.fleet()
+    clusters = [sub.create("ManagedCluster", **{**inputs, "resourceName": f"aks{i}"})[0] for i in range(101)]
+    for i, cluster_id in enumerate(clusters[:100]):
+        sub.create("FleetMember", **member_inputs(cluster_id, f"m{i}"))
+    assert "at most 100 members" in sub.refused("FleetMember", **member_inputs(clusters[100], "m100"))
+
+
+def test_a_members_group_is_well_formed(sub: _Subscription) -> None:
+    assert list(sub.problems("FleetMember", **member_inputs("/c"), group="Canary")) == ["group"]
+
+
+def test_a_member_leaves_when_it_is_deleted_unless_it_exports(sub: _Subscription) -> None:
+    fleet_id, _, member = joined(sub)
+    sub.world.exporting = True
+    with pytest.raises(RefusedError, match="serviceExport"):
+        sub.delete("FleetMember", member)
+    assert sub.exists("FleetMember", member)
+    sub.world.exporting = False
+    sub.delete("FleetMember", member)
+    assert sub.world.of("leave") == [("leave", fleet_id, "east")]
+
+
+def test_deleting_a_fleet_deletes_its_members_and_its_hub(sub: _Subscription) -> None:
+    fleet_id, cluster_id, member = joined(sub)
+    sub.world.exporting = True
+    sub.delete("Fleet", fleet_id)
+    assert not sub.exists("FleetMember", member)
+    assert sub.exists("ManagedCluster", cluster_id)
+    assert sub.world.of("remove") == [("remove", fleet_id)]
+
+
+def test_an_upgrade_profile_follows_an_existing_strategy_on_a_fleets_channel(sub: _Subscription) -> None:
+    sub.group()
+    fleet_id, _ = sub.fleet()
+    base: Properties = {"resourceGroupName": "rg", "fleetName": "fleet", "autoUpgradeProfileName": "stable"}
+    assert list(sub.problems("AutoUpgradeProfile", **base, channel="stable")) == ["channel"]
+    profile: Properties = {**base, "channel": "Stable", "updateStrategyId": f"{fleet_id}/updateStrategies/waves"}
+    assert "ResourceNotFound" in sub.refused("AutoUpgradeProfile", **profile)
+    stages: Properties = {"stages": [{"name": "one", "groups": [{"name": "canary"}]}]}
+    sub.create(
+        "FleetUpdateStrategy", resourceGroupName="rg", fleetName="fleet", updateStrategyName="waves", strategy=stages
+    )
+    sub.create("AutoUpgradeProfile", **profile)
+
+
+# Credentials.
+
+
+def test_a_hubs_kubeconfig_asks_entra_id(sub: _Subscription) -> None:
+    sub.group()
+    _, outputs = sub.fleet(hubProfile={})
+    config = kubeconfig(sub.invoke("listFleetCredentials", resourceGroupName="rg", fleetName="fleet"))
+    assert config["current-context"] == "hub"
+    assert config["clusters"][0]["cluster"]["server"] == f"https://{outputs['hubProfile']['fqdn']}:443"
+    plugin = config["users"][0]["user"]["exec"]
+    assert plugin["command"] == "kubelogin"
+    assert plugin["args"][-2:] == ["--login", "devicecode"]
+    assert "6dae42f8-4368-4678-94ff-3960e28e3630" in plugin["args"]
+
+
+def test_a_fleet_without_a_hub_has_no_credentials(sub: _Subscription) -> None:
+    sub.group()
+    sub.fleet()
+    with pytest.raises(RefusedError, match="no hub"):
+        sub.invoke("listFleetCredentials", resourceGroupName="rg", fleetName="fleet")
+
+
+def test_local_accounts_have_a_certificate_of_their_own(sub: _Subscription) -> None:
+    inputs = sub.place()
+    users: list[Properties] = []
+    for name in ("aks", "aks2"):
+        sub.create("ManagedCluster", **{**inputs, "resourceName": name})
+        result = sub.invoke("listManagedClusterUserCredentials", resourceGroupName="rg", resourceName=name)
+        assert result == sub.invoke("listManagedClusterUserCredentials", resourceGroupName="rg", resourceName=name)
+        assert kubeconfig(result)["current-context"] == name
+        users.append(kubeconfig(result)["users"][0]["user"])
+    for key in ("client-certificate-data", "client-key-data", "token"):
+        assert users[0][key] != users[1][key]
+    assert base64.b64decode(users[0]["client-key-data"]).startswith(b"-----BEGIN RSA PRIVATE KEY-----\n")
+
+
+def test_credentials_differ_between_subscriptions() -> None:
+    def token() -> str:
+        sub = _Subscription()
+        sub.create("ManagedCluster", **sub.place())
+        result = sub.invoke("listManagedClusterUserCredentials", resourceGroupName="rg", resourceName="aks")
+        return kubeconfig(result)["users"][0]["user"]["token"]
+
+    assert token() != token()
+
+
+def test_without_local_accounts_there_are_no_admin_credentials(sub: _Subscription) -> None:
+    inputs = sub.place()
+    args = {"resourceGroupName": "rg", "resourceName": "aks"}
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
+    assert "token" in kubeconfig(sub.invoke("listManagedClusterAdminCredentials", **args))["users"][0]["user"]
+    sub.update("ManagedCluster", cluster_id, **inputs, disableLocalAccounts=True, aadProfile={"managed": True})
+    with pytest.raises(RefusedError, match="Getting static credential is not allowed"):
+        sub.invoke("listManagedClusterAdminCredentials", **args)
+    assert "exec" in kubeconfig(sub.invoke("listManagedClusterUserCredentials", **args))["users"][0]["user"]
+    old = kubeconfig(sub.invoke("listManagedClusterUserCredentials", **args, format="azure"))
+    assert "auth-provider" in old["users"][0]["user"]
+
+
+def test_functions_check_their_arguments(sub: _Subscription) -> None:
+    with pytest.raises(RefusedError, match="unknown property 'name'"):
+        sub.invoke("listFleetCredentials", resourceGroupName="rg", name="fleet")
+    with pytest.raises(RefusedError, match="missing required argument 'fleetName'"):
+        sub.invoke("listFleetCredentials", resourceGroupName="rg")
+    with pytest.raises(RefusedError, match="ResourceNotFound"):
+        sub.invoke("listFleetCredentials", resourceGroupName="rg", fleetName="fleet")
+
+
+def test_the_client_configuration_is_the_deployers(sub: _Subscription) -> None:
+    config = sub.azure.invoke(Call("azure-native:authorization:getClientConfig"), {})
+    assert config["objectId"] == DEPLOYER.object_id
+    assert config["subscriptionId"] == DEPLOYER.subscription_id

@@ -1,0 +1,181 @@
+"""A region: its network, its cluster, and who may do what there."""
+
+import pytest
+import yaml
+
+from tests.program import Program, run_stack, stack_config
+
+GROUP = "rg-aks-eastus2"
+
+
+def region(name: str, stack: str = "dev") -> dict[str, object]:
+    return next(region for region in stack_config(stack)["regions"] if region["name"] == name)
+
+
+def test_children_are_the_regions_alone(dev: Program) -> None:
+    assert {(dev[name].type, name) for name in dev.children("east")} == {
+        ("azure-native:resources:ResourceGroup", "east-group"),
+        ("azure-native:network:VirtualNetwork", "east-vnet"),
+        ("azure-native:network:Subnet", "east-subnet"),
+        ("azure-native:managedidentity:UserAssignedIdentity", "east-identity"),
+        ("random:index/randomUuid:RandomUuid", "east-join-subnet-id"),
+        ("azure-native:authorization:RoleAssignment", "east-join-subnet"),
+        ("azure-native:containerservice:ManagedCluster", "east-cluster"),
+        ("pulumi:providers:kubernetes", "east-kubernetes"),
+    }
+    assert dev["east"].type == "fleet-l4-lb:index:RegionalCluster"
+
+
+def test_network_is_the_articles(dev: Program) -> None:
+    assert dev["east-group"].inputs == {"resourceGroupName": GROUP, "location": "eastus2"}
+    assert dev["east-vnet"].inputs == {
+        "resourceGroupName": GROUP,
+        "virtualNetworkName": "aks-vnet-east",
+        "location": "eastus2",
+        "addressSpace": {"addressPrefixes": ["10.1.0.0/16"]},
+        "enableDdosProtection": False,
+        "enableVmProtection": False,
+    }
+    assert dev["east-subnet"].inputs == {
+        "resourceGroupName": GROUP,
+        "virtualNetworkName": "aks-vnet-east",
+        "subnetName": "aks-subnet-east",
+        "addressPrefix": "10.1.0.0/24",
+        "privateEndpointNetworkPolicies": "Disabled",
+        "privateLinkServiceNetworkPolicies": "Enabled",
+    }
+
+
+def test_cluster_has_flat_azure_cni_in_its_subnet(dev: Program) -> None:
+    identity = f"{dev.outputs['clusterIds']['east'].split('/providers/')[0]}/providers/Microsoft.ManagedIdentity"
+    subnet = dev["east-join-subnet"].inputs["scope"]
+    assert dev["east-cluster"].inputs == {
+        "resourceGroupName": GROUP,
+        "resourceName": "aks-eastus2",
+        "location": "eastus2",
+        "dnsPrefix": "aks-eastus2",
+        "sku": {"name": "Base", "tier": "Free"},
+        "identity": {
+            "type": "UserAssigned",
+            "userAssignedIdentities": [f"{identity}/userAssignedIdentities/aks-eastus2-identity"],
+        },
+        "agentPoolProfiles": [
+            {
+                "name": "system",
+                "mode": "System",
+                "type": "VirtualMachineScaleSets",
+                "osType": "Linux",
+                "vmSize": "Standard_DS2_v2",
+                "vnetSubnetID": subnet,
+                "count": 3,
+                "maxPods": 30,
+                "enableAutoScaling": False,
+            }
+        ],
+        "networkProfile": {
+            "networkPlugin": "azure",
+            "loadBalancerSku": "standard",
+            "outboundType": "loadBalancer",
+            "serviceCidr": "10.0.0.0/16",
+            "dnsServiceIP": "10.0.0.10",
+        },
+        "enableRBAC": True,
+        "disableLocalAccounts": False,
+    }
+    assert subnet.endswith("/virtualNetworks/aks-vnet-east/subnets/aks-subnet-east")
+
+
+def test_cluster_waits_until_its_identity_may_join_the_subnet(dev: Program) -> None:
+    assert {"east-join-subnet", "east-subnet", "east-identity"} <= dev["east-cluster"].dependencies
+    role = dev["east-join-subnet"]
+    assert role.inputs["roleDefinitionId"].endswith("/4d97b98b-1d4f-4787-a291-c67834d212e7")  # Network Contributor
+    assert role.inputs["roleDefinitionId"].startswith("/subscriptions/")
+    assert role.inputs["principalType"] == "ServicePrincipal"
+    assert {"east-subnet", "east-identity", "east-join-subnet-id"} <= role.dependencies
+
+
+def test_region_waits_for_nothing_of_other_regions(dev: Program) -> None:
+    assert all(name.startswith("east-") for name in dev.waits_for("east-kubernetes"))
+
+
+def test_deleting_the_group_is_enough(dev: Program) -> None:
+    assert {name: dev[name].deleted_with for name in dev.children("east") if dev[name].deleted_with} == {
+        "east-vnet": "east-group",
+        "east-subnet": "east-group",
+        "east-identity": "east-group",
+        "east-cluster": "east-group",
+        "east-join-subnet": "east-subnet",
+    }
+
+
+def test_objects_survive_a_kubeconfig_that_is_unknown_or_rotated(dev: Program) -> None:
+    provider = dev["east-kubernetes"].inputs
+    assert provider["clusterIdentifier"] == dev.outputs["clusterIds"]["east"]
+
+
+def test_cluster_that_no_longer_answers_lets_its_objects_go(dev: Program) -> None:
+    assert dev["east-kubernetes"].inputs["deleteUnreachable"] == "true"
+
+
+def test_kubeconfig_is_secret(dev: Program) -> None:
+    assert ("kubeconfig",) in dev["east-kubernetes"].secrets
+    assert "kubeconfigs" in dev.secret_outputs
+
+
+def test_provider_belongs_to_its_own_cluster(prod: Program) -> None:
+    servers = {
+        name: yaml.safe_load(provider.inputs["kubeconfig"])["clusters"][0]["cluster"]["server"]
+        for name, provider in prod.of_type("pulumi:providers:kubernetes").items()
+    }
+    assert len(set(servers.values())) == len(servers) == 4
+    for name, config in prod.outputs["kubeconfigs"].items():
+        assert servers[f"{name}-kubernetes"] in config
+
+
+@pytest.mark.parametrize("name", [region["name"] for region in stack_config("prod")["regions"]])
+def test_prod_logs_in_with_entra_id_only(prod: Program, name: str) -> None:
+    cluster = prod[f"{name}-cluster"].inputs
+    assert cluster["aadProfile"] == {"managed": True, "enableAzureRBAC": True}
+    assert cluster["disableLocalAccounts"] is True
+    assert cluster["sku"] == {"name": "Base", "tier": "Standard"}
+
+
+def test_entra_id_admins_may_write_objects_before_the_provider_starts(prod: Program) -> None:
+    name = stack_config("prod")["regions"][0]["name"]
+    role = prod[f"{name}-deployer"]
+    assert role.inputs["roleDefinitionId"].endswith("/b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b")  # AKS RBAC Cluster Admin
+    assert role.inputs["scope"] == prod.outputs["clusterIds"][name]
+    assert role.deleted_with == f"{name}-cluster"
+    assert f"{name}-deployer" in prod[f"{name}-kubernetes"].dependencies
+
+
+def test_local_accounts_need_no_role_on_the_cluster(dev: Program) -> None:
+    assert dev["east-cluster"].inputs["disableLocalAccounts"] is False
+    assert "aadProfile" not in dev["east-cluster"].inputs
+    assert "east-deployer" not in dev.resources
+
+
+def test_autoscaler_owns_the_number_of_nodes(prod: Program, dev: Program) -> None:
+    name, pool = (region := stack_config("prod")["regions"][0])["name"], region["nodePool"]
+    profile = prod[f"{name}-cluster"].inputs["agentPoolProfiles"][0]
+    assert profile["enableAutoScaling"] is True
+    assert (profile["minCount"], profile["maxCount"]) == (pool["minCount"], pool["maxCount"])
+    assert profile["availabilityZones"] == pool["zones"]
+    assert list(prod[f"{name}-cluster"].options.ignoreChanges) == ["agentPoolProfiles[0].count"]
+    assert not dev["east-cluster"].options.ignoreChanges
+
+
+def test_options_of_a_region_reach_its_cluster_alone() -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHx somebody"
+    changed = region("east") | {"kubernetesVersion": "1.33", "sshPublicKey": key}
+    program = run_stack("dev", regions=[changed, region("west")], clusters={"appRouting": True})
+    cluster = program["east-cluster"].inputs
+    assert cluster["kubernetesVersion"] == "1.33"
+    assert cluster["linuxProfile"] == {"adminUsername": "azureuser", "ssh": {"publicKeys": [{"keyData": key}]}}
+    assert cluster["ingressProfile"] == {"webAppRouting": {"enabled": True}}
+    assert not {"kubernetesVersion", "linuxProfile"} & program["west-cluster"].inputs.keys()
+
+
+def test_passing_refusals_are_retried(dev: Program) -> None:
+    hooks = {name: list(dev[name].options.hooks.on_error) for name in dev.children("east")}
+    assert {name for name, on_error in hooks.items() if on_error} == {"east-subnet", "east-join-subnet", "east-cluster"}

@@ -1,0 +1,445 @@
+"""The configuration: its defaults, the stacks that ship, and a line for each mistake."""
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any, cast
+
+import pulumi
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from settings import FORBIDDEN_RANGES, Settings, SettingsError, load, parse
+
+PROJECT = Path(__file__).parent.parent
+GUID = "11111111-2222-3333-4444-555555555555"
+BASE: dict[str, Any] = {
+    "regions": [
+        {
+            "name": "east",
+            "location": "eastus2",
+            "addressSpace": "10.1.0.0/16",
+            "nodeSubnet": "10.1.0.0/24",
+            "nodePool": {"vmSize": "Standard_D4ds_v5", "count": 3},
+        },
+        {
+            "name": "west",
+            "location": "westus2",
+            "addressSpace": "10.2.0.0/16",
+            "nodeSubnet": "10.2.0.0/24",
+            "nodePool": {"vmSize": "Standard_D4ds_v5", "minCount": 1, "maxCount": 5},
+        },
+    ],
+    "clusters": {},
+    "fleet": {"hub": {}},
+    "app": {},
+    "access": {"hubAdmins": [{"objectId": GUID, "type": "Group"}]},
+    "tags": {},
+}
+ABSENT = object()
+
+
+def changed(*changes: tuple[str, object]) -> dict[str, Any]:
+    """The base configuration with values put at (or, for ABSENT, taken from) paths such as `regions[1].name`."""
+    raw = copy.deepcopy(BASE)
+    for path, value in changes:
+        *parents, last = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", path)]
+        place: Any = raw
+        for part in parents:
+            place = place[part]
+        if value is ABSENT:
+            del place[last]
+        else:
+            place[last] = value
+    return raw
+
+
+def mistakes(raw: dict[str, Any], *secret: str) -> list[str]:
+    """The report without its first line; empty where nothing is wrong."""
+    try:
+        parse(raw, secret)
+    except SettingsError as error:
+        return [line.strip() for line in str(error).splitlines()[1:]]
+    return []
+
+
+def stack_file(stack: str) -> dict[str, Any]:
+    config = cast("dict[str, Any]", yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"])
+    return {key.removeprefix("fleet-l4-lb:"): value for key, value in config.items()}
+
+
+@pytest.fixture
+def _no_config() -> Iterator[None]:
+    yield
+    pulumi.runtime.set_all_config({}, [])
+
+
+def test_dev_is_the_article() -> None:
+    settings = parse(stack_file("dev"))
+    assert [
+        f"{r.resource_group} {r.location} {r.virtual_network} {r.address_space} {r.subnet} {r.node_subnet} {r.cluster}"
+        for r in settings.regions
+    ] == [
+        "rg-aks-eastus2 eastus2 aks-vnet-east 10.1.0.0/16 aks-subnet-east 10.1.0.0/24 aks-eastus2",
+        "rg-aks-westus2 westus2 aks-vnet-west 10.2.0.0/16 aks-subnet-west 10.2.0.0/24 aks-westus2",
+    ]
+    assert [(r.name, r.node_pool.vm_size, r.node_pool.count) for r in settings.regions] == [
+        ("east", "Standard_DS2_v2", 3),
+        ("west", "Standard_DS2_v2", 3),
+    ]
+    fleet, app = settings.fleet, settings.app
+    assert (fleet.resource_group, fleet.name, fleet.location) == ("rg-fleet", "gbb-fleet", "westus")
+    assert (app.namespace, app.service, settings.entry.name) == ("aks-store-demo", "store-front", "east")
+
+
+def test_prod_is_hardened_and_scales_over_zones() -> None:
+    settings = parse(stack_file("prod"))
+    assert [r.location for r in settings.regions] == ["eastus2", "westus3", "northeurope"]
+    assert settings.clusters.model_dump() == {"tier": "Standard", "entra_id": True, "app_routing": False}
+    for region in settings.regions:
+        pool = region.node_pool
+        assert (pool.count, pool.min_count, pool.max_count, pool.zones) == (None, 3, 12, ("1", "2", "3"))
+    assert settings.tags == {"environment": "production", "workload": "aks-store-demo"}
+
+
+def test_prod_can_live_in_the_subscription_of_dev_and_be_peered_with_it() -> None:
+    dev, prod = parse(stack_file("dev")), parse(stack_file("prod"))
+
+    def names(settings: Settings) -> set[str]:
+        groups = {name for r in settings.regions for name in (r.resource_group, r.cluster)}
+        return groups | {settings.fleet.name, settings.fleet.resource_group}
+
+    assert not names(dev) & names(prod)
+    assert not any(a.address_space.overlaps(b.address_space) for a in dev.regions for b in prod.regions)
+
+
+def test_defaults_of_a_region() -> None:
+    region = parse(changed()).regions[0]
+    assert (region.service_cidr, region.dns_service_ip) == (IPv4Network("10.0.0.0/16"), IPv4Address("10.0.0.10"))
+    assert (region.update_group, region.node_pool.max_pods, region.node_pool.zones) == ("east", 30, ())
+    assert (region.kubernetes_version, region.ssh_public_key) == (None, None)
+
+
+def test_the_dns_address_is_the_tenth_of_the_services() -> None:
+    region = parse(changed(("regions[0].serviceCidr", "10.9.16.0/20"))).regions[0]
+    assert region.dns_service_ip == IPv4Address("10.9.16.10")
+
+
+@pytest.mark.parametrize("spelling", ["eastus2", "East US 2", "EastUS2", "(US) East US 2"])
+def test_a_location_is_normalised(spelling: str) -> None:
+    assert parse(changed(("regions[0].location", spelling))).regions[0].resource_group == "rg-aks-eastus2"
+
+
+def test_the_suffix_goes_behind_default_names_of_the_subscription_alone() -> None:
+    own_names = (("regions[0].cluster", "mine"), ("fleet.name", "my-fleet"))
+    settings = parse(changed(("nameSuffix", "test"), *own_names))
+    east, west = settings.regions
+    assert (east.resource_group, east.cluster) == ("rg-aks-eastus2-test", "mine")
+    assert (west.cluster, west.virtual_network, west.subnet) == ("aks-westus2-test", "aks-vnet-west", "aks-subnet-west")
+    assert (settings.fleet.name, settings.fleet.resource_group) == ("my-fleet", "rg-fleet-test")
+
+
+@pytest.mark.parametrize(
+    ("mode", "deployer"),
+    [
+        ("azurecli", "User"),
+        ("workloadidentity", "ServicePrincipal"),
+        ("spn", "ServicePrincipal"),
+        ("msi", "ServicePrincipal"),
+    ],
+)
+def test_the_kind_of_deployer_follows_from_how_it_signs_in(mode: str, deployer: str) -> None:
+    assert parse(changed(("access.kubeloginMode", mode))).access.deployer_type == deployer
+
+
+def test_the_entry_is_the_region_named() -> None:
+    assert parse(changed(("app.entryRegion", "west"))).entry.location == "westus2"
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        parse(changed()).app.replicas = 2  # pyright: ignore[reportAttributeAccessIssue]  # what the test is about
+
+
+def test_two_clusters_in_one_location_need_names_of_their_own() -> None:
+    names = (("regions[1].resourceGroup", "rg-two"), ("regions[1].cluster", "two"))
+    assert not mistakes(changed(("regions[1].location", "eastus2"), *names))
+
+
+@pytest.mark.parametrize("key", ["clusters", "fleet", "app", "access", "tags", "nameSuffix"])
+def test_the_project_file_and_the_settings_have_the_same_defaults(key: str) -> None:
+    project = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())
+    regions = changed()["regions"]
+    assert parse({"regions": regions, key: project["config"][key]["default"]}) == parse({"regions": regions})
+
+
+def test_the_project_file_describes_every_key() -> None:
+    described = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
+    assert set(described) == {field.alias for field in Settings.model_fields.values()}
+    for section in map(json.dumps, described.values()):
+        assert '"description"' in section
+
+
+# --- One mistake each: key, value, and what the report says of it ---------------------------------------------
+
+KEBAB = "write lower-case letters, digits and inner hyphens"
+LOCATION = "write an Azure region, such as eastus2 or East US 2"
+CIDR = "write an IPv4 range, such as 10.1.0.0/16"
+OVERLAY = "remove it: overlay pods are not reachable from another cluster, so flat Azure CNI is fixed"
+TEXT = 'write text, in quotes if need be: YAML reads 1.30 as a number, "1.30" not'
+SIZE = "write count for a fixed pool, or minCount and maxCount for the autoscaler"
+RESERVED = "choose another: Fleet places neither default nor fleet-* nor kube-*"
+TAG = r"choose a name without < > % & \ ? / that does not begin with microsoft, azure or windows"
+MAP = "write one key: value a line"
+MISTAKES: list[tuple[str, object, str, str]] = [
+    # shapes and types
+    ("regions", ABSENT, "is missing", "required: a list of one region or more"),
+    ("regions", [], "has 0 regions", "write 1 to 100: a fleet has no more members"),
+    ("regions", {"name": "east"}, '{"name": "east"} is not a list', "write one item a line, each after a dash"),
+    ("regions", "[{", '"[{" is not a list', "write one item a line, each after a dash"),
+    ("regions[0]", "east", '"east" is not a map', MAP),
+    ("clusters", None, "null is not a map", MAP),
+    ("fleet", "gbb-fleet", '"gbb-fleet" is not a map', MAP),
+    ("tags", ["a"], '["a"] is not a map', MAP),
+    ("regions[0].name", ABSENT, "is missing", "required: a short name, such as east"),
+    ("regions[0].name", False, "false is not text", TEXT),
+    ("regions[0].kubernetesVersion", 1.30, "1.3 is not text", TEXT),
+    ("regions[0].nodePool", ABSENT, "is missing", "required: vmSize, and count or minCount and maxCount"),
+    ("regions[0].nodePool.count", "3", '"3" is not a whole number', "write a whole number, without quotes"),
+    ("regions[0].nodePool.count", True, "true is not a whole number", "write a whole number, without quotes"),
+    ("regions[0].nodePool.count", 2.5, "2.5 is not a whole number", "write a whole number, without quotes"),
+    ("app.internal", "no", '"no" is neither true nor false', "write true or false, without quotes"),
+    ("clusters.entraId", 1, "1 is neither true nor false", "write true or false, without quotes"),
+    # keys
+    ("regionz", [], "is not a key here", "did you mean regions?"),
+    ("regions[0].adressSpace", "10.9.0.0/16", "is not a key here", "did you mean addressSpace?"),
+    ("regions[0].dns_service_ip", "10.0.0.10", "is not a key here", "did you mean dnsServiceIp?"),
+    ("regions[0].nodePool.maxpods", 30, "is not a key here", "did you mean maxPods?"),
+    ("fleet.hub.dnsprefix", "x", "is not a key here", "did you mean dnsPrefix?"),
+    ("access.hubAdmins[0].objectID", GUID, "is not a key here", "did you mean objectId?"),
+    ("clusters.zzz", 1, "is not a key here", "the keys are tier, entraId, appRouting"),
+    ("clusters.networkPlugin", "kubenet", "is not a key here", OVERLAY),
+    ("clusters.networkPluginMode", "overlay", "is not a key here", OVERLAY),
+    ("regions[0].podCidr", "10.244.0.0/16", "is not a key here", OVERLAY),
+    ("podCidr", "10.244.0.0/16", "is not a key here", OVERLAY),
+    # names
+    ("nameSuffix", "Prod", '"Prod" is not allowed', KEBAB),
+    ("nameSuffix", "p" * 16, f'"{"p" * 16}" has 16 characters', "at most 15 are allowed"),
+    ("regions[0].name", "East", '"East" is not allowed', KEBAB),
+    ("regions[0].name", "e\u0430st", r'"e\u0430st" is not allowed', KEBAB),
+    ("regions[0].name", "e" * 36, f'"{"e" * 36}" has 36 characters', "at most 35 are allowed"),
+    ("regions[0].location", "east-us", '"east-us" is not allowed', LOCATION),
+    ("regions[0].resourceGroup", "rg.", '"rg." is not allowed',
+     "write letters, digits, hyphens, _ . ( and ), with no dot at the end"),
+    ("regions[0].cluster", "AKS_1", '"AKS_1" is not allowed', KEBAB),
+    ("regions[0].cluster", "a" * 51, f'"{"a" * 51}" has 51 characters', "at most 50 are allowed"),
+    ("regions[0].updateGroup", "-a", '"-a" is not allowed', KEBAB),
+    ("regions[0].virtualNetwork", "v", '"v" is not allowed',
+     "write letters, digits, inner hyphens and dots, and _ but not in front"),
+    ("regions[0].subnet", "s-", '"s-" is not allowed',
+     "write letters, digits, inner hyphens and dots, and _ but not in front"),
+    ("regions[0].kubernetesVersion", "latest", '"latest" is not allowed',
+     'write major.minor or major.minor.patch, such as "1.33"'),
+    ("regions[0].nodePool.vmSize", "D4", '"D4" is not allowed', "write an Azure VM size, such as Standard_D4ds_v5"),
+    ("regions[0].sshPublicKey", "-----BEGIN OPENSSH PRIVATE KEY-----", "is not a public key of OpenSSH",
+     "write the line from a .pub file: ssh-rsa AAAA..."),
+    ("fleet.name", "Fleet", '"Fleet" is not allowed', KEBAB),
+    ("fleet.name", "f" * 64, f'"{"f" * 64}" has 64 characters', "at most 63 are allowed"),
+    ("fleet.location", "", '"" is not allowed', LOCATION),
+    ("fleet.hub.dnsPrefix", "a.b", '"a.b" is not allowed', "write letters, digits and inner hyphens"),
+    ("fleet.hub.vmSize", "small", '"small" is not allowed', "write an Azure VM size, such as Standard_D4ds_v5"),
+    ("app.namespace", "1shop", '"1shop" is not allowed',
+     "write a lower-case letter, then such letters, digits and inner hyphens"),
+    ("app.namespace", "default", '"default" is reserved', RESERVED),
+    ("app.namespace", "kube-shop", '"kube-shop" is reserved', RESERVED),
+    ("app.namespace", "fleet-shop", '"fleet-shop" is reserved', RESERVED),
+    ("app.service", "s" * 49, f'"{"s" * 49}" makes "aks-store-demo-{"s" * 49}", 64 characters',
+     "shorten service or namespace: <namespace>-<service> has at most 63 characters"),
+    # addresses
+    ("regions[0].addressSpace", "10.1.0.1/16",
+     '"10.1.0.1/16" has bits beyond its prefix: the range is 10.1.0.0/16', CIDR),
+    ("regions[0].addressSpace", "10.1.0.0", '"10.1.0.0" is not an address range', CIDR),
+    ("regions[0].addressSpace", "10.1.0.0/33", '"10.1.0.0/33" is not an address range', CIDR),
+    ("regions[0].addressSpace", 10.1, "10.1 is not an address range", CIDR),
+    ("regions[0].addressSpace", "fd00::/48", '"fd00::/48" is IPv6, which Fleet does not carry between clusters', CIDR),
+    ("regions[0].nodeSubnet", "10.2.0.0/24", '"10.2.0.0/24" is outside addressSpace 10.1.0.0/16',
+     "choose a range inside addressSpace"),
+    ("regions[0].nodeSubnet", "10.1.0.0/25",
+     ('"10.1.0.0/25" has 128 addresses, 129 are needed: 5 for Azure, '
+      "31 for each of 3 nodes and 1 more during upgrades; a /24 would do"),
+     "choose a larger subnet, fewer nodes or a lower maxPods"),
+    ("regions[0].serviceCidr", "10.0.0.0/29", '"10.0.0.0/29" is a /29', "choose a range from /12 to /28"),
+    ("regions[0].dnsServiceIp", "dns", '"dns" is not an address', "write an IPv4 address, such as 10.0.0.10"),
+    *[
+        ("regions[0].dnsServiceIp", ip, f'"{ip}" cannot serve DNS in 10.0.0.0/16',
+         "choose an address inside serviceCidr, neither its first two nor its last")
+        for ip in ("10.3.0.10", "10.0.0.0", "10.0.0.1", "10.0.255.255")
+    ],
+    *[
+        ("regions[0].serviceCidr", f"{net.network_address}/28",
+         f'"{net.network_address}/28" overlaps {net}, which Azure reserves', "choose another range")
+        for net in FORBIDDEN_RANGES if net.prefixlen < 28
+    ],
+    # the node pool
+    ("regions[0].nodePool.count", 0, "0 is too small", "write 1 or more"),
+    ("regions[0].nodePool.count", 1001, "1001 is too large", "write 1000 or less"),
+    ("regions[0].nodePool.maxPods", 9, "9 is too small", "write 10 or more"),
+    ("regions[0].nodePool.maxPods", 251, "251 is too large", "write 250 or less"),
+    ("regions[0].nodePool", {"vmSize": "Standard_D2"}, "has no size", SIZE),
+    ("regions[0].nodePool", {"vmSize": "Standard_D2", "minCount": 1}, "has minCount", SIZE),
+    ("regions[0].nodePool", {"vmSize": "Standard_D2", "count": 1, "maxCount": 2}, "has count and maxCount", SIZE),
+    ("regions[0].nodePool", {"vmSize": "Standard_D2", "minCount": 3, "maxCount": 2}, "has minCount 3 above maxCount 2",
+     "swap them"),
+    ("regions[0].nodePool.zones", ["1", "1"], '["1", "1"] names a zone twice', "name each zone once"),
+    # choices
+    ("clusters.tier", "Paid", '"Paid" is not allowed', "write 'Free', 'Standard' or 'Premium'"),
+    ("access.kubeloginMode", "devicecode", '"devicecode" is not allowed',
+     "write 'azurecli', 'workloadidentity', 'spn' or 'msi'"),
+    ("access.deployerType", "Group", '"Group" is not allowed', "write 'User' or 'ServicePrincipal'"),
+    ("app.replicas", 0, "0 is too small", "write 1 or more"),
+    # people and tags
+    ("access.hubAdmins[0].objectId", "me@example.com", '"me@example.com" is not allowed',
+     "write the object id (a GUID) from Microsoft Entra ID"),
+    ("access.hubAdmins[0].type", "user", '"user" is not allowed', "write 'User', 'Group' or 'ServicePrincipal'"),
+    ("access.hubAdmins", [{"objectId": i, "type": "User"} for i in ("a" + GUID[1:], "A" + GUID[1:])],
+     f'has "a{GUID[1:]}" more than once', "name each principal once"),
+    ("tags", {f"t{i}": "" for i in range(51)}, "has too many items", "at most 50 are allowed"),
+    ("tags", {"a": "", "A": ""}, 'has "a" in two spellings', "keep one: Azure ignores case in tag names"),
+    ("tags.year", 2024, "2024 is not text", TEXT),
+    ("tags.note", "x" * 257, f'"{"x" * 76}... is too long', "at most 256 characters are allowed"),
+    (f"tags.{'n' * 513}", "", f'"{"n" * 76}... is too long', "at most 512 characters are allowed"),
+    ("tags.a/b", "", '"a/b" is not allowed as a tag\'s name', TAG),
+    ("tags.Azure-x", "", '"Azure-x" is not allowed as a tag\'s name', TAG),
+    # rules across regions
+    ("app.entryRegion", "north", '"north" is none of "east", "west"', "write the name of one of the regions"),
+    ("regions[1].name", "east", '"east" is that of regions[0] too', "choose another name"),
+    ("regions[1].cluster", "aks-eastus2", '"aks-eastus2" is that of regions[0] too', "choose another cluster"),
+    ("regions[1].resourceGroup", "RG-AKS-eastus2", '"RG-AKS-eastus2" is that of regions[0] too',
+     "choose another resourceGroup"),
+    ("fleet.resourceGroup", "rg-aks-eastus2", '"rg-aks-eastus2" is that of regions[0] too',
+     "choose another: to delete a group deletes all that is in it"),
+    ("regions[0].resourceGroup", "g" * 58,
+     f"makes the nodes' resource group MC_{'g' * 58}_aks-eastus2_eastus2, 81 characters",
+     "shorten resourceGroup or cluster, to 80 in all"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "value", "found", "remedy"), MISTAKES)
+def test_a_mistake_is_told(path: str, value: object, found: str, remedy: str) -> None:
+    assert mistakes(changed((path, value))) == [f"{path}: {found}", remedy]
+
+
+def test_the_base_of_the_mistakes_has_none() -> None:
+    assert not mistakes(changed())
+
+
+def test_regions_in_one_location_need_names() -> None:
+    assert mistakes(changed(("regions[1].location", "East US 2"))) == [
+        'regions[1].location: "East US 2" makes the default resourceGroup "rg-aks-eastus2", which regions[0] has too',
+        "set resourceGroup in one of the two",
+        'regions[1].location: "East US 2" makes the default cluster "aks-eastus2", which regions[0] has too',
+        "set cluster in one of the two",
+    ]
+
+
+def test_address_spaces_do_not_overlap() -> None:
+    raw = changed(("regions[1].addressSpace", "10.1.128.0/17"), ("regions[1].nodeSubnet", "10.1.128.0/24"))
+    assert mistakes(raw) == [
+        'regions[1].addressSpace: "10.1.128.0/17" overlaps regions[0].addressSpace 10.1.0.0/16',
+        "choose a range that no other region uses: peering refuses overlaps",
+    ]
+
+
+def test_an_address_space_overlaps_no_service_of_any_cluster() -> None:
+    assert mistakes(changed(("regions[1].serviceCidr", "10.1.128.0/20"))) == [
+        'regions[0].addressSpace: "10.1.0.0/16" overlaps regions[1].serviceCidr 10.1.128.0/20',
+        "choose another range, or another serviceCidr there: services would hide pods",
+    ]
+
+
+def test_a_fleet_has_a_hundred_members_at_most() -> None:
+    assert mistakes(changed(("regions", changed()["regions"][:1] * 101)))[:2] == [
+        "regions: has 101 regions",
+        "write 1 to 100: a fleet has no more members",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pool", "addresses"),
+    [
+        ({"count": 1}, 5 + 2 * 31),
+        ({"count": 10}, 5 + 11 * 31),
+        ({"count": 11}, 5 + 13 * 31),
+        ({"minCount": 1, "maxCount": 20, "maxPods": 110}, 5 + 22 * 111),
+    ],
+)
+def test_a_subnet_holds_the_pool_at_its_largest_during_an_upgrade(pool: dict[str, object], addresses: int) -> None:
+    raw = changed(("regions[0].nodePool", {"vmSize": "Standard_D2", **pool}), ("regions[0].nodeSubnet", "10.1.0.0/16"))
+    assert parse(raw).regions[0].node_pool.addresses == addresses
+
+
+def test_all_mistakes_are_told_at_once_each_as_far_as_the_rest_is_right() -> None:
+    raw = changed(
+        ("regions[0].nodePool.count", "three"),
+        ("regions[1].addressSpace", "10.1.0.0/17"),
+        ("regions[1].nodeSubnet", "10.1.0.0/30"),
+        ("app.replicas", 0),
+        ("app.entryRegion", "north"),
+        ("tag", {}),
+    )
+    assert [line.partition(":")[0] for line in mistakes(raw)[::2]] == [
+        "regions[0].nodePool.count",
+        "regions[1].nodeSubnet",
+        "app.replicas",
+        "tag",
+        "regions[1].addressSpace",
+        "app.entryRegion",
+    ]
+
+
+def test_a_broken_value_does_not_blame_the_defaults_that_rest_on_it() -> None:
+    assert len(mistakes(changed(("regions[0].name", 1), ("regions[0].location", None)))) == 2 * 2
+
+
+def test_values_of_secret_keys_are_not_told() -> None:
+    raw = changed(("regions[0].name", "Hidden"), ("regions[1].nodeSubnet", "10.66.0.0/24"), ("app.entryRegion", "x"))
+    assert mistakes(raw, "regions") == [
+        "regions[0].name: (secret)",
+        KEBAB,
+        "regions[1].nodeSubnet: (secret)",
+        "choose a range inside addressSpace",
+        "app.entryRegion: (secret)",
+        "write the name of one of the regions",
+    ]
+
+
+# --- Through Pulumi -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("_no_config")
+def test_load_reads_the_stack() -> None:
+    raw = changed(("clusters.tier", "Premium"))
+    texts = {f"fleet-l4-lb:{key}": json.dumps(value) for key, value in raw.items()}
+    pulumi.runtime.set_all_config(texts | {"fleet-l4-lb:nameSuffix": "7", "azure-native:location": "westus"})
+    settings = load(pulumi.Config("fleet-l4-lb"))
+    assert settings == parse(raw | {"nameSuffix": "7"})
+
+
+@pytest.mark.usefixtures("_no_config")
+def test_load_refuses_what_is_not_json_and_hides_secrets() -> None:
+    texts = {"p:regions": "[{name: east", "p:clusters": '"s3cret"', "p:secrt": "s3cret", "other:regionz": "1"}
+    pulumi.runtime.set_all_config(texts, ["p:clusters", "p:secrt"])
+    with pytest.raises(pulumi.RunError) as refused:
+        load(pulumi.Config("p"))
+    assert str(refused.value).splitlines()[1:] == [
+        '  regions: "[{name: east" is not a list',
+        "    write one item a line, each after a dash",
+        "  clusters: (secret)",
+        "    write one key: value a line",
+        "  secrt: (secret)",
+        "    the keys are regions, nameSuffix, clusters, fleet, app, access, tags",
+    ]

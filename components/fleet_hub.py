@@ -119,6 +119,9 @@ class FleetHub(pulumi.ComponentResource):
             kubeconfig=self.kubeconfig,
             # Without it, a kubeconfig that is unknown in a preview or has been rotated would replace every object.
             cluster_identifier=self.fleet.id,
+            # A ConfigMap or Secret with a name of its own is changed in place; to replace it is to take it away first.
+            enable_config_map_mutable=True,
+            enable_secret_mutable=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=admins),
         )
         self.register_outputs({"fleetId": self.fleet.id})

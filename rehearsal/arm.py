@@ -119,6 +119,10 @@ class Cloud:
         """A random text, constant for one store: what must differ between clouds, yet not between calls."""
         return self._section.setdefault("seed", secrets.token_hex(16))
 
+    def reseed(self) -> None:
+        """Forget `seed`, so that what depends on it changes."""
+        self._section.pop("seed", None)
+
     @property
     def subscription(self) -> str:
         """The subscription's id in ARM's form."""

@@ -76,6 +76,11 @@ class Azure:
             "azure-native:containerservice:listManagedClusterUserCredentials": self._user_credentials,
         }
 
+    def rotate_credentials(self) -> None:
+        """Give every cluster other certificates, keys and tokens."""
+        with self._store.transaction():
+            self._cloud.reseed()
+
     # The family.
 
     def check(

@@ -9,9 +9,13 @@ from typing import Literal
 from rehearsal.azure import Azure
 from rehearsal.cluster import World
 from rehearsal.kubernetes import Kubernetes
-from rehearsal.model import Call, Family
+from rehearsal.model import Call, Family, RefusedError
 from rehearsal.randomness import Randomness
 from rehearsal.store import Activity, Store
+
+
+_KEPT = {"azure": "resources", "kubernetes": "clusters"}  # what the store's sections hold while anything exists
+_PAUSE = 5.0  # simulated seconds, the shortest pause of the program before it tries again
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,25 @@ class Cloud:
     def operation(self, operation: Operation) -> Generator[Family]:
         """Count an operation as under way, and yield the family that answers it."""
         with self._activity.operation():
-            if not operation.call.preview:
-                for observer in self.observers:
-                    observer(operation)
-            yield self.family(operation.call.token)
+            try:
+                if not operation.call.preview:
+                    for observer in self.observers:
+                        observer(operation)
+                yield self.family(operation.call.token)
+            except RefusedError:
+                # Whoever is refused comes back later or never; either way the clusters' work goes on meanwhile.
+                self.pass_time(_PAUSE)
+                raise
+
+    def pass_time(self, seconds: float) -> None:
+        """Let some simulated time pass in which the clusters do what they do by themselves."""
+        with self._store.transaction():
+            self.world.pass_time(seconds)
+
+    def is_empty(self) -> bool:
+        """Say whether nothing is left: no Azure resource, no cluster."""
+        with self._store.transaction():
+            return not any(self._store.section(name).get(kept) for name, kept in _KEPT.items())
 
     def summary(self) -> list[tuple[str, bool, str]]:
         """Return the state of the pattern: what, whether it is well, and the particulars."""

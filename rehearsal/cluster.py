@@ -191,6 +191,14 @@ class World:
             self._idle.clear()
         return True
 
+    def pass_time(self, seconds: float) -> None:
+        """Let some time pass, and everything happen that is due in it."""
+        end = self.now + seconds
+        while self._round() or any(self.now < moment <= end for moment in self._wakes):
+            self.step()
+        self._data["now"] = end
+        self._idle.clear()
+
     def settle(self) -> None:
         """Let everything happen that happens by itself."""
         while self.step():

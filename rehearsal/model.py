@@ -19,6 +19,9 @@ class Unknown:
     def __repr__(self) -> str:
         return "UNKNOWN"
 
+    def __deepcopy__(self, memo: object) -> "Unknown":
+        return self
+
 
 UNKNOWN: Final = Unknown()
 """A value that only exists once something has been created; previews are full of them."""

@@ -62,6 +62,11 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
         self._cloud = cloud
         self._instances: dict[str, Properties] = {}
 
+    def Handshake(
+        self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext  # noqa: ARG002
+    ) -> provider_pb2.ProviderHandshakeResponse:
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, accept_resources=True)
+
     def Attach(self, request: Message, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: ARG002
         return empty_pb2.Empty()
 

@@ -60,12 +60,12 @@ class Rehearsal:
         result = self._stream(self.stack.up, show_secrets=False, suppress_outputs=True)
         if set(result.summary.resource_changes or ()) == {"same"}:
             _say("No changes.")
-        self._report(result.outputs)
+        self._report()
 
     def refresh(self) -> None:
         """Read everything back from the stand-in, and report."""
         self._stream(self.stack.refresh, show_secrets=False, suppress_outputs=True)
-        self._report(self.stack.outputs())
+        self._report()
 
     def destroy(self) -> None:
         """Delete everything."""
@@ -85,11 +85,14 @@ class Rehearsal:
         except auto.CommandError:
             raise RehearsalError(f"{operation.__name__} did not succeed; the engine says why above") from None
 
-    def _report(self, outputs: auto.OutputMap) -> None:
+    def _report(self) -> None:
+        # Asked of the command, which hides secrets at any depth; the Automation API would have them all shown first.
+        workspace = cast("auto.LocalWorkspace", self.stack.workspace)
+        answer = workspace.pulumi_command.run(["stack", "output", "--json"], workspace.work_dir, self.environment)
+        outputs: dict[str, object] = json.loads(answer.stdout)
         width = max(map(len, outputs), default=0)
         _say("")
-        for name, output in sorted(outputs.items()):
-            value = "[secret]" if output.secret else output.value
+        for name, value in sorted(outputs.items()):
             _say(f"{name:{width}}  {value if isinstance(value, str) else json.dumps(value)}")
         _say("")
         for what, is_well, particulars in self.cloud.summary():
@@ -135,12 +138,12 @@ def rehearsing(stack: str, root: Path = ROOT) -> Generator[Rehearsal]:
         }
         workspace = auto.LocalWorkspace(
             work_dir=str(project),
+            secrets_provider="passphrase",  # said at the stack's creation, so that the salt is made and kept there
             program=lambda: _run_program(root),
             env_vars=environment,
             pulumi_command=EngineCommand(engine, lock),
         )
         handle = auto.Stack.create_or_select(stack, workspace)
-        workspace.work_dir = str(root)
         if any(backend.glob(".pulumi/locks/**/*.json")):
             # We hold the folder's lock, so nobody is left who could hold the engine's.
             _say("the last run was killed; releasing its lock on the stack")

@@ -40,7 +40,7 @@ class Store:
             return
         draft = self._path.with_suffix(".new")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(self._sections, file, separators=(",", ":"))
+            file.write(json.dumps(self._sections, separators=(",", ":")))  # several times as fast as json.dump
         draft.replace(self._path)
 
 

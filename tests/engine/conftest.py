@@ -23,6 +23,7 @@ def _deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = copy_program(tmp_path_factory.mktemp("deployed") / "program")
     with rehearsing("dev", root) as rehearsal:
         rehearsal.stack.up()
+        rehearsal.cloud.pass_time(600)  # a stack that people change has been up for a while
     return root
 
 

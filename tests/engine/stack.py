@@ -1,5 +1,6 @@
 """A stack under test: the program in a folder of its own, what the engine did, and what the cloud was asked."""
 
+import base64
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -107,6 +108,12 @@ class Stack:
     def outputs(self) -> Mapping[str, auto.OutputValue]:
         """Return the stack's outputs."""
         return self.rehearsal.stack.outputs()
+
+    def queue_credentials(self) -> list[str]:
+        """Return what the app logs in to its queue with, as the hub has it."""
+        hub = self.cloud.world.hubs()[0]
+        secret = hub.get("v1", "Secret", "rabbitmq", "aks-store-demo")
+        return [base64.b64decode(value).decode() for value in secret["data"].values()]
 
     def resources(self) -> list[dict[str, Any]]:
         """Return the resources of the exported state."""

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rehearsal.azure import Azure
-from rehearsal.cluster import World
-from rehearsal.kubernetes import Kubernetes
+from rehearsal.azure.family import Azure
+from rehearsal.kubernetes.family import Kubernetes
+from rehearsal.kubernetes.world import World
 from rehearsal.model import Call, Family, RefusedError
 from rehearsal.randomness import Randomness
 from rehearsal.store import Activity, Store
-
 
 _KEPT = {"azure": "resources", "kubernetes": "clusters"}  # what the store's sections hold while anything exists
 _PAUSE = 5.0  # simulated seconds, the shortest pause of the program before it tries again

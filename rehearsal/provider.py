@@ -63,7 +63,9 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
         self._instances: dict[str, Properties] = {}
 
     def Handshake(
-        self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext  # noqa: ARG002
+        self,
+        request: provider_pb2.ProviderHandshakeRequest,  # noqa: ARG002
+        context: grpc.ServicerContext,  # noqa: ARG002
     ) -> provider_pb2.ProviderHandshakeResponse:
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, accept_resources=True)
 

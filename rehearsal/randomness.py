@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rehearsal import schema
-from rehearsal.arm import compare
+from rehearsal.azure.arm import compare
 from rehearsal.model import UNKNOWN, Call, Difference, Problem, Properties, RefusedError, has_unknown
 
 # Defaults and the special characters: the argument documentation in pulumi_random 4.21.4.

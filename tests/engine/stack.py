@@ -1,7 +1,6 @@
 """A stack under test: the program in a folder of its own, what the engine did, and what the cloud was asked."""
 
 import base64
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -117,7 +116,8 @@ class Stack:
 
     def resources(self) -> list[dict[str, Any]]:
         """Return the resources of the exported state."""
-        return json.loads(json.dumps(self.rehearsal.stack.export_stack().deployment))["resources"]
+        deployment: dict[str, Any] = dict(self.rehearsal.stack.export_stack().deployment or {})
+        return deployment.get("resources", [])
 
     def _note(self, operation: Operation) -> None:
         self._done.asked.append((operation.verb, operation.call.name))

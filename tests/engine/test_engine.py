@@ -7,7 +7,13 @@ import pytest
 from rehearsal.stack import RehearsalError, rehearsing
 from tests.engine.stack import Stack, count
 
-RANDOM = {"app-rabbitmq-username", "app-rabbitmq-password", "east-join-subnet-id", "west-join-subnet-id", "hub-deployer-id"}
+RANDOM = {
+    "app-rabbitmq-username",
+    "app-rabbitmq-password",
+    "east-join-subnet-id",
+    "west-join-subnet-id",
+    "hub-deployer-id",
+}
 GROUPS = {"east-group", "west-group", "hub-group"}
 NORTH = {
     "name": "north",
@@ -111,7 +117,7 @@ def test_destroy_asks_for_the_resource_groups_and_no_more(stack: Stack) -> None:
     deleted = {name for verb, name in done.asked if verb == "delete"}
     assert deleted - RANDOM == GROUPS
     assert stack.cloud.is_empty()
-    assert stack.rehearsal.stack.export_stack().deployment.get("resources", []) == []
+    assert stack.resources() == []
 
 
 def test_no_secret_is_written_or_shown_in_clear(empty: Stack) -> None:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from rehearsal.cluster import Cluster, World
-from rehearsal.objects import Object, condition
+from rehearsal.kubernetes.objects import Object, condition
+from rehearsal.kubernetes.world import Cluster, World
 from rehearsal.store import Store
 
 HUB = "/fleets/hub"

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from rehearsal.arm import Deployer
-from rehearsal.azure import Azure
+from rehearsal.azure.arm import Deployer
+from rehearsal.azure.family import Azure
 from rehearsal.model import UNKNOWN, Call, Difference, Properties, RefusedError
 from rehearsal.store import Store
 
@@ -285,9 +285,9 @@ def test_an_update_preview_carries_name_and_location(sub: _Subscription) -> None
 
 
 def test_other_types_and_functions_say_where_to_add_them(sub: _Subscription) -> None:
-    with pytest.raises(RefusedError, match=r"TYPES in rehearsal/azure\.py"):
+    with pytest.raises(RefusedError, match=r"TYPES in rehearsal/azure/family\.py"):
         sub.azure.check(sub.call("UpdateRun"), {})
-    with pytest.raises(RefusedError, match=r"rehearsal/azure\.py"):
+    with pytest.raises(RefusedError, match=r"rehearsal/azure/family\.py"):
         sub.invoke("getFleet")
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.cluster import World
-from rehearsal.objects import ApiError, merge
+from rehearsal.kubernetes.objects import ApiError, merge
+from rehearsal.kubernetes.world import World
 from rehearsal.store import Store
 from tests.rehearsal.kubernetes_objects import (
     USER,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from rehearsal.cluster import Cluster, World
+from rehearsal.kubernetes.objects import ApiError, Object
+from rehearsal.kubernetes.world import Cluster, World
 from rehearsal.model import RefusedError
-from rehearsal.objects import ApiError, Object
 from tests.rehearsal.kubernetes_objects import (
     HUB,
     USER,

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from rehearsal.cluster import World
-from rehearsal.kubernetes import Kubernetes
+from rehearsal.kubernetes.family import Kubernetes
+from rehearsal.kubernetes.objects import Object
+from rehearsal.kubernetes.world import World
 from rehearsal.model import UNKNOWN, Call, NotReadyError, Properties, RefusedError
-from rehearsal.objects import Object
 from rehearsal.store import Activity, Store
 from tests.rehearsal.kubernetes_objects import (
     deployment,

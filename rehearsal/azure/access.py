@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from typing_extensions import override
 
-from rehearsal.arm import Cloud, Name, Record, ResourceType, last_segment, refusal
+from rehearsal.azure.arm import Name, Record, ResourceType, Subscription, last_segment, refusal
 from rehearsal.model import UNKNOWN, Problem, Properties
 
 IDENTITY: Final = "azure-native:managedidentity:UserAssignedIdentity"
@@ -26,19 +26,19 @@ _ROLE_DEFINITION: Final = re.compile(
 )
 
 
-def holds(cloud: Cloud, principal_id: str, roles: Collection[str], scope: str) -> bool:
+def holds(subscription: Subscription, principal_id: str, roles: Collection[str], scope: str) -> bool:
     """Say whether a principal has one of the roles on a scope or on one that encloses it."""
     return any(
         assignment["inputs"]["principalId"].lower() == principal_id.lower()
         and last_segment(assignment["inputs"]["roleDefinitionId"]).lower() in roles
         and f"{scope.lower()}/".startswith(f"{assignment['inputs']['scope'].lower().rstrip('/')}/")
-        for assignment in cloud.all_of(ROLE_ASSIGNMENT)
+        for assignment in subscription.all_of(ROLE_ASSIGNMENT)
     )
 
 
-def principal_of(cloud: Cloud, identity_id: str) -> str:
+def principal_of(subscription: Subscription, identity_id: str) -> str:
     """Return the principal of a user-assigned identity, which must exist."""
-    return cloud.require(identity_id)["outputs"]["principalId"]
+    return subscription.require(identity_id)["outputs"]["principalId"]
 
 
 class UserAssignedIdentity(ResourceType):
@@ -56,12 +56,12 @@ class UserAssignedIdentity(ResourceType):
     immutable = ("location",)
 
     @override
-    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+    def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
         del resource_id, inputs
         return {
             "clientId": old.get("clientId") or str(uuid4()),
             "principalId": old.get("principalId") or str(uuid4()),
-            "tenantId": cloud.deployer.tenant_id,
+            "tenantId": subscription.deployer.tenant_id,
         }
 
 
@@ -75,8 +75,8 @@ class RoleAssignment(ResourceType):
     immutable = ("principalId", "scope")
 
     @override
-    def id_of(self, cloud: Cloud, inputs: Properties) -> str:
-        del cloud
+    def id_of(self, subscription: Subscription, inputs: Properties) -> str:
+        del subscription
         scope, name = inputs["scope"].rstrip("/"), inputs["roleAssignmentName"]
         return f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"
 
@@ -85,14 +85,14 @@ class RoleAssignment(ResourceType):
         return {"scope", self.name.key}
 
     @override
-    def require_parents(self, cloud: Cloud, resource_id: str) -> None:
+    def require_parents(self, subscription: Subscription, resource_id: str) -> None:
         scope = resource_id.rsplit("/providers/", 1)[0]
-        if scope.lower() == cloud.subscription:
+        if scope.lower() == subscription.id:
             return
         if scope.count("/") == self._GROUP_DEPTH:
-            super().require_parents(cloud, resource_id)
+            super().require_parents(subscription, resource_id)
         else:
-            cloud.require(scope)
+            subscription.require(scope)
 
     _GROUP_DEPTH = "/subscriptions/…/resourceGroups/…".count("/")
 
@@ -108,10 +108,10 @@ class RoleAssignment(ResourceType):
             yield Problem("principalId", "not the object id (a GUID) of a principal")
 
     @override
-    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
+    def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
         del resource_id
         principal, said = inputs["principalId"].lower(), inputs.get("principalType")
-        actual = _principal_type(cloud, principal)
+        actual = _principal_type(subscription, principal)
         if said is not None and actual is not None and said != actual:
             # Code and text, misspelling included: Azure/modern-web-app-pattern-dotnet PR 129.
             raise refusal(
@@ -121,7 +121,7 @@ class RoleAssignment(ResourceType):
                 f"which is different from specified PrinciaplType '{said}'.",
             )
         twin = (principal, last_segment(inputs["roleDefinitionId"]).lower(), inputs["scope"].lower())
-        for other in cloud.all_of(ROLE_ASSIGNMENT):
+        for other in subscription.all_of(ROLE_ASSIGNMENT):
             theirs = other["inputs"]
             same = (theirs["principalId"], last_segment(theirs["roleDefinitionId"]), theirs["scope"])
             if other is not old and twin == tuple(map(str.lower, same)):
@@ -129,17 +129,17 @@ class RoleAssignment(ResourceType):
                 raise refusal(409, "RoleAssignmentExists", "The role assignment already exists.")
 
     @override
-    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+    def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
         del resource_id, inputs
         return {
-            "createdBy": old.get("createdBy") or cloud.deployer.object_id,
-            "updatedBy": cloud.deployer.object_id,
+            "createdBy": old.get("createdBy") or subscription.deployer.object_id,
+            "updatedBy": subscription.deployer.object_id,
         }
 
 
-def _principal_type(cloud: Cloud, principal: str) -> str | None:
+def _principal_type(subscription: Subscription, principal: str) -> str | None:
     """Return the type of a principal that this cloud knows; others are taken for objects of the directory."""
-    if principal == cloud.deployer.object_id.lower():
-        return cloud.deployer.principal_type
-    identities = (identity["outputs"]["principalId"].lower() for identity in cloud.all_of(IDENTITY))
+    if principal == subscription.deployer.object_id.lower():
+        return subscription.deployer.principal_type
+    identities = (identity["outputs"]["principalId"].lower() for identity in subscription.all_of(IDENTITY))
     return "ServicePrincipal" if principal in identities else None

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from rehearsal import networking
-from rehearsal.bindings import MEMBER_CLUSTER, PLACEMENT
-from rehearsal.objects import (
+from rehearsal.kubernetes import networking
+from rehearsal.kubernetes.bindings import MEMBER_CLUSTER, PLACEMENT
+from rehearsal.kubernetes.objects import (
     Object,
     annotations_of,
     child,
@@ -20,11 +20,11 @@ from rehearsal.objects import (
     seconds,
     status_of,
 )
-from rehearsal.workloads import namespace
+from rehearsal.kubernetes.workloads import namespace
 
 if TYPE_CHECKING:
-    from rehearsal.apiserver import Cluster
-    from rehearsal.cluster import World
+    from rehearsal.kubernetes.apiserver import Cluster
+    from rehearsal.kubernetes.world import World
 
 CLUSTER_ID: Final = "fleet.azure.com/cluster-resource-id"
 """The annotation with which Azure's control plane names the member's cluster (Azure/fleet issue 1146)."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import TYPE_CHECKING, Final
 
-from rehearsal.objects import (
+from rehearsal.kubernetes.objects import (
     Object,
     annotations_of,
     child,
@@ -24,11 +24,11 @@ from rehearsal.objects import (
     owner_reference,
     status_of,
 )
-from rehearsal.workloads import INTERNAL, SERVICE_NAME
+from rehearsal.kubernetes.workloads import INTERNAL, SERVICE_NAME
 
 if TYPE_CHECKING:
-    from rehearsal.apiserver import Cluster
-    from rehearsal.cluster import World
+    from rehearsal.kubernetes.apiserver import Cluster
+    from rehearsal.kubernetes.world import World
 
 _GROUP: Final = "networking.fleet.azure.com"
 EXPORT: Final = f"ServiceExport.{_GROUP}"

@@ -6,7 +6,7 @@ Source: Azure/fleet v0.18.9, pkg/scheduler/framework and pkg/controllers/rollout
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rehearsal.bindings import (
+from rehearsal.kubernetes.bindings import (
     MEMBER_CLUSTER,
     PLACEMENT,
     POLICY,
@@ -16,7 +16,7 @@ from rehearsal.bindings import (
     new_part,
     parts,
 )
-from rehearsal.objects import (
+from rehearsal.kubernetes.objects import (
     Object,
     child,
     condition,
@@ -33,8 +33,8 @@ from rehearsal.objects import (
 )
 
 if TYPE_CHECKING:
-    from rehearsal.apiserver import Cluster
-    from rehearsal.cluster import World
+    from rehearsal.kubernetes.apiserver import Cluster
+    from rehearsal.kubernetes.world import World
 
 # Defaults of a placement's rolling update (crp_types.go:976-1007).
 _UNAVAILABLE_PERIOD: Final = 60

@@ -8,11 +8,12 @@ from uuid import uuid4
 
 from typing_extensions import override
 
-from rehearsal.arm import (
-    Cloud,
+from rehearsal.azure.access import CONTRIBUTOR, NETWORK_CONTRIBUTOR, OWNER, holds
+from rehearsal.azure.arm import (
     Name,
     Record,
     ResourceType,
+    Subscription,
     known,
     last_segment,
     listed,
@@ -21,8 +22,7 @@ from rehearsal.arm import (
     resource_group_of,
     short_location,
 )
-from rehearsal.azure_access import CONTRIBUTOR, NETWORK_CONTRIBUTOR, OWNER, holds
-from rehearsal.azure_network import SUBNET, overlaps, prefixes, subnet_users
+from rehearsal.azure.network import SUBNET, overlaps, prefixes, subnet_users
 from rehearsal.model import UNKNOWN, Problem, Properties
 
 CLUSTER: Final = "azure-native:containerservice:ManagedCluster"
@@ -75,15 +75,17 @@ def _pool_problems(pool: Properties, path: str) -> Iterator[Problem]:
         yield Problem(f"{path}maxPods", f"{pods:g} is not between 10 and 250")
 
 
-def _admit_pools(cloud: Cloud, pools: Sequence[Properties], cluster_inputs: Properties, old: Record | None) -> None:
+def _admit_pools(
+    subscription: Subscription, pools: Sequence[Properties], cluster_inputs: Properties, old: Record | None
+) -> None:
     """Refuse pools whose subnets lack the addresses for them beside the pools that are there already."""
     for subnet_id in {pool["vnetSubnetID"].lower() for pool in pools if pool.get("vnetSubnetID")}:
-        subnet = cloud.require(subnet_id)
+        subnet = subscription.require(subnet_id)
         own = [pool for pool in pools if str(pool.get("vnetSubnetID")).lower() == subnet_id]
         demand = sum(_addresses(pool, cluster_inputs) for pool in own)
-        for user, other in subnet_users(cloud, subnet_id):
+        for user, other in subnet_users(subscription, subnet_id):
             if user is not old:
-                cluster = user if user["token"] == CLUSTER else cloud.require(user["id"].rsplit("/", 2)[0])
+                cluster = user if user["token"] == CLUSTER else subscription.require(user["id"].rsplit("/", 2)[0])
                 demand += _addresses(other, cluster["inputs"])
         free = sum(network.num_addresses for network in prefixes(subnet["inputs"])) - _KEPT_BY_AZURE
         if demand > free:
@@ -191,17 +193,19 @@ class ManagedCluster(ResourceType):
             yield from _network_problems(nested(inputs, "networkProfile"))
 
     @override
-    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
-        identities = [cloud.require(each) for each in listed(nested(inputs, "identity"), "userAssignedIdentities")]
+    def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        identities = [
+            subscription.require(each) for each in listed(nested(inputs, "identity"), "userAssignedIdentities")
+        ]
         services = [ip_network(nested(inputs, "networkProfile").get("serviceCidr") or _SERVICE_CIDR)]
         for pool in listed(inputs, "agentPoolProfiles"):
             subnet_id = pool.get("vnetSubnetID")
             if not subnet_id:
                 continue
-            subnet = cloud.require(subnet_id)
+            subnet = subscription.require(subnet_id)
             for identity in identities:
-                _require_join(cloud, identity["outputs"]["principalId"], subnet["id"], resource_id, pool["name"])
-            for other in cloud.all_of(SUBNET, subnet["id"].rsplit("/", 2)[0]):
+                _require_join(subscription, identity["outputs"]["principalId"], subnet["id"], resource_id, pool["name"])
+            for other in subscription.all_of(SUBNET, subnet["id"].rsplit("/", 2)[0]):
                 for taken in overlaps(prefixes(other["inputs"]), services):
                     # Source: learn: …/azure-kubernetes/, "ServiceCidrOverlapExistingSubnetsCidr error code"
                     raise refusal(
@@ -209,23 +213,23 @@ class ManagedCluster(ResourceType):
                         "ServiceCidrOverlapExistingSubnetsCidr",
                         f"The specified service CIDR {services[0]} is conflicted with an existing subnet CIDR {taken}",
                     )
-        _admit_pools(cloud, listed(inputs, "agentPoolProfiles"), inputs, old)
+        _admit_pools(subscription, listed(inputs, "agentPoolProfiles"), inputs, old)
 
     @override
-    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+    def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
         location, name = short_location(inputs["location"]), last_segment(resource_id)
         group = resource_group_of(resource_id)
         node_group = inputs.get("nodeResourceGroup") or f"MC_{group}_{name}_{location}"
         version = inputs.get("kubernetesVersion") or old.get("kubernetesVersion") or _KUBERNETES_VERSION
         fqdn = old.get("fqdn") or server_name(inputs.get("dnsPrefix") or name, location)
-        kubelet = f"{cloud.subscription}/resourceGroups/{node_group}/providers/Microsoft.ManagedIdentity"
+        kubelet = f"{subscription.id}/resourceGroups/{node_group}/providers/Microsoft.ManagedIdentity"
         outputs: Properties = {
             "agentPoolProfiles": [_pool_outputs(pool, version) for pool in listed(inputs, "agentPoolProfiles")],
             "azurePortalFQDN": fqdn.replace(".hcp.", ".portal.hcp."),
             "currentKubernetesVersion": _full_version(version),
             "enableRBAC": inputs.get("enableRBAC", True),
             "fqdn": fqdn,
-            "identity": identity_outputs(cloud, inputs, old),
+            "identity": identity_outputs(subscription, inputs, old),
             "identityProfile": old.get("identityProfile")
             or {
                 "kubeletidentity": {
@@ -246,30 +250,30 @@ class ManagedCluster(ResourceType):
         }
         if nested(inputs, "oidcIssuerProfile").get("enabled"):
             # Source: learn: aks/use-oidc-issuer
-            issuer = f"https://{location}.oic.prod-aks.azure.com/{cloud.deployer.tenant_id}/{uuid4()}/"
+            issuer = f"https://{location}.oic.prod-aks.azure.com/{subscription.deployer.tenant_id}/{uuid4()}/"
             outputs["oidcIssuerProfile"] = old.get("oidcIssuerProfile") or {"enabled": True, "issuerURL": issuer}
         return outputs
 
     @override
-    def applied(self, cloud: Cloud, record: Record, old: Record | None) -> None:
+    def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
         if old is None:
             inputs = record["inputs"]
-            cloud.world.add_cluster(
+            subscription.world.add_cluster(
                 record["id"],
                 server_url(record["outputs"]["fqdn"]),
                 location=short_location(inputs["location"]),
-                subnet=_pod_range(cloud, inputs),
+                subnet=_pod_range(subscription, inputs),
                 nodes=sum(int(pool.get("count") or pool.get("minCount") or 1) for pool in inputs["agentPoolProfiles"]),
                 services=nested(inputs, "networkProfile").get("serviceCidr") or _SERVICE_CIDR,
             )
 
     @override
-    def deleted(self, cloud: Cloud, record: Record, doomed: Collection[str]) -> None:
+    def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         del doomed
-        cloud.world.remove(record["id"])
+        subscription.world.remove(record["id"])
 
 
-def identity_outputs(cloud: Cloud, inputs: Properties, old: Properties) -> Properties | None:
+def identity_outputs(subscription: Subscription, inputs: Properties, old: Properties) -> Properties | None:
     """Return the identity of a cluster or a fleet: its own principal, or a map of the ones that it was given."""
     identity = nested(inputs, "identity")
     if not identity:
@@ -277,8 +281,8 @@ def identity_outputs(cloud: Cloud, inputs: Properties, old: Properties) -> Prope
     outputs: Properties = {"type": identity["type"]}
     if "SystemAssigned" in identity["type"]:
         outputs["principalId"] = nested(old, "identity").get("principalId") or str(uuid4())
-        outputs["tenantId"] = cloud.deployer.tenant_id
-    given = {each: cloud.require(each)["outputs"] for each in listed(identity, "userAssignedIdentities")}
+        outputs["tenantId"] = subscription.deployer.tenant_id
+    given = {each: subscription.require(each)["outputs"] for each in listed(identity, "userAssignedIdentities")}
     if given:
         outputs["userAssignedIdentities"] = {
             identity_id: {key: values[key] for key in ("clientId", "principalId")}
@@ -287,8 +291,8 @@ def identity_outputs(cloud: Cloud, inputs: Properties, old: Properties) -> Prope
     return outputs
 
 
-def _require_join(cloud: Cloud, principal: str, subnet_id: str, cluster_id: str, pool: str) -> None:
-    if holds(cloud, principal, {NETWORK_CONTRIBUTOR, CONTRIBUTOR, OWNER}, subnet_id):
+def _require_join(subscription: Subscription, principal: str, subnet_id: str, cluster_id: str, pool: str) -> None:
+    if holds(subscription, principal, {NETWORK_CONTRIBUTOR, CONTRIBUTOR, OWNER}, subnet_id):
         return
     # Source: learn: aks/concepts-network-legacy-cni ("Prerequisites": subnets/join/action and subnets/read);
     # text: Azure/aad-pod-identity PR 550, hashicorp/terraform-provider-azurerm issue 3067.
@@ -297,7 +301,7 @@ def _require_join(cloud: Cloud, principal: str, subnet_id: str, cluster_id: str,
         403,
         "LinkedAuthorizationFailed",
         f"The client '{principal}' with object id '{principal}' has permission to perform action "
-        f"'Microsoft.Compute/virtualMachineScaleSets/write' on scope '{cloud.subscription}/resourceGroups/{nodes}"
+        f"'Microsoft.Compute/virtualMachineScaleSets/write' on scope '{subscription.id}/resourceGroups/{nodes}"
         f"/providers/Microsoft.Compute/virtualMachineScaleSets/aks-{pool}-vmss'; however, it does not have permission "
         f"to perform action 'Microsoft.Network/virtualNetworks/subnets/join/action' on the linked scope(s) "
         f"'{subnet_id}' or the linked scope(s) are invalid.",
@@ -341,12 +345,12 @@ def _network_outputs(profile: Properties) -> Properties:
     return outputs
 
 
-def _pod_range(cloud: Cloud, inputs: Properties) -> str:
+def _pod_range(subscription: Subscription, inputs: Properties) -> str:
     if not _is_flat(inputs):
         return nested(inputs, "networkProfile").get("podCidr") or _POD_CIDR
     first = inputs["agentPoolProfiles"][0]
     subnet_id = first.get("podSubnetID") or first.get("vnetSubnetID")
-    return str(prefixes(cloud.require(subnet_id)["inputs"])[0]) if subnet_id else _MANAGED_SUBNET
+    return str(prefixes(subscription.require(subnet_id)["inputs"])[0]) if subnet_id else _MANAGED_SUBNET
 
 
 class AgentPool(ResourceType):
@@ -363,11 +367,11 @@ class AgentPool(ResourceType):
         yield from _pool_problems(inputs, "")
 
     @override
-    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
-        _admit_pools(cloud, [inputs], cloud.require(resource_id.rsplit("/", 2)[0])["inputs"], old)
+    def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        _admit_pools(subscription, [inputs], subscription.require(resource_id.rsplit("/", 2)[0])["inputs"], old)
 
     @override
-    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+    def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
         del old
-        cluster = cloud.require(resource_id.rsplit("/", 2)[0])
+        cluster = subscription.require(resource_id.rsplit("/", 2)[0])
         return {**_pool_outputs(inputs, cluster["outputs"]["kubernetesVersion"]), "type": self.kind}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from rehearsal.objects import ApiError, Object
+from rehearsal.kubernetes.objects import ApiError, Object
 
 HUB: Final = "hub"
 MEMBER: Final = "member"

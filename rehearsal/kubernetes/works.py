@@ -7,7 +7,7 @@ import math
 from copy import deepcopy
 from typing import TYPE_CHECKING, Final
 
-from rehearsal.bindings import (
+from rehearsal.kubernetes.bindings import (
     API_VERSION,
     APPLIED_WORK,
     BINDING,
@@ -16,8 +16,8 @@ from rehearsal.bindings import (
     SNAPSHOT,
     WORK_CLEANUP,
 )
-from rehearsal.kinds import find_kind, key_of
-from rehearsal.objects import (
+from rehearsal.kubernetes.kinds import find_kind, key_of
+from rehearsal.kubernetes.objects import (
     ApiError,
     Object,
     annotations_of,
@@ -32,11 +32,11 @@ from rehearsal.objects import (
     seconds,
     status_of,
 )
-from rehearsal.selection import HASH, availability, identity, wave
+from rehearsal.kubernetes.selection import HASH, availability, identity, wave
 
 if TYPE_CHECKING:
-    from rehearsal.apiserver import Cluster
-    from rehearsal.cluster import World
+    from rehearsal.kubernetes.apiserver import Cluster
+    from rehearsal.kubernetes.world import World
 
 # What was not available when applied is looked at again after so many seconds.
 _RECHECK: Final = 5

@@ -5,8 +5,8 @@ from base64 import b64encode
 from hashlib import shake_256
 from typing import Any
 
-from rehearsal.arm import Cloud, Record, last_segment, nested, refusal, resource_group_of, short_location
-from rehearsal.azure_clusters import server_url
+from rehearsal.azure.arm import Record, Subscription, last_segment, nested, refusal, resource_group_of, short_location
+from rehearsal.azure.clusters import server_url
 from rehearsal.model import Properties, RefusedError
 
 # The applications "Azure Kubernetes Service AAD Server" and "… AAD Client", the same in every tenant
@@ -20,26 +20,26 @@ def uses_entra(cluster: Record) -> bool:
     return bool(nested(cluster["inputs"], "aadProfile").get("managed"))
 
 
-def user_credentials(cloud: Cloud, cluster: Record, *, style: str | None = None) -> Properties:
+def user_credentials(subscription: Subscription, cluster: Record, *, style: str | None = None) -> Properties:
     """Return the result of `listManagedClusterUserCredentials`.
 
     Args:
-        cloud: where the cluster is.
+        subscription: where the cluster is.
         cluster: the cluster.
         style: for clusters with Entra ID, `exec` (the default since Kubernetes 1.24) or `azure`.
     """
     group, name = resource_group_of(cluster["id"]), last_segment(cluster["id"])
     if not uses_entra(cluster):
-        user = _certificate_user(cloud, cluster["id"], "clusterUser")
+        user = _certificate_user(subscription, cluster["id"], "clusterUser")
     elif style == "azure":
-        user = _auth_provider_user(cloud)
+        user = _auth_provider_user(subscription)
     else:
-        user = _exec_user(cloud)
-    server = _server(cloud, cluster["id"], cluster["outputs"]["fqdn"])
+        user = _exec_user(subscription)
+    server = _server(subscription, cluster["id"], cluster["outputs"]["fqdn"])
     return _result("clusterUser", _kubeconfig(name, server, f"clusterUser_{group}_{name}", user))
 
 
-def admin_credentials(cloud: Cloud, cluster: Record) -> Properties:
+def admin_credentials(subscription: Subscription, cluster: Record) -> Properties:
     """Return the result of `listManagedClusterAdminCredentials`; there is none without local accounts."""
     if cluster["inputs"].get("disableLocalAccounts"):
         # Text: hashicorp/terraform-provider-azurerm PR 15489.
@@ -49,12 +49,12 @@ def admin_credentials(cloud: Cloud, cluster: Record) -> Properties:
             "Getting static credential is not allowed because this cluster is set to disable local accounts.",
         )
     group, name = resource_group_of(cluster["id"]), last_segment(cluster["id"])
-    server = _server(cloud, cluster["id"], cluster["outputs"]["fqdn"])
-    user = _certificate_user(cloud, cluster["id"], "clusterAdmin")
+    server = _server(subscription, cluster["id"], cluster["outputs"]["fqdn"])
+    user = _certificate_user(subscription, cluster["id"], "clusterAdmin")
     return _result("clusterAdmin", _kubeconfig(name, server, f"clusterAdmin_{group}_{name}", user))
 
 
-def hub_credentials(cloud: Cloud, fleet: Record) -> Properties:
+def hub_credentials(subscription: Subscription, fleet: Record) -> Properties:
     """Return the result of `listFleetCredentials`: hubs have no local accounts."""
     hub = fleet["outputs"].get("hubProfile")
     if not hub:
@@ -62,8 +62,8 @@ def hub_credentials(cloud: Cloud, fleet: Record) -> Properties:
     # The hub is a cluster named `hub` in a managed group (learn: kubernetes-fleet/concepts-lifecycle).
     location = short_location(fleet["inputs"]["location"])
     group = f"FL_{resource_group_of(fleet['id'])}_{last_segment(fleet['id'])}_{location}"
-    server = _server(cloud, fleet["id"], hub["fqdn"])
-    return _result("clusterUser", _kubeconfig("hub", server, f"clusterUser_{group}_hub", _exec_user(cloud)))
+    server = _server(subscription, fleet["id"], hub["fqdn"])
+    return _result("clusterUser", _kubeconfig("hub", server, f"clusterUser_{group}_hub", _exec_user(subscription)))
 
 
 def _result(name: str, kubeconfig: Properties) -> Properties:
@@ -83,24 +83,24 @@ def _kubeconfig(name: str, server: Properties, user_name: str, user: Properties)
     }
 
 
-def _server(cloud: Cloud, owner: str, fqdn: str) -> Properties:
+def _server(subscription: Subscription, owner: str, fqdn: str) -> Properties:
     return {
-        "certificate-authority-data": _pem(cloud, owner, "CERTIFICATE", "authority"),
+        "certificate-authority-data": _pem(subscription, owner, "CERTIFICATE", "authority"),
         "server": server_url(fqdn),
     }
 
 
-def _certificate_user(cloud: Cloud, owner: str, name: str) -> Properties:
+def _certificate_user(subscription: Subscription, owner: str, name: str) -> Properties:
     return {
-        "client-certificate-data": _pem(cloud, owner, "CERTIFICATE", f"{name} certificate"),
-        "client-key-data": _pem(cloud, owner, "RSA PRIVATE KEY", f"{name} key"),
-        "token": _bytes(cloud, owner, f"{name} token", 64).hex(),
+        "client-certificate-data": _pem(subscription, owner, "CERTIFICATE", f"{name} certificate"),
+        "client-key-data": _pem(subscription, owner, "RSA PRIVATE KEY", f"{name} key"),
+        "token": _bytes(subscription, owner, f"{name} token", 64).hex(),
     }
 
 
-def _exec_user(cloud: Cloud) -> Properties:
+def _exec_user(subscription: Subscription) -> Properties:
     arguments = ["get-token", "--environment", "AzurePublicCloud", "--server-id", _SERVER_ID]
-    arguments += ["--client-id", _CLIENT_ID, "--tenant-id", cloud.deployer.tenant_id, "--login", "devicecode"]
+    arguments += ["--client-id", _CLIENT_ID, "--tenant-id", subscription.deployer.tenant_id, "--login", "devicecode"]
     return {
         "exec": {
             "apiVersion": "client.authentication.k8s.io/v1beta1",
@@ -112,23 +112,23 @@ def _exec_user(cloud: Cloud) -> Properties:
     }
 
 
-def _auth_provider_user(cloud: Cloud) -> Properties:
+def _auth_provider_user(subscription: Subscription) -> Properties:
     config = {
         "apiserver-id": _SERVER_ID,
         "client-id": _CLIENT_ID,
         "config-mode": "1",
         "environment": "AzurePublicCloud",
-        "tenant-id": cloud.deployer.tenant_id,
+        "tenant-id": subscription.deployer.tenant_id,
     }
     return {"auth-provider": {"name": "azure", "config": config}}
 
 
-def _pem(cloud: Cloud, owner: str, kind: str, purpose: str) -> str:
-    body = b64encode(_bytes(cloud, owner, purpose, 768)).decode()
+def _pem(subscription: Subscription, owner: str, kind: str, purpose: str) -> str:
+    body = b64encode(_bytes(subscription, owner, purpose, 768)).decode()
     lines = "\n".join(body[start : start + 64] for start in range(0, len(body), 64))
     return b64encode(f"-----BEGIN {kind}-----\n{lines}\n-----END {kind}-----\n".encode()).decode()
 
 
-def _bytes(cloud: Cloud, owner: str, purpose: str, length: int) -> bytes:
+def _bytes(subscription: Subscription, owner: str, purpose: str, length: int) -> bytes:
     # The same for each call, as Azure's are until they are rotated; of no use anywhere else.
-    return shake_256(f"{cloud.seed}|{owner.lower()}|{purpose}".encode()).digest(length)
+    return shake_256(f"{subscription.seed}|{owner.lower()}|{purpose}".encode()).digest(length)

@@ -11,8 +11,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import jsonpath
 
-from rehearsal.model import RefusedError
-from rehearsal.objects import (
+from rehearsal.kubernetes.objects import (
     Object,
     annotations_of,
     child,
@@ -25,6 +24,7 @@ from rehearsal.objects import (
     namespace_of,
     status_of,
 )
+from rehearsal.model import RefusedError
 
 DEFAULT_TIMEOUT: Final = 600
 _SKIP: Final = "pulumi.com/skipAwait"

@@ -7,11 +7,11 @@ from uuid import uuid4
 
 from typing_extensions import override
 
-from rehearsal.arm import (
-    Cloud,
+from rehearsal.azure.arm import (
     Name,
     Record,
     ResourceType,
+    Subscription,
     known,
     last_segment,
     nested,
@@ -19,7 +19,7 @@ from rehearsal.arm import (
     resource_group_of,
     short_location,
 )
-from rehearsal.azure_clusters import identity_outputs, server_name, server_url
+from rehearsal.azure.clusters import identity_outputs, server_name, server_url
 from rehearsal.model import Problem, Properties
 
 FLEET: Final = "azure-native:containerservice:Fleet"
@@ -49,17 +49,17 @@ class Fleet(ResourceType):
     immutable = ("hubProfile.dnsPrefix", "location")
 
     @override
-    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
-        del cloud, resource_id
+    def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        del subscription, resource_id
         if old is not None and old["outputs"].get("hubProfile") and inputs.get("hubProfile") is None:
             # Source: learn: kubernetes-fleet/concepts-lifecycle; Azure's text is not documented.
             raise refusal(400, "BadRequest", "A fleet's hub cannot be removed.")
 
     @override
-    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+    def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
         outputs: Properties = {
             "eTag": _etag(),
-            "identity": identity_outputs(cloud, inputs, old),
+            "identity": identity_outputs(subscription, inputs, old),
             "provisioningState": "Succeeded",
         }
         profile = inputs.get("hubProfile")
@@ -76,17 +76,17 @@ class Fleet(ResourceType):
         return outputs
 
     @override
-    def applied(self, cloud: Cloud, record: Record, old: Record | None) -> None:
+    def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
         hub = record["outputs"].get("hubProfile")
         if hub and not (old and old["outputs"].get("hubProfile")):
-            cloud.world.add_hub(record["id"], server_url(hub["fqdn"]))
-            for member in cloud.all_of(MEMBER, record["id"]):
-                _join(cloud, record, member)
+            subscription.world.add_hub(record["id"], server_url(hub["fqdn"]))
+            for member in subscription.all_of(MEMBER, record["id"]):
+                _join(subscription, record, member)
 
     @override
-    def deleted(self, cloud: Cloud, record: Record, doomed: Collection[str]) -> None:
+    def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         del doomed
-        cloud.world.remove(record["id"])
+        subscription.world.remove(record["id"])
 
 
 class FleetMember(ResourceType):
@@ -105,52 +105,52 @@ class FleetMember(ResourceType):
             yield Problem("group", f"'{group}' does not match {_pattern(50)} ({_SOURCE})")
 
     @override
-    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
-        cluster = cloud.require(inputs["clusterResourceId"])
+    def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        cluster = subscription.require(inputs["clusterResourceId"])
         if cluster["outputs"]["provisioningState"] != "Succeeded":
             # A cluster that failed or is being changed cannot take the agents; Azure's text is not documented.
             message = f"Cluster '{cluster['id']}' is in state {cluster['outputs']['provisioningState']}."
             raise refusal(409, "OperationNotAllowed", message)
         fleet_id = resource_id.rsplit("/", 2)[0]
-        for other in cloud.all_of(MEMBER):
+        for other in subscription.all_of(MEMBER):
             if other is not old and other["inputs"]["clusterResourceId"].lower() == cluster["id"].lower():
                 # A cluster runs the agents of one fleet; Azure's text is not documented.
                 message = f"Cluster '{cluster['id']}' is a member of a fleet already: '{other['id']}'."
                 raise refusal(409, "Conflict", message)
-        if old is None and len(cloud.all_of(MEMBER, fleet_id)) >= _MAX_MEMBERS:
+        if old is None and len(subscription.all_of(MEMBER, fleet_id)) >= _MAX_MEMBERS:
             raise refusal(400, "QuotaExceeded", f"A fleet has at most {_MAX_MEMBERS} members.")
 
     @override
-    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
-        del cloud, resource_id, inputs, old
+    def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        del subscription, resource_id, inputs, old
         return {"eTag": _etag(), "provisioningState": "Succeeded"}
 
     @override
-    def applied(self, cloud: Cloud, record: Record, old: Record | None) -> None:
+    def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
         if old is None:
-            _join(cloud, cloud.require(record["id"].rsplit("/", 2)[0]), record)
+            _join(subscription, subscription.require(record["id"].rsplit("/", 2)[0]), record)
 
     @override
-    def deleted(self, cloud: Cloud, record: Record, doomed: Collection[str]) -> None:
+    def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         fleet_id = record["id"].rsplit("/", 2)[0]
         # With the fleet goes its hub, and with the hub the guard that refuses to let members with exports leave.
         if fleet_id.lower() not in doomed:
-            cloud.world.leave(cloud.require(fleet_id)["id"], last_segment(record["id"]))
+            subscription.world.leave(subscription.require(fleet_id)["id"], last_segment(record["id"]))
 
 
-def _join(cloud: Cloud, fleet: Record, member: Record) -> None:
+def _join(subscription: Subscription, fleet: Record, member: Record) -> None:
     if not fleet["outputs"].get("hubProfile"):
         return
-    cluster, name = cloud.require(member["inputs"]["clusterResourceId"]), last_segment(member["id"])
+    cluster, name = subscription.require(member["inputs"]["clusterResourceId"]), last_segment(member["id"])
     # Documented in learn: kubernetes-fleet/concepts-member-cluster-labels.
     labels = {
         "fleet.azure.com/location": short_location(cluster["inputs"]["location"]),
         "fleet.azure.com/resource-group": resource_group_of(cluster["id"]),
-        "fleet.azure.com/subscription-id": cloud.deployer.subscription_id,
+        "fleet.azure.com/subscription-id": subscription.deployer.subscription_id,
         "fleet.azure.com/cluster-name": last_segment(cluster["id"]),
         "fleet.azure.com/member-name": name,
     }
-    cloud.world.join(fleet["id"], name, cluster["id"], labels)
+    subscription.world.join(fleet["id"], name, cluster["id"], labels)
 
 
 class FleetUpdateStrategy(ResourceType):
@@ -162,8 +162,8 @@ class FleetUpdateStrategy(ResourceType):
     ancestors = ("fleetName",)
 
     @override
-    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
-        del cloud, resource_id, inputs, old
+    def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        del subscription, resource_id, inputs, old
         return {"eTag": _etag(), "provisioningState": "Succeeded"}
 
 
@@ -183,12 +183,12 @@ class AutoUpgradeProfile(ResourceType):
             yield Problem("channel", f"'{channel}' is not one of 'NodeImage', 'Rapid', 'Stable'")
 
     @override
-    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
+    def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
         del resource_id, old
         if inputs.get("updateStrategyId"):
-            cloud.require(inputs["updateStrategyId"])
+            subscription.require(inputs["updateStrategyId"])
 
     @override
-    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
-        del cloud, resource_id, old
+    def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        del subscription, resource_id, old
         return {"disabled": inputs.get("disabled", False), "eTag": _etag(), "provisioningState": "Succeeded"}

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from rehearsal import admission
-from rehearsal.kinds import KINDS, Kind, key_of, resolve
-from rehearsal.model import RefusedError
-from rehearsal.objects import (
+from rehearsal.kubernetes import admission
+from rehearsal.kubernetes.kinds import KINDS, Kind, key_of, resolve
+from rehearsal.kubernetes.objects import (
     ApiError,
     Object,
     child,
@@ -23,9 +22,10 @@ from rehearsal.objects import (
     status_of,
     timestamp,
 )
+from rehearsal.model import RefusedError
 
 if TYPE_CHECKING:
-    from rehearsal.cluster import World
+    from rehearsal.kubernetes.world import World
 
 Objects: TypeAlias = list[Object]
 

@@ -4,11 +4,11 @@ import base64
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from rehearsal.kinds import HUB, Kind, find_kind
-from rehearsal.objects import ApiError, Object, child, deleting, name_of, namespace_of
+from rehearsal.kubernetes.kinds import HUB, Kind, find_kind
+from rehearsal.kubernetes.objects import ApiError, Object, child, deleting, name_of, namespace_of
 
 if TYPE_CHECKING:
-    from rehearsal.apiserver import Cluster
+    from rehearsal.kubernetes.apiserver import Cluster
 
 # Object names: kubernetes.io/docs/concepts/overview/working-with-objects/names; texts: apimachinery validation.go.
 _LABEL: Final = (

@@ -6,8 +6,8 @@ from typing import Any, Final, TypeAlias, cast
 
 import yaml
 
+from rehearsal.kubernetes.objects import child
 from rehearsal.model import Properties
-from rehearsal.objects import child
 
 Entry: TypeAlias = dict[str, Any]
 

@@ -7,9 +7,8 @@ pkg/controllers/workapplier/waves.go and availability_tracker.go.
 from copy import deepcopy
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from rehearsal.kinds import KINDS, find_kind, key_of, split_api_version
-from rehearsal.model import RefusedError
-from rehearsal.objects import (
+from rehearsal.kubernetes.kinds import KINDS, find_kind, key_of, split_api_version
+from rehearsal.kubernetes.objects import (
     Object,
     annotations_of,
     child,
@@ -22,9 +21,10 @@ from rehearsal.objects import (
     namespace_of,
     status_of,
 )
+from rehearsal.model import RefusedError
 
 if TYPE_CHECKING:
-    from rehearsal.apiserver import Cluster
+    from rehearsal.kubernetes.apiserver import Cluster
 
 HASH: Final = "kubernetes-fleet.io/spec-hash"
 Availability: TypeAlias = Literal["available", "not yet", "not trackable"]

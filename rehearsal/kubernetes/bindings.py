@@ -7,10 +7,10 @@ applied wave by wave, available. The Work object between hub and member is left 
 
 from typing import TYPE_CHECKING, Final
 
-from rehearsal.objects import Object, labels_of, name_of
+from rehearsal.kubernetes.objects import Object, labels_of, name_of
 
 if TYPE_CHECKING:
-    from rehearsal.apiserver import Cluster
+    from rehearsal.kubernetes.apiserver import Cluster
 
 _GROUP: Final = "placement.kubernetes-fleet.io"
 API_VERSION: Final = f"{_GROUP}/v1"

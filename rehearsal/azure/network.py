@@ -6,7 +6,17 @@ from uuid import uuid4
 
 from typing_extensions import override
 
-from rehearsal.arm import Cloud, Name, Record, ResourceType, last_segment, listed, nested, refusal, resource_group_of
+from rehearsal.azure.arm import (
+    Name,
+    Record,
+    ResourceType,
+    Subscription,
+    last_segment,
+    listed,
+    nested,
+    refusal,
+    resource_group_of,
+)
 from rehearsal.model import UNKNOWN, Problem, Properties
 
 VIRTUAL_NETWORK = "azure-native:network:VirtualNetwork"
@@ -34,11 +44,11 @@ def overlaps(first: list[Network], second: list[Network]) -> list[Network]:
     return [a for a in first if any(a.version == b.version and a.overlaps(b) for b in second)]
 
 
-def subnet_users(cloud: Cloud, subnet_id: str) -> list[tuple[Record, Properties]]:
+def subnet_users(subscription: Subscription, subnet_id: str) -> list[tuple[Record, Properties]]:
     """Return the node pools in a subnet: the cluster, or the separate pool, and the pool's inputs."""
-    clusters = cloud.all_of("azure-native:containerservice:ManagedCluster")
+    clusters = subscription.all_of("azure-native:containerservice:ManagedCluster")
     pools = [(cluster, pool) for cluster in clusters for pool in listed(cluster["inputs"], "agentPoolProfiles")]
-    separate = cloud.all_of("azure-native:containerservice:AgentPool")
+    separate = subscription.all_of("azure-native:containerservice:AgentPool")
     pools += [(pool, {"name": last_segment(pool["id"]), **pool["inputs"]}) for pool in separate]
     return [(record, pool) for record, pool in pools if str(pool.get("vnetSubnetID")).lower() == subnet_id.lower()]
 
@@ -60,16 +70,16 @@ class ResourceGroup(ResourceType):
     immutable = ("location",)
 
     @override
-    def id_of(self, cloud: Cloud, inputs: Properties) -> str:
-        return f"{cloud.subscription}/resourceGroups/{inputs['resourceGroupName']}"
+    def id_of(self, subscription: Subscription, inputs: Properties) -> str:
+        return f"{subscription.id}/resourceGroups/{inputs['resourceGroupName']}"
 
     @override
-    def require_parents(self, cloud: Cloud, resource_id: str) -> None:
+    def require_parents(self, subscription: Subscription, resource_id: str) -> None:
         """Do nothing: the subscription exists."""
 
     @override
-    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
-        del cloud, resource_id, inputs, old
+    def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        del subscription, resource_id, inputs, old
         return {"properties": {"provisioningState": "Succeeded"}}
 
 
@@ -91,14 +101,14 @@ class VirtualNetwork(ResourceType):
                 yield Problem(key, "this rehearsal knows them only as resources of their own")
 
     @override
-    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
+    def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
         del old
-        for subnet in cloud.all_of(SUBNET, resource_id):
+        for subnet in subscription.all_of(SUBNET, resource_id):
             _require_inside(last_segment(subnet["id"]), subnet["inputs"], last_segment(resource_id), inputs)
 
     @override
-    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
-        del cloud, resource_id
+    def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        del subscription, resource_id
         # azure-native shows sub-resources that the program did not list as empty, although they are kept
         # (azure-native, provider.go, `setUnsetSubresourcePropertiesToDefaults`).
         return {
@@ -137,11 +147,11 @@ class Subnet(ResourceType):
         yield from _address_problems(inputs, "addressPrefix")
 
     @override
-    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
-        network = cloud.require(resource_id.rsplit("/", 2)[0])
+    def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        network = subscription.require(resource_id.rsplit("/", 2)[0])
         name, network_name = last_segment(resource_id), last_segment(network["id"])
         _require_inside(name, inputs, network_name, network["inputs"])
-        for other in cloud.all_of(SUBNET, network["id"]):
+        for other in subscription.all_of(SUBNET, network["id"]):
             if other is not old and overlaps(prefixes(inputs), prefixes(other["inputs"])):
                 # Code and text: MicrosoftDocs/azure-docs PR 123869.
                 raise refusal(
@@ -152,20 +162,20 @@ class Subnet(ResourceType):
                 )
 
     @override
-    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
-        del cloud, resource_id, inputs, old
+    def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        del subscription, resource_id, inputs, old
         return {"delegations": [], "etag": etag(), "provisioningState": "Succeeded"}
 
     @override
-    def admit_deletion(self, cloud: Cloud, record: Record, doomed: Collection[str]) -> None:
-        for user, pool in subnet_users(cloud, record["id"]):
+    def admit_deletion(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
+        for user, pool in subnet_users(subscription, record["id"]):
             if user["id"].lower() not in doomed:
                 group = f"MC_{resource_group_of(user['id'])}_{user['id'].split('/')[8]}"
                 # Code and text: microsoft/nav-arm-templates issue 161.
                 raise refusal(
                     400,
                     "InUseSubnetCannotBeDeleted",
-                    f"Subnet {last_segment(record['id'])} is in use by {cloud.subscription}/resourceGroups/{group}"
+                    f"Subnet {last_segment(record['id'])} is in use by {subscription.id}/resourceGroups/{group}"
                     f"/providers/Microsoft.Compute/virtualMachineScaleSets/aks-{pool['name']}-vmss and cannot be "
                     "deleted. In order to delete the subnet, delete all the resources within the subnet. "
                     "See aka.ms/deletesubnet.",
@@ -188,9 +198,9 @@ class VirtualNetworkPeering(ResourceType):
             yield Problem("remoteVirtualNetwork.id", "a peering needs the virtual network on its other side")
 
     @override
-    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
-        own = cloud.require(resource_id.rsplit("/", 2)[0])
-        remote = cloud.require(_remote(inputs))
+    def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        own = subscription.require(resource_id.rsplit("/", 2)[0])
+        remote = subscription.require(_remote(inputs))
         start = (
             f"Cannot create or update peering {resource_id}. "
             f"Virtual networks {own['id']} and {remote['id']} cannot be peered because "
@@ -206,8 +216,8 @@ class VirtualNetworkPeering(ResourceType):
                 "VnetAddressSpacesOverlap",
                 f"{start}their address spaces overlap. Overlapping address prefixes: {ranges}. {end}",
             )
-        for peering in cloud.all_of(PEERING, remote["id"]):
-            third = cloud.find(_remote(peering["inputs"]))
+        for peering in subscription.all_of(PEERING, remote["id"]):
+            third = subscription.find(_remote(peering["inputs"]))
             if third is None or third["id"] == own["id"]:
                 continue
             shared = overlaps(prefixes(own["inputs"]), prefixes(third["inputs"]))
@@ -221,7 +231,7 @@ class VirtualNetworkPeering(ResourceType):
                     f"network {third['id']} already peered with the second virtual network. "
                     f"Overlapping address prefixes: {ranges}. {end}",
                 )
-        opposite = _opposite(cloud, resource_id, inputs)
+        opposite = _opposite(subscription, resource_id, inputs)
         if old is None and opposite and opposite["outputs"]["peeringState"] == "Disconnected":
             # Source: learn: virtual-network/virtual-network-troubleshoot-peering-issues;
             # text: cloud-manager of kyma-project, errors.go.
@@ -235,9 +245,9 @@ class VirtualNetworkPeering(ResourceType):
             )
 
     @override
-    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
-        space = cloud.require(_remote(inputs))["inputs"]["addressSpace"]
-        opposite = _opposite(cloud, resource_id, inputs)
+    def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        space = subscription.require(_remote(inputs))["inputs"]["addressSpace"]
+        opposite = _opposite(subscription, resource_id, inputs)
         return {
             "etag": etag(),
             "peeringState": "Connected" if opposite else "Initiated",
@@ -249,16 +259,16 @@ class VirtualNetworkPeering(ResourceType):
         }
 
     @override
-    def applied(self, cloud: Cloud, record: Record, old: Record | None) -> None:
+    def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
         del old
-        opposite = _opposite(cloud, record["id"], record["inputs"])
+        opposite = _opposite(subscription, record["id"], record["inputs"])
         if opposite:
             opposite["outputs"] |= {"peeringState": "Connected", "peeringSyncLevel": "FullyInSync"}
 
     @override
-    def deleted(self, cloud: Cloud, record: Record, doomed: Collection[str]) -> None:
+    def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         del doomed
-        opposite = _opposite(cloud, record["id"], record["inputs"])
+        opposite = _opposite(subscription, record["id"], record["inputs"])
         if opposite:
             opposite["outputs"]["peeringState"] = "Disconnected"
 
@@ -267,7 +277,7 @@ def _remote(inputs: Properties) -> str:
     return nested(inputs, "remoteVirtualNetwork").get("id") or ""
 
 
-def _opposite(cloud: Cloud, peering_id: str, inputs: Properties) -> Record | None:
+def _opposite(subscription: Subscription, peering_id: str, inputs: Properties) -> Record | None:
     own_network = peering_id.rsplit("/", 2)[0].lower()
-    candidates = cloud.all_of(PEERING, _remote(inputs))
+    candidates = subscription.all_of(PEERING, _remote(inputs))
     return next((peering for peering in candidates if _remote(peering["inputs"]).lower() == own_network), None)

@@ -7,10 +7,9 @@ import ipaddress
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from rehearsal.admission import pod_denial
-from rehearsal.kinds import HUB, KINDS, key_of
-from rehearsal.model import RefusedError
-from rehearsal.objects import (
+from rehearsal.kubernetes.admission import pod_denial
+from rehearsal.kubernetes.kinds import HUB, KINDS, key_of
+from rehearsal.kubernetes.objects import (
     Object,
     annotations_of,
     child,
@@ -30,9 +29,10 @@ from rehearsal.objects import (
     seconds,
     status_of,
 )
+from rehearsal.model import RefusedError
 
 if TYPE_CHECKING:
-    from rehearsal.apiserver import Cluster
+    from rehearsal.kubernetes.apiserver import Cluster
 
 REVISION: Final = "deployment.kubernetes.io/revision"
 SERVICE_NAME: Final = "kubernetes.io/service-name"

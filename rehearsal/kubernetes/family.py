@@ -10,10 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, cast
 
-from rehearsal import diffing, kubeconfig, schema, waiting
-from rehearsal.cluster import Cluster, World
-from rehearsal.kinds import KINDS, find_kind, split_api_version
-from rehearsal.kubeconfig import UnreachableError
+from rehearsal import schema
+from rehearsal.kubernetes import diffing, kubeconfig, waiting
+from rehearsal.kubernetes.kinds import KINDS, find_kind, split_api_version
+from rehearsal.kubernetes.kubeconfig import UnreachableError
+from rehearsal.kubernetes.objects import ApiError, Object, annotations_of, finalizers_of, merge, name_of, namespace_of
+from rehearsal.kubernetes.world import Cluster, World
 from rehearsal.model import (
     UNKNOWN,
     Call,
@@ -24,7 +26,6 @@ from rehearsal.model import (
     RefusedError,
     has_unknown,
 )
-from rehearsal.objects import ApiError, Object, annotations_of, finalizers_of, merge, name_of, namespace_of
 from rehearsal.store import Activity, Store
 
 _Verb: TypeAlias = Literal["create", "get", "patch", "delete"]

@@ -6,7 +6,7 @@ Source: Azure/fleet v0.18.9, pkg/controllers/placement.
 from copy import deepcopy
 from typing import TYPE_CHECKING, Final
 
-from rehearsal.bindings import (
+from rehearsal.kubernetes.bindings import (
     BINDING,
     INDEX,
     PLACEMENT,
@@ -17,8 +17,7 @@ from rehearsal.bindings import (
     new_part,
     parts,
 )
-from rehearsal.model import RefusedError
-from rehearsal.objects import (
+from rehearsal.kubernetes.objects import (
     Object,
     condition,
     deleting,
@@ -29,11 +28,12 @@ from rehearsal.objects import (
     seconds,
     status_of,
 )
-from rehearsal.selection import identity, select
+from rehearsal.kubernetes.selection import identity, select
+from rehearsal.model import RefusedError
 
 if TYPE_CHECKING:
-    from rehearsal.apiserver import Cluster
-    from rehearsal.cluster import World
+    from rehearsal.kubernetes.apiserver import Cluster
+    from rehearsal.kubernetes.world import World
 
 _CLEANUP: Final = "kubernetes-fleet.io/crp-cleanup"
 _SCHEDULER_CLEANUP: Final = "kubernetes-fleet.io/scheduler-cleanup"

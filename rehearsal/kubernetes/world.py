@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from rehearsal import fleet as membership
-from rehearsal import networking, placement, scheduling, workloads, works
-from rehearsal.apiserver import Cluster
-from rehearsal.bindings import MEMBER_CLUSTER
-from rehearsal.kinds import HUB, MEMBER, key_of
-from rehearsal.objects import Object, annotations_of, name_of, namespace_of
+from rehearsal.kubernetes import membership, networking, placement, scheduling, workloads, works
+from rehearsal.kubernetes.apiserver import Cluster
+from rehearsal.kubernetes.bindings import MEMBER_CLUSTER
+from rehearsal.kubernetes.kinds import HUB, MEMBER, key_of
+from rehearsal.kubernetes.objects import Object, annotations_of, name_of, namespace_of
 from rehearsal.store import Store
 
 __all__ = ["Cluster", "World"]

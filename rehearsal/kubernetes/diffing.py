@@ -6,7 +6,7 @@ Source: pulumi/pulumi-kubernetes 4.32, provider/pkg/provider/provider.go (Diff) 
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias, cast
 
-from rehearsal.admission import normalise
+from rehearsal.kubernetes.admission import normalise
 from rehearsal.model import UNKNOWN, Properties, has_unknown
 
 Path: TypeAlias = tuple[str | int, ...]

@@ -5,18 +5,7 @@ from copy import deepcopy
 from typing import Any, Final
 
 from rehearsal import schema
-from rehearsal.arm import (
-    CREATE_BEFORE_DELETE,
-    Cloud,
-    Deployer,
-    Record,
-    ResourceType,
-    World,
-    compare,
-    last_segment,
-    short_location,
-)
-from rehearsal.azure_access import (
+from rehearsal.azure.access import (
     AKS_RBAC_CLUSTER_ADMIN,
     FLEET_RBAC_CLUSTER_ADMIN,
     IDENTITY,
@@ -25,10 +14,21 @@ from rehearsal.azure_access import (
     UserAssignedIdentity,
     holds,
 )
-from rehearsal.azure_clusters import CLUSTER, AgentPool, ManagedCluster
-from rehearsal.azure_credentials import admin_credentials, hub_credentials, user_credentials, uses_entra
-from rehearsal.azure_fleet import FLEET, MEMBER, AutoUpgradeProfile, Fleet, FleetMember, FleetUpdateStrategy
-from rehearsal.azure_network import (
+from rehearsal.azure.arm import (
+    CREATE_BEFORE_DELETE,
+    Deployer,
+    Record,
+    ResourceType,
+    Subscription,
+    World,
+    compare,
+    last_segment,
+    short_location,
+)
+from rehearsal.azure.clusters import CLUSTER, AgentPool, ManagedCluster
+from rehearsal.azure.credentials import admin_credentials, hub_credentials, user_credentials, uses_entra
+from rehearsal.azure.fleets import FLEET, MEMBER, AutoUpgradeProfile, Fleet, FleetMember, FleetUpdateStrategy
+from rehearsal.azure.network import (
     PEERING,
     SUBNET,
     VIRTUAL_NETWORK,
@@ -68,7 +68,7 @@ class Azure:
 
     def __init__(self, store: Store, world: World, deployer: Deployer | None = None) -> None:
         self._store = store
-        self._cloud = Cloud(store, world, deployer or Deployer())
+        self._subscription = Subscription(store, world, deployer or Deployer())
         self._functions = {
             "azure-native:authorization:getClientConfig": self._client_config,
             "azure-native:containerservice:listFleetCredentials": self._fleet_credentials,
@@ -79,7 +79,7 @@ class Azure:
     def rotate_credentials(self) -> None:
         """Give every cluster other certificates, keys and tokens."""
         with self._store.transaction():
-            self._cloud.reseed()
+            self._subscription.reseed()
 
     # The family.
 
@@ -131,8 +131,8 @@ class Azure:
         if call.preview:
             return "", schema.expected_outputs(call.token, inputs)
         with self._store.transaction():
-            resource_id = kind.id_of(self._cloud, inputs)
-            if self._cloud.find(resource_id) is not None:
+            resource_id = kind.id_of(self._subscription, inputs)
+            if self._subscription.find(resource_id) is not None:
                 # azure-native, provider/pkg/provider/crud/crud.go
                 raise RefusedError(f"cannot create already existing resource '{resource_id}'")
             return resource_id, self._put(call.token, resource_id, inputs)
@@ -147,7 +147,7 @@ class Azure:
         """Return the inputs that the program gave, with their present values, and the outputs."""
         _type(call.token)
         with self._store.transaction():
-            record = self._cloud.find(resource_id)
+            record = self._subscription.find(resource_id)
             if record is None:
                 return None
             present = record["inputs"]
@@ -167,17 +167,17 @@ class Azure:
         del outputs
         _type(call.token)
         with self._store.transaction():
-            record = self._cloud.find(resource_id)
+            record = self._subscription.find(resource_id)
             if record is None:
                 return
-            records = [*self._cloud.within(record["id"]), record]
+            records = [*self._subscription.within(record["id"]), record]
             doomed = {each["id"].lower() for each in records}
             for each in records:
-                TYPES[each["token"]].admit_deletion(self._cloud, each, doomed)
+                TYPES[each["token"]].admit_deletion(self._subscription, each, doomed)
             for each in records:
-                TYPES[each["token"]].deleted(self._cloud, each, doomed)
+                TYPES[each["token"]].deleted(self._subscription, each, doomed)
             for each in records:
-                self._cloud.remove(each)
+                self._subscription.remove(each)
 
     def invoke(self, call: Call, args: Properties) -> Properties:
         """Call one of the functions that list credentials or tell who deploys."""
@@ -185,7 +185,9 @@ class Azure:
         if problems:
             raise RefusedError("; ".join(f"{call.token}: {problem.reason}" for problem in problems))
         if call.token not in self._functions:
-            raise RefusedError(f"this rehearsal does not know {call.token} yet: add it to Azure in rehearsal/azure.py")
+            raise RefusedError(
+                f"this rehearsal does not know {call.token} yet: add it to Azure in rehearsal/azure/family.py"
+            )
         with self._store.transaction():
             return self._functions[call.token](args)
 
@@ -199,28 +201,28 @@ class Azure:
         certificate of a cluster with local accounts need no role.
         """
         with self._store.transaction():
-            record = self._cloud.find(cluster_id)
+            record = self._subscription.find(cluster_id)
             if record is None:
                 return False
-            principal = self._cloud.deployer.object_id
+            principal = self._subscription.deployer.object_id
             if record["token"] == FLEET:
-                return holds(self._cloud, principal, {FLEET_RBAC_CLUSTER_ADMIN}, cluster_id)
+                return holds(self._subscription, principal, {FLEET_RBAC_CLUSTER_ADMIN}, cluster_id)
             if not uses_entra(record):
                 return True
             entra: Properties = record["inputs"]["aadProfile"]
             if entra.get("enableAzureRBAC"):
-                return holds(self._cloud, principal, {AKS_RBAC_CLUSTER_ADMIN}, cluster_id)
+                return holds(self._subscription, principal, {AKS_RBAC_CLUSTER_ADMIN}, cluster_id)
             return bool(entra.get("adminGroupObjectIDs"))
 
     # Within a transaction.
 
     def _put(self, token: str, resource_id: str, inputs: Properties) -> Properties:
-        kind, cloud = TYPES[token], self._cloud
-        old = cloud.find(resource_id)
-        kind.require_parents(cloud, resource_id)
-        kind.admit(cloud, resource_id, inputs, old)
+        kind, subscription = TYPES[token], self._subscription
+        old = subscription.find(resource_id)
+        kind.require_parents(subscription, resource_id)
+        kind.admit(subscription, resource_id, inputs, old)
         given = deepcopy({key: value for key, value in inputs.items() if value is not None})
-        computed = kind.outputs(cloud, resource_id, given, old["outputs"] if old else {})
+        computed = kind.outputs(subscription, resource_id, given, old["outputs"] if old else {})
         visible = schema.expected_outputs(token, {})
         outputs: Properties = {
             **{key: value for key, value in given.items() if key in visible},
@@ -232,8 +234,8 @@ class Azure:
         if kind.located:
             outputs["location"] = short_location(given["location"])
         record = Record(id=resource_id, token=token, inputs=given, outputs=outputs)
-        kind.applied(cloud, record, old)
-        cloud.put(record)
+        kind.applied(subscription, record, old)
+        subscription.put(record)
         return deepcopy(outputs)
 
     def _group_location(self, inputs: Properties) -> Any:  # noqa: ANN401 - a text, UNKNOWN or None
@@ -241,12 +243,12 @@ class Azure:
         if group is None or group is UNKNOWN:
             return group
         with self._store.transaction():
-            record = self._cloud.find(f"{self._cloud.subscription}/resourceGroups/{group}")
+            record = self._subscription.find(f"{self._subscription.id}/resourceGroups/{group}")
             return record["outputs"]["location"] if record else None
 
     def _client_config(self, args: Properties) -> Properties:
         del args
-        deployer = self._cloud.deployer
+        deployer = self._subscription.deployer
         return {
             "clientId": deployer.client_id,
             "objectId": deployer.object_id,
@@ -255,22 +257,24 @@ class Azure:
         }
 
     def _fleet_credentials(self, args: Properties) -> Properties:
-        return hub_credentials(self._cloud, self._named(FLEET, args, {"fleetName"}))
+        return hub_credentials(self._subscription, self._named(FLEET, args, {"fleetName"}))
 
     def _user_credentials(self, args: Properties) -> Properties:
-        return user_credentials(self._cloud, self._named(CLUSTER, args, {"resourceName"}), style=args.get("format"))
+        return user_credentials(
+            self._subscription, self._named(CLUSTER, args, {"resourceName"}), style=args.get("format")
+        )
 
     def _admin_credentials(self, args: Properties) -> Properties:
-        return admin_credentials(self._cloud, self._named(CLUSTER, args, {"resourceName"}))
+        return admin_credentials(self._subscription, self._named(CLUSTER, args, {"resourceName"}))
 
     def _named(self, token: str, args: Properties, keys: set[str]) -> Record:
         for key in sorted({"resourceGroupName", *keys}):
             if not args.get(key):
                 raise RefusedError(f"missing required argument '{key}'")
-        return self._cloud.require(TYPES[token].id_of(self._cloud, args))
+        return self._subscription.require(TYPES[token].id_of(self._subscription, args))
 
 
 def _type(token: str) -> ResourceType:
     if token not in TYPES:
-        raise RefusedError(f"this rehearsal does not know {token} yet: add it to TYPES in rehearsal/azure.py")
+        raise RefusedError(f"this rehearsal does not know {token} yet: add it to TYPES in rehearsal/azure/family.py")
     return TYPES[token]

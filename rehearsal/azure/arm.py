@@ -98,8 +98,8 @@ def listed(properties: Properties, key: str) -> list[Any]:
     return cast("list[Any]", value) if isinstance(value, list) else []
 
 
-class Cloud:
-    """What exists in the subscription. Used inside a transaction of the store; ids are compared without case."""
+class Subscription:
+    """What exists in one subscription. Used inside a transaction of the store; ids are compared without case."""
 
     def __init__(self, store: Store, world: World, deployer: Deployer) -> None:
         self._store = store
@@ -124,7 +124,7 @@ class Cloud:
         self._section.pop("seed", None)
 
     @property
-    def subscription(self) -> str:
+    def id(self) -> str:
         """The subscription's id in ARM's form."""
         return f"/subscriptions/{self.deployer.subscription_id}"
 
@@ -154,7 +154,7 @@ class Cloud:
 
     def all_of(self, token: str, scope: str | None = None) -> list[Record]:
         """Return the resources of one type, optionally only those below a scope."""
-        return [record for record in self.within(scope or self.subscription) if record["token"] == token]
+        return [record for record in self.within(scope or self.id) if record["token"] == token]
 
     def put(self, record: Record) -> None:
         """Add or replace a resource."""
@@ -214,26 +214,26 @@ class ResourceType:
     located: bool = False
     immutable: tuple[str, ...] = ()
 
-    def id_of(self, cloud: Cloud, inputs: Properties) -> str:
+    def id_of(self, subscription: Subscription, inputs: Properties) -> str:
         """Return the id that these inputs give a resource."""
         namespace, *types = self.kind.split("/")
         names = [inputs[key] for key in (*self.ancestors, self.name.key)]
         path = "/".join(f"{kind}/{name}" for kind, name in zip(types, names, strict=True))
-        return f"{cloud.subscription}/resourceGroups/{inputs['resourceGroupName']}/providers/{namespace}/{path}"
+        return f"{subscription.id}/resourceGroups/{inputs['resourceGroupName']}/providers/{namespace}/{path}"
 
     def id_keys(self) -> Collection[str]:
         """Return the inputs that make up the id."""
         return {"resourceGroupName", *self.ancestors, self.name.key}
 
-    def require_parents(self, cloud: Cloud, resource_id: str) -> None:
+    def require_parents(self, subscription: Subscription, resource_id: str) -> None:
         """Refuse a resource whose group or enclosing resource does not exist."""
         group = "/".join(resource_id.split("/")[:5])
-        if cloud.find(group) is None:
+        if subscription.find(group) is None:
             # Source: learn: azure-resource-manager/troubleshooting/error-not-found
             name = last_segment(group)
             raise refusal(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
         parent = resource_id.rsplit("/", 2)[0]
-        if self.ancestors and cloud.find(parent) is None:
+        if self.ancestors and subscription.find(parent) is None:
             # Source: learn: azure-resource-manager/troubleshooting/error-parent-resource
             raise refusal(
                 404,
@@ -247,21 +247,21 @@ class ResourceType:
         del inputs
         yield from ()
 
-    def admit(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Record | None) -> None:
+    def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
         """Refuse what Azure refuses; `old` is the resource before an update, None when it is created."""
 
-    def outputs(self, cloud: Cloud, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+    def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
         """Return the computed outputs; `old` holds those before an update and is empty for a new resource."""
-        del cloud, resource_id, inputs, old
+        del subscription, resource_id, inputs, old
         return {}
 
-    def applied(self, cloud: Cloud, record: Record, old: Record | None) -> None:
+    def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
         """Do what else happens when a resource was created or updated, before anybody can see it."""
 
-    def admit_deletion(self, cloud: Cloud, record: Record, doomed: Collection[str]) -> None:
+    def admit_deletion(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         """Refuse the deletion of a resource in use by one that is not among the doomed (lower-case ids)."""
 
-    def deleted(self, cloud: Cloud, record: Record, doomed: Collection[str]) -> None:
+    def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         """Do what else happens when a resource goes, while it still exists."""
 
 

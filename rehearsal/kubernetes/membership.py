@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from rehearsal.kubernetes import networking
 from rehearsal.kubernetes.bindings import MEMBER_CLUSTER, PLACEMENT
+from rehearsal.kubernetes.kinds import key_of
 from rehearsal.kubernetes.objects import (
     Object,
     annotations_of,
@@ -128,7 +129,8 @@ def _part(world: "World", hub: "Cluster", item: Object, cluster: "Cluster | None
     space = hub.find("Namespace", networking.member_namespace(name_of(item)))
     if space and not deleting(space):
         for entry in list(hub.everything()):
-            if namespace_of(entry) == name_of(space):
+            # What members keep from going with the namespace; an import goes when the hub has taken its claim back.
+            if namespace_of(entry) == name_of(space) and key_of(entry) != networking.INTERNAL_IMPORT:
                 entry["metadata"].pop("finalizers", None)
         hub.discard(space)
     elif space is None:

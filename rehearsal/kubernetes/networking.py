@@ -35,7 +35,7 @@ EXPORT: Final = f"ServiceExport.{_GROUP}"
 SERVICE: Final = f"MultiClusterService.{_GROUP}"
 _IMPORT: Final = f"ServiceImport.{_GROUP}"
 _INTERNAL_EXPORT: Final = f"InternalServiceExport.{_GROUP}"
-_INTERNAL_IMPORT: Final = f"InternalServiceImport.{_GROUP}"
+INTERNAL_IMPORT: Final = f"InternalServiceImport.{_GROUP}"
 _SLICE_EXPORT: Final = f"EndpointSliceExport.{_GROUP}"
 _SLICE: Final = "EndpointSlice.discovery.k8s.io"
 
@@ -43,6 +43,7 @@ _SYSTEM: Final = "fleet-system"
 _CLAIM: Final = f"{_GROUP}/service-in-use-by"
 _IMPORT_LABEL: Final = f"{_GROUP}/service-import"
 _DERIVED_LABEL: Final = f"{_GROUP}/derived-service"
+_CLAIM_FINALIZER: Final = f"{_GROUP}/internalsvcimport-cleanup"
 _EXPORT_FINALIZER: Final = f"{_GROUP}/svc-export-cleanup"
 _IMPORT_FINALIZER: Final = f"{_GROUP}/serviceimport-cleanup"
 _SERVICE_FINALIZER: Final = f"{_GROUP}/service-resources-cleanup"
@@ -172,21 +173,27 @@ def _import(space: str, name: str) -> Object:
 
 
 def claims(world: "World", hub: "Cluster") -> None:
-    """A service has one importer in the whole fleet, the first one (hub/internalserviceimport/controller.go:117)."""
+    """A service has one importer in the whole fleet, the first one (hub/internalserviceimport/controller.go).
+
+    The claim is an annotation of the hub's ServiceImport. A member that made it gives it back when it stops importing;
+    one that somebody else has put there is honoured, and stays.
+    """
     del world
-    for item in hub.objects(_INTERNAL_IMPORT):
+    for item in hub.objects(INTERNAL_IMPORT):
         reference = item["spec"]["serviceImportReference"]
         found = hub.find(_IMPORT, reference["name"], reference["namespace"])
-        if found is None:
-            hub.set_status(item, {})
+        claim: Object = json.loads(annotations_of(found).get(_CLAIM, "{}")).get("MemberClusters", {}) if found else {}
+        if deleting(item):
+            if found and namespace_of(item) in claim:
+                hub.set_metadata(found, "annotations", _CLAIM, None)
+            hub.set_finalizer(item, _CLAIM_FINALIZER, present=False)
             continue
-        claim: Object = json.loads(annotations_of(found).get(_CLAIM, "{}")).get("MemberClusters", {})
-        holder = next((hub.find(_INTERNAL_IMPORT, name_of(item), space) for space in claim), None)
-        if holder is None or deleting(holder):
-            value = {"MemberClusters": {namespace_of(item): reference["clusterId"]}}
-            hub.set_metadata(found, "annotations", _CLAIM, json.dumps(value, separators=(",", ":")))
-            holder = item
-        hub.set_status(item, deepcopy(status_of(found)) if holder is item else {})
+        if found and not claim:
+            hub.set_finalizer(item, _CLAIM_FINALIZER, present=True)
+            claim = {namespace_of(item): reference["clusterId"]}
+            value = json.dumps({"MemberClusters": claim}, separators=(",", ":"))
+            hub.set_metadata(found, "annotations", _CLAIM, value)
+        hub.set_status(item, deepcopy(status_of(found)) if found and namespace_of(item) in claim else {})
 
 
 def imports(world: "World", hub: "Cluster") -> None:
@@ -194,7 +201,7 @@ def imports(world: "World", hub: "Cluster") -> None:
     for member, cluster in _agents(world, hub):
         for item in cluster.objects(_IMPORT):
             space, name = namespace_of(item), name_of(item)
-            internal = hub.find(_INTERNAL_IMPORT, f"{space}-{name}", member_namespace(member))
+            internal = hub.find(INTERNAL_IMPORT, f"{space}-{name}", member_namespace(member))
             if deleting(item):
                 if internal:
                     hub.discard(internal)

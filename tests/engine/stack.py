@@ -1,6 +1,7 @@
 """A stack under test: the program in a folder of its own, what the engine did, and what the cloud was asked."""
 
 import base64
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -107,6 +108,19 @@ class Stack:
     def outputs(self) -> Mapping[str, auto.OutputValue]:
         """Return the stack's outputs."""
         return self.rehearsal.stack.outputs()
+
+    def lose_region(self, region: str) -> None:
+        """Let a region's cluster stop answering, and its agents stop."""
+        self.cloud.world.set_reachable(self.outputs()["clusterIds"].value[region], reachable=False)
+
+    def claim_service(self, region: str) -> None:
+        """Write on the hub which region has the service, in place of an owner that cannot give it back."""
+        hub = self.cloud.world.hubs()[0]
+        member = self.outputs()["clusterIds"].value[region].rsplit("/", 1)[1]
+        service = hub.get("networking.fleet.azure.com/v1alpha1", "ServiceImport", "store-front", "aks-store-demo")
+        claim = json.dumps({"MemberClusters": {f"fleet-member-{member}": member}})
+        annotations = {"networking.fleet.azure.com/service-in-use-by": claim}
+        hub.apply({**service, "metadata": {**service["metadata"], "annotations": annotations}}, user="deployer")
 
     def queue_credentials(self) -> list[str]:
         """Return what the app logs in to its queue with, as the hub has it."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pulumi.automation import CommandError
 
 from rehearsal.stack import RehearsalError, rehearsing
 from tests.engine.stack import Stack, count
@@ -101,6 +102,26 @@ def test_entry_point_moves_by_letting_go_first(stack: Stack) -> None:
     assert stack.outputs()["externalIp"].value != before
     assert stack.outputs()["entryRegion"].value == "west"
     assert stack.preview().changes == {}
+
+
+def test_entry_point_moves_away_from_a_region_that_no_longer_answers(stack: Stack) -> None:
+    stack.lose_region("east")
+    stack.claim_service("west")  # as docs/azure.md says
+    stack.configure(app={"entryRegion": "west"})
+    assert stack.up().changes == {"app-entry-point": "replace"}
+    address = stack.outputs()["externalIp"].value
+    entry = {what: detail for what, well, detail in stack.cloud.summary() if well and what.startswith("entry point")}
+    assert entry["entry point aks-store-demo/store-front on aks-westus2"].startswith(f"{address}, endpoints: ")
+    assert stack.preview().changes == {}
+
+
+def test_entry_point_says_what_it_waits_for_while_a_dead_region_holds_the_service(stack: Stack) -> None:
+    stack.lose_region("east")
+    stack.configure(app={"entryRegion": "west"})
+    with pytest.raises(CommandError) as failure:
+        stack.up()
+    assert "app-entry-point" in str(failure.value)
+    assert "UnknownServiceImport" in str(failure.value)
 
 
 def test_rotated_kubeconfig_replaces_no_object(stack: Stack) -> None:

@@ -450,6 +450,21 @@ def test_claim_of_a_dead_region_is_kept_until_the_member_is_let_go() -> None:
     assert state(get(west, entry_point()), "Valid") == ("True", "FoundServiceImport")
 
 
+def test_claim_written_on_the_hub_is_honoured_while_the_old_region_is_dead() -> None:
+    world, hub, east, west = placed_fleet()
+    east.create(entry_point(), user=USER)
+    world.settle()
+    world.set_reachable(east.id, reachable=False)
+    service = hub.find("ServiceImport.networking.fleet.azure.com", "front", "shop")
+    assert service is not None
+    claim = {"networking.fleet.azure.com/service-in-use-by": '{"MemberClusters":{"fleet-member-west":"west"}}'}
+    hub.apply({**service, "metadata": {**service["metadata"], "annotations": claim}}, user=USER)
+    west.create(entry_point(), user=USER)
+    world.settle()
+    assert state(get(west, entry_point()), "Valid") == ("True", "FoundServiceImport")
+    assert len(addresses(get(west, entry_point()))) == 1
+
+
 def test_deleting_a_second_entry_point_on_the_same_member_takes_the_firsts_address() -> None:
     world, _, east, _ = placed_fleet()
     east.create(entry_point(), user=USER)

@@ -2,26 +2,38 @@
 
 PYTHON ?= python3
 STACK ?= dev
+# What goes wrong in a rehearsal, as in rehearsal/profiles, and the number that decides what it leaves to chance.
+FAULTS ?=
+SEED ?= 0
 
 PYTHON_HERE := .venv/bin/python
 PACKAGES := .venv/.packages
 TOOLS := .venv/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-destroy test lint format clean
+.PHONY: help rehearse rehearse-destroy policies test test-all lint format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-rehearse: $(PACKAGES) ## run the stack STACK (dev) through the real engine, against the stand-in
-	@$(PYTHON_HERE) -m rehearsal up --stack $(STACK)
+rehearse: $(PACKAGES) ## run the stack STACK (dev) through the real engine, against the stand-in; FAULTS=file, SEED=n
+	@$(PYTHON_HERE) -m rehearsal up --stack $(STACK) $(if $(FAULTS),--faults $(FAULTS) --seed $(SEED))
 
 rehearse-destroy: $(PACKAGES) ## tear the rehearsed stack down
 	@$(PYTHON_HERE) -m rehearsal destroy --stack $(STACK)
 
-test: $(PACKAGES) ## run every test
+test: $(PACKAGES) ## run the tests
 	@$(PYTHON_HERE) -m rehearsal engine
-	@$(PYTHON_HERE) -m pytest
+	@$(PYTHON_HERE) -m pytest -n auto
+
+test-all: $(PACKAGES) ## run every test, also those that take minutes
+	@$(PYTHON_HERE) -m rehearsal engine
+	@$(PYTHON_HERE) -m pytest -n auto -m ""
+
+policies: $(PACKAGES) ## check the plan of STACK against policies/
+	@PATH="$(CURDIR)/rehearsal/plugins:$(CURDIR)/.venv/bin:$$PATH" PULUMI_OPTION_POLICY_PACK="$(CURDIR)/policies" \
+	  $(if $(wildcard policies/$(STACK).json),PULUMI_OPTION_POLICY_PACK_CONFIG="$(CURDIR)/policies/$(STACK).json") \
+	  $(PYTHON_HERE) -m rehearsal preview --stack $(STACK)
 
 lint: $(TOOLS) ## check style and types
 	@$(PYTHON_HERE) -m ruff check

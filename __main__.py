@@ -10,6 +10,7 @@ import pulumi
 from pulumi_azure_native import authorization
 
 import settings
+from components import manifests
 from components.fleet_hub import FleetHub, FleetHubArgs, MemberArgs
 from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
@@ -17,6 +18,12 @@ from components.regional_cluster import NodePoolArgs, RegionalCluster, RegionalC
 from components.roles import Principal
 
 stack = settings.load()
+app_manifests = manifests.load(
+    Path(__file__).parent / "manifests",
+    namespace=stack.app.namespace,
+    service=stack.app.service,
+    locations=[region.location for region in stack.regions],
+)
 
 deployer = Principal(authorization.get_client_config_output().object_id, stack.access.deployer_type)
 admins = {"deployer": deployer} | {
@@ -90,13 +97,10 @@ entry = clusters[stack.app.entry_region]
 app = MultiClusterApp(
     "app",
     MultiClusterAppArgs(
-        namespace=stack.app.namespace,
-        service=stack.app.service,
-        manifests=Path(__file__).parent / "manifests",
+        manifests=app_manifests,
         replicas=stack.app.replicas,
         ingress=stack.clusters.app_routing,
         internal=stack.app.internal,
-        locations=[region.location for region in stack.regions],
         hub=fleet.kubernetes,
         fleet=fleet.fleet,
         members=list(fleet.members.values()),

@@ -305,7 +305,7 @@ class Region(Section):
     @classmethod
     def _is_public(cls, key: str | None) -> str | None:
         # Not quoted: whoever pastes the wrong file here pastes the private key.
-        if key is not None and not re.match(r"ssh-(rsa|ed25519) \S+", key):
+        if key is not None and not re.fullmatch(r"ssh-(rsa|ed25519) \S+( .*)?\s*", key):
             raise _refusal("is not a public key of OpenSSH", "write the line from a .pub file: ssh-rsa AAAA...")
         return key
 

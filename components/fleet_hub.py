@@ -71,12 +71,13 @@ class FleetHub(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: FleetHubArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:FleetHub", name, {}, opts)
+        patient = retry(f"{name}-retry", *MEMBER_EXPORTS_SERVICES)
         group = resources.ResourceGroup(
             f"{name}-group",
             resource_group_name=args.resource_group_name,
             location=args.location,
             tags=args.tags,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, hooks=patient),
         )
         self.fleet = containerservice.Fleet(
             f"{name}-fleet",
@@ -88,7 +89,7 @@ class FleetHub(pulumi.ComponentResource):
                 agent_profile=containerservice.AgentProfileArgs(vm_size=args.vm_size) if args.vm_size else None,
             ),
             tags=args.tags,
-            opts=pulumi.ResourceOptions(parent=self, deleted_with=group),
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=group, hooks=patient),
         )
         # Azure roles such as Owner do not reach the hub's objects (learn: kubernetes-fleet/access-fleet-hub-cluster-…).
         admins = [
@@ -96,7 +97,6 @@ class FleetHub(pulumi.ComponentResource):
             for admin, who in args.admins.items()
         ]
 
-        leaving = retry(f"{name}-member-retry", *MEMBER_EXPORTS_SERVICES)
         self.members = {
             region: containerservice.FleetMember(
                 f"{name}-member-{region}",
@@ -105,7 +105,7 @@ class FleetHub(pulumi.ComponentResource):
                 fleet_member_name=member.name,
                 cluster_resource_id=member.cluster_id,
                 group=member.update_group,
-                opts=pulumi.ResourceOptions(parent=self, deleted_with=self.fleet, hooks=leaving),
+                opts=pulumi.ResourceOptions(parent=self, deleted_with=self.fleet, hooks=patient),
             )
             for region, member in args.members.items()
         }

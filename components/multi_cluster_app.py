@@ -4,14 +4,13 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import pulumi
 import pulumi_kubernetes as k8s
 import pulumi_random as random
 
-from components.manifests import KubernetesObject, Manifest, load, overlay
+from components.manifests import QUEUE_CREDENTIALS, AppManifests, KubernetesObject, Manifest, overlay
 from components.retries import ROLE_NOT_IN_EFFECT, retry
 
 _LONGEST_PLACEMENT: Final = "30m"
@@ -22,16 +21,11 @@ _LONGEST_ADDRESS: Final = "20m"
 class MultiClusterAppArgs:
     """What is placed, where, and where it is entered.
 
-    The component raises `pulumi.RunError` if the manifests have no Service of that name.
-
     Attributes:
-        namespace: the app's namespace, placed as a whole.
-        service: the Service of the manifests that the entry point balances over.
-        manifests: folder with `app/` (the app's own YAML, without namespaces) and `fleet/` (Fleet's objects).
-        replicas: pods of `service`'s Deployment in each cluster.
+        manifests: the app, and Fleet's objects for it.
+        replicas: pods of the shared Service's Deployment, of the same name, in each cluster.
         ingress: whether the app's Ingresses are placed too; they need app routing on the clusters.
         internal: whether the entry point's address is one of the VNet instead of a public one.
-        locations: Azure regions (short names) whose members the app is placed on.
         hub: provider for the hub.
         fleet: the fleet; the hub's objects go with it.
         members: what must have joined before the placement looks for clusters.
@@ -40,13 +34,10 @@ class MultiClusterAppArgs:
         peerings: what lets the entry point reach the pods of the other clusters.
     """
 
-    namespace: str
-    service: str
-    manifests: Path
+    manifests: AppManifests
     replicas: int
     ingress: bool
     internal: bool
-    locations: Sequence[str]
     hub: k8s.Provider
     fleet: pulumi.Resource
     members: Sequence[pulumi.Resource]
@@ -72,7 +63,7 @@ class MultiClusterApp(pulumi.ComponentResource):
         on_hub = pulumi.ResourceOptions(parent=self, provider=args.hub, deleted_with=args.fleet, hooks=role_retry)
         namespace = KubernetesObject(
             f"{name}-namespace",
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": args.namespace}},
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": args.manifests.namespace}},
             on_hub,
         )
         in_namespace = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=[namespace]))
@@ -81,7 +72,7 @@ class MultiClusterApp(pulumi.ComponentResource):
             self._place(name, manifest, args, in_namespace)
             for manifest in [_rabbitmq_credentials(name, self), *_app_manifests(args)]
         ]
-        export = self._place(name, _fleet_object("service-export", args), args, in_namespace)
+        export = self._place(name, args.manifests.export, args, in_namespace)
 
         placement = KubernetesObject(
             f"{name}-placement",
@@ -125,24 +116,19 @@ class MultiClusterApp(pulumi.ComponentResource):
             # The hub runs no pods, so nothing ever becomes ready on it (Azure/fleet v0.18.9: admissionpolicymanager).
             overlay(
                 manifest,
-                {"metadata": {"namespace": args.namespace, "annotations": {"pulumi.com/skipAwait": "true"}}},
+                {"metadata": {"namespace": args.manifests.namespace, "annotations": {"pulumi.com/skipAwait": "true"}}},
             ),
             opts,
         )
 
 
 def _app_manifests(args: MultiClusterAppArgs) -> list[Manifest]:
-    manifests = [m for m in load(args.manifests / "app") if args.ingress or m["kind"] != "Ingress"]
-    services = [m["metadata"]["name"] for m in manifests if m["kind"] == "Service"]
-    if args.service not in services:
-        raise pulumi.RunError(
-            f"{args.manifests / 'app'} has no Service {args.service!r} to export; it has {', '.join(services)}"
-        )
     return [
-        overlay(m, {"spec": {"replicas": args.replicas}})
-        if (m["kind"], m["metadata"]["name"]) == ("Deployment", args.service)
-        else m
-        for m in manifests
+        overlay(manifest, {"spec": {"replicas": args.replicas}})
+        if (manifest["kind"], manifest["metadata"]["name"]) == ("Deployment", args.manifests.service)
+        else manifest
+        for manifest in args.manifests.app
+        if args.ingress or manifest["kind"] != "Ingress"
     ]
 
 
@@ -151,26 +137,20 @@ def _rabbitmq_credentials(name: str, parent: pulumi.Resource) -> Manifest:
         password = random.RandomPassword(
             f"{name}-rabbitmq-{part}", length=length, special=False, opts=pulumi.ResourceOptions(parent=parent)
         )
-        return pulumi.Output.secret(password.result).apply(lambda text: base64.b64encode(text.encode()).decode())
+        return password.result.apply(lambda text: base64.b64encode(text.encode()).decode())
 
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": "rabbitmq"},
+        "metadata": {"name": QUEUE_CREDENTIALS},
         "data": {"username": generated("username", 12), "password": generated("password", 32)},
     }
-
-
-def _fleet_object(kind: str, args: MultiClusterAppArgs) -> Manifest:
-    values = {"namespace": args.namespace, "service": args.service, "locations": sorted(set(args.locations))}
-    (manifest,) = load(args.manifests / "fleet" / f"{kind}.yaml", values)
-    return manifest
 
 
 def _placement(args: MultiClusterAppArgs) -> Manifest:
     """Place the namespace on the members; ready when it is available on all of them."""
     return _waiting_for(
-        _fleet_object("cluster-resource-placement", args),
+        args.manifests.placement,
         "condition=ClusterResourcePlacementAvailable",
         # Available alone is also true of fewer clusters than are wanted.
         f"jsonpath={{.status.placementStatuses[{len(args.members) - 1}].clusterName}}",
@@ -179,7 +159,7 @@ def _placement(args: MultiClusterAppArgs) -> Manifest:
 
 def _entry_point(args: MultiClusterAppArgs) -> Manifest:
     """Import the service on one cluster and expose it; ready when it balances and has its address."""
-    manifest = _fleet_object("multi-cluster-service", args)
+    manifest = args.manifests.entry_point
     if args.internal:
         internal = {"networking.fleet.azure.com/azure-load-balancer-internal": "true"}
         manifest = overlay(manifest, {"metadata": {"annotations": internal}})

@@ -97,14 +97,15 @@ class RegionalCluster(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RegionalClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:RegionalCluster", name, {}, opts)
+        busy = retry(f"{name}-retry", *NETWORK_BUSY)
         group = resources.ResourceGroup(
             f"{name}-group",
             resource_group_name=args.resource_group_name,
             location=args.location,
             tags=args.tags,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, hooks=busy),
         )
-        in_group = pulumi.ResourceOptions(parent=self, deleted_with=group)
+        in_group = pulumi.ResourceOptions(parent=self, deleted_with=group, hooks=busy)
 
         self.virtual_network = network.VirtualNetwork(
             f"{name}-vnet",
@@ -121,9 +122,7 @@ class RegionalCluster(pulumi.ComponentResource):
             virtual_network_name=self.virtual_network.name,
             subnet_name=args.subnet_name,
             address_prefix=args.node_subnet,
-            opts=pulumi.ResourceOptions.merge(
-                in_group, pulumi.ResourceOptions(hooks=retry(f"{name}-subnet-retry", *NETWORK_BUSY))
-            ),
+            opts=in_group,
         )
 
         # AKS only joins a subnet that is not its own if its identity may, before it starts
@@ -177,14 +176,13 @@ class RegionalCluster(pulumi.ComponentResource):
             if args.app_routing
             else None,
             tags=args.tags,
-            opts=pulumi.ResourceOptions.merge(
-                in_group,
-                pulumi.ResourceOptions(
-                    depends_on=[join_subnet],
-                    hooks=retry(f"{name}-cluster-retry", *ROLE_NOT_IN_EFFECT, *NETWORK_BUSY),
-                    # Where they scale, the number of nodes is the autoscaler's from the start on.
-                    ignore_changes=["agentPoolProfiles[0].count"] if args.node_pool.count is None else None,
-                ),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                deleted_with=group,
+                depends_on=[join_subnet],
+                hooks=retry(f"{name}-cluster-retry", *ROLE_NOT_IN_EFFECT, *NETWORK_BUSY),
+                # Where they scale, the number of nodes is the autoscaler's from the start on.
+                ignore_changes=["agentPoolProfiles[0].count"] if args.node_pool.count is None else None,
             ),
         )
 

@@ -1,6 +1,7 @@
-"""Patience with Azure: which refusals pass by themselves, and for how long they are worth waiting for."""
+"""Patience with Azure: which refusals pass by themselves, and for how long; and what to do about some that do not."""
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,19 @@ class Passing:
 
     sign: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """A refusal that stays until somebody does something.
+
+    Attributes:
+        sign: what the error's text contains.
+        remedy: what to do, as the user reads it.
+    """
+
+    sign: str
+    remedy: str
 
 
 ROLE_NOT_IN_EFFECT: Final = (
@@ -42,6 +56,65 @@ MEMBER_EXPORTS_SERVICES: Final = (
     # (Azure/fleet v0.18.9, pkg/webhook/membercluster).
     Passing("Please delete serviceExport", "the member's exports are withdrawn"),
 )
+ANYWHERE: Final = (
+    # The providers repeat such requests themselves, but only a few times: azure-native for about three minutes
+    # (provider/pkg/azure/client_azcore.go), less where Azure asks for short pauses (pulumi-azure-native issue 3720).
+    *(Passing(f"Status={status}", "Azure takes requests again") for status in (408, 429, 500, 502, 503, 504)),
+    Passing("connection reset by peer", "the connection holds"),
+    Passing("the server is currently unable to handle the request", "the cluster's API server answers again"),
+    # AKS does one operation on a cluster at a time (aka.ms/aks-pending-operation;
+    # Azure/azure-workload-identity issue 417).
+    Passing("Operation is not allowed: Another", "the other operation on the cluster ends"),
+    Passing("Operation is not allowed because there's an in progress", "the other operation on the cluster ends"),
+)
+"""Worth waiting for whatever the resource."""
+
+TERMINAL: Final = (
+    # learn: quotas/regional-quota-requests; texts: Azure/AKS issue 5808, MicrosoftDocs/azure-docs issue 25605
+    Terminal(
+        "exceeding approved",
+        "too few vCPUs are left in the region: raise the quota (`az vm list-usage --location … --output table`), "
+        "or choose a smaller node pool, another VM size or another region",
+    ),
+    # learn: azure-resource-manager/troubleshooting/error-sku-not-available; texts: Azure/azure-cli issue 16961
+    Terminal(
+        "is currently not available in location",
+        "the VM size is not offered in that region or zone now: `az vm list-skus --location … --output table` shows "
+        "which are; change vmSize, zones or the location",
+    ),
+    # dotnet/core issue 7603
+    Terminal(
+        "is not allowed in your subscription in location",
+        "the subscription may not use the VM size in that region: `az vm list-skus --location … --output table` shows "
+        "which it may; change vmSize or the location",
+    ),
+    # pulumi/pulumi-azure-native issue 4761
+    Terminal(
+        "cannot create already existing resource",
+        "Azure has it and the stack's state does not: `pulumi import` it, or delete it in Azure; then `pulumi up`",
+    ),
+    # Azure/fleet v0.18.9: a placement counts as available without the members that have not joined.
+    Terminal(
+        "placementStatuses[",
+        "a member has not joined, so the app is not placed on it: `kubectl get memberclusters` on the hub names it; "
+        "see that its nodes run and reach the hub, then `pulumi up`",
+    ),
+    Terminal(
+        "has condition ClusterResourcePlacementAvailable=",
+        "the app does not become available on every cluster: `kubectl describe clusterresourceplacement` on the hub "
+        "names the cluster and the object; mend it, then `pulumi up`",
+    ),
+    Terminal(
+        ".status.loadBalancer.ingress",
+        "Azure gives the entry point no address: `kubectl get events --namespace fleet-system` on the entry region's "
+        "cluster says why (often the quota of public addresses, or a right on the subnet); then `pulumi up`",
+    ),
+)
+"""What ends an operation, with what to do; everything else that is not passing ends it in its own words."""
+
+# The engine's form of a failure that has left the resource behind, to be kept in the state
+# (pulumi/pulumi v3.259.0, sdk/go/common/resource/plugin/provider_plugin.go, InitError).
+_HALF_MADE: Final = re.compile(r"\d+ errors? occurred:")
 
 _LONGEST_PAUSE: Final = 60
 _LONGEST_WAIT: Final = 20 * 60
@@ -59,16 +132,28 @@ def retry(name: str, *refusals: Passing) -> pulumi.ResourceHookBinding:
     Args:
         name: the hook's name, unique in the program. The engine keeps it with the resource, so that it also serves
             the deletion of a resource that the program no longer has.
-        refusals: what is worth repeating; every other error ends the operation at once.
+        refusals: what is worth repeating, besides `ANYWHERE`; every other error ends the operation at once, with what
+            to do about it where we know.
     """
 
-    async def wait(failed: pulumi.ErrorHookArgs) -> bool:
-        passing = next((refusal for refusal in refusals if refusal.sign in failed.errors[0]), None)
+    async def answer(failed: pulumi.ErrorHookArgs) -> bool:
+        error = failed.errors[0]
+        # To try once more to create what is there already would be refused, and the engine would then forget that it is
+        # there (pulumi/pulumi v3.259.0, pkg/resource/deploy/step.go, CreateStep.Apply). As it is, `up` goes on with it.
+        half_made = failed.failed_operation == "create" and _HALF_MADE.match(error)
+        passing = next((refusal for refusal in (*refusals, *ANYWHERE) if refusal.sign in error), None)
         pause = pause_before_retry(len(failed.errors))
-        if passing is None or pause is None:
-            return False
-        pulumi.log.info(f"{failed.name}: waiting until {passing.reason}; next try in {pause} s")
-        await asyncio.sleep(pause)
-        return True
+        if passing and pause and not half_made:
+            pulumi.log.info(f"{failed.name}: waiting until {passing.reason}; next try in {pause} s")
+            await asyncio.sleep(pause)
+            return True
+        remedy = next((terminal.remedy for terminal in TERMINAL if terminal.sign in error), None)
+        if half_made and not remedy:
+            remedy = "it was created, but not finished; `pulumi up` finishes it"
+        elif passing and not remedy:
+            remedy = f"waited {_LONGEST_WAIT // 60} minutes until {passing.reason}, in vain; `pulumi up` tries again"
+        if remedy:
+            pulumi.log.error(f"{failed.name}: {remedy}")
+        return False
 
-    return pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(name, wait)])
+    return pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(name, answer)])

@@ -7,10 +7,12 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from pulumi.automation import CommandError
 
 from rehearsal.engine import EngineError, find_engine
+from rehearsal.faults import Faults, Profile, ProfileError, load
 from rehearsal.stack import Rehearsal, RehearsalError, rehearsing
 
 _INTERRUPTED = 130  # what shells report for a command that Ctrl-C has ended
@@ -39,7 +41,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m rehearsal", description=sys.modules["rehearsal"].__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (_, text) in _ON_STACK.items():
-        commands.add_parser(name, help=text).add_argument("--stack", default="dev", help="(default: dev)")
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--stack", default="dev", help="(default: dev)")
+        command.add_argument("--faults", type=Path, metavar="FILE", help="what goes wrong, as in rehearsal/profiles")
+        command.add_argument("--seed", type=int, default=0, help="decides what FILE leaves to chance (default: 0)")
     commands.add_parser("engine", help="print the path of the `pulumi` command, installing it where there is none")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -49,7 +54,12 @@ def main() -> int:
         if arguments.command == "engine":
             sys.stdout.write(f"{find_engine()}\n")
             return 0
-        with rehearsing(arguments.stack) as rehearsal:
+        faults = Faults(
+            load(arguments.faults) if arguments.faults else Profile(),
+            seed=arguments.seed,
+            tell=lambda line: sys.stderr.write(f"{line}\n"),  # the output of `serve` is for a shell to read
+        )
+        with rehearsing(arguments.stack) as rehearsal, faults.in_force(rehearsal.cloud):
             _ON_STACK[arguments.command][0](rehearsal)
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped; run the command again to go on.\n")
@@ -57,7 +67,7 @@ def main() -> int:
     except BrokenPipeError:  # whoever read our output has gone; nothing more can be said
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (EngineError, RehearsalError, CommandError) as error:
+    except (EngineError, ProfileError, RehearsalError, CommandError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     return 0

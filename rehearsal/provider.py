@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf import any_pb2, empty_pb2
 from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from rehearsal.cloud import Cloud, Operation
@@ -102,7 +103,7 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
         call = self._call(context, request.urn)
         with _answering(context):
             inputs, problems = self._cloud.family(call.token).check(call, news, decode(request.olds)[0] or None)
-            return provider_pb2.CheckResponse(inputs=encode(inputs, secrets), failures=_failures(problems))
+            return provider_pb2.CheckResponse(inputs=_encode(inputs, secrets), failures=_failures(problems))
 
     def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         call = self._call(context, request.urn)
@@ -118,7 +119,7 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
         call = self._call(context, request.urn, preview=request.preview, timeout=request.timeout)
         with _answering(context, secrets), self._cloud.operation(Operation("create", call)) as family:
             resource_id, outputs = family.create(call, inputs)
-            return provider_pb2.CreateResponse(id=resource_id, properties=encode(outputs, secrets))
+            return provider_pb2.CreateResponse(id=resource_id, properties=_encode(outputs, secrets))
 
     def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
         old_inputs, input_secrets = decode(request.inputs)
@@ -131,7 +132,7 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
                 return provider_pb2.ReadResponse()
             inputs, outputs = found
             return provider_pb2.ReadResponse(
-                id=request.id, inputs=encode(inputs, input_secrets), properties=encode(outputs, secrets)
+                id=request.id, inputs=_encode(inputs, input_secrets), properties=_encode(outputs, secrets)
             )
 
     def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
@@ -139,7 +140,7 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
         call = self._call(context, request.urn, preview=request.preview, timeout=request.timeout)
         with _answering(context, secrets), self._cloud.operation(Operation("update", call, request.id)) as family:
             outputs = family.update(call, request.id, decode(request.olds)[0], inputs)
-            return provider_pb2.UpdateResponse(properties=encode(outputs, secrets))
+            return provider_pb2.UpdateResponse(properties=_encode(outputs, secrets))
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
         call = self._call(context, request.urn, timeout=request.timeout)
@@ -170,6 +171,17 @@ def _type_of(urn: str) -> str:
     return urn.split("::")[2].rsplit("$", 1)[-1]
 
 
+def _encode(properties: Properties, secrets: Collection[Path]) -> Struct:
+    """Return properties in the engine's form; all the data of a Kubernetes Secret are secret, as the provider has it.
+
+    Source: pulumi/pulumi-kubernetes, provider/pkg/provider/provider.go, annotateSecrets.
+    """
+    if properties.get("kind") == "Secret":
+        data: set[Path] = {("data",), ("stringData",)}
+        secrets = data | {path for path in secrets if path[:1] not in data}
+    return encode(properties, secrets)
+
+
 def _failures(problems: Collection[Any]) -> list[provider_pb2.CheckFailure]:
     return [provider_pb2.CheckFailure(property=problem.path, reason=problem.reason) for problem in problems]
 
@@ -196,13 +208,14 @@ def _answering(context: grpc.ServicerContext, secrets: Collection[Path] = ()) ->
         yield
     except NotReadyError as error:
         failure = provider_pb2.ErrorResourceInitFailed(
-            id=error.resource_id, properties=encode(error.outputs, secrets), reasons=error.reasons
+            id=error.resource_id, properties=_encode(error.outputs, secrets), reasons=error.reasons
         )
         _abort(context, str(error), failure)
     except RefusedError as error:
         _abort(context, str(error))
-    except Exception:  # noqa: BLE001 - a fault of the stand-in itself: the engine must get an answer, and we the cause
-        traceback.print_exc(file=sys.stderr)
+    except Exception as error:  # noqa: BLE001 - a fault of the stand-in itself: the engine must get an answer, and we the cause
+        # Without the error's message, which may quote a kubeconfig or a password.
+        sys.stderr.writelines([*traceback.format_tb(error.__traceback__), f"{type(error).__name__}\n"])
         _abort(context, "the stand-in failed; its traceback is above")
 
 

@@ -48,6 +48,10 @@ def test_fleet_and_clusters_come_up_side_by_side(dev: Program) -> None:
     assert "hub-fleet" not in dev.waits_for("east-cluster")
 
 
+def test_member_waits_for_its_own_cluster_and_the_fleet_alone(dev: Program) -> None:
+    assert dev["hub-member-east"].dependencies == {"hub-group", "hub-fleet", "east-cluster"}
+
+
 def test_deployer_administers_the_hub_before_anything_is_written_to_it(dev: Program) -> None:
     role = dev["hub-deployer"]
     assert role.inputs["roleDefinitionId"].endswith(f"/roleDefinitions/{ADMIN_ROLE}")
@@ -55,6 +59,11 @@ def test_deployer_administers_the_hub_before_anything_is_written_to_it(dev: Prog
     assert role.inputs["principalType"] == "User"
     assert "hub-deployer-id" in role.dependencies
     assert "hub-deployer" in dev["hub-kubernetes"].dependencies
+
+
+def test_role_says_what_deploys() -> None:
+    pipeline = run_stack("dev", preview=True, access={"kubeloginMode": "workloadidentity"})
+    assert pipeline["hub-deployer"].inputs["principalType"] == "ServicePrincipal"
 
 
 def test_configured_admins_administer_the_hub_too() -> None:
@@ -93,6 +102,12 @@ def test_objects_survive_a_kubeconfig_that_is_unknown_or_rotated(dev: Program) -
     assert dev["hub-kubernetes"].inputs["clusterIdentifier"] == dev.outputs["fleetId"]
 
 
-def test_leaving_is_retried_while_the_member_still_exports(dev: Program) -> None:
-    for region in ("east", "west"):
-        assert list(dev[f"hub-member-{region}"].options.hooks.on_error) == ["hub-member-retry"]
+def test_secrets_and_config_maps_on_the_hub_are_changed_in_place(dev: Program) -> None:
+    provider = dev["hub-kubernetes"].inputs
+    assert (provider["enableSecretMutable"], provider["enableConfigMapMutable"]) == ("true", "true")
+
+
+def test_passing_refusals_are_retried_also_when_a_region_has_gone(dev: Program) -> None:
+    for name in ("hub-group", "hub-fleet", "hub-member-east", "hub-member-west"):
+        assert list(dev[name].options.hooks.on_error) == ["hub-retry"], name
+    assert list(dev["hub-deployer"].options.hooks.on_error) == ["hub-deployer-retry"]

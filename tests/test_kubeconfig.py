@@ -1,9 +1,12 @@
 """How the program logs in to clusters."""
 
+from typing import get_args
+
 import pytest
 import yaml
 
 from components.kubeconfig import KubeloginMode, with_login
+from tests.program import run_stack
 
 ENTRA_ID = {
     "apiVersion": "v1",
@@ -64,3 +67,17 @@ def test_login_is_the_one_that_kubelogin_itself_would_write(mode: KubeloginMode,
 def test_other_ways_to_log_in_stay_as_they_are(user: dict[str, object]) -> None:
     config = ENTRA_ID | {"users": [{"name": "clusterUser", "user": user}]}
     assert yaml.safe_load(with_login(yaml.safe_dump(config), "spn")) == config
+
+
+@pytest.mark.parametrize("mode", get_args(KubeloginMode))
+def test_whole_program_logs_in_the_same_way_everywhere(mode: KubeloginMode) -> None:
+    program = run_stack("prod", access={"kubeloginMode": mode, "deployerType": "User"})  # as the stand-in has it
+    kubeconfigs = {"hub": program.outputs["hubKubeconfig"], **program.outputs["kubeconfigs"]}
+    assert len(kubeconfigs) == 4
+    for name, kubeconfig in kubeconfigs.items():
+        (user,) = yaml.safe_load(kubeconfig)["users"]
+        login = user["user"]["exec"]
+        assert (login["command"], login["args"][:3]) == ("kubelogin", ["get-token", "--login", mode])
+        assert "devicecode" not in kubeconfig
+        assert user["user"].keys() == {"exec"}, "no local account"
+        assert program[f"{name}-kubernetes"].inputs["kubeconfig"] == kubeconfig

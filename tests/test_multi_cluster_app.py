@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-import pulumi
 import pytest
 import yaml
 
+from components.manifests import ManifestsError
 from tests.program import ROOT, Program, run_stack, stack_config
 
 NAMESPACE = "aks-store-demo"
@@ -76,6 +76,11 @@ def test_queue_credentials_are_generated_and_secret(dev: Program) -> None:
         assert "secretKeyRef" in json.dumps(dev[workload].inputs)
 
 
+def test_queue_credentials_fit_into_a_url(dev: Program) -> None:
+    for name, length in {"app-rabbitmq-username": 12, "app-rabbitmq-password": 32}.items():
+        assert dev[name].inputs == {"length": length, "special": False}
+
+
 def test_no_manifest_has_a_credential() -> None:
     for manifest in manifests():
         assert manifest["kind"] != "Secret"
@@ -127,6 +132,7 @@ def test_placement_waits_for_every_object_and_every_member(prod: Program) -> Non
     names = {region["name"] for region in stack_config("prod")["regions"]}
     objects = kubernetes_objects(prod).keys() - {"app-namespace", "app-placement", "app-entry-point"}
     assert objects | {f"hub-member-{name}" for name in names} <= prod["app-placement"].dependencies
+    assert not prod.waits_for("app-placement") & set(prod.of_type("azure-native:network:VirtualNetworkPeering"))
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
@@ -208,5 +214,5 @@ def test_ingress_comes_only_with_app_routing(dev: Program) -> None:
 
 
 def test_service_that_is_not_in_the_manifests_is_refused_at_once() -> None:
-    with pytest.raises(pulumi.RunError, match=r"app has no Service 'shop' to export; it has .*store-front"):
+    with pytest.raises(ManifestsError, match=r"app has no Service 'shop' to export; it has .*store-front"):
         run_stack("dev", app={"service": "shop"})

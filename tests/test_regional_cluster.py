@@ -98,6 +98,10 @@ def test_region_waits_for_nothing_of_other_regions(dev: Program) -> None:
     assert all(name.startswith("east-") for name in dev.waits_for("east-kubernetes"))
 
 
+def test_network_and_identity_come_up_side_by_side(dev: Program) -> None:
+    assert dev.waits_for("east-vnet") == dev.waits_for("east-identity") == {"east-group"}
+
+
 def test_deleting_the_group_is_enough(dev: Program) -> None:
     assert {name: dev[name].deleted_with for name in dev.children("east") if dev[name].deleted_with} == {
         "east-vnet": "east-group",
@@ -160,6 +164,7 @@ def test_autoscaler_owns_the_number_of_nodes(prod: Program, dev: Program) -> Non
     profile = prod[f"{name}-cluster"].inputs["agentPoolProfiles"][0]
     assert profile["enableAutoScaling"] is True
     assert (profile["minCount"], profile["maxCount"]) == (pool["minCount"], pool["maxCount"])
+    assert profile["count"] == pool["minCount"]
     assert profile["availabilityZones"] == pool["zones"]
     assert list(prod[f"{name}-cluster"].options.ignoreChanges) == ["agentPoolProfiles[0].count"]
     assert not dev["east-cluster"].options.ignoreChanges
@@ -178,4 +183,11 @@ def test_options_of_a_region_reach_its_cluster_alone() -> None:
 
 def test_passing_refusals_are_retried(dev: Program) -> None:
     hooks = {name: list(dev[name].options.hooks.on_error) for name in dev.children("east")}
-    assert {name for name, on_error in hooks.items() if on_error} == {"east-subnet", "east-join-subnet", "east-cluster"}
+    assert {name: on_error for name, on_error in hooks.items() if on_error} == {
+        "east-group": ["east-retry"],
+        "east-vnet": ["east-retry"],
+        "east-subnet": ["east-retry"],
+        "east-identity": ["east-retry"],
+        "east-join-subnet": ["east-join-subnet-retry"],
+        "east-cluster": ["east-cluster-retry"],
+    }

@@ -3,19 +3,22 @@
 import copy
 import json
 import re
-from collections.abc import Iterator
+import runpy
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
 from typing import Any, cast
 
 import pulumi
 import pytest
 import yaml
+from pulumi.runtime.mocks import MockMonitor
+from pulumi.runtime.proto import resource_pb2
 from pydantic import ValidationError
 
+from components.manifests import ManifestsError
 from settings import FORBIDDEN_RANGES, Settings, SettingsError, load, parse
+from tests.program import ROOT, run
 
-PROJECT = Path(__file__).parent.parent
 GUID = "11111111-2222-3333-4444-555555555555"
 BASE: dict[str, Any] = {
     "regions": [
@@ -31,7 +34,7 @@ BASE: dict[str, Any] = {
             "location": "westus2",
             "addressSpace": "10.2.0.0/16",
             "nodeSubnet": "10.2.0.0/24",
-            "nodePool": {"vmSize": "Standard_D4ds_v5", "minCount": 1, "maxCount": 5},
+            "nodePool": {"vmSize": "Standard_D4ds_v5", "minCount": 1, "maxCount": 5, "zones": ["2"]},
         },
     ],
     "clusters": {},
@@ -68,7 +71,7 @@ def mistakes(raw: dict[str, Any], *secret: str) -> list[str]:
 
 
 def stack_file(stack: str) -> dict[str, Any]:
-    config = cast("dict[str, Any]", yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"])
+    config = cast("dict[str, Any]", yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"])
     return {key.removeprefix("fleet-l4-lb:"): value for key, value in config.items()}
 
 
@@ -172,13 +175,13 @@ def test_two_clusters_in_one_location_need_names_of_their_own() -> None:
 
 @pytest.mark.parametrize("key", ["clusters", "fleet", "app", "access", "tags", "nameSuffix"])
 def test_the_project_file_and_the_settings_have_the_same_defaults(key: str) -> None:
-    project = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
     regions = changed()["regions"]
     assert parse({"regions": regions, key: project["config"][key]["default"]}) == parse({"regions": regions})
 
 
 def test_the_project_file_describes_every_key() -> None:
-    described = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
+    described = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
     assert set(described) == {field.alias for field in Settings.model_fields.values()}
     for section in map(json.dumps, described.values()):
         assert '"description"' in section
@@ -195,25 +198,60 @@ SIZE = "write count for a fixed pool, or minCount and maxCount for the autoscale
 RESERVED = "choose another: Fleet places neither default nor fleet-* nor kube-*"
 TAG = r"choose a name without < > % & \ ? / that does not begin with microsoft, azure or windows"
 MAP = "write one key: value a line"
+LIST = "write one item a line, each after a dash"
+NUMBER = "write a whole number, without quotes"
+BOOLEAN = "write true or false, without quotes"
+IPV6 = "is IPv6, which Fleet does not carry between clusters"
+VM_SIZE = "write an Azure VM size, such as Standard_D4ds_v5"
+VERSION = 'write major.minor or major.minor.patch, such as "1.33"'
+INNER = "write letters, digits, inner hyphens and dots, and _ but not in front"
+GROUP = "write letters, digits, hyphens, _ . ( and ), with no dot at the end"
+LABEL = "write a lower-case letter, then such letters, digits and inner hyphens"
+PUBLIC_KEY = "write the line from a .pub file: ssh-rsa AAAA..."
+ADDRESS = "write an IPv4 address, such as 10.0.0.10"
+OBJECT_ID = "write the object id (a GUID) from Microsoft Entra ID"
 MISTAKES: list[tuple[str, object, str, str]] = [
     # shapes and types
     ("regions", ABSENT, "is missing", "required: a list of one region or more"),
     ("regions", [], "has 0 regions", "write 1 to 100: a fleet has no more members"),
-    ("regions", {"name": "east"}, '{"name": "east"} is not a list', "write one item a line, each after a dash"),
-    ("regions", "[{", '"[{" is not a list', "write one item a line, each after a dash"),
+    ("regions", {"name": "east"}, '{"name": "east"} is not a list', LIST),
+    ("regions", "[{", '"[{" is not a list', LIST),
     ("regions[0]", "east", '"east" is not a map', MAP),
-    ("clusters", None, "null is not a map", MAP),
+    ("regions", None, "null is not a list", LIST),
+    ("regions[0]", None, "null is not a map", MAP),
+    ("regions[0].nodePool", [], "[] is not a map", MAP),
+    *[(section, None, "null is not a map", MAP) for section in ("clusters", "fleet", "fleet.hub", "app", "access")],
+    *[(section, [], "[] is not a map", MAP) for section in ("clusters", "fleet", "fleet.hub", "app", "access", "tags")],
     ("fleet", "gbb-fleet", '"gbb-fleet" is not a map', MAP),
     ("tags", ["a"], '["a"] is not a map', MAP),
+    ("tags", "a=b", '"a=b" is not a map', MAP),
+    ("access.hubAdmins", None, "null is not a list", LIST),
+    ("access.hubAdmins[0]", GUID, f'"{GUID}" is not a map', MAP),
+    ("regions[0].nodePool.zones", "1", '"1" is not a list', LIST),
     ("regions[0].name", ABSENT, "is missing", "required: a short name, such as east"),
     ("regions[0].name", False, "false is not text", TEXT),
     ("regions[0].kubernetesVersion", 1.30, "1.3 is not text", TEXT),
     ("regions[0].nodePool", ABSENT, "is missing", "required: vmSize, and count or minCount and maxCount"),
-    ("regions[0].nodePool.count", "3", '"3" is not a whole number', "write a whole number, without quotes"),
-    ("regions[0].nodePool.count", True, "true is not a whole number", "write a whole number, without quotes"),
-    ("regions[0].nodePool.count", 2.5, "2.5 is not a whole number", "write a whole number, without quotes"),
-    ("app.internal", "no", '"no" is neither true nor false', "write true or false, without quotes"),
-    ("clusters.entraId", 1, "1 is neither true nor false", "write true or false, without quotes"),
+    ("regions[0].nodePool.count", "3", '"3" is not a whole number', NUMBER),
+    ("regions[0].nodePool.count", True, "true is not a whole number", NUMBER),
+    ("regions[0].nodePool.count", 2.5, "2.5 is not a whole number", NUMBER),
+    ("app.internal", "no", '"no" is neither true nor false', BOOLEAN),
+    ("clusters.appRouting", "yes", '"yes" is neither true nor false', BOOLEAN),
+    ("app.internal", None, "null is neither true nor false", BOOLEAN),
+    ("app.replicas", "3", '"3" is not a whole number', NUMBER),
+    ("app.replicas", 1.0, "1.0 is not a whole number", NUMBER),
+    ("regions[0].nodePool.maxPods", "30", '"30" is not a whole number', NUMBER),
+    ("regions[1].nodePool.minCount", "1", '"1" is not a whole number', NUMBER),
+    *[
+        (key, 7, "7 is not text", TEXT)
+        for key in (
+            *("regions[0].location", "regions[0].resourceGroup", "regions[0].cluster", "fleet.name"),
+            *("regions[0].virtualNetwork", "regions[0].subnet", "regions[0].updateGroup", "regions[0].sshPublicKey"),
+            *("regions[0].nodePool.vmSize", "fleet.location", "fleet.resourceGroup", "fleet.hub.dnsPrefix"),
+            *("fleet.hub.vmSize", "app.namespace", "app.service", "app.entryRegion", "access.hubAdmins[0].objectId"),
+        )
+    ],
+    ("clusters.entraId", 1, "1 is neither true nor false", BOOLEAN),
     # keys
     ("regionz", [], "is not a key here", "did you mean regions?"),
     ("regions[0].adressSpace", "10.9.0.0/16", "is not a key here", "did you mean addressSpace?"),
@@ -230,30 +268,56 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("nameSuffix", "Prod", '"Prod" is not allowed', KEBAB),
     ("nameSuffix", "p" * 16, f'"{"p" * 16}" has 16 characters', "at most 15 are allowed"),
     ("regions[0].name", "East", '"East" is not allowed', KEBAB),
+    *[
+        (key, "", '"" is not allowed', remedy)
+        for key, remedy in (
+            *(("regions[0].name", KEBAB), ("regions[0].location", LOCATION), ("regions[0].resourceGroup", GROUP)),
+            *(("regions[0].cluster", KEBAB), ("regions[0].virtualNetwork", INNER), ("regions[0].subnet", INNER)),
+            *(("regions[0].updateGroup", KEBAB), ("regions[0].kubernetesVersion", VERSION), ("fleet.name", KEBAB)),
+            *(("regions[0].nodePool.vmSize", VM_SIZE), ("fleet.resourceGroup", GROUP), ("app.namespace", LABEL)),
+            *(("app.service", LABEL), ("fleet.hub.vmSize", VM_SIZE)),
+        )
+    ],
+    ("regions[0].name", "east\n", r'"east\n" is not allowed', KEBAB),
+    ("regions[0].name", "east\u200b", r'"east\u200b" is not allowed', KEBAB),
+    ("regions[0].location", "eastus\u0662", r'"eastus\u0662" is not allowed', LOCATION),
+    ("regions[0].kubernetesVersion", "1.\u0663", r'"1.\u0663" is not allowed', VERSION),
+    ("nameSuffix", "p\u0440", r'"p\u0440" is not allowed', KEBAB),
+    ("regions[0].resourceGroup", "rg aks", '"rg aks" is not allowed', GROUP),
+    ("regions[0].subnet", "s" * 81, f'"{"s" * 76}... has 81 characters', "at most 80 are allowed"),
+    ("regions[0].virtualNetwork", "v" * 65, f'"{"v" * 65}" has 65 characters', "at most 64 are allowed"),
+    ("regions[0].updateGroup", "u" * 51, f'"{"u" * 51}" has 51 characters', "at most 50 are allowed"),
+    ("regions[0].kubernetesVersion", "v1.33", '"v1.33" is not allowed', VERSION),
+    ("fleet.hub.dnsPrefix", "d" * 55, f'"{"d" * 55}" has 55 characters', "at most 54 are allowed"),
+    ("app.namespace", "n" * 64, f'"{"n" * 64}" has 64 characters', "at most 63 are allowed"),
     ("regions[0].name", "e\u0430st", r'"e\u0430st" is not allowed', KEBAB),
     ("regions[0].name", "e" * 36, f'"{"e" * 36}" has 36 characters', "at most 35 are allowed"),
     ("regions[0].location", "east-us", '"east-us" is not allowed', LOCATION),
     ("regions[0].resourceGroup", "rg.", '"rg." is not allowed',
-     "write letters, digits, hyphens, _ . ( and ), with no dot at the end"),
+     GROUP),
     ("regions[0].cluster", "AKS_1", '"AKS_1" is not allowed', KEBAB),
     ("regions[0].cluster", "a" * 51, f'"{"a" * 51}" has 51 characters', "at most 50 are allowed"),
     ("regions[0].updateGroup", "-a", '"-a" is not allowed', KEBAB),
     ("regions[0].virtualNetwork", "v", '"v" is not allowed',
-     "write letters, digits, inner hyphens and dots, and _ but not in front"),
+     INNER),
     ("regions[0].subnet", "s-", '"s-" is not allowed',
-     "write letters, digits, inner hyphens and dots, and _ but not in front"),
+     INNER),
     ("regions[0].kubernetesVersion", "latest", '"latest" is not allowed',
-     'write major.minor or major.minor.patch, such as "1.33"'),
-    ("regions[0].nodePool.vmSize", "D4", '"D4" is not allowed', "write an Azure VM size, such as Standard_D4ds_v5"),
+     VERSION),
+    ("regions[0].nodePool.vmSize", "D4", '"D4" is not allowed', VM_SIZE),
     ("regions[0].sshPublicKey", "-----BEGIN OPENSSH PRIVATE KEY-----", "is not a public key of OpenSSH",
-     "write the line from a .pub file: ssh-rsa AAAA..."),
+     PUBLIC_KEY),
+    *[
+        ("regions[0].sshPublicKey", key, "is not a public key of OpenSSH", PUBLIC_KEY)
+        for key in ("", "~/.ssh/id_rsa.pub", "ssh-dss AAAA", "ssh-rsa AAAA me\n-----BEGIN OPENSSH PRIVATE KEY-----")
+    ],
     ("fleet.name", "Fleet", '"Fleet" is not allowed', KEBAB),
     ("fleet.name", "f" * 64, f'"{"f" * 64}" has 64 characters', "at most 63 are allowed"),
     ("fleet.location", "", '"" is not allowed', LOCATION),
     ("fleet.hub.dnsPrefix", "a.b", '"a.b" is not allowed', "write letters, digits and inner hyphens"),
-    ("fleet.hub.vmSize", "small", '"small" is not allowed', "write an Azure VM size, such as Standard_D4ds_v5"),
+    ("fleet.hub.vmSize", "small", '"small" is not allowed', VM_SIZE),
     ("app.namespace", "1shop", '"1shop" is not allowed',
-     "write a lower-case letter, then such letters, digits and inner hyphens"),
+     LABEL),
     ("app.namespace", "default", '"default" is reserved', RESERVED),
     ("app.namespace", "kube-shop", '"kube-shop" is reserved', RESERVED),
     ("app.namespace", "fleet-shop", '"fleet-shop" is reserved', RESERVED),
@@ -265,6 +329,28 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("regions[0].addressSpace", "10.1.0.0", '"10.1.0.0" is not an address range', CIDR),
     ("regions[0].addressSpace", "10.1.0.0/33", '"10.1.0.0/33" is not an address range', CIDR),
     ("regions[0].addressSpace", 10.1, "10.1 is not an address range", CIDR),
+    *[
+        ("regions[0].addressSpace", odd, f"{json.dumps(odd)} is not an address range", CIDR)
+        for odd in (
+            *("", None, ["10.1.0.0/16"], "10.1.0.0/16 ", "010.1.0.0/16", "10.\u0661.0.0/16", "999.1.0.0/16"),
+            *("10.1.0.0/-1", "10.1.0.0-10.1.255.255"),
+        )
+    ],
+    ("regions[0].addressSpace", ABSENT, "is missing", f"required: {CIDR}"),
+    ("regions[0].nodeSubnet", ABSENT, "is missing", "required: an IPv4 range inside addressSpace, such as 10.1.0.0/24"),
+    ("regions[0].addressSpace", "0.0.0.0/0", '"0.0.0.0/0" overlaps 169.254.0.0/16, which Azure reserves',
+     "choose another range"),
+    ("regions[0].addressSpace", "::ffff:10.1.0.0/112", f'"::ffff:10.1.0.0/112" {IPV6}', CIDR),
+    ("regions[0].nodeSubnet", "fd00::/64", f'"fd00::/64" {IPV6}', CIDR),
+    ("regions[0].serviceCidr", "fd00::/108", f'"fd00::/108" {IPV6}', CIDR),
+    ("regions[0].nodeSubnet", "10.1.0.5/24", '"10.1.0.5/24" has bits beyond its prefix: the range is 10.1.0.0/24',
+     CIDR),
+    ("regions[0].serviceCidr", "10.0.0.1/16", '"10.0.0.1/16" has bits beyond its prefix: the range is 10.0.0.0/16',
+     CIDR),
+    *[
+        ("regions[0].dnsServiceIp", odd, f"{json.dumps(odd)} is not an address", ADDRESS)
+        for odd in (None, 10, "", "fd00::10", "10.0.0.10/32", "10.0.0.010")
+    ],
     ("regions[0].addressSpace", "fd00::/48", '"fd00::/48" is IPv6, which Fleet does not carry between clusters', CIDR),
     ("regions[0].nodeSubnet", "10.2.0.0/24", '"10.2.0.0/24" is outside addressSpace 10.1.0.0/16',
      "choose a range inside addressSpace"),
@@ -273,7 +359,7 @@ MISTAKES: list[tuple[str, object, str, str]] = [
       "31 for each of 3 nodes and 1 more during upgrades; a /24 would do"),
      "choose a larger subnet, fewer nodes or a lower maxPods"),
     ("regions[0].serviceCidr", "10.0.0.0/29", '"10.0.0.0/29" is a /29', "choose a range from /12 to /28"),
-    ("regions[0].dnsServiceIp", "dns", '"dns" is not an address', "write an IPv4 address, such as 10.0.0.10"),
+    ("regions[0].dnsServiceIp", "dns", '"dns" is not an address', ADDRESS),
     *[
         ("regions[0].dnsServiceIp", ip, f'"{ip}" cannot serve DNS in 10.0.0.0/16',
          "choose an address inside serviceCidr, neither its first two nor its last")
@@ -294,8 +380,14 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("regions[0].nodePool", {"vmSize": "Standard_D2", "count": 1, "maxCount": 2}, "has count and maxCount", SIZE),
     ("regions[0].nodePool", {"vmSize": "Standard_D2", "minCount": 3, "maxCount": 2}, "has minCount 3 above maxCount 2",
      "swap them"),
+    ("regions[0].nodePool.count", -1, "-1 is too small", "write 1 or more"),
+    ("regions[0].nodePool.count", 10**30, f"{10**30} is too large", "write 1000 or less"),
+    ("regions[1].nodePool.zones[0]", 1, "1 is not allowed", "write '1', '2' or '3'"),
+    ("regions[1].nodePool.zones[0]", "4", '"4" is not allowed', "write '1', '2' or '3'"),
     ("regions[0].nodePool.zones", ["1", "1"], '["1", "1"] names a zone twice', "name each zone once"),
     # choices
+    ("clusters.tier", "free", '"free" is not allowed', "write 'Free', 'Standard' or 'Premium'"),
+    ("clusters.tier", None, "null is not allowed", "write 'Free', 'Standard' or 'Premium'"),
     ("clusters.tier", "Paid", '"Paid" is not allowed', "write 'Free', 'Standard' or 'Premium'"),
     ("access.kubeloginMode", "devicecode", '"devicecode" is not allowed',
      "write 'azurecli', 'workloadidentity', 'spn' or 'msi'"),
@@ -303,18 +395,24 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("app.replicas", 0, "0 is too small", "write 1 or more"),
     # people and tags
     ("access.hubAdmins[0].objectId", "me@example.com", '"me@example.com" is not allowed',
-     "write the object id (a GUID) from Microsoft Entra ID"),
+     OBJECT_ID),
+    ("access.hubAdmins[0].objectId", GUID[:-1], f'"{GUID[:-1]}" is not allowed', OBJECT_ID),
+    ("access.hubAdmins[0].type", ABSENT, "is missing", "required: User, Group or ServicePrincipal"),
+    ("access.hubAdmins[0].objectId", ABSENT, "is missing",
+     "required: the object id (a GUID) from Microsoft Entra ID"),
     ("access.hubAdmins[0].type", "user", '"user" is not allowed', "write 'User', 'Group' or 'ServicePrincipal'"),
     ("access.hubAdmins", [{"objectId": i, "type": "User"} for i in ("a" + GUID[1:], "A" + GUID[1:])],
      f'has "a{GUID[1:]}" more than once', "name each principal once"),
     ("tags", {f"t{i}": "" for i in range(51)}, "has too many items", "at most 50 are allowed"),
     ("tags", {"a": "", "A": ""}, 'has "a" in two spellings', "keep one: Azure ignores case in tag names"),
+    ("tags.a", None, "null is not text", TEXT),
     ("tags.year", 2024, "2024 is not text", TEXT),
     ("tags.note", "x" * 257, f'"{"x" * 76}... is too long', "at most 256 characters are allowed"),
     (f"tags.{'n' * 513}", "", f'"{"n" * 76}... is too long', "at most 512 characters are allowed"),
     ("tags.a/b", "", '"a/b" is not allowed as a tag\'s name', TAG),
     ("tags.Azure-x", "", '"Azure-x" is not allowed as a tag\'s name', TAG),
     # rules across regions
+    ("app.entryRegion", "East", '"East" is none of "east", "west"', "write the name of one of the regions"),
     ("app.entryRegion", "north", '"north" is none of "east", "west"', "write the name of one of the regions"),
     ("regions[1].name", "east", '"east" is that of regions[0] too', "choose another name"),
     ("regions[1].cluster", "aks-eastus2", '"aks-eastus2" is that of regions[0] too', "choose another cluster"),
@@ -335,6 +433,22 @@ def test_a_mistake_is_told(path: str, value: object, found: str, remedy: str) ->
 
 def test_the_base_of_the_mistakes_has_none() -> None:
     assert not mistakes(changed())
+
+
+def test_nothing_is_registered_before_a_mistake_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    registered: list[str] = []
+    register = cast("Callable[..., object]", MockMonitor.RegisterResource)  # pyright: ignore[reportUnknownMemberType] - untyped in the SDK
+
+    def note(monitor: MockMonitor, request: resource_pb2.RegisterResourceRequest) -> object:
+        registered.append(request.type)
+        return register(monitor, request)
+
+    monkeypatch.setattr(MockMonitor, "RegisterResource", note)
+    in_the_manifests = ("app.service", "no-such-service")
+    for mistake in [in_the_manifests, *((path, value) for path, value, _, _ in MISTAKES)]:
+        with pytest.raises((SettingsError, ManifestsError)):
+            run(lambda: runpy.run_path(str(ROOT / "__main__.py")), config=changed(mistake))
+    assert set(registered) == {"pulumi:pulumi:Stack"}
 
 
 def test_regions_in_one_location_need_names() -> None:

@@ -1,8 +1,9 @@
 """Azure, as far as the program uses it: the family that plays azure-native."""
 
 import re
+from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from rehearsal import schema
 from rehearsal.azure.access import (
@@ -37,7 +38,7 @@ from rehearsal.azure.network import (
     VirtualNetwork,
     VirtualNetworkPeering,
 )
-from rehearsal.model import UNKNOWN, Call, Difference, Problem, Properties, RefusedError
+from rehearsal.model import UNKNOWN, Call, Difference, NotReadyError, Problem, Properties, RefusedError
 from rehearsal.store import Store
 
 TYPES: Final[dict[str, ResourceType]] = {
@@ -56,9 +57,15 @@ TYPES: Final[dict[str, ResourceType]] = {
 }
 """The resource types that this Azure knows; a new one is a new entry."""
 
+Failure = Callable[[Literal["create", "update"], Call], str | None]
+"""Says why Azure fails to carry out an operation that it has accepted; None when it succeeds."""
+
 
 class Azure:
     """Plays azure-native on a store.
+
+    Attributes:
+        failure: decides which accepted operations fail; none does unless somebody puts another function here.
 
     Args:
         store: what keeps the resources, in its section `azure`.
@@ -67,6 +74,7 @@ class Azure:
     """
 
     def __init__(self, store: Store, world: World, deployer: Deployer | None = None) -> None:
+        self.failure: Failure = lambda _verb, _call: None
         self._store = store
         self._subscription = Subscription(store, world, deployer or Deployer())
         self._functions = {
@@ -121,8 +129,9 @@ class Azure:
 
     def diff(self, call: Call, old_inputs: Properties, outputs: Properties, inputs: Properties) -> Difference:
         """Compare inputs; all that makes up the id forces a replacement, besides what Azure cannot change."""
-        del outputs
         kind = _type(call.token)
+        # Inputs that were imported do not say the version, but the state does (azure-native, provider.go, `Diff`).
+        old_inputs = {"azureApiVersion": outputs.get("azureApiVersion"), **old_inputs}
         return compare(old_inputs, inputs, {*kind.id_keys(), *kind.immutable})
 
     def create(self, call: Call, inputs: Properties) -> tuple[str, Properties]:
@@ -135,7 +144,9 @@ class Azure:
             if self._subscription.find(resource_id) is not None:
                 # azure-native, provider/pkg/provider/crud/crud.go
                 raise RefusedError(f"cannot create already existing resource '{resource_id}'")
-            return resource_id, self._put(call.token, resource_id, inputs)
+            outputs = self._put(call.token, resource_id, inputs)
+            self._carry_out("create", call, resource_id)
+            return resource_id, outputs
 
     def read(
         self,
@@ -144,15 +155,31 @@ class Azure:
         inputs: Properties,
         outputs: Properties,  # noqa: ARG002 - the cloud remembers for itself
     ) -> tuple[Properties, Properties] | None:
-        """Return the inputs that the program gave, with their present values, and the outputs."""
+        """Return the inputs that the program gave, with their present values, and the outputs.
+
+        An import has no inputs yet: it gets all that Azure knows and that could be said, defaults included, whether or
+        not the program says it (azure-native, provider.go, `Read`; pulumi/pulumi-azure-native issue 4401).
+        """
         _type(call.token)
         with self._store.transaction():
             record = self._subscription.find(resource_id)
             if record is None:
                 return None
-            present = record["inputs"]
-            given = {key: present[key] for key in inputs or present if key in present}
-            return deepcopy(given), deepcopy(record["outputs"])
+            present, found = record["inputs"], record["outputs"]
+            if inputs:
+                given = {key: present[key] for key in inputs if key in present}
+            else:
+                output_only = {re.split(r"[.[]", problem.path)[0] for problem in schema.problems(call.token, found)}
+                given = {key: value for key, value in found.items() if key not in output_only} | present
+                for key in (CREATE_BEFORE_DELETE, "azureApiVersion"):  # which only `check` adds
+                    given.pop(key, None)
+            return deepcopy(given), deepcopy(found)
+
+    def find(self, token: str, inputs: Properties) -> str | None:
+        """Return the id of the resource that these inputs would create, if it exists already."""
+        with self._store.transaction():
+            record = self._subscription.find(_type(token).id_of(self._subscription, inputs))
+            return record["id"] if record else None
 
     def update(self, call: Call, resource_id: str, outputs: Properties, inputs: Properties) -> Properties:
         """Give a resource new inputs; one that is gone comes back, because ARM's PUT creates or updates."""
@@ -160,7 +187,9 @@ class Azure:
             kept = {key: outputs[key] for key in ("name", "location") if key in outputs}
             return {**schema.expected_outputs(call.token, inputs), **kept}
         with self._store.transaction():
-            return self._put(call.token, resource_id, inputs)
+            outputs = self._put(call.token, resource_id, inputs)
+            self._carry_out("update", call, resource_id)
+            return outputs
 
     def delete(self, call: Call, resource_id: str, outputs: Properties) -> None:
         """Delete a resource with everything below it and the role assignments on it."""
@@ -215,6 +244,16 @@ class Azure:
             return bool(entra.get("adminGroupObjectIDs"))
 
     # Within a transaction.
+
+    def _carry_out(self, verb: Literal["create", "update"], call: Call, resource_id: str) -> None:
+        reason = self.failure(verb, call)
+        if reason:
+            # The resource is there. azure-native reads it back and hands it to the engine's state with the error
+            # (azure-native, provider/pkg/provider/crud/crud.go, `HandleErrorWithCheckpoint`).
+            record = self._subscription.require(resource_id)
+            record["outputs"]["provisioningState"] = "Failed"
+            outputs = deepcopy(record["outputs"])
+            raise NotReadyError(reason, resource_id=resource_id, outputs=outputs, reasons=[reason])
 
     def _put(self, token: str, resource_id: str, inputs: Properties) -> Properties:
         kind, subscription = TYPES[token], self._subscription

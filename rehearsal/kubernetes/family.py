@@ -249,7 +249,11 @@ class Kubernetes:
         inputs: Properties,
         outputs: Properties,  # noqa: ARG002 - the cloud remembers for itself
     ) -> tuple[Properties, Properties] | None:
-        """Return the live object, and what the program's inputs would be if they said the same."""
+        """Return the live object, and what the program's inputs would be if they said the same.
+
+        An import has no inputs yet: it gets all that could be said, or the bare identity of a kind that the SDK does
+        not know, such as Fleet's (provider.go, Read).
+        """
         api_version, kind = _kind_of(call)
         connection = self._connect(call)
         if isinstance(connection, UnreachableError):
@@ -270,7 +274,9 @@ class Kubernetes:
                     return None
                 raise
         if not inputs:
-            return diffing.normal({key: value for key, value in live.items() if key != "status"}), live
+            sayable = schema.expected_outputs(call.token, {}).keys() - {"status"}
+            described = {key: value for key, value in live.items() if key in sayable}
+            return diffing.normal({"apiVersion": api_version, "kind": kind, "metadata": target} | described), live
         return _as_inputs(live, inputs), live
 
     def invoke(self, call: Call, args: Properties) -> Properties:

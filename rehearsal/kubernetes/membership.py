@@ -84,7 +84,7 @@ def members(world: "World", hub: "Cluster") -> None:
     """The hub agent admits members whose agents report (fleet v0.18.9 pkg/controllers/membercluster/v1beta1)."""
     for item in hub.objects(MEMBER_CLUSTER):
         cluster = world.get(annotations_of(item)[CLUSTER_ID])
-        alive = cluster is not None and cluster.reachable
+        alive = cluster is not None and cluster.reachable and not world.stopped("agents", cluster)
         if deleting(item):
             _part(world, hub, item, cluster if alive else None)
         elif condition(item, "ReadyToJoin") is None:
@@ -153,12 +153,11 @@ def summary(world: "World", hub: "Cluster") -> list[tuple[str, bool, str]]:
         detail = f"available on {len(names)} cluster(s): {', '.join(names)}"
         lines.append((f"placement {name_of(item)}", available, detail))
     regions = {name_of(item): labels_of(item).get(LOCATION, "") for item in items}
-    for member, cluster in world.members(hub).items():
-        if cluster:
-            lines += [_describe_export(member, item) for item in cluster.objects(networking.EXPORT)]
-            lines += [
-                _describe_entry(hub, member, cluster, item, regions) for item in cluster.objects(networking.SERVICE)
-            ]
+    members = [(member, cluster) for member, cluster in world.members(hub).items() if cluster]
+    for member, cluster in members:
+        lines += [_describe_export(member, item) for item in cluster.objects(networking.EXPORT)]
+    for member, cluster in members:
+        lines += [_describe_entry(hub, member, cluster, item, regions) for item in cluster.objects(networking.SERVICE)]
     return lines
 
 

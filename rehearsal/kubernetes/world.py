@@ -31,6 +31,7 @@ class World:
 
     Attributes:
         observers: told of each transition of a condition, in order.
+        stopped: says whether a controller of a cluster does not run (`load_balancers`), or its agents (`agents`).
     """
 
     def __init__(self, store: Store) -> None:
@@ -39,6 +40,7 @@ class World:
         self._data.setdefault("serial", 0)
         self._data.setdefault("clusters", {})
         self.observers: list[Observer] = []
+        self.stopped: Callable[[str, Cluster], bool] = lambda _what, _cluster: False
         self._clusters = {key: Cluster(self, key, data) for key, data in self._data["clusters"].items()}
         # Which state each controller found nothing to do in: a cache that only spares work.
         self._idle: dict[str, object] = {}
@@ -216,7 +218,8 @@ class World:
                 continue
             before = cluster.revision
             for controller in _CLUSTER_CONTROLLERS:
-                controller(cluster)
+                if not self.stopped(controller.__name__, cluster):
+                    controller(cluster)
             self._idle[cluster.id] = before
             moved = moved or cluster.revision != before
         for hub in self.hubs():

@@ -320,6 +320,21 @@ def test_read_returns_the_programs_inputs_as_they_are_now(sub: _Subscription) ->
     assert found[1]["tags"] == {"drift": "yes"}
 
 
+def test_import_takes_azures_defaults_for_the_programs_wishes(sub: _Subscription) -> None:
+    inputs = sub.place()
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
+    call = sub.call("ManagedCluster")
+    found = sub.azure.read(call, cluster_id, {}, {})
+    assert found is not None
+    imported, problems = sub.azure.check(call, found[0])
+    assert problems == []
+    assert imported.items() >= inputs.items()
+    assert sub.azure.find(call.token, inputs) == cluster_id
+    # pulumi/pulumi-azure-native issue 4401
+    wanted, _ = sub.azure.check(call, inputs, imported)
+    assert "nodeResourceGroup" in sub.azure.diff(call, imported, {}, wanted).replaced
+
+
 def test_read_finds_nothing_where_nothing_is(sub: _Subscription) -> None:
     assert not sub.exists("ResourceGroup", f"{SUBSCRIPTION}/resourceGroups/rg")
 

@@ -333,6 +333,26 @@ def test_reading_shows_drift_in_the_programs_own_terms() -> None:
     assert outputs["metadata"]["uid"]
 
 
+def test_import_gets_all_that_could_be_said_of_a_kind_that_the_sdk_knows() -> None:
+    bench = Bench()
+    bench.create(new_object("v1", "Namespace", "shop"))
+    bench.create(service())
+    found = bench.provider.read(call(service()), "shop/front", {}, {})
+    assert found is not None
+    inputs, outputs = found
+    assert inputs["spec"]["clusterIP"] == outputs["spec"]["clusterIP"]
+    assert "status" not in inputs
+    assert "uid" not in inputs["metadata"]
+
+
+def test_import_gets_only_the_name_of_other_kinds() -> None:
+    bench = Bench()
+    bench.create(placement(), "hub")
+    found = bench.provider.read(call(placement(), "hub"), "shop", {}, {})
+    assert found is not None
+    assert found[0] == {key: placement()[key] for key in ("apiVersion", "kind")} | {"metadata": {"name": "shop"}}
+
+
 def test_reading_what_is_gone_finds_nothing() -> None:
     bench = Bench()
     assert bench.provider.read(call(service()), "shop/front", service(), {}) is None

@@ -1,0 +1,442 @@
+"""Azure's known failures, on demand: a profile says which of them strike what, and how often.
+
+The catalogue has each failure in the words of Azure, or of a cluster's API server (with … for ids). Which layer answers
+is not decided here: a provider repeats some requests by itself, as played below; the rest reaches the engine and, with
+it, the program.
+"""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from rehearsal.azure.arm import last_segment, refusal
+from rehearsal.cloud import Cloud, Operation
+from rehearsal.kubernetes.world import Cluster
+from rehearsal.model import Call, RefusedError
+
+Layer = Literal["provider", "program", "nobody"]
+Verb = Literal["create", "read", "update", "delete", "invoke"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One entry of the catalogue.
+
+    Attributes:
+        source: where code and text come from.
+        answer: who deals with it: the provider that made the request, and the program once that has given up; the
+            program alone; or nobody, so that the operation ends.
+        status: the HTTP status; None where the connection breaks instead.
+        code: Azure's code.
+        azure: Azure's text, or all that the provider prints where there is no status; empty where Azure never says it.
+        kubernetes: the same of a cluster's API server.
+        retry_after: the seconds in the answer's Retry-After header, if it has one.
+    """
+
+    source: str
+    answer: Layer
+    status: int | None = None
+    code: str = ""
+    azure: str = ""
+    kubernetes: str = ""
+    retry_after: int | None = None
+
+
+_BUSY = "Another operation on this or dependent resource is in progress."
+
+CATALOGUE: Final[dict[str, Failure]] = {
+    "TooManyRequests": Failure(
+        source="learn: azure-resource-manager/management/request-limits-and-throttling; Azure/apiops issue 612; "
+        "Kubernetes: apimachinery v0.34.1 pkg/api/errors, NewGenericServerResponse",
+        answer="provider",
+        status=429,
+        code="SubscriptionRequestsThrottled",
+        azure="Number of 'write' requests for subscription actor exceeded. Please try again after '17' seconds after "
+        "additional tokens are available. Refer to https://aka.ms/arm-throttling for additional information.",
+        kubernetes="the server has received too many requests and has asked us to try again later",
+        retry_after=17,
+    ),
+    "LongThrottling": Failure(
+        source="as TooManyRequests, with a Retry-After that azcore v1.17.0 (policy_retry.go) finds too long",
+        answer="program",
+        status=429,
+        code="SubscriptionRequestsThrottled",
+        azure="Number of 'write' requests for subscription actor exceeded. Please try again after '300' seconds after "
+        "additional tokens are available. Refer to https://aka.ms/arm-throttling for additional information.",
+        retry_after=300,
+    ),
+    "RetryableError": Failure(
+        source="pulumi/pulumi-azure-native issues 1450, 3720",
+        answer="provider",
+        status=429,
+        code="RetryableError",
+        azure="A retryable error occurred.",
+        retry_after=14,
+    ),
+    "ServerTimeout": Failure(
+        source="microsoft/MLOS PR 950; Kubernetes: apimachinery v0.34.1 pkg/api/errors, NewGenericServerResponse",
+        answer="provider",
+        status=503,
+        code="ServerTimeout",
+        azure="The request timed out. Diagnostic information: timestamp '…', subscription id '…', tracking id '…', "
+        "request correlation id '…'.",
+        kubernetes="the server is currently unable to handle the request",
+    ),
+    "GatewayTimeout": Failure(
+        source="pulumi/pulumi-azure-native issue 3200",
+        answer="provider",
+        status=504,
+        code="GatewayTimeout",
+        azure="The gateway did not receive a response from '…' within the specified time period.",
+    ),
+    "ConnectionReset": Failure(
+        source="Go, net.OpError, as the providers' clients print it",
+        answer="provider",
+        azure='"https://management.azure.com/…": read tcp 10.0.0.4:50210->4.150.240.10:443: '
+        "read: connection reset by peer",
+        kubernetes='"https://…:443/…": read tcp 10.0.0.4:50212->20.72.0.9:443: read: connection reset by peer',
+    ),
+    "AnotherOperationInProgress": Failure(
+        source="pulumi/pulumi-azure-native issues 699, 903, PR 3653",
+        answer="provider",
+        status=409,
+        code="AnotherOperationInProgress",
+        azure=f"{_BUSY} To retrieve status of the operation use uri: https://management.azure.com/…/operations/….",
+    ),
+    "ClusterBusy": Failure(
+        source="Azure/azure-workload-identity issue 417; aka.ms/aks-pending-operation",
+        answer="program",
+        status=409,
+        code="OperationNotAllowed",
+        azure="Operation is not allowed: Another operation (Updating) is in progress, please wait for it to finish "
+        "before starting a new operation. See https://aka.ms/aks-pending-operation for more details",
+    ),
+    "ReferencedResourceNotProvisioned": Failure(
+        source="pulumi/pulumi-azure-native issue 4340, hashicorp/terraform-provider-azurerm issues 2605, 24150",
+        answer="program",
+        status=400,
+        code="ReferencedResourceNotProvisioned",
+        azure="Cannot proceed with operation because resource …/virtualNetworks/… used by resource "
+        "…/virtualNetworkPeerings/… is not in Succeeded state. Resource is in Updating state and the last "
+        "operation that updated/is updating the resource is PutSubnetOperation.",
+    ),
+    "LinkedAuthorizationFailed": Failure(
+        source="hashicorp/terraform-provider-azurerm issues 3067, 24064; learn: role-based-access-control/"
+        "troubleshooting",
+        answer="program",
+        status=403,
+        code="LinkedAuthorizationFailed",
+        azure="The client '…' with object id '…' has permission to perform action "
+        "'Microsoft.Compute/virtualMachineScaleSets/write' on scope '…/virtualMachineScaleSets/…'; however, it does "
+        "not have permission to perform action 'Microsoft.Network/virtualNetworks/subnets/join/action' on the linked "
+        "scope(s) '…/subnets/…' or the linked scope(s) are invalid.",
+    ),
+    "Forbidden": Failure(
+        source="learn: kubernetes-fleet/access-fleet-hub-cluster-kubernetes-api; learn: aks/manage-azure-rbac",
+        answer="program",
+        status=403,
+        kubernetes='{kind} is forbidden: User "…" cannot {verb} resource "{kind}" in API group "…": '
+        "User does not have access to the resource in Azure. Update role assignment to allow access.",
+    ),
+    "PrincipalNotFound": Failure(
+        source="pulumi/pulumi-azure issue 142, MicrosoftDocs/azure-docs issue 103085; learn: role-based-access-control/"
+        "troubleshooting",
+        answer="program",
+        status=400,
+        code="PrincipalNotFound",
+        azure="Principal … does not exist in the directory …. Check that you have the correct principal ID. If you are "
+        "creating this principal and then immediately assigning a role, this error might be related to a replication "
+        "delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, "
+        "User, or Group.  See https://aka.ms/docs-principaltype",
+    ),
+    "QuotaExceeded": Failure(
+        source="mspnp/aks-baseline issue 377, Azure/AKS issue 5808; learn: quotas/regional-quota-requests",
+        answer="nobody",
+        status=400,
+        code="QuotaExceeded",
+        azure="Provisioning of resource(s) for container service … in resource group … failed. Message: Operation "
+        "could not be completed as it results in exceeding approved Total Regional Cores quota. Additional details - "
+        "Deployment Model: Resource Manager, Location: …, Current Limit: 10, Current Usage: 8, Additional Required: 6, "
+        "(Minimum) New Limit Required: 14.",
+    ),
+    "SkuNotAvailable": Failure(
+        source="learn: azure-resource-manager/troubleshooting/error-sku-not-available; Azure/azure-cli issue 16961",
+        answer="nobody",
+        status=400,
+        code="SkuNotAvailable",
+        azure="The requested size for resource '…' is currently not available in location '…' zones '' for "
+        "subscription '…'. Please try another size or deploy to a different location or zones. "
+        "See https://aka.ms/azureskunotavailable for details.",
+    ),
+    "SizeNotAllowed": Failure(
+        source="dotnet/core issue 7603",
+        answer="nobody",
+        status=400,
+        code="BadRequest",
+        azure="The VM size of AgentPoolProfile:system is not allowed in your subscription in location '…'. "
+        "For more details, please visit https://aka.ms/aks/quotas-skus-regions",
+    ),
+}
+
+OUTAGES: Final[dict[str, str]] = {
+    "agents": "Azure/fleet v0.18.9, pkg/controllers/membercluster/v1beta1: Joined needs a report of every agent",
+    "pods": "Azure/fleet v0.18.9, pkg/controllers/workapplier/availability_tracker.go: a Deployment's ready replicas",
+    "load_balancers": "fleet-networking v0.3.25, multiclusterservice controller: Valid comes without an address",
+}
+"""What can stop on a cluster (`World.stopped`), with the source of what follows from it."""
+
+
+def _known_failure(name: str) -> str:
+    if name not in CATALOGUE:
+        raise ValueError(f"unknown; known are {', '.join(CATALOGUE)}")
+    return name
+
+
+def _known_outage(name: str) -> str:
+    if name not in OUTAGES:
+        raise ValueError(f"unknown; known are {', '.join(OUTAGES)}")
+    return name
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Fault(_Entry):
+    """A failure that strikes operations: always, or as often as `times`, `lasts` and `probability` allow.
+
+    Attributes:
+        fault: the failure's name in the catalogue.
+        verb: which operations; None for all.
+        type: pattern (`*`) of the resources' type tokens, or of the functions'.
+        name: pattern of the resources' logical names; functions have none.
+        times: how many requests of each operation.
+        lasts: for how many seconds after it struck first.
+        probability: of each request.
+        halfway: whether Azure accepts the operation and fails to carry it out, which leaves the resource Failed.
+    """
+
+    fault: Annotated[str, AfterValidator(_known_failure)]
+    verb: Verb | None = None
+    type: str = "*"
+    name: str = "*"
+    times: Annotated[int, Field(ge=1)] | None = None
+    lasts: Annotated[float, Field(gt=0)] | None = None
+    probability: Annotated[float, Field(gt=0, le=1)] = 1.0
+    halfway: bool = False
+
+    @property
+    def failure(self) -> Failure:
+        """The entry of the catalogue."""
+        return CATALOGUE[self.fault]
+
+    def concerns(self, verb: str, call: Call) -> bool:
+        """Say whether an operation is one of those that this strikes."""
+        return (
+            bool(_text(self.failure, verb, call))
+            and self.verb in (None, verb)
+            and fnmatchcase(call.token, self.type)
+            and fnmatchcase(call.name, self.name)
+        )
+
+
+class Outage(_Entry):
+    """Something that does not run on a cluster.
+
+    Attributes:
+        outage: its name in `OUTAGES`.
+        cluster: pattern (`*`) of the clusters' names in Azure.
+    """
+
+    outage: Annotated[str, AfterValidator(_known_outage)]
+    cluster: str = "*"
+
+
+class Profile(_Entry):
+    """What goes wrong in a run; of several faults that concern an operation the first strikes."""
+
+    faults: tuple[Fault, ...] = ()
+    outages: tuple[Outage, ...] = ()
+
+
+class ProfileError(Exception):
+    """A profile cannot be used; the message says why, for people."""
+
+
+def load(path: Path) -> Profile:
+    """Read a profile.
+
+    Raises:
+        ProfileError: the file cannot be read, or says what no profile can say.
+    """
+    try:
+        return Profile.model_validate(yaml.safe_load(path.read_text()) or {})
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ProfileError(f"{path}: {error}") from error
+    except ValidationError as error:
+        lines = (f"{path}: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise ProfileError("\n".join(lines)) from error
+
+
+class Faults:
+    """A profile in force.
+
+    Attributes:
+        refused: how often each operation was refused, by verb and logical name (of a function: its token).
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        seed: int = 0,
+        tell: Callable[[str], object] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare a profile.
+
+        Args:
+            profile: what goes wrong.
+            seed: decides what `probability` leaves to chance, whatever order operations come in.
+            tell: told what struck, in words.
+            clock: seconds, for `lasts`.
+        """
+        self.refused: Counter[tuple[str, str]] = Counter()
+        self._profile = profile
+        self._seed = seed
+        self._tell = tell
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._requests: Counter[tuple[int, str, str]] = Counter()
+        self._first: dict[int, float] = {}
+
+    @contextmanager
+    def in_force(self, cloud: Cloud) -> Generator[None]:
+        """Let the profile happen in a cloud, besides others in force; nothing of it is kept with the cloud."""
+        failure, stopped = cloud.azure.failure, cloud.world.stopped
+
+        def observe(operation: Operation) -> None:
+            self._observe(cloud, operation)
+
+        cloud.observers.append(observe)
+        cloud.azure.failure = lambda verb, call: self._fail_halfway(verb, call) or failure(verb, call)
+        cloud.world.stopped = lambda what, cluster: self._stopped(what, cluster) or stopped(what, cluster)
+        try:
+            yield
+        finally:
+            cloud.observers.remove(observe)
+            cloud.azure.failure, cloud.world.stopped = failure, stopped
+            cloud.pass_time(0)  # what had stopped looks about again
+
+    def _observe(self, cloud: Cloud, operation: Operation) -> None:
+        """Send the operation's request as the provider does, again and again as far as it would; then refuse."""
+        verb, call, failed = operation.verb, operation.call, 0
+        while fault := self._strike(verb, call, halfway=False):
+            failed += 1
+            pause = _provider_pause(fault.failure, verb, call, failed)
+            if pause is None:
+                self._refuse(verb, call, fault, failed)
+                raise RefusedError(_text(fault.failure, verb, call))
+            cloud.pass_time(pause)
+        if failed:
+            self._tell(f"fault: {verb} {_what(call)}: the provider came through with try {failed + 1}")
+
+    def _fail_halfway(self, verb: Literal["create", "update"], call: Call) -> str | None:
+        fault = self._strike(verb, call, halfway=True)
+        if fault is None:
+            return None
+        self._refuse(verb, call, fault, 1)
+        # The error is in the answer to a poll, which as such is in order (azure-native, client_azcore.go).
+        return str(refusal(200, fault.failure.code, fault.failure.azure))
+
+    def _refuse(self, verb: str, call: Call, fault: Fault, failed: int) -> None:
+        self.refused[verb, _what(call)] += 1
+        often = f", {failed} times in a row" if failed > 1 else ""
+        how = " after Azure had accepted it" if fault.halfway else ""
+        self._tell(f"fault: {verb} {_what(call)}: {fault.fault}{often}{how}")
+
+    def _strike(self, verb: str, call: Call, *, halfway: bool) -> Fault | None:
+        """Return the fault that strikes the next request of an operation, if one does."""
+        with self._lock:
+            for index, fault in enumerate(self._profile.faults):
+                if fault.halfway != halfway or not fault.concerns(verb, call):
+                    continue
+                key = (index, verb, _what(call))
+                first = self._first.setdefault(index, self._clock())
+                # Each request has a chance of its own that no other operation shifts.
+                chance = random.Random(f"{self._seed} {key} {self._requests[key]}").random()  # noqa: S311 - a dice
+                over = (fault.times is not None and self._requests[key] >= fault.times) or (
+                    fault.lasts is not None and self._clock() - first >= fault.lasts
+                )
+                self._requests[key] += 1
+                if not over and chance < fault.probability:
+                    return fault
+        return None
+
+    def _stopped(self, what: str, cluster: Cluster) -> bool:
+        name = last_segment(cluster.id)
+        return any(each.outage == what and fnmatchcase(name, each.cluster) for each in self._profile.outages)
+
+
+def _what(call: Call) -> str:
+    return call.name or call.token
+
+
+# How azure-native's client tries again: 3 times, after 20, 60 and 120 s or as Retry-After says, up to 120 s; on these
+# statuses, on broken connections, and on one conflict (azure-native, provider/pkg/azure/client_azcore.go;
+# azcore v1.17.0, runtime/policy_retry.go).
+_AZURE_PAUSES: Final = (20, 60, 120)
+_AZURE_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504, None})
+_AZURE_CONFLICT: Final = "AnotherOperationInProgress"
+# How a Kubernetes client does: 10 times where the server says Retry-After, and on broken connections when it reads
+# (client-go v0.34.1, rest/with_retry.go and request.go).
+_KUBERNETES_TRIES: Final = 10
+
+
+def _provider_pause(failure: Failure, verb: str, call: Call, failed: int) -> int | None:
+    """Return the seconds after which the provider tries again; None when it hands the failure to the engine."""
+    if _package(call) == "kubernetes":
+        tries = failure.retry_after is not None or (failure.status is None and verb == "read")
+        return (failure.retry_after or 1) if tries and failed <= _KUBERNETES_TRIES else None
+    repeated = failure.status in _AZURE_STATUSES or failure.code == _AZURE_CONFLICT
+    if not repeated or failed > len(_AZURE_PAUSES) or (failure.retry_after or 0) > _AZURE_PAUSES[-1]:
+        return None
+    return failure.retry_after or _AZURE_PAUSES[failed - 1]
+
+
+def _text(failure: Failure, verb: str, call: Call) -> str:
+    """Return what the provider prints; nothing where it never meets the failure."""
+    match _package(call):
+        case "azure-native" if failure.azure:
+            if failure.status is None:
+                return f"{_METHODS[verb]} {failure.azure}"
+            return str(refusal(failure.status, failure.code, failure.azure))
+        case "kubernetes" if failure.kubernetes:
+            kind = call.token.rsplit(":", 1)[-1]
+            text = failure.kubernetes.format(verb=_KUBERNETES_VERBS.get(verb, verb), kind=f"{kind.lower()}s")
+            return _KUBERNETES_PREFIXES.get(verb, "").format(name=call.name) + text
+        case _:
+            return ""
+
+
+_METHODS: Final = {"create": "Put", "read": "Get", "update": "Put", "delete": "Delete", "invoke": "Post"}
+_KUBERNETES_VERBS: Final = {"read": "get", "update": "patch"}
+# pulumi/pulumi-kubernetes 4.32, provider/pkg/provider/provider.go
+_KUBERNETES_PREFIXES: Final = {
+    "create": 'resource "{name}" was not successfully created by the Kubernetes API server: ',
+    "update": 'update of resource "{name}" failed: ',
+}
+
+
+def _package(call: Call) -> str:
+    return call.token.split(":")[0]

@@ -1,0 +1,122 @@
+"""The policy pack: silent about the program as it is, loud about each rule that somebody breaks."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from pulumi import automation as auto
+
+from rehearsal.stack import rehearsing
+from tests.engine.stack import copy_program
+from tests.program import ROOT
+
+PACK = ROOT / "policies"
+
+VIOLATIONS = """
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_azure_native import containerservice as aks, network, resources
+
+group = resources.ResourceGroup("group", location="eastus2", resource_group_name="rg", tags={"environment": "test"})
+for name in ("one", "two"):
+    network.VirtualNetwork(
+        name, resource_group_name=group.name, address_space=network.AddressSpaceArgs(address_prefixes=["10.1.0.0/16"])
+    )
+aks.ManagedCluster(
+    "cluster",
+    resource_group_name=group.name,
+    identity=aks.ManagedClusterIdentityArgs(type="SystemAssigned"),
+    agent_pool_profiles=[aks.ManagedClusterAgentPoolProfileArgs(name="system", mode="System")],
+    network_profile={
+        "network_plugin": "azure",
+        "network_plugin_mode": "overlay",
+        "service_cidr": "10.1.0.0/24",
+        "dns_service_ip": "10.1.0.10",
+    },
+)
+aks.Fleet("fleet", resource_group_name=group.name, hub_profile=aks.FleetHubProfileArgs())
+
+hub = pulumi.ComponentResource("fleet-l4-lb:index:FleetHub", "hub")
+kubeconfig = '{"clusters": [{"name": "c", "cluster": {"server": "https://c"}}], "users": [{"name": "u", "user": {}}]}'
+on_hub = pulumi.ResourceOptions(
+    provider=k8s.Provider("hub-kubernetes", kubeconfig=kubeconfig, opts=pulumi.ResourceOptions(parent=hub))
+)
+k8s.core.v1.ConfigMap("awaited", data={"id_rsa": "-----BEGIN RSA PRIVATE KEY-----"}, opts=on_hub)
+k8s.apps.v1.Deployment(
+    "app",
+    metadata={"annotations": {"pulumi.com/skipAwait": "true"}},
+    spec={
+        "selector": {"matchLabels": {"app": "a"}},
+        "template": {
+            "metadata": {"labels": {"app": "a"}},
+            "spec": {"containers": [{"name": "c", "image": "i", "env": [{"name": "DB_PASSWORD", "value": "p"}]}]},
+        },
+    },
+    opts=on_hub,
+)
+"""
+EVERYTHING = {
+    "entra-id-only": "mandatory",
+    "private-hub": "mandatory",
+    "tags-present": {"names": ["environment"]},
+}
+
+
+@pytest.fixture(autouse=True)
+def _launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [ROOT / "rehearsal" / "plugins", Path(sys.executable).parent, os.environ["PATH"]]
+    monkeypatch.setenv("PATH", os.pathsep.join(map(str, folders)))
+
+
+@pytest.mark.parametrize(("stack", "config"), [("dev", None), ("prod", PACK / "prod.json")])
+def test_program_keeps_every_rule(stack: str, config: Path | None, tmp_path: Path) -> None:
+    said: list[str] = []
+    with rehearsing(stack, copy_program(tmp_path / "program")) as rehearsal:
+        for operation in (rehearsal.stack.preview, rehearsal.stack.up):
+            operation(
+                policy_packs=[str(PACK)],
+                policy_pack_configs=[str(config)] if config else None,
+                on_output=said.append,
+                on_error=said.append,
+            )
+    text = "\n".join(said)
+    assert text.count("fleet-l4-lb@v1.0.0") == 2
+    assert "[mandatory]" not in text
+    assert "remediate" not in text
+    assert "can't run policy" not in text
+
+
+def test_every_broken_rule_is_told(tmp_path: Path) -> None:
+    root = copy_program(tmp_path / "program")
+    (root / "__main__.py").unlink()
+    (root / "__main__.py").write_text(VIOLATIONS)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(EVERYTHING))
+    said: list[str] = []
+    with rehearsing("dev", root) as rehearsal, pytest.raises(auto.CommandError):
+        rehearsal.stack.preview(
+            policy_packs=[str(PACK)], policy_pack_configs=[str(config)], on_output=said.append, on_error=said.append
+        )
+    text = "\n".join(said)
+    told = re.findall(r"\[mandatory\] +(\S+) +\(\S+: (\S+)\)\n.*\n +(.*)", text)
+    assert sorted(told) == [
+        ("entra-id-only", "cluster", "aadProfile.enableAzureRBAC must be true"),
+        ("entra-id-only", "cluster", "disableLocalAccounts must be true"),
+        ("flat-network", "cluster", "networkProfile.networkPluginMode makes an overlay; remove it"),
+        ("flat-network", "cluster", "node pool system must name its subnet, vnetSubnetID"),
+        ("hub-not-awaited", "awaited", 'the annotation pulumi.com/skipAwait must be "true" on the hub'),
+        ("networks-apart", "one", "10.1.0.0/24 of cluster overlaps 10.1.0.0/16 of one"),
+        ("networks-apart", "two", "10.1.0.0/16 of one overlaps 10.1.0.0/16 of two"),
+        ("networks-apart", "two", "10.1.0.0/24 of cluster overlaps 10.1.0.0/16 of two"),
+        ("no-plain-credentials", "app", "DB_PASSWORD of container c is in clear; use valueFrom.secretKeyRef"),
+        ("no-plain-credentials", "awaited", "data.id_rsa is a private key; put it into a Secret"),
+        (
+            *("private-hub", "fleet"),
+            "hubProfile.apiServerAccessProfile.enablePrivateCluster must be true; it is fixed at creation",
+        ),
+        *(("tags-present", name, "missing tags: environment") for name in ("cluster", "fleet", "one", "two")),
+    ]
+    assert re.search(r"\[remediate\] +no-plain-credentials +\(1 resource\)", text), "the kubeconfig in clear"

@@ -1,0 +1,161 @@
+"""Whatever is asked of a stack, in whatever order: `up` brings the cloud to what the settings say, and no more."""
+
+import os
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from pulumi.automation import CommandError
+
+from components import retries
+from rehearsal.stack import rehearsing
+from tests.engine.stack import Stack, copy_program
+
+LOCATIONS = {"east": "eastus2", "west": "westus2", "north": "northcentralus", "south": "southcentralus"}
+PASSING = ["LinkedAuthorizationFailed", "AnotherOperationInProgress", "ReferencedResourceNotProvisioned"]
+REPLACEABLE = {"app-entry-point"}  # by moving; everything else is updated, created or deleted
+
+
+def region(name: str) -> dict[str, Any]:
+    """Return a region's settings."""
+    number = list(LOCATIONS).index(name) + 1
+    return {
+        "name": name,
+        "location": LOCATIONS[name],
+        "addressSpace": f"10.{number}.0.0/16",
+        "nodeSubnet": f"10.{number}.0.0/22",
+        "nodePool": {"vmSize": "Standard_DS2_v2", "count": 2},
+    }
+
+
+class Life(RuleBasedStateMachine):
+    """A stack's life: changes of its settings, each followed by an `up`, some of them disturbed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.resources = ExitStack()
+        self.regions = {name: region(name) for name in ("east", "west")}
+        self.app: dict[str, Any] = {"entryRegion": "east", "replicas": 1}
+
+    @initialize()
+    def deploy(self) -> None:
+        """Bring the stack up for the first time."""
+        folder = Path(self.resources.enter_context(tempfile.TemporaryDirectory()))
+        root = copy_program(folder / "program")
+        self.stack = Stack(root, self.resources.enter_context(rehearsing("dev", root)))
+        self.up({"create"})
+
+    def teardown(self) -> None:
+        """Tear the stack down: nothing is left."""
+        if hasattr(self, "stack"):
+            self.stack.destroy()
+            assert self.stack.cloud.is_empty()
+        self.resources.close()
+
+    def up(self, steps: set[str]) -> None:
+        """Apply the settings, and see that nothing but steps of these kinds was needed."""
+        self.stack.configure(regions=list(self.regions.values()), app=self.app)
+        done = self.stack.up()
+        self.stack.cloud.pass_time(600)
+        replaced = {name for name, step in done.changes.items() if step == "replace"}
+        assert replaced <= (REPLACEABLE if "replace" in steps else set())
+        assert set(done.changes.values()) - {"replace"} <= steps
+
+    @rule(data=st.data())
+    @precondition(lambda self: len(self.regions) < len(LOCATIONS))
+    def add_region(self, data: st.DataObject) -> None:
+        """Add a region, at any place of the list."""
+        name = data.draw(st.sampled_from([name for name in LOCATIONS if name not in self.regions]))
+        items = list(self.regions.items())
+        items.insert(data.draw(st.integers(0, len(items))), (name, region(name)))
+        self.regions = dict(items)
+        self.up({"create", "update"})
+
+    @rule(data=st.data())
+    @precondition(lambda self: len(self.regions) > 1)
+    def remove_region(self, data: st.DataObject) -> None:
+        """Remove a region that is not the entry."""
+        del self.regions[data.draw(st.sampled_from([name for name in self.regions if name != self.app["entryRegion"]]))]
+        self.up({"update", "delete"})
+
+    @rule(data=st.data(), count=st.integers(1, 5))
+    def resize(self, data: st.DataObject, count: int) -> None:
+        """Change a region's number of nodes."""
+        self.regions[data.draw(st.sampled_from(list(self.regions)))]["nodePool"]["count"] = count
+        self.up({"update"})
+
+    @rule(data=st.data())
+    def move_entry(self, data: st.DataObject) -> None:
+        """Move the entry point, possibly to where it is."""
+        self.app["entryRegion"] = data.draw(st.sampled_from(list(self.regions)))
+        self.up({"replace"})
+
+    @rule(replicas=st.integers(1, 3))
+    def scale_app(self, replicas: int) -> None:
+        """Change the app."""
+        self.app["replicas"] = replicas
+        self.up({"update"})
+
+    @rule(replicas=st.integers(4, 6), code=st.sampled_from(PASSING))
+    def scale_app_while_refused_for_a_while(self, replicas: int, code: str) -> None:
+        """Change the app while Azure refuses what is asked, for a reason that passes or not."""
+        self.app["replicas"] = replicas
+        self.stack.refuse("update", "app-deployment-store-front", f'Status=409 Code="{code}"')
+        self.stack.configure(app=self.app)
+        try:
+            self.stack.up()
+        except CommandError:
+            self.up({"update"})
+
+    @invariant()
+    def has_converged(self) -> None:
+        """Nothing is left to do, and the cloud is what the settings say."""
+        if not hasattr(self, "stack"):
+            return
+        assert self.stack.preview().changes == {}
+        assert [line for line in self.stack.cloud.summary() if not line[1]] == []
+        clusters = self.stack.outputs()["clusterIds"].value
+        assert set(clusters) == set(self.regions)
+        assert self.stack.outputs()["entryRegion"].value == self.app["entryRegion"]
+        assert len(self.stack.cloud.world.members(self.stack.cloud.world.hubs()[0])) == len(self.regions)
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The program runs in this process; what is tested is that it tries again, not that it waits.
+    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 0.01)
+
+
+def _live(examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        Life,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_any_sequence_of_changes_converges() -> None:
+    _live(examples=1, steps=3)
+
+
+@pytest.mark.slow
+def test_many_sequences_of_changes_converge() -> None:
+    _live(examples=int(os.environ.get("EXAMPLES", "20")), steps=10)

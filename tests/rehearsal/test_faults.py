@@ -1,0 +1,287 @@
+"""What goes wrong on demand: which failures there are, whom they strike, and what the providers make of them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.retries import ANYWHERE, IDENTITY_NOT_IN_DIRECTORY, NETWORK_BUSY, ROLE_NOT_IN_EFFECT, TERMINAL
+from rehearsal import faults
+from rehearsal.cloud import Cloud, Operation
+from rehearsal.faults import CATALOGUE, OUTAGES, Fault, Faults, Outage, Profile, ProfileError, Verb, load
+from rehearsal.kubernetes.world import Cluster
+from rehearsal.model import Call, NotReadyError, RefusedError
+from tests.program import ROOT, Program
+from tests.rehearsal.kubernetes_objects import (
+    HUB,
+    add_member,
+    addresses,
+    deployment,
+    get,
+    new_object,
+    service,
+    state,
+)
+
+GROUP = "azure-native:resources:ResourceGroup"
+CLUSTER = "azure-native:containerservice:ManagedCluster"
+NAMESPACE = "kubernetes:core/v1:Namespace"
+WAITS = (*ANYWHERE, *IDENTITY_NOT_IN_DIRECTORY, *NETWORK_BUSY, *ROLE_NOT_IN_EFFECT)
+PROFILES = sorted((Path(faults.__file__).parent / "profiles").glob("*.yaml"))
+
+
+def text_of(name: str) -> str:
+    """Return what the program reads when a failure of the catalogue gets through to it."""
+    failure = CATALOGUE[name]
+    cloud = Cloud()
+    with Faults(Profile(faults=(Fault(fault=name),))).in_force(cloud), pytest.raises(RefusedError) as refused:
+        request(cloud, token=GROUP if failure.azure else NAMESPACE)
+    return str(refused.value)
+
+
+def request(cloud: Cloud, verb: Verb = "create", token: str = GROUP, name: str = "east-group") -> float:
+    """Ask the cloud for something; return the simulated seconds until it was taken."""
+    before = cloud.world.now
+    with cloud.operation(Operation(verb, Call(token, name))):
+        return cloud.world.now - before
+
+
+def outcomes(profile: Profile, names: list[str], seed: int = 0) -> dict[str, bool]:
+    """Ask for one object of each name; return whether it was refused."""
+    cloud, refused = Cloud(), dict[str, bool]()
+    with Faults(profile, seed=seed).in_force(cloud):
+        for name in names:
+            try:
+                request(cloud, token=NAMESPACE, name=name)
+                refused[name] = False
+            except RefusedError:
+                refused[name] = True
+    return refused
+
+
+# The catalogue.
+
+
+@pytest.mark.parametrize("name", [name for name, failure in CATALOGUE.items() if failure.answer != "nobody"])
+def test_program_waits_for_what_a_provider_cannot_get_through(name: str) -> None:
+    text = text_of(name)
+    assert [each for each in WAITS if each.sign in text]
+
+
+@pytest.mark.parametrize("name", [name for name, failure in CATALOGUE.items() if failure.answer == "nobody"])
+def test_program_knows_a_remedy_for_what_stays(name: str) -> None:
+    text = text_of(name)
+    assert [each for each in TERMINAL if each.sign in text]
+    assert not [each for each in WAITS if each.sign in text]
+
+
+# The providers.
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [
+        ("ServerTimeout", 20 + 60 + 120),
+        ("GatewayTimeout", 20 + 60 + 120),
+        ("ConnectionReset", 20 + 60 + 120),
+        ("AnotherOperationInProgress", 20 + 60 + 120),
+        ("TooManyRequests", 3 * 17),
+        ("RetryableError", 3 * 14),
+    ],
+)
+def test_azure_native_tries_four_times(name: str, seconds: float) -> None:
+    cloud = Cloud()
+    with Faults(Profile(faults=(Fault(fault=name, times=3),))).in_force(cloud):
+        assert request(cloud) == seconds
+    with Faults(Profile(faults=(Fault(fault=name, times=4),))).in_force(cloud):
+        with pytest.raises(RefusedError):
+            request(cloud)
+        assert request(cloud) == 0
+
+
+@pytest.mark.parametrize("name", ["LongThrottling", "ClusterBusy", "ReferencedResourceNotProvisioned", "QuotaExceeded"])
+def test_azure_native_hands_on_what_it_does_not_repeat(name: str) -> None:
+    cloud = Cloud()
+    with Faults(Profile(faults=(Fault(fault=name, times=1),))).in_force(cloud):
+        with pytest.raises(RefusedError):
+            request(cloud)
+        assert request(cloud) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "verb", "repeated"),
+    [
+        ("TooManyRequests", "create", 10),
+        ("ConnectionReset", "read", 10),
+        ("ConnectionReset", "create", 0),
+        ("ServerTimeout", "read", 0),
+        ("Forbidden", "create", 0),
+    ],
+)
+def test_kubernetes_client_repeats_where_it_may(name: str, verb: Verb, repeated: int) -> None:
+    cloud = Cloud()
+    with Faults(Profile(faults=(Fault(fault=name, times=repeated + 1),))).in_force(cloud):
+        with pytest.raises(RefusedError):
+            request(cloud, verb, NAMESPACE)
+        request(cloud, verb, NAMESPACE)
+
+
+# Whom a fault strikes.
+
+
+def test_fault_strikes_each_operation_as_often_as_it_says() -> None:
+    profile = Profile(faults=(Fault(fault="Forbidden", name="app-*", times=1),))
+    names = ["app-one", "app-one", "app-two", "other"]
+    cloud, refused = Cloud(), list[bool]()
+    with Faults(profile).in_force(cloud):
+        for name in names:
+            try:
+                request(cloud, token=NAMESPACE, name=name)
+                refused.append(False)
+            except RefusedError:
+                refused.append(True)
+    assert refused == [True, False, True, False]
+
+
+def test_fault_lasts_from_its_first_strike() -> None:
+    now = 100.0
+    cloud = Cloud()
+    with Faults(Profile(faults=(Fault(fault="Forbidden", lasts=10),)), clock=lambda: now).in_force(cloud):
+        for moment in (100.0, 109.0):
+            now = moment
+            with pytest.raises(RefusedError):
+                request(cloud, token=NAMESPACE)
+        now = 110.0
+        request(cloud, token=NAMESPACE)
+
+
+def test_chance_is_the_seeds_whatever_the_order() -> None:
+    profile = Profile(faults=(Fault(fault="Forbidden", probability=0.5),))
+    names = [f"object-{number}" for number in range(40)]
+    first = outcomes(profile, names)
+    assert 5 < sum(first.values()) < 35
+    assert outcomes(profile, names[::-1]) == first
+    assert outcomes(profile, names, seed=1) != first
+
+
+def test_failures_strike_where_they_exist() -> None:
+    everything = Profile(faults=tuple(Fault(fault=name) for name in ("QuotaExceeded", "Forbidden")))
+    cloud = Cloud()
+    with Faults(everything).in_force(cloud):
+        request(cloud, token="random:index:RandomUuid", name="id")
+        with pytest.raises(RefusedError, match="QuotaExceeded"):
+            request(cloud, token=CLUSTER)
+        with pytest.raises(RefusedError, match="is forbidden"):
+            request(cloud, token=NAMESPACE)
+
+
+def test_previews_are_not_struck() -> None:
+    cloud = Cloud()
+    preview = Operation("create", Call(GROUP, "east-group", preview=True))
+    with Faults(Profile(faults=(Fault(fault="QuotaExceeded"),))).in_force(cloud), cloud.operation(preview):
+        pass
+
+
+# What an operation leaves behind that fails halfway.
+
+
+def test_resource_stays_failed_until_it_is_written_again() -> None:
+    cloud = Cloud()
+    call, inputs = Call(GROUP, "east-group"), {"resourceGroupName": "rg", "location": "eastus2"}
+    profile = Profile(faults=(Fault(fault="ServerTimeout", halfway=True),))
+    with (
+        Faults(profile).in_force(cloud),
+        pytest.raises(NotReadyError, match='Status=200 Code="ServerTimeout"') as failed,
+    ):
+        cloud.azure.create(call, inputs)
+    found = cloud.azure.read(call, failed.value.resource_id, inputs, {})
+    assert found is not None
+    assert found[1]["provisioningState"] == "Failed"
+    with pytest.raises(RefusedError, match="cannot create already existing resource"):
+        cloud.azure.create(call, inputs)
+    cloud.azure.update(call, failed.value.resource_id, found[1], inputs)
+    mended = cloud.azure.read(call, failed.value.resource_id, inputs, {})
+    assert mended is not None
+    assert "Failed" not in str(mended[1])
+
+
+# Outages.
+
+
+def running(hub: Cluster, cluster: Cluster, name: str) -> set[str]:
+    """Return what runs on a member, by the names of the outages that would stop it."""
+    member = hub.get("cluster.kubernetes-fleet.io/v1", "MemberCluster", name)
+    web, front = get(cluster, deployment()), get(cluster, service(type="LoadBalancer"))
+    signs = {
+        "agents": state(member, "Joined"),
+        "pods": (state(web, "Available") or ("",))[0] == "True",
+        "load_balancers": addresses(front),
+    }
+    return {outage for outage, sign in signs.items() if sign}
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_outage_stops_one_thing_on_one_cluster_until_it_ends(outage: str) -> None:
+    cloud = Cloud()
+    world = cloud.world
+    hub = world.add_hub(HUB, "https://hub")
+    with Faults(Profile(outages=(Outage(outage=outage, cluster="west"),))).in_force(cloud):
+        east, west = add_member(world, "east", "eastus2", 1), add_member(world, "west", "westus2", 2)
+        for cluster in (east, west):
+            for item in (new_object("v1", "Namespace", "shop"), deployment(), service(type="LoadBalancer")):
+                cluster.create(item)
+        world.settle()
+        assert running(hub, east, "east") == set(OUTAGES)
+        assert running(hub, west, "west") == set(OUTAGES) - {outage}
+    world.settle()
+    assert running(hub, west, "west") == set(OUTAGES)
+
+
+# Profiles.
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
+def test_ready_made_profile_strikes_what_the_dev_stack_has(path: Path, dev: Program) -> None:
+    profile = load(path)
+    for fault in profile.faults:
+        verb = fault.verb or "create"
+        assert any(fault.concerns(verb, Call(each.type, each.name)) for each in dev.resources.values()), fault
+    clusters = [each.inputs["resourceName"] for each in dev.of_type(CLUSTER).values()]
+    for outage in profile.outages:
+        assert outage.cluster in {"*", *clusters}
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ({"faults": [{"fault": "Quota"}]}, r"faults\.0\.fault: .*unknown; known are TooManyRequests, "),
+        ({"faults": [{"fault": "Forbidden", "tims": 2}]}, r"faults\.0\.tims: Extra inputs"),
+        ({"faults": [{"fault": "Forbidden", "times": 0}]}, r"faults\.0\.times: "),
+        ({"faults": [{"fault": "Forbidden", "probability": 2}]}, r"faults\.0\.probability: "),
+        ({"outages": [{"outage": "moon"}]}, r"outages\.0\.outage: .*unknown; known are agents, "),
+        (["Forbidden"], "valid dictionary"),
+    ],
+)
+def test_profile_says_where_it_is_wrong(tmp_path: Path, content: Any, complaint: str) -> None:  # noqa: ANN401 - YAML
+    path = tmp_path / "profile.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ProfileError, match=complaint) as refused:
+        load(path)
+    assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f"`{name}`" for name in (*CATALOGUE, *OUTAGES, *(path.name for path in PROFILES))),
+        *(e.remedy for e in TERMINAL),
+    ],
+)
+def test_documentation_has_every_failure_profile_and_remedy(text: str) -> None:
+    assert text in (ROOT / "docs" / "faults.md").read_text()
+
+
+def test_profile_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match=r"none\.yaml"):
+        load(tmp_path / "none.yaml")

@@ -1,0 +1,423 @@
+"""Programs with one mistake each: the rehearsal refuses them as Azure would, with the message that a user would get."""
+
+import asyncio
+import runpy
+import shutil
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pulumi
+import pytest
+from typing_extensions import override
+
+from rehearsal.cloud import Cloud, Operation
+from rehearsal.model import Family, RefusedError
+from tests.program import ROOT, Program, run, stack_config
+
+
+class Mistake(NamedTuple):
+    """A program with something else in one place.
+
+    Attributes:
+        name: what somebody did wrong.
+        file: the file of the program.
+        old: the text there.
+        new: what stands there instead.
+        message: what the user reads (a regular expression).
+        stack: whose configuration is used.
+        late: a resource that the cloud makes only after it has answered for `until`: what a missing edge allows.
+        until: that other resource.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    message: str
+    stack: str = "dev"
+    late: str | None = None
+    until: str | None = None
+
+
+NETWORK_PROFILE = """\
+            network_profile={
+                "network_plugin": "azure",
+                "load_balancer_sku": "standard",
+                "outbound_type": "loadBalancer",
+                "service_cidr": args.service_cidr,
+                "dns_service_ip": args.dns_service_ip,
+            },
+"""
+NETWORK_PROFILE_CLASS = """\
+            network_profile=containerservice.ContainerServiceNetworkProfileArgs(
+                network_plugin="azure",
+                load_balancer_sku="standard",
+                outbound_type="loadBalancer",
+                service_cidr=args.service_cidr,
+                dns_service_ip=args.dns_service_ip,
+            ),
+"""
+SECOND_ENTRY_POINT = """\
+from pulumi_kubernetes.apiextensions import CustomResource
+
+CustomResource(
+    "second-entry-point",
+    api_version="networking.fleet.azure.com/v1alpha1",
+    kind="MultiClusterService",
+    metadata={
+        "name": stack.app.service,
+        "namespace": stack.app.namespace,
+        "annotations": {"pulumi.com/waitFor": "condition=Valid"},
+    },
+    spec={"serviceImport": {"name": stack.app.service}},
+    opts=pulumi.ResourceOptions(provider=clusters["west"].kubernetes, depends_on=[app]),
+)
+"""
+
+MISTAKES = [
+    # Networks and clusters.
+    Mistake(
+        "subnet outside its network",
+        "components/regional_cluster.py",
+        "address_prefix=args.node_subnet,",
+        'address_prefix="10.9.0.0/24",',
+        r'Code="NetcfgSubnetRangeOutsideVnet" Message="Subnet \'aks-subnet-\w+\' is not valid because its IP address',
+    ),
+    Mistake(
+        "networks with the same addresses",
+        "components/regional_cluster.py",
+        "address_prefixes=[args.address_space]",
+        'address_prefixes=["10.0.0.0/8"]',
+        r'Code="VnetAddressSpacesOverlap" .* Overlapping address prefixes: 10\.0\.0\.0/8',
+    ),
+    Mistake(
+        "cluster that does not wait for its identity's role",
+        "components/regional_cluster.py",
+        "depends_on=[join_subnet],",
+        "depends_on=[],",
+        r'Status=403 Code="LinkedAuthorizationFailed" .*Microsoft\.Network/virtualNetworks/subnets/join/action',
+        late="east-join-subnet",
+        until="east-cluster",
+    ),
+    Mistake(
+        "role of the wrong kind for joining a subnet",
+        "components/roles.py",
+        'NETWORK_CONTRIBUTOR = "4d97b98b-1d4f-4787-a291-c67834d212e7"',
+        'NETWORK_CONTRIBUTOR = "acdd72a7-3385-48ef-bd42-f606fba81ae7"',  # Reader
+        r'Status=403 Code="LinkedAuthorizationFailed" .*Microsoft\.Network/virtualNetworks/subnets/join/action',
+    ),
+    Mistake(
+        "role for an identity that is taken for a user",
+        "components/regional_cluster.py",
+        'Principal(identity.principal_id, "ServicePrincipal")',
+        'Principal(identity.principal_id, "User")',
+        r"Code=\"UnmatchedPrincipalType\" .* has type 'ServicePrincipal' , .* specified PrinciaplType 'User'",
+    ),
+    Mistake(
+        "role by its bare GUID",
+        "components/roles.py",
+        """pulumi.Output.concat(
+            subscription, "/providers/Microsoft.Authorization/roleDefinitions/", role
+        )""",
+        "role",
+        r"roleDefinitionId: not a role definition id \(/subscriptions/…/providers/Microsoft\.Authorization/",
+    ),
+    Mistake(
+        "misspelt key in a dictionary",
+        "components/regional_cluster.py",
+        '"service_cidr"',
+        '"service_cdir"',
+        r"-cluster: networkProfile\.service_cdir: unknown property 'service_cdir'; did you mean 'serviceCidr'\?",
+    ),
+    Mistake(
+        "value that is nearly one of an enumeration",
+        "components/regional_cluster.py",
+        '"load_balancer_sku": "standard"',
+        '"load_balancer_sku": "Standard "',
+        r"-cluster: networkProfile\.loadBalancerSku: 'Standard ' is not one of 'standard', 'basic'",
+    ),
+    Mistake(
+        "tier that is not on sale",
+        "components/regional_cluster.py",
+        "tier=args.tier",
+        'tier="Gold"',
+        r"-cluster: sku\.tier: 'Gold' is not one of 'Premium', 'Standard', 'Free'",
+    ),
+    Mistake(
+        "number where a text is due",
+        "components/regional_cluster.py",
+        "kubernetes_version=args.kubernetes_version,",
+        "kubernetes_version=1.33,",
+        r"-cluster: kubernetesVersion: expected a string, got a number",
+    ),
+    Mistake(
+        "pod CIDR that the arguments' class adds",
+        "components/regional_cluster.py",
+        NETWORK_PROFILE,
+        NETWORK_PROFILE_CLASS,
+        r"-cluster: networkProfile\.podCidr: only an overlay network has a pod CIDR",
+    ),
+    Mistake(
+        "DNS address outside the services' range",
+        "components/regional_cluster.py",
+        '"dns_service_ip": args.dns_service_ip',
+        '"dns_service_ip": "10.9.0.10"',
+        r"networkProfile\.dnsServiceIP: 10\.9\.0\.10 must be in the service CIDR 10\.0\.0\.0/16",
+    ),
+    Mistake(
+        "more pods than the subnet has addresses for",
+        "components/regional_cluster.py",
+        "max_pods=pool.max_pods",
+        "max_pods=250",
+        r'Code="InsufficientSubnetSize" Message="Pre-allocated IPs 753 exceeds IPs available 251 in Subnet Cidr 10\.',
+    ),
+    Mistake(
+        "administrator's kubeconfig where there are no local accounts",
+        "components/regional_cluster.py",
+        "list_managed_cluster_user_credentials_output",
+        "list_managed_cluster_admin_credentials_output",
+        r"Getting static credential is not allowed because this cluster is set to disable local accounts",
+        stack="prod",
+    ),
+    Mistake(
+        "object on a member before the role on its cluster",
+        "components/regional_cluster.py",
+        "opts=pulumi.ResourceOptions(parent=self, depends_on=admins)",
+        "opts=pulumi.ResourceOptions(parent=self)",
+        r'app-entry-point.* is forbidden: User "\w+" cannot create resource "multiclusterservices" in API group "net',
+        stack="prod",
+        late="east-deployer",
+        until="app-entry-point",
+    ),
+    # The fleet and its hub.
+    Mistake(
+        "fleet without a hub",
+        "components/fleet_hub.py",
+        "hub_profile=containerservice",
+        "hub_profile=None and containerservice",
+        r"fleet '/subscriptions/.*/fleets/gbb-fleet' has no hub, hence no credentials",
+    ),
+    Mistake(
+        "log-in to the hub that waits for a person",
+        "components/kubeconfig.py",
+        '"--login", mode, *kept',
+        '"--login", "devicecode", *kept',
+        r"getting credentials: exec: kubelogin --login devicecode waits for a person to sign in; .* such as azurecli",
+    ),
+    Mistake(
+        "kubeconfig of the hub as Azure lists it",
+        "components/kubeconfig.py",
+        "with_login(base64.b64decode(value).decode(), mode)",
+        "base64.b64decode(value).decode()",
+        r"getting credentials: exec: kubelogin --login devicecode waits for a person to sign in; .* such as azurecli",
+    ),
+    Mistake(
+        "object on the hub before the role on it",
+        "components/fleet_hub.py",
+        "opts=pulumi.ResourceOptions(parent=self, depends_on=admins)",
+        "opts=pulumi.ResourceOptions(parent=self)",
+        r'"app-namespace" .* namespaces is forbidden: User "\w+" cannot create resource "namespaces" in API group ""',
+        late="hub-deployer",
+        until="app-namespace",
+    ),
+    # The app on the hub.
+    Mistake(
+        "forgotten skipAwait on the hub",
+        "components/multi_cluster_app.py",
+        ', "annotations": {"pulumi.com/skipAwait": "true"}',
+        "",
+        r"'\S+' timed out waiting to be Ready: .*"
+        r"(creating pods and replicas is disallowed|does not target any Pods|replicas succeeded readiness checks)",
+    ),
+    Mistake(
+        "namespace that belongs to Kubernetes",
+        "__main__.py",
+        "namespace=stack.app.namespace",
+        'namespace="kube-shop"',
+        r"\"fleet\.namespace\.guardrail\.validating\" denied the request: .* not allowed to CREATE .*/kube-shop",
+    ),
+    Mistake(
+        "namespace that every cluster has",
+        "__main__.py",
+        "namespace=stack.app.namespace",
+        'namespace="default"',
+        r'namespaces "default" already exists',
+    ),
+    Mistake(
+        "fleet's objects on a member",
+        "__main__.py",
+        "hub=fleet.kubernetes",
+        "hub=entry.kubernetes",
+        r'"app-placement" with kind placement\.kubernetes-fleet\.io/v1/ClusterResourcePlacement failed because',
+    ),
+    # The placement.
+    Mistake(
+        "the article's values of the location label",
+        "manifests/fleet/cluster-resource-placement.yaml",
+        "values: ${locations}",
+        "values: [east, west]",
+        r'"app-placement" .* timed out waiting for the condition: .* no condition ClusterResourcePlacementAvailable .*'
+        r"last seen: ClusterResourcePlacementScheduled=True SchedulingPolicyFulfilled: .* found 0 cluster\(s\)",
+    ),
+    Mistake(
+        "placement of one region only",
+        "manifests/fleet/cluster-resource-placement.yaml",
+        "values: ${locations}",
+        "values: [eastus2]",
+        r'"app-placement" .*: timed out .* \{\.status\.placementStatuses\[1\]\.clusterName\} selected nothing; '
+        r"last seen: .*found 1 cluster\(s\).*ClusterResourcePlacementAvailable=True",
+    ),
+    Mistake(
+        "placement of a namespace that is not there, which counts as available",
+        "manifests/fleet/cluster-resource-placement.yaml",
+        "kind: Namespace\n      name: ${namespace}",
+        "kind: Namespace\n      name: ${service}",
+        r'"app-entry-point" was not successfully created .*: namespaces "aks-store-demo" not found',
+    ),
+    Mistake(
+        "number of clusters left out",
+        "manifests/fleet/cluster-resource-placement.yaml",
+        "placementType: PickAll",
+        "placementType: PickN",
+        r"denied the request: .*policy field is invalid: number of cluster cannot be nil for policy type PickN",
+    ),
+    # The export and the entry point.
+    Mistake(
+        "export that has not the name of a service",
+        "manifests/fleet/service-export.yaml",
+        "name: ${service}",
+        "name: ${service}-export",
+        r'"app-entry-point" .* Valid=Unknown .* please verify that service has been exported',
+    ),
+    Mistake(
+        "entry point on the hub",
+        "components/multi_cluster_app.py",
+        "provider=args.entry,",
+        "provider=args.hub,",
+        r'"app-entry-point" .* timed out waiting for the condition: .* no condition Valid .*; last seen: no conditions',
+    ),
+    Mistake(
+        "entry point in another version than the cluster serves",
+        "manifests/fleet/multi-cluster-service.yaml",
+        "networking.fleet.azure.com/v1alpha1",
+        "networking.fleet.azure.com/v1beta1",
+        r'"app-entry-point" with kind networking\.fleet\.azure\.com/v1beta1/MultiClusterService failed because',
+    ),
+    Mistake(
+        "entry point that counts as done before it has an address",
+        "components/multi_cluster_app.py",
+        '"condition=Valid", "jsonpath={.status.loadBalancer.ingress[0].ip}"',
+        '"condition=Valid"',
+        r"^'ingress'$",
+    ),
+    Mistake(
+        "condition that the provider cannot read",
+        "components/multi_cluster_app.py",
+        '"condition=Valid", ',
+        '"conditions=Valid", ',
+        r'expected a "jsonpath=" or "condition=" prefix, got "conditions=Valid"',
+    ),
+    Mistake(
+        "two entry points for one service",
+        "__main__.py",
+        'pulumi.export("url", app.url)\n',
+        SECOND_ENTRY_POINT,
+        r'"second-entry-point" .* Valid=Unknown .* service has been exported by other multiClusterService',
+    ),
+]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=[mistake.name for mistake in MISTAKES])
+def test_mistake_is_refused_with_its_reason(mistake: Mistake, tmp_path: Path) -> None:
+    with pytest.raises((RefusedError, KeyError), match=mistake.message):
+        run_with(mistake, tmp_path)
+
+
+def test_waiting_for_the_schedule_alone_ends_before_the_app_runs(tmp_path: Path) -> None:
+    mistake = Mistake(
+        "placement that counts as done once it is scheduled",
+        "components/multi_cluster_app.py",
+        '"condition=ClusterResourcePlacementAvailable"',
+        '"condition=ClusterResourcePlacementScheduled"',
+        r"available on 0 cluster\(s\)",
+    )
+    summary = run_with(mistake, tmp_path).cloud.summary()
+    assert [what for what, well, _ in summary if not well] == ["placement aks-store-demo"]
+
+
+class SlowCloud(Cloud):
+    """A cloud that does one thing only after it has answered another: what a missing edge allows now and then."""
+
+    def __init__(self, late: str | None, until: str | None) -> None:
+        super().__init__(patience=0.2)
+        self._late = late
+        self._until = until
+        self._answered = threading.Event()
+
+    @override
+    @contextmanager
+    def operation(self, operation: Operation) -> Generator[Family]:
+        if operation.call.name == self._late:
+            self._answered.wait(timeout=10)  # reached only where there is an edge, and hence no mistake
+        try:
+            with super().operation(operation) as family:
+                yield family
+        finally:
+            if operation.call.name == self._until:
+                self._answered.set()
+
+
+def run_with(mistake: Mistake, root: Path) -> Program:
+    """Run a copy of the program in which the mistake is made."""
+    copy(mistake, root)
+
+    def program() -> None:
+        asyncio.get_running_loop().set_exception_handler(say_nothing)
+        runpy.run_path(str(root / "__main__.py"), run_name="__main__")
+
+    with imports_from(root):
+        try:
+            config = stack_config(mistake.stack)
+            return run(program, stack=mistake.stack, config=config, cloud=SlowCloud(mistake.late, mistake.until))
+        finally:
+            # At the end of the next program the SDK would wait for what this one has left behind.
+            pulumi.runtime.reset_options()
+
+
+def say_nothing(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Keep quiet about all that fails with a program after its first failure."""
+    del loop, context
+
+
+def copy(mistake: Mistake, root: Path) -> None:
+    """Copy the program and make the mistake in the copy."""
+    for folder in ("components", "manifests"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("__main__.py", "settings.py"):
+        shutil.copy(ROOT / file, root)
+    text = (root / mistake.file).read_text()
+    assert text.count(mistake.old) == 1, f"{mistake.file} no longer has this once: {mistake.old}"
+    (root / mistake.file).write_text(text.replace(mistake.old, mistake.new))
+
+
+@contextmanager
+def imports_from(root: Path) -> Generator[None]:
+    """Import the program's modules from a copy, then from where they were before."""
+
+    def forget() -> dict[str, ModuleType]:
+        names = [name for name in sys.modules if name.partition(".")[0] in {"components", "settings"}]
+        return {name: sys.modules.pop(name) for name in names}
+
+    imported = forget()
+    sys.path.insert(0, str(root))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(root))
+        forget()
+        sys.modules |= imported

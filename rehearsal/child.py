@@ -62,6 +62,7 @@ def child(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
+            umask=0o077,  # what the engine writes is for its owner, whatever the user's own mask
             start_new_session=True,
             pass_fds=descriptors,
         ) as process:

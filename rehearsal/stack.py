@@ -19,6 +19,7 @@ from rehearsal.cloud import Cloud
 from rehearsal.command import EngineCommand
 from rehearsal.engine import find_engine
 from rehearsal.provider import serve
+from rehearsal.recovery import Recovery
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,13 +72,6 @@ class Rehearsal:
         """Delete everything."""
         self._stream(self.stack.destroy, show_secrets=False)
 
-    def recover(self) -> None:
-        """Put in order what an interrupted run has left, so that the next one can go on."""
-        pending = (self.stack.export_stack().deployment or {}).get("pending_operations")
-        if pending:
-            _say(f"the last run was interrupted during {len(pending)} operations; reading back how they ended")
-            self._stream(self.stack.refresh, show_secrets=False, suppress_outputs=True, clear_pending_creates=True)
-
     def _stream(self, operation: Callable[..., _T], **options: bool) -> _T:
         color = "always" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else "never"
         try:
@@ -117,9 +111,10 @@ def rehearsing(stack: str, root: Path = ROOT) -> Generator[Rehearsal]:
     project = folder / "project"
     backend = folder / "backend"
     home = folder / "home"
+    updating = folder / "updating"
     root.joinpath(".rehearsal").mkdir(mode=0o700, exist_ok=True)
     for each in (folder, project, backend, home):
-        each.mkdir(exist_ok=True)
+        each.mkdir(mode=0o700, exist_ok=True)
     with _locked(folder, stack) as lock, serve(folder / "cloud.json") as standin:
         # Commands without a --config-file, such as the creation of a stack, would write the salt of its secrets into
         # the program's own stack file. They run in a folder that has a copy, and the others are pointed to the copy.
@@ -127,7 +122,9 @@ def rehearsing(stack: str, root: Path = ROOT) -> Generator[Rehearsal]:
         copy.write_text(settings + _salt(copy))
         shutil.copy(root / "Pulumi.yaml", project)
         environment = {
-            "PULUMI_BACKEND_URL": f"file://{backend}",
+            # Without the attributes beside each file, which are not replaced as a whole: a kill that leaves them
+            # half written makes the state unreadable (gocloud.dev v0.46, blob/fileblob/attrs.go).
+            "PULUMI_BACKEND_URL": f"file://{backend}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE,
             "PULUMI_DEBUG_PROVIDERS": ",".join(f"{package}:{standin.port}" for package in _PACKAGES),
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
@@ -141,16 +138,19 @@ def rehearsing(stack: str, root: Path = ROOT) -> Generator[Rehearsal]:
             secrets_provider="passphrase",  # said at the stack's creation, so that the salt is made and kept there
             program=lambda: _run_program(root),
             env_vars=environment,
-            pulumi_command=EngineCommand(engine, lock),
+            pulumi_command=EngineCommand(engine, lock, updating),
         )
         handle = auto.Stack.create_or_select(stack, workspace)
         if any(backend.glob(".pulumi/locks/**/*.json")):
             # We hold the folder's lock, so nobody is left who could hold the engine's.
-            _say("the last run was killed; releasing its lock on the stack")
+            _tell("The last run was killed, but holds the stack. pulumi cancel")
             handle.cancel()
-        rehearsal = Rehearsal(handle, standin.cloud, environment)
-        rehearsal.recover()
-        yield rehearsal
+        recovery = Recovery(
+            handle, standin.cloud, environment=environment, standin=f"127.0.0.1:{standin.port}", say=_tell
+        )
+        recovery.run(crashed=updating.exists())
+        updating.unlink(missing_ok=True)
+        yield Rehearsal(handle, standin.cloud, environment)
 
 
 def _run_program(root: Path) -> None:
@@ -235,3 +235,7 @@ def _alive(process: str) -> bool:
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line + "\n")  # the output of `serve` is for a shell to read

@@ -10,15 +10,15 @@ from rehearsal.model import UNKNOWN, Properties
 
 # pulumi/pulumi v3.259.0: sdk/go/common/resource/plugin/rpc.go (unknowns), sdk/go/common/resource/sig/sig.go (secrets).
 _UNKNOWN_STRING: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-_UNKNOWNS: Final = {
+UNKNOWNS: Final = {
     _UNKNOWN_STRING,
     "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
     "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
     "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
     "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
 }
-_SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-_SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker, the same everywhere
+SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
+SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker, the same everywhere
 
 Path = tuple[str | int, ...]
 """Where a value stands: the keys and positions that lead to it."""
@@ -37,13 +37,13 @@ def open_secrets(properties: Properties) -> tuple[Properties, frozenset[Path]]:
         match value:
             case dict():
                 fields = cast("Properties", value)
-                if fields.get(_SIGNATURE) == _SECRET:
+                if fields.get(SIGNATURE) == SECRET:
                     secrets.add(path)
                     return plain(fields["value"], path)
                 return {key: plain(item, (*path, key)) for key, item in fields.items()}
             case list():
                 return [plain(item, (*path, index)) for index, item in enumerate(cast("list[Any]", value))]
-            case str() if value in _UNKNOWNS:
+            case str() if value in UNKNOWNS:
                 return UNKNOWN
             case pulumi.output.Unknown():  # as the SDK's mocks have it
                 return UNKNOWN
@@ -65,7 +65,7 @@ def encode(properties: Properties, secrets: Collection[Path] = ()) -> struct_pb2
             value = {key: wire(item, (*path, key)) for key, item in cast("Properties", value).items()}
         elif isinstance(value, list):
             value = [wire(item, (*path, index)) for index, item in enumerate(cast("list[Any]", value))]
-        return {_SIGNATURE: _SECRET, "value": value} if path in secrets else value
+        return {SIGNATURE: SECRET, "value": value} if path in secrets else value
 
     encoded = struct_pb2.Struct()
     encoded.update({key: wire(value, (key,)) for key, value in properties.items()})

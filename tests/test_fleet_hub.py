@@ -20,7 +20,8 @@ def test_fleet_is_the_articles_with_a_hub(dev: Program) -> None:
 
 def test_hub_takes_its_options() -> None:
     hub = {"dnsPrefix": "shop", "vmSize": "Standard_D4ds_v5"}
-    program = run_stack("dev", fleet={"hub": hub})
+    program = run_stack("dev", fleet={"location": "West Central US", "hub": hub})
+    assert program["hub-group"].inputs["location"] == program["hub-fleet"].inputs["location"] == "westcentralus"
     assert program["hub-fleet"].inputs["hubProfile"] == {
         "dnsPrefix": "shop",
         "agentProfile": {"vmSize": "Standard_D4ds_v5"},

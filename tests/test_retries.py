@@ -40,8 +40,8 @@ class Answer:
     said: list[str]
 
 
-def ask(monkeypatch: pytest.MonkeyPatch, hook: Hook, *errors: str) -> Answer:
-    """Ask a hook about errors, newest first."""
+def ask(monkeypatch: pytest.MonkeyPatch, hook: Hook, *errors: str, operation: str = "create") -> Answer:
+    """Ask a hook about errors of an operation, newest first."""
     pauses: list[float] = []
     said: list[str] = []
 
@@ -49,8 +49,11 @@ def ask(monkeypatch: pytest.MonkeyPatch, hook: Hook, *errors: str) -> Answer:
         pauses.append(seconds)
 
     monkeypatch.setattr(retries.asyncio, "sleep", sleep)
-    monkeypatch.setattr(pulumi.log, "info", said.append)
-    failed = pulumi.ErrorHookArgs(urn="", id="", name="app-namespace", type="", errors=list(errors))
+    for level in ("info", "error"):
+        monkeypatch.setattr(pulumi.log, level, said.append)
+    failed = pulumi.ErrorHookArgs(
+        urn="", id="", name="app-namespace", type="", failed_operation=operation, errors=list(errors)
+    )
 
     async def call() -> bool:
         result = hook(failed)
@@ -59,12 +62,11 @@ def ask(monkeypatch: pytest.MonkeyPatch, hook: Hook, *errors: str) -> Answer:
     return Answer(asyncio.run(call()), pauses, said)
 
 
-def answer(monkeypatch: pytest.MonkeyPatch, *errors: str) -> tuple[bool, list[float]]:
-    """Return what a hook for roles answers to errors (newest first), and the pauses that it took."""
+def answer(monkeypatch: pytest.MonkeyPatch, *errors: str, operation: str = "create") -> Answer:
+    """Ask a hook that waits for roles."""
     hooks: list[pulumi.ErrorHook] = []
     run(lambda: hooks.extend(retry("app-retry", *ROLE_NOT_IN_EFFECT).on_error or []))
-    asked = ask(monkeypatch, hooks[0], *errors)
-    return asked.again, asked.pauses
+    return ask(monkeypatch, hooks[0], *errors, operation=operation)
 
 
 @pytest.fixture(scope="module")
@@ -108,18 +110,55 @@ def test_operation_is_repeated_for_its_own_reasons_alone_and_says_so(
     assert {name: waits[name] for name in names} == dict.fromkeys(names, reasons)
 
 
-def test_passing_refusal_is_repeated_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert answer(monkeypatch, FORBIDDEN) == (True, [5])
-    assert answer(monkeypatch, FORBIDDEN, FORBIDDEN, FORBIDDEN) == (True, [20])
+def test_passing_refusal_is_repeated_after_ever_longer_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert answer(monkeypatch, FORBIDDEN).pauses == [5]
+    third = answer(monkeypatch, FORBIDDEN, FORBIDDEN, FORBIDDEN)
+    assert (third.again, third.pauses) == (True, [20])
 
 
 def test_any_other_error_ends_the_operation_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert answer(monkeypatch, 'Code="QuotaExceeded"') == (False, [])
-    assert answer(monkeypatch, 'Code="QuotaExceeded"', FORBIDDEN) == (False, [])
+    for errors in (['Code="BadRequest"'], ['Code="BadRequest"', FORBIDDEN]):
+        assert answer(monkeypatch, *errors) == Answer(again=False, pauses=[], said=[])
 
 
 def test_refusal_that_does_not_pass_ends_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert answer(monkeypatch, *[FORBIDDEN] * 60) == (False, [])
+    ended = answer(monkeypatch, *[FORBIDDEN] * 60)
+    assert (ended.again, ended.pauses) == (False, [])
+    assert "waited 20 minutes until the role on the cluster takes effect, in vain" in ended.said[0]
+
+
+def test_overload_is_waited_out_whatever_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert answer(monkeypatch, 'Status=429 Code="TooManyRequests"').again
+    assert answer(monkeypatch, 'Status=503 Code="ServiceUnavailable"', operation="delete").again
+
+
+def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = "1 error occurred:\n\t* the server is currently unable to handle the request"
+    made = answer(monkeypatch, error)
+    assert (made.again, made.pauses) == (False, [])
+    assert made.said == ["app-namespace: it was created, but not finished; `pulumi up` finishes it"]
+    assert answer(monkeypatch, error, operation="update").again
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        ("… results in exceeding approved standardDSv2Family Cores quota", "raise the quota"),
+        ("… 'Standard_D4ds_v5' is currently not available in location 'westus3'", "change vmSize, zones or the loc"),
+        ("The VM size of Standard_D4ds_v5 is not allowed in your subscription in location 'westus3'", "change vmSize"),
+        ("cannot create already existing resource '/subscriptions/…'", "`pulumi import` it"),
+        ("… {.status.placementStatuses[1].clusterName} selected nothing", "`kubectl get memberclusters`"),
+        (
+            "Resource has condition ClusterResourcePlacementAvailable=False",
+            "`kubectl describe clusterresourceplacement`",
+        ),
+        ("… {.status.loadBalancer.ingress[0].ip} selected nothing", "`kubectl get events --namespace fleet-system`"),
+    ],
+)
+def test_refusal_that_stays_says_what_to_do(error: str, remedy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = answer(monkeypatch, error)
+    assert (ended.again, ended.pauses, len(ended.said)) == (False, [], 1)
+    assert remedy in ended.said[0]
 
 
 def test_patience_outlasts_a_role_assignment_and_then_ends() -> None:

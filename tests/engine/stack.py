@@ -12,7 +12,7 @@ import yaml
 from pulumi import automation as auto
 
 from rehearsal.cloud import Operation
-from rehearsal.model import RefusedError
+from rehearsal.model import Call, RefusedError
 from rehearsal.stack import Rehearsal
 from tests.program import PROJECT, ROOT
 
@@ -74,10 +74,11 @@ class Stack:
         }
 
     def configure(self, **changes: Any) -> None:  # noqa: ANN401 - any JSON value
-        """Change keys of the stack's configuration."""
-        content = yaml.safe_load(self._config_file.read_text())
-        content["config"] |= {f"{PROJECT}:{key}": value for key, value in changes.items()}
-        self._config_file.write_text(yaml.safe_dump(content))
+        """Change keys of the stack's configuration, for this run and for the next ones."""
+        for file in (self.root / "Pulumi.dev.yaml", self._config_file):
+            content = yaml.safe_load(file.read_text())
+            content["config"] |= {f"{PROJECT}:{key}": value for key, value in changes.items()}
+            file.write_text(yaml.safe_dump(content))
 
     def refuse(self, verb: str, name: str, *messages: str) -> None:
         """Refuse an operation on a resource, each time with the next of the messages."""
@@ -122,6 +123,27 @@ class Stack:
         annotations = {"networking.fleet.azure.com/service-in-use-by": claim}
         hub.apply({**service, "metadata": {**service["metadata"], "annotations": annotations}}, user="deployer")
 
+    def delete_behind_the_programs_back(self, name: str) -> None:
+        """Delete a resource, without the engine."""
+        resource = self._recorded(name)
+        call = Call(resource["type"], name, provider=self._provider_of(resource))
+        self.cloud.family(call.token).delete(call, resource["id"], resource["outputs"])
+
+    def retag_behind_the_programs_back(self, name: str, tags: dict[str, str]) -> None:
+        """Give a resource in Azure other tags, without the engine."""
+        resource = self._recorded(name)
+        call = Call(resource["type"], name)
+        inputs = {**resource["inputs"], "tags": tags}
+        self.cloud.family(call.token).update(call, resource["id"], resource["outputs"], inputs)
+
+    def _recorded(self, name: str) -> dict[str, Any]:
+        return next(each for each in self.resources() if each["urn"].endswith(f"::{name}"))
+
+    def _provider_of(self, resource: dict[str, Any]) -> dict[str, Any]:
+        urn = resource["provider"].rpartition("::")[0]
+        inputs = next(each for each in self.resources() if each["urn"] == urn)["inputs"]
+        return {"kubeconfig": json.loads(inputs["kubeconfig"]["plaintext"])} if "kubeconfig" in inputs else {}
+
     def queue_credentials(self) -> list[str]:
         """Return what the app logs in to its queue with, as the hub has it."""
         hub = self.cloud.world.hubs()[0]
@@ -146,6 +168,11 @@ class Stack:
                 if done.steps.get(name) not in {"replace", "update"}:
                     done.steps[name] = metadata.op.value
                 done.diffs[name] = sorted(metadata.detailed_diff or {})
+            if event.res_outputs_event:
+                metadata = event.res_outputs_event.metadata
+                name = metadata.urn.rsplit("::", 1)[1]
+                if done.steps.get(name) == "refresh":  # only its end tells what it has found
+                    done.steps[name] = metadata.op.value
 
         operation(on_event=on_event, on_output=done.output.append, on_error=done.output.append)
         return done

@@ -79,7 +79,7 @@ def copy(deployed: Path, tmp_path: Path) -> Path:
     [
         (["engine"], [("east-join-subnet", "after"), ("app-placement", "during")]),
         (["stand-in"], [("hub-member-west", "after"), ("app-entry-point", "during")]),
-        (["engine", "stand-in"], [("east-cluster", "after"), ("app-secret-rabbitmq", "after")]),
+        (["engine", "stand-in"], [("east-cluster", "after")]),
         (["ctrl-c"], [("mesh-east-to-west", "after")]),
     ],
 )

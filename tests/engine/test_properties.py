@@ -1,6 +1,8 @@
 """Whatever is asked of a stack, in whatever order: `up` brings the cloud to what the settings say, and no more."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +24,7 @@ from pulumi.automation import CommandError
 from components import retries
 from rehearsal.stack import rehearsing
 from tests.engine.stack import Stack, copy_program
+from tests.program import ROOT
 
 LOCATIONS = {"east": "eastus2", "west": "westus2", "north": "northcentralus", "south": "southcentralus"}
 PASSING = ["LinkedAuthorizationFailed", "AnotherOperationInProgress", "ReferencedResourceNotProvisioned"]
@@ -53,15 +56,21 @@ class Life(RuleBasedStateMachine):
     def deploy(self) -> None:
         """Bring the stack up for the first time."""
         folder = Path(self.resources.enter_context(tempfile.TemporaryDirectory()))
-        root = copy_program(folder / "program")
-        self.stack = Stack(root, self.resources.enter_context(rehearsing("dev", root)))
+        self.root = copy_program(folder / "program")
+        self.start()
         self.up({"create"})
+
+    def start(self) -> None:
+        """Attach the engine to a stand-in on what the last run has left."""
+        self.run = ExitStack()
+        self.stack = Stack(self.root, self.run.enter_context(rehearsing("dev", self.root)))
 
     def teardown(self) -> None:
         """Tear the stack down: nothing is left."""
         if hasattr(self, "stack"):
             self.stack.destroy()
             assert self.stack.cloud.is_empty()
+            self.run.close()
         self.resources.close()
 
     def up(self, steps: set[str]) -> None:
@@ -81,6 +90,22 @@ class Life(RuleBasedStateMachine):
         items = list(self.regions.items())
         items.insert(data.draw(st.integers(0, len(items))), (name, region(name)))
         self.regions = dict(items)
+        self.up({"create", "update"})
+
+    @rule(
+        when=st.sampled_from(["before", "after"]),
+        victims=st.sampled_from([["engine"], ["stand-in"], ["engine", "stand-in"]]),
+    )
+    @precondition(lambda self: len(self.regions) < len(LOCATIONS))
+    def add_region_and_be_killed(self, when: str, victims: list[str]) -> None:
+        """Add a region in a run that is killed at its first creation; the next run goes on."""
+        name = next(name for name in LOCATIONS if name not in self.regions)
+        self.regions[name] = region(name)
+        self.stack.configure(regions=list(self.regions.values()), app=self.app)
+        self.run.close()
+        killed = [sys.executable, "-m", "tests.engine.killed", str(self.root), "up", "any", when, *victims]
+        subprocess.run(killed, cwd=ROOT, check=False, capture_output=True, timeout=120)  # noqa: S603 - all ours
+        self.start()
         self.up({"create", "update"})
 
     @rule(data=st.data())

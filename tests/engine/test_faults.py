@@ -101,6 +101,7 @@ def test_cluster_that_failed_halfway_is_kept_and_mended(empty: Stack) -> None:
     assert_well(empty)
 
 
+@pytest.mark.slow
 def test_what_does_not_become_ready_ends_with_a_remedy_and_the_next_run_goes_on(empty: Stack) -> None:
     with profile("no-address").in_force(empty.cloud):
         with profile("placement-stuck").in_force(empty.cloud):

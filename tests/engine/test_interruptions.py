@@ -78,7 +78,9 @@ def copy(deployed: Path, tmp_path: Path) -> Path:
     ("victims", "kills"),
     [
         (["engine"], [("east-join-subnet", "after"), ("app-placement", "during")]),
-        (["stand-in"], [("hub-member-west", "after"), ("app-entry-point", "during")]),
+        pytest.param(
+            ["stand-in"], [("hub-member-west", "after"), ("app-entry-point", "during")], marks=pytest.mark.slow
+        ),
         (["engine", "stand-in"], [("east-cluster", "after")]),
         (["ctrl-c"], [("mesh-east-to-west", "after")]),
     ],

@@ -24,11 +24,11 @@ rehearse-destroy: $(PACKAGES) ## tear the rehearsed stack down
 
 test: $(PACKAGES) ## run the tests
 	@$(PYTHON_HERE) -m rehearsal engine
-	@$(PYTHON_HERE) -m pytest -n auto
+	@$(PYTHON_HERE) -m pytest -n auto --dist worksteal
 
 test-all: $(PACKAGES) ## run every test, also those that take minutes
 	@$(PYTHON_HERE) -m rehearsal engine
-	@$(PYTHON_HERE) -m pytest -n auto -m ""
+	@$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m ""
 
 policies: $(PACKAGES) ## check the plan of STACK against policies/
 	@PATH="$(CURDIR)/rehearsal/plugins:$(CURDIR)/.venv/bin:$$PATH" PULUMI_OPTION_POLICY_PACK="$(CURDIR)/policies" \

@@ -1,4 +1,4 @@
-module fleet-l4-lb/rehearsal/pulumi-cli
+module fleet-l4-lb/rehearsal/tools/pulumi
 
 go 1.25.11
 

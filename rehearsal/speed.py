@@ -1,0 +1,44 @@
+"""Operations that take their time, at a speed of one's choice."""
+
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Literal
+
+from rehearsal.cloud import Cloud, Operation
+from rehearsal.model import RefusedError
+
+Write = Literal["create", "update", "delete"]
+
+
+class Speed:
+    """So many simulated seconds in a real one."""
+
+    def __init__(self, factor: float, seconds: Callable[[str, Write], float]) -> None:
+        """Prepare a speed.
+
+        Args:
+            factor: simulated seconds in a real one, above 0.
+            seconds: how long an operation takes, by the type's token and what is done; it may raise `RefusedError`.
+        """
+        self._factor = factor
+        self._seconds = seconds
+
+    @contextmanager
+    def in_force(self, cloud: Cloud) -> Generator[None]:
+        """Let every write wait for its time before the cloud answers; what still waits at the end is refused."""
+        over = threading.Event()
+
+        def observe(operation: Operation) -> None:
+            verb, token = operation.verb, operation.call.token
+            if verb in ("read", "invoke"):
+                return
+            if over.wait(self._seconds(token, verb) / self._factor):
+                raise RefusedError(f"the rehearsal ended during {verb} of {operation.call.name}")
+
+        cloud.observers.append(observe)
+        try:
+            yield
+        finally:
+            over.set()
+            cloud.observers.remove(observe)

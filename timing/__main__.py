@@ -1,0 +1,32 @@
+"""The command line: `python -m timing STATEFILE`, `python -m timing bench`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from timing import bench, durations
+from timing.schedule import resources
+from timing.summary import summary
+
+
+def main() -> int:
+    """Run one command and return the exit status."""
+    if sys.argv[1:2] == ["bench"]:
+        return bench.main(sys.argv[2:])
+    parser = argparse.ArgumentParser(
+        prog="python -m timing",
+        description="Say how long Azure would take for a stack. `python -m timing bench` prints all figures and goals.",
+    )
+    parser.add_argument("state", type=Path, metavar="STATEFILE", help="the JSON of `pulumi stack export`")
+    try:
+        export = json.loads(parser.parse_args().state.read_text())
+        sys.stdout.writelines(f"{line}\n" for line in summary(resources(export), durations.load()))
+    except (OSError, ValueError, KeyError, durations.UnknownTypeError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from rehearsal.kubernetes.kinds import HUB, Kind, find_kind
@@ -44,6 +45,7 @@ _IMMUTABLE: Final = {
 }
 _PLACEMENT: Final = "ClusterResourcePlacement.placement.kubernetes-fleet.io"
 _RESERVED: Final = ("fleet-", "kube-")
+_RECONCILE: Final = "fleet.azure.com/reconcile"
 # The policy's name in Azure/fleet v0.18.9 pkg/admissionpolicymanager/podsnreplicasets.go.
 POD_POLICY: Final = "deny-pods-and-replicasets-outside-reserved-namespaces"
 
@@ -68,10 +70,34 @@ def check(cluster: "Cluster", kind: Kind, item: Object, user: str) -> None:
 
 
 def pod_denial(resource: str, name: str) -> str:
-    """Return the hub's refusal of pods and ReplicaSets (Azure/fleet v0.18.9 podsnreplicasets.go:112-160)."""
+    """Return the hub's refusal of a user's pods and ReplicaSets (Azure/fleet v0.18.9 podsnreplicasets.go:112-160)."""
+    return f"{_denial(resource, name)}creating pods and replicas is disallowed in the fleet hub cluster"
+
+
+def replica_set_denial(name: str) -> str:
+    """Return the hub's refusal of a Deployment's ReplicaSet.
+
+    To the Deployment controller the policy allows those that Azure manages, and looks for their label, which others
+    do not have: where that alone decides, CEL takes a missing key for an error.
+    """
+    users = (
+        "system:serviceaccount:kube-system:deployment-controller",
+        "system:serviceaccount:kube-system:replicaset-controller",
+        "system:kube-controller-manager",
+    )
+    reserved = " || ".join(f'(request.namespace.startsWith("{prefix}"))' for prefix in _RESERVED)
+    controllers = " || ".join(f'(request.userInfo.username == "{user}")' for user in users)
+    managed = f'(object.metadata.labels["{_RECONCILE}"] == "managed")'
+    return (
+        f"{_denial('replicasets.apps', name)}expression '({reserved}) || ({managed} && ({controllers}))' resulted in "
+        f"error: no such key: {_RECONCILE}"
+    )
+
+
+def _denial(resource: str, name: str) -> str:
     return (
         f"{resource} \"{name}\" is forbidden: ValidatingAdmissionPolicy '{POD_POLICY}' with binding "
-        f"'{POD_POLICY}-binding' denied request: creating pods and replicas is disallowed in the fleet hub cluster"
+        f"'{POD_POLICY}-binding' denied request: "
     )
 
 
@@ -94,19 +120,31 @@ def check_immutable(kind: Kind, live: Object, merged: Object) -> None:
 
 
 def check_delete(cluster: "Cluster", kind: Kind, item: Object, user: str) -> None:
-    """Refuse the deletion of a member with live exports (fleet v0.18.9 membercluster_validating_webhook.go:50-79).
+    """Refuse the deletion of what must stay.
+
+    Raises:
+        ApiError: with the message of the API server, or of Fleet's webhook.
+    """
+    if kind.key == "Namespace" and name_of(item) in ("default", "kube-system"):
+        raise ApiError("Forbidden", f'namespaces "{name_of(item)}" is forbidden: this namespace may not be deleted')
+    if user and kind.key == "MemberCluster.cluster.kubernetes-fleet.io":
+        check_leave(item, cluster.objects("InternalServiceExport.networking.fleet.azure.com"))
+
+
+def check_leave(member: Object, exports: Iterable[Object]) -> None:
+    """Refuse to let a member go that exports services (fleet v0.18.9 membercluster_validating_webhook.go:50-79).
+
+    Args:
+        member: the MemberCluster.
+        exports: every InternalServiceExport of the hub.
 
     Raises:
         ApiError: with the webhook's message.
     """
-    if kind.key == "Namespace" and name_of(item) in ("default", "kube-system"):
-        raise ApiError("Forbidden", f'namespaces "{name_of(item)}" is forbidden: this namespace may not be deleted')
-    if not user or kind.key != "MemberCluster.cluster.kubernetes-fleet.io":
+    if child(member["spec"], "deleteOptions").get("validationMode") == "Skip":
         return
-    if child(item["spec"], "deleteOptions").get("validationMode") == "Skip":
-        return
-    for export in cluster.objects("InternalServiceExport.networking.fleet.azure.com"):
-        if namespace_of(export) == f"fleet-member-{name_of(item)}" and not deleting(export):
+    for export in exports:
+        if namespace_of(export) == f"fleet-member-{name_of(member)}" and not deleting(export):
             reference = export["spec"]["serviceReference"]["namespacedName"]
             raise ApiError(
                 "Forbidden",

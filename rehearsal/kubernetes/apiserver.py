@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from rehearsal.kubernetes import admission
+from rehearsal.kubernetes import admission, quantities
 from rehearsal.kubernetes.kinds import KINDS, Kind, key_of, resolve
 from rehearsal.kubernetes.objects import (
     ApiError,
@@ -300,12 +300,12 @@ class Cluster:
             for service in self.objects("Service")
             for entry in child(status_of(service), "loadBalancer").get("ingress", ())
         }
-        network = ipaddress.ip_network(self._data["subnet"])
+        network = ipaddress.ip_network(self._data["pods"])
         # Azure keeps the first four addresses of a subnet and the last one (virtual-networks-faq).
         for offset in range(4, network.num_addresses - 1):
             if (address := str(network[offset])) not in used:
                 return address
-        raise RefusedError(f"SubnetIsFull: subnet {self._data['subnet']} has no free address")
+        raise RefusedError(f"SubnetIsFull: subnet {self._data['pods']} has no free address")
 
     def free_service_address(self) -> str:
         """Return the lowest free address of the service network (.1 is the API server's, .10 the DNS service's)."""
@@ -323,6 +323,8 @@ class Cluster:
         item = deepcopy(body)
         item["apiVersion"] = kind.api_version
         item.pop("status", None)
+        _drop_empty(item, "data", "binaryData")
+        _drop_empty(item["metadata"], "labels", "annotations")
         admission.normalise(item)
         for field in _SERVER_FIELDS:
             item["metadata"].pop(field, None)
@@ -331,6 +333,7 @@ class Cluster:
         else:
             item["metadata"].pop("namespace", None)
         admission.check(self, kind, item, user)
+        quantities.normalise(kind, item)
         return kind, item
 
     def _check_namespace(self, kind: Kind, item: Object) -> None:
@@ -362,6 +365,13 @@ class Cluster:
 
 def _key(namespace: str, name: str) -> str:
     return f"{namespace}/{name}"
+
+
+def _drop_empty(part: Object, *fields: str) -> None:
+    # Fields that are left out where they are empty (`omitempty` in k8s.io/api core/v1 and apimachinery meta/v1).
+    for field in fields:
+        if not part.get(field):
+            part.pop(field, None)
 
 
 def _specification(item: Object) -> Object:

@@ -23,6 +23,8 @@ MEMBER_CLUSTER: Final = "MemberCluster.cluster.kubernetes-fleet.io"
 
 PARENT: Final = "kubernetes-fleet.io/parent-CRP"
 INDEX: Final = "kubernetes-fleet.io/resource-index"
+GENERATION: Final = "kubernetes-fleet.io/CRP-generation"
+"""The annotation of a policy's snapshot that says which generation of the placement it was taken from."""
 WORK_CLEANUP: Final = "kubernetes-fleet.io/work-cleanup"
 
 

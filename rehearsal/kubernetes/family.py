@@ -12,10 +12,10 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 from rehearsal import schema
 from rehearsal.kubernetes import diffing, kubeconfig, waiting
+from rehearsal.kubernetes.clusters import ApiServer, Clusters
 from rehearsal.kubernetes.kinds import KINDS, find_kind, split_api_version
 from rehearsal.kubernetes.kubeconfig import UnreachableError
 from rehearsal.kubernetes.objects import ApiError, Object, annotations_of, finalizers_of, merge, name_of, namespace_of
-from rehearsal.kubernetes.world import Cluster, World
 from rehearsal.model import (
     UNKNOWN,
     Call,
@@ -26,7 +26,6 @@ from rehearsal.model import (
     RefusedError,
     has_unknown,
 )
-from rehearsal.store import Activity, Store
 
 _Verb: TypeAlias = Literal["create", "get", "patch", "delete"]
 
@@ -46,7 +45,7 @@ _COMPONENTS: Final = ("yaml", "helm.sh", "kustomize")
 class _Connection:
     """A cluster that answers, and the right to use it."""
 
-    cluster: Cluster
+    cluster: ApiServer
     allowed: bool
 
     def check(self, verb: _Verb, item: Object) -> None:
@@ -73,16 +72,12 @@ class Kubernetes:
     """The provider's behaviour; one instance answers for all provider instances (`call.provider` tells them apart).
 
     Args:
-        world: the clusters.
-        store: where they are kept.
-        activity: who else is at work, for waits.
+        clusters: the clusters.
         may_access: whether the deploying identity's roles allow it to use a cluster, by the cluster's id.
     """
 
-    def __init__(self, world: World, store: Store, activity: Activity, *, may_access: Callable[[str], bool]) -> None:
-        self._world = world
-        self._store = store
-        self._activity = activity
+    def __init__(self, clusters: Clusters, *, may_access: Callable[[str], bool]) -> None:
+        self._clusters = clusters
         self._may_access = may_access
 
     # Provider instances.
@@ -186,7 +181,7 @@ class Kubernetes:
             self._preview(call, inputs)
             return diffing.duplicate(inputs) if has_unknown(inputs) else merge(outputs, {}, inputs)
         connection = self._require(call)
-        with self._store.transaction():
+        with self._clusters.requests():
             try:
                 connection.check("patch", inputs)
                 namespace, name = _parse_id(resource_id)
@@ -217,7 +212,7 @@ class Kubernetes:
             connection.check("delete", live)
             cluster.delete(api_version, kind, name, namespace, foreground=policy == "foreground", user=_USER)
 
-        with self._store.transaction():
+        with self._clusters.requests():
             try:
                 request()
             except ApiError as error:
@@ -235,7 +230,7 @@ class Kubernetes:
                 return error.reason in ("NotFound", "NoMatch")
             return False
 
-        if not self._wait_until(gone, waiting.timeout_of(live, call.timeout)):
+        if not self._clusters.wait_until(gone, waiting.timeout_of(live, call.timeout)):
             message = "timed out waiting for the condition"
             holding = f"finalizers might be preventing deletion ({', '.join(finalizers_of(live))})"
             raise NotReadyError(
@@ -264,7 +259,7 @@ class Kubernetes:
                 f"this resource from Pulumi state by {_REMEDY}"
             )
         namespace, name = _parse_id(resource_id)
-        with self._store.transaction():
+        with self._clusters.requests():
             try:
                 target = {"name": name, **({"namespace": namespace} if namespace else {})}
                 connection.check("get", {"apiVersion": api_version, "kind": kind, "metadata": target})
@@ -291,7 +286,7 @@ class Kubernetes:
         connection = self._connect(call)
         if isinstance(connection, UnreachableError) or has_unknown(inputs):
             return
-        with self._store.transaction():
+        with self._clusters.requests():
             try:
                 connection.check("create", inputs)
                 connection.cluster.dry_run(inputs, user=_USER)
@@ -315,12 +310,12 @@ class Kubernetes:
             refused = None
             return True
 
-        self._wait_until(created, _CREATION_RETRIES)
+        self._clusters.wait_until(created, _CREATION_RETRIES)
         if refused:
             raise RefusedError(_creation_failure(call, inputs, refused)) from refused
         return live | {"apiVersion": inputs["apiVersion"]}
 
-    def _await(self, call: Call, cluster: Cluster, inputs: Properties, live: Object, prefix: str) -> Properties:
+    def _await(self, call: Call, cluster: ApiServer, inputs: Properties, live: Object, prefix: str) -> Properties:
         try:
             awaited = waiting.awaited(inputs)
         except RefusedError as error:
@@ -340,7 +335,7 @@ class Kubernetes:
                 lacks = [str(error)]
             return not lacks
 
-        if self._wait_until(ready, waiting.timeout_of(inputs, call.timeout)):
+        if self._clusters.wait_until(ready, waiting.timeout_of(inputs, call.timeout)):
             return live
         cause = (
             f"'{name_of(live)}' timed out waiting to be Ready"
@@ -352,25 +347,6 @@ class Kubernetes:
             f"{prefix}: {cause}: {'; '.join(reasons[1:])}", resource_id=_id_of(live), outputs=live, reasons=reasons
         )
 
-    def _wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
-        """Let simulated time pass until something is done; False when it takes too long or can never come."""
-        deadline: float | None = None
-        while True:
-            with self._store.transaction():
-                if deadline is None:
-                    deadline = self._world.now + seconds
-                # What others brought counts, however far they moved the clock; what only comes later does not.
-                while not done():
-                    if not self._world.step():
-                        break
-                    if self._world.now > deadline:
-                        return False
-                else:
-                    return True
-            # Nothing happens by itself any more: only another operation can bring what is waited for.
-            if not self._activity.wait_for_others():
-                return False
-
     # Connections.
 
     def _connect(self, call: Call) -> _Connection | UnreachableError:
@@ -378,8 +354,8 @@ class Kubernetes:
             target = kubeconfig.resolve(call.provider)
         except UnreachableError as error:
             return error
-        with self._store.transaction():
-            cluster = self._world.at(target.server)
+        with self._clusters.requests():
+            cluster = self._clusters.at(target.server)
         if cluster is None or not cluster.reachable:
             host = target.server.removeprefix("https://").partition(":")[0]
             trouble = f"dial tcp: lookup {host}: no such host" if cluster is None else "dial tcp: i/o timeout"

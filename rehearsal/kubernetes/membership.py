@@ -1,25 +1,22 @@
-"""Membership of a fleet: joining, leaving, and the state of the whole pattern for humans."""
+"""Membership of a fleet: joining and leaving."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from rehearsal.kubernetes import networking
-from rehearsal.kubernetes.bindings import MEMBER_CLUSTER, PLACEMENT
+from rehearsal.kubernetes.bindings import MEMBER_CLUSTER
 from rehearsal.kubernetes.kinds import key_of
 from rehearsal.kubernetes.objects import (
     Object,
     annotations_of,
-    child,
     condition,
     deleting,
     digest,
     is_true,
-    labels_of,
     name_of,
     namespace_of,
     put_condition,
     seconds,
-    status_of,
 )
 from rehearsal.kubernetes.workloads import namespace
 
@@ -32,6 +29,13 @@ CLUSTER_ID: Final = "fleet.azure.com/cluster-resource-id"
 LOCATION: Final = "fleet.azure.com/location"
 _MEMBER_NAME: Final = "kubernetes-fleet.io/member-name"
 _FINALIZERS: Final = ("kubernetes-fleet.io/membercluster-finalizer", "kubernetes-fleet.io/cluster-profile-cleanup")
+
+# What each agent tells the hub once it has joined (observed).
+_REPORTS: Final = {
+    "MemberAgent": {"Healthy": "InternalMemberClusterHealthy", "Joined": "InternalMemberClusterJoined"},
+    "MultiClusterServiceAgent": {"Joined": "AgentJoined"},
+    "ServiceExportImportAgent": {"Joined": "AgentJoined"},
+}
 
 # Measured: a leave takes 7 s with live agents; without them it is forced (hubagent --force-delete-wait-time).
 _LEAVE: Final = 7
@@ -104,10 +108,9 @@ def members(world: "World", hub: "Cluster") -> None:
 def _admit(world: "World", hub: "Cluster", item: Object, cluster: "Cluster") -> None:
     if cluster.find("Namespace", "fleet-system") is None:
         cluster.create(namespace("fleet-system"))
-    report = {"type": "Joined", "status": "True", "reason": "AgentJoined", "message": ""}
     agents = [
-        {"type": agent, "conditions": put_condition([], report, world.now)}
-        for agent in ("MemberAgent", "MultiClusterServiceAgent", "ServiceExportImportAgent")
+        {"type": agent, "conditions": [_report(world, name, reason) for name, reason in reports.items()]}
+        for agent, reports in _REPORTS.items()
     ]
     count = str(len(cluster.objects("Node")))
     hub.set_status(
@@ -115,6 +118,11 @@ def _admit(world: "World", hub: "Cluster", item: Object, cluster: "Cluster") -> 
         {**item["status"], "agentStatus": agents, "properties": {"kubernetes-fleet.io/node-count": {"value": count}}},
     )
     hub.set_condition(item, "Joined", "True", "MemberClusterJoined", "Member cluster has successfully joined the fleet")
+
+
+def _report(world: "World", name: str, reason: str) -> Object:
+    entry = {"type": name, "status": "True", "reason": reason, "message": "", "observedGeneration": 1}
+    return put_condition([], entry, world.now)[0]
 
 
 def _part(world: "World", hub: "Cluster", item: Object, cluster: "Cluster | None") -> None:
@@ -139,44 +147,3 @@ def _part(world: "World", hub: "Cluster", item: Object, cluster: "Cluster | None
 
 
 CONTROLLERS: Final = (members,)
-
-
-def summary(world: "World", hub: "Cluster") -> list[tuple[str, bool, str]]:
-    """Describe a fleet's state: what, whether it is well, and details."""
-    items = hub.objects(MEMBER_CLUSTER)
-    there = [name_of(item) for item in items if is_true(item, "Joined")]
-    lines = [("members joined", len(there) == len(items), f"{len(there)}/{len(items)}: {', '.join(there)}")]
-    for item in hub.objects(PLACEMENT):
-        entries: list[Object] = status_of(item).get("placementStatuses") or []
-        names = [entry["clusterName"] for entry in entries if is_true(entry, "Available")]
-        available = is_true(item, "ClusterResourcePlacementAvailable") and len(names) == len(entries)
-        detail = f"available on {len(names)} cluster(s): {', '.join(names)}"
-        lines.append((f"placement {name_of(item)}", available, detail))
-    regions = {name_of(item): labels_of(item).get(LOCATION, "") for item in items}
-    members = [(member, cluster) for member, cluster in world.members(hub).items() if cluster]
-    for member, cluster in members:
-        lines += [_describe_export(member, item) for item in cluster.objects(networking.EXPORT)]
-    for member, cluster in members:
-        lines += [_describe_entry(hub, member, cluster, item, regions) for item in cluster.objects(networking.SERVICE)]
-    return lines
-
-
-def _describe_export(member: str, item: Object) -> tuple[str, bool, str]:
-    conflict = condition(item, "Conflict")
-    well = is_true(item, "Valid") and conflict is not None and conflict["status"] == "False"
-    found = conflict if is_true(item, "Valid") else condition(item, "Valid")
-    what = f"export {namespace_of(item)}/{name_of(item)} on {member}"
-    return (what, well, "valid, no conflict" if well else found["message"] if found else "no status yet")
-
-
-def _describe_entry(
-    hub: "Cluster", member: str, cluster: "Cluster", item: Object, regions: Mapping[str, str]
-) -> tuple[str, bool, str]:
-    what = f"entry point {namespace_of(item)}/{name_of(item)} on {member}"
-    addresses = [entry["ip"] for entry in child(status_of(item), "loadBalancer").get("ingress", ())]
-    if not is_true(item, "Valid") or not addresses:
-        valid = condition(item, "Valid")
-        return (what, False, valid["message"] if valid and not is_true(item, "Valid") else "no address yet")
-    counts = networking.endpoint_counts(hub, cluster, item)
-    pods = ", ".join(f"{count} in {regions.get(source, source)}" for source, count in counts.items())
-    return (what, bool(counts), f"{addresses[0]}, endpoints: {pods or 'none'}")

@@ -4,8 +4,7 @@ Behaviour and texts: Azure/fleet-networking v0.3.25, pkg/controllers.
 """
 
 import json
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from copy import deepcopy
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +36,7 @@ _IMPORT: Final = f"ServiceImport.{_GROUP}"
 _INTERNAL_EXPORT: Final = f"InternalServiceExport.{_GROUP}"
 INTERNAL_IMPORT: Final = f"InternalServiceImport.{_GROUP}"
 _SLICE_EXPORT: Final = f"EndpointSliceExport.{_GROUP}"
+_SLICE_IMPORT: Final = f"EndpointSliceImport.{_GROUP}"
 _SLICE: Final = "EndpointSlice.discovery.k8s.io"
 
 _SYSTEM: Final = "fleet-system"
@@ -46,6 +46,9 @@ _DERIVED_LABEL: Final = f"{_GROUP}/derived-service"
 _CLAIM_FINALIZER: Final = f"{_GROUP}/internalsvcimport-cleanup"
 _EXPORT_FINALIZER: Final = f"{_GROUP}/svc-export-cleanup"
 _IMPORT_FINALIZER: Final = f"{_GROUP}/serviceimport-cleanup"
+_INTERNAL_EXPORT_FINALIZER: Final = f"{_GROUP}/internal-svc-export-cleanup"
+_SLICE_EXPORT_FINALIZER: Final = f"{_GROUP}/endpointsliceexport-cleanup"
+_SLICE_IMPORT_FINALIZER: Final = f"{_GROUP}/endpointsliceimport-cleanup"
 _SERVICE_FINALIZER: Final = f"{_GROUP}/service-resources-cleanup"
 _MANAGED_BY: Final = "endpointslice.kubernetes.io/managed-by"
 _IMPORTER: Final = f"endpointsliceimport-controller.{_GROUP}"
@@ -76,25 +79,25 @@ def _export(hub: "Cluster", member: str, cluster: "Cluster", item: Object) -> No
     if deleting(item) or problem:
         if internal:
             hub.discard(internal)
-        if deleting(item):
-            cluster.set_finalizer(item, _EXPORT_FINALIZER, present=False)
-        elif problem:
-            status = status_of(item)
-            rest = [entry for entry in status.get("conditions", ()) if entry["type"] != "Conflict"]
-            cluster.set_status(item, {**status, "conditions": rest})
+        cluster.set_finalizer(item, _EXPORT_FINALIZER, present=False)
+        if problem and not deleting(item):
+            # What was found of conflicts before stays (observed).
             cluster.set_condition(item, "Valid", "False", problem[0], f"service {space}/{name} is {problem[1]}")
+        return
+    if internal and deleting(internal):
         return
     ports = _ports(service or {})
     if internal is None:
         cluster.set_finalizer(item, _EXPORT_FINALIZER, present=True)
         cluster.set_condition(item, "Valid", "True", "ServiceIsValid", f"service {space}/{name} is valid for export")
-        cluster.set_condition(
-            item,
-            "Conflict",
-            "Unknown",
-            "ServicePendingConflictResolution",
-            f"service {space}/{name} is pending export conflict resolution",
-        )
+        if condition(item, "Conflict") is None:
+            cluster.set_condition(
+                item,
+                "Conflict",
+                "Unknown",
+                "ServicePendingConflictResolution",
+                f"service {space}/{name} is pending export conflict resolution",
+            )
     elif internal["spec"]["ports"] == ports:
         if (found := condition(internal, "Conflict")) is not None:
             cluster.set_condition(item, "Conflict", found["status"], found["reason"], found["message"])
@@ -131,6 +134,13 @@ def _ports(service: Object) -> list[Object]:
     ]
 
 
+def handed_over(world: "World", hub: "Cluster") -> None:
+    """The hub holds on to what members hand over until it is out of the service again (hub/internalserviceexport)."""
+    del world
+    for item in hub.objects(_INTERNAL_EXPORT):
+        hub.set_finalizer(item, _INTERNAL_EXPORT_FINALIZER, present=not deleting(item))
+
+
 def conflicts(world: "World", hub: "Cluster") -> None:
     """The hub takes the first export's ports for the service; others must have the very same list."""
     del world
@@ -139,9 +149,7 @@ def conflicts(world: "World", hub: "Cluster") -> None:
         if not deleting(item):
             reference = item["spec"]["serviceReference"]
             groups.setdefault((reference["namespace"], reference["name"]), []).append(item)
-    for item in hub.objects(_IMPORT):
-        if (namespace_of(item), name_of(item)) not in groups:
-            hub.discard(item)
+    _withdraw_imports(hub, groups)
     for (space, name), items in groups.items():
         # Its namespace must exist on the hub, too (hub/internalserviceexport/controller.go:198-214).
         home = hub.find("Namespace", space)
@@ -160,8 +168,14 @@ def conflicts(world: "World", hub: "Cluster") -> None:
         found = hub.find(_IMPORT, name, space)
         if found is None:
             hub.create(_import(space, name))
-        else:
+        elif not deleting(found):
             hub.set_status(found, {"type": "ClusterSetIP", "clusters": agreed, "ports": deepcopy(ports)})
+
+
+def _withdraw_imports(hub: "Cluster", exported: Container[tuple[str, str]]) -> None:
+    for item in hub.objects(_IMPORT):
+        if (namespace_of(item), name_of(item)) not in exported:
+            hub.discard(item)
 
 
 def _import(space: str, name: str) -> Object:
@@ -182,18 +196,29 @@ def claims(world: "World", hub: "Cluster") -> None:
     for item in hub.objects(INTERNAL_IMPORT):
         reference = item["spec"]["serviceImportReference"]
         found = hub.find(_IMPORT, reference["name"], reference["namespace"])
-        claim: Object = json.loads(annotations_of(found).get(_CLAIM, "{}")).get("MemberClusters", {}) if found else {}
-        if deleting(item):
+        claim = _claim(found)
+        if deleting(item) or (found and deleting(found)):
             if found and namespace_of(item) in claim:
                 hub.set_metadata(found, "annotations", _CLAIM, None)
+                hub.set_finalizer(found, _IMPORT_FINALIZER, present=False)
             hub.set_finalizer(item, _CLAIM_FINALIZER, present=False)
             continue
         if found and not claim:
             hub.set_finalizer(item, _CLAIM_FINALIZER, present=True)
+            hub.set_finalizer(found, _IMPORT_FINALIZER, present=True)
             claim = {namespace_of(item): reference["clusterId"]}
             value = json.dumps({"MemberClusters": claim}, separators=(",", ":"))
             hub.set_metadata(found, "annotations", _CLAIM, value)
-        hub.set_status(item, deepcopy(status_of(found)) if found and namespace_of(item) in claim else {})
+        if namespace_of(item) in claim:
+            hub.set_status(item, deepcopy(status_of(found or {})))
+        else:
+            hub.set_finalizer(item, _CLAIM_FINALIZER, present=False)
+            hub.set_status(item, {})
+
+
+def _claim(found: Object | None) -> Object:
+    """Return who has claimed a service: members by their namespaces."""
+    return json.loads(annotations_of(found).get(_CLAIM, "{}")).get("MemberClusters", {}) if found else {}
 
 
 def imports(world: "World", hub: "Cluster") -> None:
@@ -245,7 +270,8 @@ def _serve(cluster: "Cluster", item: Object) -> None:
         cluster.set_metadata(item, "labels", _IMPORT_LABEL, wanted)
         return
     found = cluster.find(_IMPORT, wanted, space)
-    if found is None:
+    home = cluster.find("Namespace", space)
+    if found is None and home and not deleting(home):
         cluster.create(_import(space, wanted) | {"metadata": _owned(item, wanted)})
     if found is None or not owned_by(found, item) or not status_of(found).get("clusters"):
         _withdraw(cluster, item)
@@ -271,8 +297,6 @@ def _derived_name(item: Object) -> str:
 def _withdraw(cluster: "Cluster", item: Object) -> None:
     if derived := cluster.find("Service", _derived_name(item), _SYSTEM):
         cluster.discard(derived)
-        for piece in _imported_slices(cluster, _derived_name(item)):
-            cluster.discard(piece)
 
 
 def _derive(cluster: "Cluster", item: Object, ports: list[Object]) -> Object | None:
@@ -341,24 +365,72 @@ def _export_slice(hub: "Cluster", member: str, item: Object, piece: Object) -> s
     return name
 
 
-def slice_imports(world: "World", hub: "Cluster") -> None:
-    """The importing member keeps a slice in fleet-system for each exported one (member/endpointsliceimport)."""
-    for _, cluster in _agents(world, hub):
-        for item in cluster.objects(SERVICE):
-            derived = labels_of(item).get(_DERIVED_LABEL)
-            if deleting(item) or derived is None:
+def slice_distribution(world: "World", hub: "Cluster") -> None:
+    """The hub offers exported slices to the member that has claimed their service (hub/endpointsliceexport)."""
+    del world
+    for item in hub.objects(_SLICE_IMPORT):
+        source = next((each for each in hub.objects(_SLICE_EXPORT) if name_of(each) == name_of(item)), None)
+        if source is None or deleting(source) or namespace_of(item) not in _claimants(hub, source):
+            hub.discard(item)
+    for piece in hub.objects(_SLICE_EXPORT):
+        claimants = () if deleting(piece) else _claimants(hub, piece)
+        hub.set_finalizer(piece, _SLICE_EXPORT_FINALIZER, present=bool(claimants))
+        for space in claimants:
+            home = hub.find("Namespace", space)
+            if home is None or deleting(home):  # the member is leaving
                 continue
-            wanted = {"name": item["spec"]["serviceImport"]["name"], "namespace": namespace_of(item)}
-            offered = {
-                name_of(piece): piece["spec"]
-                for piece in hub.objects(_SLICE_EXPORT)
-                if piece["spec"]["ownerServiceReference"] == wanted
-            }
-            for piece in _imported_slices(cluster, derived):
-                if name_of(piece) not in offered:
-                    cluster.discard(piece)
-            for name, specification in offered.items():
-                _import_slice(cluster, derived, name, specification)
+            live = hub.find(_SLICE_IMPORT, name_of(piece), space)
+            if live is None or (live["spec"] != piece["spec"] and not deleting(live)):
+                hub.apply(
+                    {
+                        "apiVersion": f"{_GROUP}/v1alpha1",
+                        "kind": "EndpointSliceImport",
+                        "metadata": {"name": name_of(piece), "namespace": space},
+                        "spec": deepcopy(piece["spec"]),
+                    }
+                )
+
+
+def _claimants(hub: "Cluster", piece: Object) -> Iterable[str]:
+    """Return the namespaces of the members that an exported slice goes to."""
+    reference = piece["spec"]["ownerServiceReference"]
+    return _claim(hub.find(_IMPORT, reference["name"], reference["namespace"]))
+
+
+def slice_imports(world: "World", hub: "Cluster") -> None:
+    """The importing member keeps a slice in fleet-system for each that it is offered (member/endpointsliceimport).
+
+    It looks at an offer when that comes or changes, and not when an entry point comes or somebody deletes the slice.
+    """
+    for member, cluster in _agents(world, hub):
+        for item in hub.objects(_SLICE_IMPORT):
+            if namespace_of(item) != member_namespace(member):
+                continue
+            uid, generation = item["metadata"]["uid"], item["metadata"]["generation"]
+            if deleting(item):
+                world.seen.pop(uid, None)
+                if live := cluster.find(_SLICE, name_of(item), _SYSTEM):
+                    cluster.discard(live)
+                hub.set_finalizer(item, _SLICE_IMPORT_FINALIZER, present=False)
+            elif world.seen.get(uid) != generation and _import_offer(hub, cluster, item):
+                world.seen[uid] = generation
+
+
+def _import_offer(hub: "Cluster", cluster: "Cluster", item: Object) -> bool:
+    """Import a slice that is offered; False when that is to be tried again."""
+    reference = item["spec"]["ownerServiceReference"]
+    importing = [
+        labels_of(each).get(_DERIVED_LABEL, "")
+        for each in cluster.objects(SERVICE)
+        if namespace_of(each) == reference["namespace"] and each["spec"]["serviceImport"]["name"] == reference["name"]
+    ]
+    derived = next(filter(None, importing), "")
+    if importing and cluster.find("Service", derived, _SYSTEM) is None:
+        return False
+    if importing:
+        hub.set_finalizer(item, _SLICE_IMPORT_FINALIZER, present=True)
+        _import_slice(cluster, derived, name_of(item), item["spec"])
+    return True
 
 
 def _import_slice(cluster: "Cluster", derived: str, name: str, specification: Object) -> None:
@@ -383,24 +455,6 @@ def _import_slice(cluster: "Cluster", derived: str, name: str, specification: Ob
         )
 
 
-def _imported_slices(cluster: "Cluster", derived: str) -> list[Object]:
-    return [
-        piece
-        for piece in cluster.objects(_SLICE)
-        if namespace_of(piece) == _SYSTEM and labels_of(piece).get(SERVICE_NAME) == derived
-    ]
-
-
-def endpoint_counts(hub: "Cluster", cluster: "Cluster", item: Object) -> Counter[str]:
-    """Count the endpoints behind a MultiClusterService by the member that they run on."""
-    sources = {name_of(piece): namespace_of(piece) for piece in hub.objects(_SLICE_EXPORT)}
-    counts: Counter[str] = Counter()
-    for piece in _imported_slices(cluster, _derived_name(item)):
-        if piece["endpoints"] and name_of(piece) in sources:
-            counts[sources[name_of(piece)].removeprefix(member_namespace(""))] += len(piece["endpoints"])
-    return counts
-
-
 def _agents(world: "World", hub: "Cluster") -> Iterator[tuple[str, "Cluster"]]:
     for member, cluster in world.members(hub).items():
         item = hub.find("MemberCluster.cluster.kubernetes-fleet.io", member)
@@ -408,4 +462,14 @@ def _agents(world: "World", hub: "Cluster") -> Iterator[tuple[str, "Cluster"]]:
             yield member, cluster
 
 
-CONTROLLERS: Final = (slice_imports, slice_exports, services, imports, claims, conflicts, exports)
+CONTROLLERS: Final = (
+    slice_imports,
+    slice_distribution,
+    slice_exports,
+    services,
+    imports,
+    claims,
+    conflicts,
+    handed_over,
+    exports,
+)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rehearsal.kubernetes.bindings import (
     BINDING,
+    GENERATION,
     INDEX,
     PLACEMENT,
     POLICY,
@@ -130,6 +131,8 @@ def placements(world: "World", hub: "Cluster") -> None:
         policy = next(iter(parts(hub, POLICY, item)), None)
         if policy is None:
             hub.create(new_part(item, "ClusterSchedulingPolicySnapshot", f"{name_of(item)}-0", {"policy": {}}))
+        else:
+            hub.set_metadata(policy, "annotations", GENERATION, str(generation_of(item)))
         _set_status(hub, item, policy)
 
 

@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rehearsal.kubernetes.bindings import (
+    GENERATION,
     MEMBER_CLUSTER,
     PLACEMENT,
     POLICY,
@@ -18,6 +19,7 @@ from rehearsal.kubernetes.bindings import (
 )
 from rehearsal.kubernetes.objects import (
     Object,
+    annotations_of,
     child,
     condition,
     deleting,
@@ -55,7 +57,8 @@ def schedule(world: "World", hub: "Cluster") -> None:
     members = [item for item in hub.objects(MEMBER_CLUSTER) if is_true(item, "Joined") and not deleting(item)]
     for item in hub.objects(PLACEMENT):
         policy = next(iter(parts(hub, POLICY, item)), None)
-        if policy is None or deleting(item):
+        # The scheduler sees the snapshot of the policy only, not the placement.
+        if policy is None or deleting(item) or annotations_of(policy).get(GENERATION) != str(generation_of(item)):
             continue
         there = {binding["spec"]["targetCluster"]: binding for binding in bindings(hub, item)}
         decision = _decide(item["spec"].get("policy") or {}, members, set(there))

@@ -41,6 +41,7 @@ _WAVES: Final = {
             "ServiceAccount",
             "Secret",
             "ConfigMap",
+            "PersistentVolumeClaim",
             "IngressClass.networking.k8s.io",
         ),
         1,
@@ -56,17 +57,51 @@ _WAVES: Final = {
             "HorizontalPodAutoscaler.autoscaling",
             "StatefulSet.apps",
             "Job.batch",
+            "CronJob.batch",
             "Ingress.networking.k8s.io",
         ),
         4,
     ),
 }
+# The order in which a placement lists what it selects; other kinds come after these (resource_selector_resolver.go:58).
+_ORDER: Final = {
+    kind: number
+    for number, kind in enumerate(
+        (
+            "Namespace",
+            "NetworkPolicy",
+            "ResourceQuota",
+            "LimitRange",
+            "PodDisruptionBudget",
+            "ServiceAccount",
+            "Secret",
+            "ConfigMap",
+            "PersistentVolumeClaim",
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "Role",
+            "RoleBinding",
+            "Service",
+            "DaemonSet",
+            "ReplicaSet",
+            "Deployment",
+            "HorizontalPodAutoscaler",
+            "StatefulSet",
+            "Job",
+            "CronJob",
+            "IngressClass",
+            "Ingress",
+        )
+    )
+}
 # Never sent (resource_selector_resolver.go:649-710): the cluster's own, and the fleet's.
-_KEPT_BACK: Final = ("Pod", "Node", "ServiceImport.networking.fleet.azure.com", "EndpointSlice.discovery.k8s.io")
+_KEPT_BACK: Final = ("Pod", "Node", "ServiceImport.networking.fleet.azure.com")
 _KEPT_BACK_GROUPS: Final = ("cluster.kubernetes-fleet.io", "placement.kubernetes-fleet.io")
 # Available as soon as they are applied (availability_tracker.go:287-321).
 _DATA: Final = frozenset(
-    key for key, wave in _WAVES.items() if wave in (0, 1, 2, 3) and key != "PodDisruptionBudget.policy"
+    key
+    for key, wave in _WAVES.items()
+    if wave in (0, 1, 2, 3) and key not in ("PodDisruptionBudget.policy", "PersistentVolumeClaim")
 )
 _REMOVED_METADATA: Final = (
     "resourceVersion",
@@ -89,7 +124,7 @@ def wave(item: Object) -> int:
 
 
 def select(hub: "Cluster", placement: Object) -> list[Object]:
-    """Return the manifests that a placement sends, in the order in which they are applied.
+    """Return the manifests that a placement sends, in the order in which it lists them.
 
     Raises:
         RefusedError: a namespace that cannot be placed.
@@ -98,8 +133,13 @@ def select(hub: "Cluster", placement: Object) -> list[Object]:
     for selector in placement["spec"]["resourceSelectors"]:
         for item in _selected(hub, name_of(placement), selector):
             found[item["metadata"]["uid"]] = item
-    items = sorted(found.values(), key=lambda item: (wave(item), key_of(item), namespace_of(item), name_of(item)))
+    items = sorted(found.values(), key=_place)
     return [_manifest(item) for item in items]
+
+
+def _place(item: Object) -> tuple[int, str, str, str, str]:
+    kind = item["kind"]
+    return (_ORDER.get(kind, len(_ORDER)), item["apiVersion"], kind, namespace_of(item), name_of(item))
 
 
 def _selected(hub: "Cluster", placement: str, selector: Object) -> list[Object]:
@@ -125,18 +165,21 @@ def _selected(hub: "Cluster", placement: str, selector: Object) -> list[Object]:
     if selector.get("selectionScope") == "NamespaceOnly":
         return items
     names = {name_of(item) for item in items}
-    return items + [item for item in hub.everything() if namespace_of(item) in names and _travels(item)]
+    return items + [item for item in hub.everything() if namespace_of(item) in names and _travels(hub, item)]
 
 
-def _travels(item: Object) -> bool:
+def _travels(hub: "Cluster", item: Object) -> bool:
     key = key_of(item)
     own = (key, name_of(item)) in (("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default"))
     owned = key == "ReplicaSet.apps" and "ownerReferences" in item["metadata"]
     token = key == "Secret" and item.get("type") == "kubernetes.io/service-account-token"
+    # What belongs to a Service is made anew on each member.
+    managed = key == "EndpointSlice.discovery.k8s.io" and "endpointslice.kubernetes.io/managed-by" in labels_of(item)
+    derived = key == "Endpoints" and hub.find("Service", name_of(item), namespace_of(item)) is not None
     return (
         key not in _KEPT_BACK
         and KINDS[key].group not in _KEPT_BACK_GROUPS
-        and not (own or owned or token or deleting(item))
+        and not (own or owned or token or managed or derived or deleting(item))
     )
 
 

@@ -7,10 +7,11 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import jsonpath
 
+from rehearsal.kubernetes.clusters import ApiServer
 from rehearsal.kubernetes.objects import (
     Object,
     annotations_of,
@@ -32,18 +33,6 @@ _WAIT_FOR: Final = "pulumi.com/waitFor"
 _TIMEOUT: Final = "pulumi.com/timeoutSeconds"
 # Kinds whose deletion honours skipAwait, too (overrides.go, allowsSkipAwaitWithDelete).
 _SKIP_DELETE: Final = frozenset({"Namespace", "Pod", "DaemonSet", "Deployment", "StatefulSet", "Job"})
-
-
-class ApiServer(Protocol):
-    """What waiting needs of a cluster."""
-
-    def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object:
-        """Return an object."""
-        ...
-
-    def list(self, api_version: str, kind: str, namespace: str = "") -> Sequence[Object]:
-        """Return the objects of a kind, of one namespace or of all."""
-        ...
 
 
 Readiness: TypeAlias = Callable[[ApiServer, Object], list[str]]

@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from rehearsal.kubernetes.admission import pod_denial
+from rehearsal.kubernetes.admission import replica_set_denial
 from rehearsal.kubernetes.kinds import HUB, KINDS, key_of
 from rehearsal.kubernetes.objects import (
     Object,
@@ -43,7 +43,8 @@ _REVISION_HASH: Final = "controller-revision-hash"
 # Simulated seconds. Pods: kwok and the store demo's probes are ready in about one; Azure's balancer takes longer.
 _POD_START: Final = 1
 _LOAD_BALANCER: Final = 3
-# The namespace controller works in passes (measured: 5.3, 10.6, 15.9 s).
+# The namespace controller waits before it touches anything (namespace_controller.go, namespaceDeletionGracePeriod), and
+# then works in passes (measured: 5.3, 10.6, 15.9 s).
 _NAMESPACE_PASS: Final = 5
 
 
@@ -52,11 +53,15 @@ def namespace(name: str) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
+def node_name(cluster_id: str, index: int) -> str:
+    """Return what AKS calls a node: by its pool and its number in the pool's scale set."""
+    return f"aks-nodepool1-{digest(cluster_id, 8)}-vmss{index:06d}"
+
+
 def add_nodes(cluster: "Cluster", count: int) -> None:
     """Create the cluster's nodes, with addresses from its subnet."""
-    pool = f"aks-nodepool1-{digest(cluster.id, 8)}-vmss"
     for index in range(count):
-        name = f"{pool}{index:06d}"
+        name = node_name(cluster.id, index)
         cluster.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
         node = cluster.find("Node", name)
         if node:
@@ -66,14 +71,13 @@ def add_nodes(cluster: "Cluster", count: int) -> None:
 
 def deployments(cluster: "Cluster") -> None:
     """Deployments keep a ReplicaSet for each pod template; on a hub theirs is refused."""
-    for item in cluster.objects("Deployment.apps"):
+    for item in _active(cluster, "Deployment.apps"):
         if deleting(item):
             continue
         name = f"{name_of(item)}-{digest(item['spec']['template'], 10)}"
         if cluster.role == HUB:
             # Observed on a real hub: the whole status; no replicas, no observedGeneration, no Available condition.
-            denial = pod_denial("replicasets.apps", name)
-            message = f'Failed to create new replica set "{name}": {denial}'
+            message = f'Failed to create new replica set "{name}": {replica_set_denial(name)}'
             entry = {"type": "Progressing", "status": "False", "reason": "ReplicaSetCreateError", "message": message}
             conditions: list[Object] = conditions_of(item)
             cluster.set_status(item, {"conditions": put_condition(conditions, entry, cluster.world.now)})
@@ -89,6 +93,8 @@ def _roll_deployment(cluster: "Cluster", item: Object, name: str) -> None:
         revision = str(1 + max((int(annotations_of(entry)[REVISION]) for entry in sets), default=0))
         cluster.create(_replica_set(item, name, wanted, revision))
         cluster.set_metadata(item, "annotations", REVISION, revision)
+        created = f'Created new replica set "{name}"'
+        cluster.set_condition(item, "Progressing", "True", "NewReplicaSetCreated", created)
         return
     if current["spec"]["replicas"] != wanted:
         _scale(cluster, current, wanted)
@@ -169,7 +175,7 @@ def _ready_replicas(item: Object) -> int:
 
 def replica_sets(cluster: "Cluster") -> None:
     """ReplicaSets keep as many pods as they should."""
-    for item in cluster.objects("ReplicaSet.apps"):
+    for item in _active(cluster, "ReplicaSet.apps"):
         pods = _pods_of(cluster, item)
         wanted: int = 0 if deleting(item) else item["spec"]["replicas"]
         names = {name_of(pod) for pod in pods}
@@ -187,6 +193,7 @@ def replica_sets(cluster: "Cluster") -> None:
             {
                 "observedGeneration": generation_of(item),
                 "replicas": count,
+                "fullyLabeledReplicas": count,
                 "readyReplicas": ready,
                 "availableReplicas": ready,
             },
@@ -195,7 +202,7 @@ def replica_sets(cluster: "Cluster") -> None:
 
 def stateful_sets(cluster: "Cluster") -> None:
     """StatefulSets start their pods one after the other and replace them from the last one down; not on a hub."""
-    for item in cluster.objects("StatefulSet.apps"):
+    for item in _active(cluster, "StatefulSet.apps"):
         # A hub refuses the pods, and the StatefulSet says nothing about it (an event, FailedCreate).
         if deleting(item) or cluster.role == HUB:
             continue
@@ -234,7 +241,7 @@ def stateful_sets(cluster: "Cluster") -> None:
 def daemon_sets(cluster: "Cluster") -> None:
     """DaemonSets keep a pod on each node; a hub has no nodes for them."""
     nodes = cluster.objects("Node")
-    for item in cluster.objects("DaemonSet.apps"):
+    for item in _active(cluster, "DaemonSet.apps"):
         if deleting(item):
             continue
         revision = digest(item["spec"]["template"], 10)
@@ -263,7 +270,7 @@ def daemon_sets(cluster: "Cluster") -> None:
 
 def jobs(cluster: "Cluster") -> None:
     """Jobs run their pods to the end; a hub refuses the pods."""
-    for item in cluster.objects("Job.batch"):
+    for item in _active(cluster, "Job.batch"):
         if deleting(item) or cluster.role == HUB or is_true(item, "Complete"):
             continue
         wanted: int = item["spec"].get("completions") or 1
@@ -340,7 +347,7 @@ def ingresses(cluster: "Cluster") -> None:
 
 def endpoint_slices(cluster: "Cluster") -> None:
     """A Service with a selector has an EndpointSlice of the pods that it selects."""
-    for item in cluster.objects("Service"):
+    for item in _active(cluster, "Service"):
         selector: Mapping[str, str] = child(item["spec"], "selector")
         if not selector or deleting(item) or item["spec"]["type"] == "ExternalName":
             continue
@@ -355,7 +362,7 @@ def endpoint_slices(cluster: "Cluster") -> None:
         endpoints = [_endpoint(pod) for pod in selected]
         ports = [
             {"name": port.get("name", ""), "port": _target(port, selected), "protocol": port["protocol"]}
-            for port in item["spec"].get("ports") or ()
+            for port in (item["spec"].get("ports") or () if selected else ())
         ]
         name = f"{name_of(item)}-{digest([cluster.id, item['metadata']['uid']], 5)}"
         live = cluster.find("EndpointSlice.discovery.k8s.io", name, namespace_of(item))
@@ -387,7 +394,12 @@ def _endpoint(pod: Object) -> Object:
         "addresses": [pod["status"]["podIP"]],
         "conditions": {"ready": ready, "serving": ready, "terminating": False},
         "nodeName": pod["spec"]["nodeName"],
-        "targetRef": {"kind": "Pod", "name": name_of(pod), "namespace": namespace_of(pod)},
+        "targetRef": {
+            "kind": "Pod",
+            "name": name_of(pod),
+            "namespace": namespace_of(pod),
+            "uid": pod["metadata"]["uid"],
+        },
     }
 
 
@@ -422,23 +434,26 @@ def garbage(cluster: "Cluster") -> None:
 
 
 def namespaces(cluster: "Cluster") -> None:
-    """A deleted namespace empties itself and goes with the first pass that finds it empty."""
+    """A deleted namespace empties itself in passes and goes with the one that leaves nothing."""
     for item in cluster.objects("Namespace"):
         if not deleting(item):
             continue
-        content = [
-            other
-            for other in cluster.everything()
-            if KINDS[key_of(other)].namespaced and namespace_of(other) == name_of(item)
-        ]
-        for other in content:
-            cluster.discard(other)
-        if content or finalizers_of(item):
-            continue
         since = seconds(item["metadata"]["deletionTimestamp"])
         passes = max(1, -int((since - cluster.world.now) // _NAMESPACE_PASS))
-        if cluster.world.elapsed(since, passes * _NAMESPACE_PASS):
+        if not cluster.world.elapsed(since, passes * _NAMESPACE_PASS):
+            continue
+        for other in _content(cluster, item):
+            cluster.discard(other)
+        if not (_content(cluster, item) or finalizers_of(item)):
             cluster.remove_namespace(item)
+
+
+def _content(cluster: "Cluster", item: Object) -> list[Object]:
+    return [
+        other
+        for other in cluster.everything()
+        if KINDS[key_of(other)].namespaced and namespace_of(other) == name_of(item)
+    ]
 
 
 def _create_pod(cluster: "Cluster", owner: Object, name: str, labels: dict[str, str], node: str = "") -> None:
@@ -462,6 +477,12 @@ def _create_pod(cluster: "Cluster", owner: Object, name: str, labels: dict[str, 
             },
         }
     )
+
+
+def _active(cluster: "Cluster", key: str) -> list[Object]:
+    """Return the objects of a kind for which something can be created: not in a namespace that is being deleted."""
+    ending = {name_of(space) for space in cluster.objects("Namespace") if deleting(space)}
+    return [item for item in cluster.objects(key) if namespace_of(item) not in ending]
 
 
 def _of(cluster: "Cluster", key: str, owner: Object) -> list[Object]:

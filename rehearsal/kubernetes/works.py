@@ -16,7 +16,7 @@ from rehearsal.kubernetes.bindings import (
     SNAPSHOT,
     WORK_CLEANUP,
 )
-from rehearsal.kubernetes.kinds import find_kind, key_of
+from rehearsal.kubernetes.kinds import KINDS, find_kind, key_of
 from rehearsal.kubernetes.objects import (
     ApiError,
     Object,
@@ -133,7 +133,7 @@ def _apply_wave(
     applied = False
     failures: list[tuple[Object, str, str]] = []
     current = -1
-    for manifest in manifests:
+    for manifest in sorted(manifests, key=wave):
         if applied and wave(manifest) != current:
             break
         live = cluster.find(key_of(manifest), name_of(manifest), namespace_of(manifest))
@@ -151,9 +151,15 @@ def _apply_wave(
 
 
 def _prune(cluster: "Cluster", work: Object, manifests: list[Object]) -> None:
-    wanted = [identity(manifest) for manifest in manifests]
+    wanted: list[Object] = []
+    for ordinal, manifest in enumerate(manifests):
+        kind = KINDS[key_of(manifest)]
+        live = cluster.find(kind.key, name_of(manifest), namespace_of(manifest))
+        uid = live["metadata"]["uid"] if live else ""
+        wanted.append({**identity(manifest), "ordinal": ordinal, "resource": kind.plural, "uid": uid})
+    identities = [identity(manifest) for manifest in manifests]
     for entry in status_of(work).get("appliedResources", ()):
-        if entry in wanted:
+        if any(one.items() <= entry.items() for one in identities):
             continue
         api_version = "/".join(part for part in (entry.get("group", ""), entry["version"]) if part)
         kind = find_kind(api_version, entry["kind"], cluster.role)

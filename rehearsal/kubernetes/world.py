@@ -1,14 +1,16 @@
 """The Kubernetes side of the cloud: its clusters, its fleets, and the simulated time in which controllers act."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Final
 
 from rehearsal.kubernetes import membership, networking, placement, scheduling, workloads, works
 from rehearsal.kubernetes.apiserver import Cluster
 from rehearsal.kubernetes.bindings import MEMBER_CLUSTER
+from rehearsal.kubernetes.clusters import ApiServer, routable
 from rehearsal.kubernetes.kinds import HUB, MEMBER, key_of
 from rehearsal.kubernetes.objects import Object, annotations_of, name_of, namespace_of
-from rehearsal.store import Store
+from rehearsal.store import Activity, Store
 
 __all__ = ["Cluster", "World"]
 
@@ -29,18 +31,26 @@ _FLEET_CONTROLLERS: Final = (
 class World:
     """All clusters and fleets, in `store.section("kubernetes")`. Its users hold the store's transaction.
 
+    Args:
+        store: where they are kept.
+        activity: who else is at work, for waits.
+
     Attributes:
         observers: told of each transition of a condition, in order.
         stopped: says whether a controller of a cluster does not run (`load_balancers`), or its agents (`agents`).
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, activity: Activity | None = None) -> None:
+        self._store = store
+        self._activity = activity or Activity()
         self._data = store.section("kubernetes")
         self._data.setdefault("now", 0)
         self._data.setdefault("serial", 0)
         self._data.setdefault("clusters", {})
+        self._data.setdefault("peerings", [])
+        self._data.setdefault("seen", {})
         self.observers: list[Observer] = []
-        self.stopped: Callable[[str, Cluster], bool] = lambda _what, _cluster: False
+        self.stopped: Callable[[str, ApiServer], bool] = lambda _what, _cluster: False
         self._clusters = {key: Cluster(self, key, data) for key, data in self._data["clusters"].items()}
         # Which state each controller found nothing to do in: a cache that only spares work.
         self._idle: dict[str, object] = {}
@@ -50,6 +60,11 @@ class World:
     def now(self) -> float:
         """Simulated seconds since the beginning."""
         return self._data["now"]
+
+    @property
+    def seen(self) -> dict[str, int]:
+        """The generation in which a controller that acts on changes alone has seen an object, by the object's uid."""
+        return self._data["seen"]
 
     def next_serial(self) -> int:
         """Return a number that was never returned before."""
@@ -64,7 +79,9 @@ class World:
         server: str,
         *,
         location: str,
-        subnet: str,
+        network: str,
+        pods: str,
+        flat: bool = True,
         nodes: int,
         services: str = "10.0.0.0/16",
     ) -> Cluster:
@@ -74,21 +91,32 @@ class World:
             cluster_id: its Azure resource id.
             server: the URL of its API server.
             location: the region's short name.
-            subnet: the node subnet's CIDR; pods get their addresses from it (flat Azure CNI).
+            network: the id of the virtual network that its nodes are in.
+            pods: the CIDR that pods get their addresses from; on flat Azure CNI also nodes.
+            flat: whether pods have addresses of the network (flat Azure CNI), rather than of an overlay.
             nodes: how many nodes it has.
             services: the service network's CIDR.
         """
-        cluster = self._add(cluster_id, server, role=MEMBER, location=location, subnet=subnet, services=services)
+        cluster = self._add(
+            cluster_id,
+            server,
+            role=MEMBER,
+            location=location,
+            network=network.lower(),
+            pods=pods,
+            flat=flat,
+            services=services,
+        )
         workloads.add_nodes(cluster, nodes)
         return cluster
 
     def add_hub(self, fleet_id: str, server: str) -> Cluster:
         """Start a fleet's hub, whose id is the fleet's."""
-        hub = self._add(fleet_id, server, role=HUB, location="", subnet="", services="10.0.0.0/16")
+        hub = self._add(fleet_id, server, role=HUB, location="", services="10.0.0.0/16")
         hub.create(workloads.namespace("fleet-system"))
         return hub
 
-    def _add(self, cluster_id: str, server: str, **data: str) -> Cluster:
+    def _add(self, cluster_id: str, server: str, **data: object) -> Cluster:
         self._data["clusters"][cluster_id] = {
             "server": server,
             "reachable": True,
@@ -128,6 +156,21 @@ class World:
         while hub.find(MEMBER_CLUSTER, member) and self.step():
             pass
 
+    def add_network(self, network: str, prefixes: list[str]) -> None:
+        """Do nothing: no packets travel here."""
+
+    def remove_network(self, network: str) -> None:
+        """Do nothing: no packets travel here."""
+
+    def set_peered(self, network: str, other: str, *, peered: bool) -> None:
+        """Let two virtual networks reach each other, or not any more."""
+        pair = sorted((network.lower(), other.lower()))
+        if (pair in self._data["peerings"]) is not peered:
+            (self._data["peerings"].append if peered else self._data["peerings"].remove)(pair)
+
+    def access(self, cluster_id: str) -> None:
+        """Return nothing: no server answers here, so that made-up credentials will do."""
+
     def set_reachable(self, cluster_id: str, *, reachable: bool) -> None:
         """Let a cluster's region die or come back: its API server refuses and its agents stop."""
         self.cluster(cluster_id).reachable = reachable
@@ -163,9 +206,35 @@ class World:
             for item in hub.objects(MEMBER_CLUSTER)
         }
 
-    def summary(self) -> list[tuple[str, bool, str]]:
-        """Describe the state of every fleet for humans: what, whether it is well, and details."""
-        return [line for hub in self.hubs() for line in membership.summary(self, hub)]
+    def routable(self, origin_id: str, target_id: str) -> bool:
+        """Say whether nodes of one cluster can reach the pods of another."""
+        known = self._data["clusters"]
+        return routable(known[origin_id], known[target_id], self._data["peerings"])
+
+    # Requests.
+
+    def requests(self) -> AbstractContextManager[object]:
+        """Return a context in which nothing else happens."""
+        return self._store.transaction()
+
+    def wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Let simulated time pass until something is done; False when it takes too long or can never come."""
+        deadline: float | None = None
+        while True:
+            with self._store.transaction():
+                if deadline is None:
+                    deadline = self.now + seconds
+                # What others brought counts, however far they moved the clock; what only comes later does not.
+                while not done():
+                    if not self.step():
+                        break
+                    if self.now > deadline:
+                        return False
+                else:
+                    return True
+            # Nothing happens by itself any more: only another operation can bring what is waited for.
+            if not self._activity.wait_for_others():
+                return False
 
     # Time.
 

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from rehearsal.cloud import Cloud
+from rehearsal.kubernetes.clusters import ApiServer
 from rehearsal.kubernetes.objects import Object, condition
 from rehearsal.kubernetes.world import Cluster, World
-from rehearsal.store import Store
+from rehearsal.store import Activity, Store
 
 HUB = "/fleets/hub"
 USER = "tester"
@@ -66,17 +68,23 @@ def in_locations(*locations: str) -> Object:
     return {"placementType": "PickAll", "affinity": {"clusterAffinity": required}}
 
 
+def in_memory(cloud: Cloud) -> World:
+    """Return the Kubernetes side of a cloud that has it in memory."""
+    assert isinstance(cloud.world, World)
+    return cloud.world
+
+
 def add_member(world: World, name: str, location: str, number: int) -> Cluster:
     cluster = world.add_cluster(
-        f"/clusters/{name}", f"https://{name}", location=location, subnet=f"10.{number}.0.0/24", nodes=2
+        f"/clusters/{name}", f"https://{name}", location=location, network="vnet", pods=f"10.{number}.0.0/24", nodes=2
     )
     world.join(HUB, name, cluster.id, {})
     return cluster
 
 
-def new_fleet(store: Store | None = None) -> tuple[World, Cluster, Cluster, Cluster]:
+def new_fleet(store: Store | None = None, activity: Activity | None = None) -> tuple[World, Cluster, Cluster, Cluster]:
     """Return the article's fleet: the world, its hub, and its members east and west."""
-    world = World(store or Store())
+    world = World(store or Store(), activity)
     hub = world.add_hub(HUB, "https://hub")
     return world, hub, add_member(world, "east", "eastus2", 1), add_member(world, "west", "westus2", 2)
 
@@ -97,7 +105,7 @@ def placed_fleet() -> tuple[World, Cluster, Cluster, Cluster]:
     return world, hub, east, west
 
 
-def get(cluster: Cluster, item: Object) -> Object:
+def get(cluster: ApiServer, item: Object) -> Object:
     """Return the live version of an object."""
     metadata = item["metadata"]
     return cluster.get(item["apiVersion"], item["kind"], metadata["name"], metadata.get("namespace", ""))

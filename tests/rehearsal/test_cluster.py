@@ -150,6 +150,19 @@ def test_deleted_namespace_empties_itself_in_passes_of_five_seconds() -> None:
     assert world.now == since + 5
 
 
+def test_deleted_namespace_is_left_alone_for_its_first_five_seconds() -> None:
+    world, _, east, _ = new_fleet()
+    for item in (new_object("v1", "Namespace", "shop"), service()):
+        east.create(item)
+    since = world.now
+    east.delete("v1", "Namespace", "shop")
+    while world.now == since:
+        assert east.list("v1", "Service", "shop")
+        world.step()
+    world.settle()
+    assert east.find("Namespace", "shop") is None
+
+
 def test_owned_objects_go_with_their_owner_and_before_it_in_the_foreground() -> None:
     world, _, east, _ = new_fleet()
     east.create(new_object("v1", "Namespace", "shop"))
@@ -191,7 +204,9 @@ def test_pods_and_internal_balancers_get_addresses_of_the_node_subnet() -> None:
 
 def test_full_subnet_keeps_pods_waiting() -> None:
     world, _, _, _ = new_fleet()
-    small = world.add_cluster("/clusters/small", "https://small", location="uksouth", subnet="10.9.0.0/29", nodes=1)
+    small = world.add_cluster(
+        "/clusters/small", "https://small", location="uksouth", network="vnet", pods="10.9.0.0/29", nodes=1
+    )
     small.create(new_object("v1", "Namespace", "shop"))
     small.create(deployment(replicas=3))
     world.settle()

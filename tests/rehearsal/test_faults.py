@@ -19,6 +19,7 @@ from tests.rehearsal.kubernetes_objects import (
     addresses,
     deployment,
     get,
+    in_memory,
     new_object,
     service,
     state,
@@ -42,9 +43,9 @@ def text_of(name: str) -> str:
 
 def request(cloud: Cloud, verb: Verb = "create", token: str = GROUP, name: str = "east-group") -> float:
     """Ask the cloud for something; return the simulated seconds until it was taken."""
-    before = cloud.world.now
+    before = in_memory(cloud).now
     with cloud.operation(Operation(verb, Call(token, name))):
-        return cloud.world.now - before
+        return in_memory(cloud).now - before
 
 
 def outcomes(profile: Profile, names: list[str], seed: int = 0) -> dict[str, bool]:
@@ -224,7 +225,7 @@ def running(hub: Cluster, cluster: Cluster, name: str) -> set[str]:
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_outage_stops_one_thing_on_one_cluster_until_it_ends(outage: str) -> None:
     cloud = Cloud()
-    world = cloud.world
+    world = in_memory(cloud)
     hub = world.add_hub(HUB, "https://hub")
     with Faults(Profile(outages=(Outage(outage=outage, cluster="west"),))).in_force(cloud):
         east, west = add_member(world, "east", "eastus2", 1), add_member(world, "west", "westus2", 2)

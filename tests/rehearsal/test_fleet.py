@@ -2,7 +2,8 @@
 
 import pytest
 
-from rehearsal.kubernetes.objects import ApiError, Object
+from rehearsal.kubernetes.objects import ApiError, Object, name_of
+from rehearsal.kubernetes.summary import summary
 from rehearsal.kubernetes.world import Cluster, World
 from rehearsal.model import RefusedError
 from tests.rehearsal.kubernetes_objects import (
@@ -60,7 +61,9 @@ def test_member_joins_with_its_location_label() -> None:
 
 def test_member_whose_agents_do_not_answer_never_joins() -> None:
     world, hub, _, _ = new_fleet()
-    late = world.add_cluster("/clusters/late", "https://late", location="uksouth", subnet="10.3.0.0/24", nodes=1)
+    late = world.add_cluster(
+        "/clusters/late", "https://late", location="uksouth", network="vnet", pods="10.3.0.0/24", nodes=1
+    )
     world.set_reachable(late.id, reachable=False)
     world.join(HUB, "late", late.id, {})
     member = hub.get("cluster.kubernetes-fleet.io/v1", "MemberCluster", "late")
@@ -77,7 +80,9 @@ def test_member_with_live_exports_may_not_leave() -> None:
 def test_member_that_has_not_joined_gets_nothing() -> None:
     world, hub, _, _ = new_fleet()
     put_app(hub)
-    late = world.add_cluster("/clusters/late", "https://late", location="eastus2", subnet="10.3.0.0/24", nodes=1)
+    late = world.add_cluster(
+        "/clusters/late", "https://late", location="eastus2", network="vnet", pods="10.3.0.0/24", nodes=1
+    )
     world.set_reachable(late.id, reachable=False)
     world.join(HUB, "late", late.id, {})
     hub.create(placement(in_locations("eastus2")), user=USER)
@@ -133,8 +138,8 @@ def test_available_placement_says_where_and_what() -> None:
     status = live["status"]
     assert [item["kind"] for item in status["selectedResources"]] == [
         "Namespace",
-        "Deployment",
         "Service",
+        "Deployment",
         "ServiceExport",
     ]
     assert [entry["clusterName"] for entry in status["placementStatuses"]] == ["east", "west"]
@@ -450,19 +455,79 @@ def test_claim_of_a_dead_region_is_kept_until_the_member_is_let_go() -> None:
     assert state(get(west, entry_point()), "Valid") == ("True", "FoundServiceImport")
 
 
+def _give_service_to_west(hub: Cluster) -> None:
+    """Write the claim on the hub by hand, as docs/operations.md says."""
+    service = hub.find("ServiceImport.networking.fleet.azure.com", "front", "shop")
+    assert service is not None
+    claim = {"networking.fleet.azure.com/service-in-use-by": '{"MemberClusters":{"fleet-member-west":"west"}}'}
+    hub.apply({**service, "metadata": {**service["metadata"], "annotations": claim}}, user=USER)
+
+
 def test_claim_written_on_the_hub_is_honoured_while_the_old_region_is_dead() -> None:
     world, hub, east, west = placed_fleet()
     east.create(entry_point(), user=USER)
     world.settle()
     world.set_reachable(east.id, reachable=False)
-    service = hub.find("ServiceImport.networking.fleet.azure.com", "front", "shop")
-    assert service is not None
-    claim = {"networking.fleet.azure.com/service-in-use-by": '{"MemberClusters":{"fleet-member-west":"west"}}'}
-    hub.apply({**service, "metadata": {**service["metadata"], "annotations": claim}}, user=USER)
     west.create(entry_point(), user=USER)
+    world.settle()
+    _give_service_to_west(hub)
     world.settle()
     assert state(get(west, entry_point()), "Valid") == ("True", "FoundServiceImport")
     assert len(addresses(get(west, entry_point()))) == 1
+    assert len(_slices(west)) == 2
+    denied = hub.get("networking.fleet.azure.com/v1alpha1", "InternalServiceImport", "shop-front", "fleet-member-east")
+    assert ("finalizers" in denied["metadata"], denied["status"]) == (False, {})
+    world.set_reachable(east.id, reachable=True)
+    world.settle()
+    # It hears of it and gives up its address.
+    assert (state(get(east, entry_point()), "Valid"), _slices(east)) == (("Unknown", "UnknownServiceImport"), [])
+
+
+def test_endpoints_offered_before_there_is_an_entry_point_are_passed_over_until_they_change() -> None:
+    world, hub, _, west = placed_fleet()
+    _give_service_to_west(hub)
+    world.settle()
+    west.create(entry_point(), user=USER)
+    world.settle()
+    assert state(get(west, entry_point()), "Valid") == ("True", "FoundServiceImport")
+    assert _slices(west) == []
+    hub.apply(deployment(replicas=1), user=USER)
+    world.settle()
+    assert len(_slices(west)) == 2
+
+
+def test_imported_endpoints_that_are_deleted_come_back_with_their_next_change() -> None:
+    world, hub, east, west = placed_fleet()
+    east.create(entry_point(), user=USER)
+    world.settle()
+    world.set_reachable(west.id, reachable=False)
+    name = next(
+        name_of(item)
+        for item in east.list("discovery.k8s.io/v1", "EndpointSlice", "fleet-system")
+        if name_of(item).startswith("west-")
+    )
+    east.delete("discovery.k8s.io/v1", "EndpointSlice", name, "fleet-system")
+    world.settle()
+    assert len(_slices(east)) == 1
+    world.set_reachable(west.id, reachable=True)
+    hub.apply(deployment(replicas=1), user=USER)
+    world.settle()
+    assert len(_slices(east)) == 2
+
+
+def test_claim_written_on_the_hub_is_not_given_back() -> None:
+    world, hub, east, west = placed_fleet()
+    west.create(entry_point(), user=USER)
+    world.settle()
+    west.delete("networking.fleet.azure.com/v1alpha1", "MultiClusterService", "front", "shop")
+    world.settle()
+    _give_service_to_west(hub)
+    west.create(entry_point(), user=USER)
+    world.settle()
+    west.delete("networking.fleet.azure.com/v1alpha1", "MultiClusterService", "front", "shop")
+    east.create(entry_point(), user=USER)
+    world.settle()
+    assert state(get(east, entry_point()), "Valid") == ("Unknown", "UnknownServiceImport")
 
 
 def test_deleting_a_second_entry_point_on_the_same_member_takes_the_firsts_address() -> None:
@@ -505,7 +570,7 @@ def test_summary_tells_the_state_of_the_pattern() -> None:
     world, _, east, _ = placed_fleet()
     east.create(entry_point(), user=USER)
     world.settle()
-    lines = world.summary()
+    lines = summary(world)
     assert [well for _, well, _ in lines] == [True] * 5
     assert lines[0] == ("members joined", True, "2/2: east, west")
     what, _, detail = next(line for line in lines if line[0].startswith("entry point"))

@@ -12,7 +12,7 @@ from rehearsal.kubernetes.family import Kubernetes
 from rehearsal.kubernetes.objects import Object
 from rehearsal.kubernetes.world import World
 from rehearsal.model import UNKNOWN, Call, NotReadyError, Properties, RefusedError
-from rehearsal.store import Activity, Store
+from rehearsal.store import Activity
 from tests.rehearsal.kubernetes_objects import (
     deployment,
     entry_point,
@@ -82,11 +82,10 @@ class Bench:
     """A fleet with the provider in front of it."""
 
     def __init__(self, may_access: Callable[[str], bool] = lambda _: True) -> None:
-        store = Store()
-        self.world: World
-        self.world, self.hub, self.east, self.west = new_fleet(store)
         self.activity = WatchedActivity()
-        self.provider = Kubernetes(self.world, store, self.activity, may_access=may_access)
+        self.world: World
+        self.world, self.hub, self.east, self.west = new_fleet(activity=self.activity)
+        self.provider = Kubernetes(self.world, may_access=may_access)
 
     def create(self, item: Object, on: str = "east", **circumstances: Any) -> Properties:  # noqa: ANN401 - of any type
         """Create an object and return the outputs."""

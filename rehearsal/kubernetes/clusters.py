@@ -1,0 +1,93 @@
+"""What clusters in memory and real ones have in common: what others need of them, and who reaches whom."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from rehearsal.kubernetes.objects import Object
+
+
+class ApiServer(Protocol):
+    """One cluster's API server. Every request may raise `ApiError`, with the server's own message."""
+
+    @property
+    def id(self) -> str:
+        """The cluster's Azure resource id; a hub's is its fleet's."""
+        ...
+
+    @property
+    def role(self) -> str:
+        """Whether this is a fleet's hub or a member."""
+        ...
+
+    @property
+    def reachable(self) -> bool:
+        """Whether it answers."""
+        ...
+
+    def create(self, body: Object, *, user: str) -> Object:
+        """Create an object; return it as it is now."""
+        ...
+
+    def dry_run(self, body: Object, *, user: str) -> None:
+        """Say whether an object would be admitted."""
+        ...
+
+    def apply(self, body: Object, *, user: str) -> Object:
+        """Give an object the configuration (server-side apply), creating it if need be; return it as it is now."""
+        ...
+
+    def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object:
+        """Return an object in the version asked for."""
+        ...
+
+    def list(self, api_version: str, kind: str, namespace: str = "") -> Sequence[Object]:
+        """Return the objects of a kind, of one namespace or of all."""
+        ...
+
+    def delete(  # noqa: PLR0913 - what names an object, and how it goes
+        self, api_version: str, kind: str, name: str, namespace: str = "", *, foreground: bool = False, user: str = ""
+    ) -> None:
+        """Delete an object; foreground: only after its dependents."""
+        ...
+
+
+class Clusters(Protocol):
+    """All clusters of the cloud."""
+
+    def get(self, cluster_id: str) -> ApiServer | None:
+        """Return a cluster or hub by its id."""
+        ...
+
+    def at(self, server: str) -> ApiServer | None:
+        """Return the cluster or hub that answers at a URL."""
+        ...
+
+    def hubs(self) -> Sequence[ApiServer]:
+        """Return every fleet's hub."""
+        ...
+
+    def routable(self, origin_id: str, target_id: str) -> bool:
+        """Say whether nodes of one cluster can reach the pods of another."""
+        ...
+
+    def requests(self) -> AbstractContextManager[object]:
+        """Return a context for requests that belong together."""
+        ...
+
+    def wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something is done; False when it takes longer, or when it is certain that it never comes."""
+        ...
+
+
+def routable(origin: Object, target: Object, peerings: Sequence[Sequence[str]]) -> bool:
+    """Say whether nodes of one cluster can reach the pods of another.
+
+    Args:
+        origin: what is known of the one: its `network`.
+        target: what is known of the other: its `network`, and whether it is `flat`, with pods in that network.
+        peerings: the pairs of networks that reach each other, each sorted.
+    """
+    if origin is target or (target["flat"] and origin["network"] == target["network"]):
+        return True
+    return target["flat"] and sorted((origin["network"], target["network"])) in peerings

@@ -1,0 +1,1 @@
+"""The real Fleet: its controllers on real API servers."""

@@ -1,0 +1,312 @@
+"""A real cluster: etcd, an API server, the controller manager and Fleet's agents, as processes on this machine."""
+
+import os
+import secrets
+import socket
+from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from typing import Final, cast
+
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from rehearsal.azure.arm import Access
+from rehearsal.kubernetes.kinds import HUB
+from rehearsal.kubernetes.objects import ApiError
+from rehearsal.kubernetes.workloads import namespace
+from rehearsal.real.apiserver import ApiServer
+from rehearsal.real.processes import Process, ProcessError
+from rehearsal.real.tools import Tools
+
+# The kernel takes the ports of outgoing connections from 32768 on (net.ipv4.ip_local_port_range).
+_PORTS: Final = (20000, 32000)
+_LOOPBACK: Final = "127.0.0.1"
+
+# What pods, services and namespaces need; there is no cloud and no kubelet for the others to talk to.
+_CONTROLLERS: Final = (
+    "deployment-controller",
+    "replicaset-controller",
+    "statefulset-controller",
+    "daemonset-controller",
+    "job-controller",
+    "namespace-controller",
+    "endpoints-controller",
+    "endpointslice-controller",
+    "endpointslice-mirroring-controller",
+    "garbage-collector-controller",
+    "serviceaccount-controller",
+    "root-ca-certificate-publisher-controller",
+    "validatingadmissionpolicy-status-controller",
+    "clusterrole-aggregation-controller",
+)
+_INSTALLERS: Final = 8  # requests at a time
+
+# Azure/fleet v0.18.9, charts/hub-agent/values.yaml; without its webhook, whose port and certificate folder are fixed,
+# so that only one could run on a machine. Snapshots are taken at once: a rehearsal changes things one after the other.
+_HUB_AGENT: Final = (
+    "--enable-webhook=false",
+    "--enable-admission-policy-manager=true",
+    "--networking-agents-enabled=true",
+    "--cluster-unhealthy-threshold=3m0s",
+    "--force-delete-wait-time=15m0s",
+    "--resource-snapshot-creation-minimum-interval=0s",
+    "--resource-changes-collection-duration=0s",
+)
+_QUIET: Final = ("--metrics-bind-address=0", "--health-probe-bind-address=0", "--leader-elect=false")
+_MEMBER_QUIET: Final = ("--hub-metrics-bind-address=0", "--hub-health-probe-bind-address=0", "--leader-elect=false")
+
+
+class Cluster:
+    """One cluster with its processes.
+
+    Args:
+        tools: the commands.
+        folder: keeps all that the cluster is, from one run to the next.
+        cluster_id: its Azure resource id; a hub's is its fleet's.
+        role: whether it is a fleet's hub or a member.
+        services: the service network's CIDR.
+    """
+
+    def __init__(self, tools: Tools, folder: Path, cluster_id: str, role: str, services: str) -> None:
+        self.id = cluster_id
+        self.role = role
+        self._tools = tools
+        self._folder = folder
+        self._services = services
+        self._control_plane: list[Process] = []
+        self._agents: list[Process] = []
+        self._server: ApiServer | None = None
+
+    @property
+    def server(self) -> ApiServer:
+        """Its API server, once it was started."""
+        return cast("ApiServer", self._server)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self._folder / "kubeconfig"
+
+    def start(self) -> None:
+        """Start it, on what an earlier run has left if there was one.
+
+        Raises:
+            ProcessError: a process does not start.
+        """
+        first = not self._folder.exists()
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ports = self._ports()
+        self._start_store(ports)
+        self._start_server(ports)
+        if first:
+            self._install()
+        if self.role == HUB:
+            self._start_hub_agents()
+
+    def join(self, hub: "Cluster", member: str, token: str) -> None:
+        """Start Fleet's agents for a member.
+
+        Args:
+            hub: the fleet's hub.
+            member: the member's name.
+            token: lets the agents in to the hub.
+        """
+        file = self._folder / "hub-token"
+        _write(file, token)
+        environment = {
+            "KUBECONFIG": str(self.kubeconfig),
+            "CONFIG_PATH": str(file),
+            "HUB_SERVER_URL": hub.server.access.server,
+            "HUB_CERTIFICATE_AUTHORITY": hub.server.access.certificate_authority,
+            "MEMBER_CLUSTER_NAME": member,
+        }
+        quiet = (*_MEMBER_QUIET, "--metrics-bind-address=0", "--health-probe-bind-address=0")
+        networking = (*_MEMBER_QUIET, "--enable-traffic-manager-feature=false", "--member-metrics-bind-address=0")
+        self._agents = [
+            self._run("memberagent", [self._tools.memberagent, *quiet], environment),
+            self._run(
+                "member-net-controller-manager",
+                [self._tools.member_net, *networking, "--member-health-probe-bind-address=0"],
+                environment,
+            ),
+            self._run("mcs-controller-manager", [self._tools.mcs, *quiet], environment),
+        ]
+
+    def leave(self) -> None:
+        """Stop Fleet's agents."""
+        for agent in self._agents:
+            agent.stop()
+        self._agents = []
+
+    def stop(self) -> None:
+        """Stop everything at once; nothing is lost that a later start would need."""
+        for process in [*self._agents, *reversed(self._control_plane)]:
+            process.stop()
+        self._agents, self._control_plane = [], []
+
+    # Its parts.
+
+    def _ports(self) -> list[int]:
+        """Return the ports of the API server and of etcd's two listeners: the same in each run, as its URL is known."""
+        file = self._folder / "ports"
+        if not file.exists():
+            _write(file, " ".join(map(str, _free_ports(3))))
+        return [int(port) for port in file.read_text().split()]
+
+    def _start_store(self, ports: list[int]) -> None:
+        _, client, peer = (f"http://{_LOOPBACK}:{port}" for port in ports)
+        command = [
+            self._tools.etcd,
+            f"--data-dir={self._folder}/etcd",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=default={peer}",
+            "--unsafe-no-fsync",  # what matters survives the end of the process, if not of the machine
+            "--log-level=warn",
+        ]
+        etcd = self._run("etcd", command)
+        self._control_plane = [etcd]
+        etcd.wait_until(lambda: _listens(ports[1]))
+
+    def _start_server(self, ports: list[int]) -> None:
+        port, store, _ = ports
+        keys = self._folder / "pki"
+        keys.mkdir(mode=0o700, exist_ok=True)
+        admin, manager = self._tokens()
+        command = [
+            self._tools.kube_apiserver,
+            f"--etcd-servers=http://{_LOOPBACK}:{store}",
+            f"--secure-port={port}",
+            f"--bind-address={_LOOPBACK}",
+            f"--advertise-address={_LOOPBACK}",
+            "--endpoint-reconciler-type=none",
+            f"--cert-dir={keys}",
+            f"--token-auth-file={keys}/tokens.csv",
+            "--authorization-mode=RBAC",
+            f"--service-account-key-file={keys}/service-accounts.pub",
+            f"--service-account-signing-key-file={keys}/service-accounts.key",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-cluster-ip-range={self._services}",
+        ]
+        apiserver = self._run("kube-apiserver", command)
+        self._control_plane.append(apiserver)
+        certificate = keys / "apiserver.crt"
+        apiserver.wait_until(lambda: certificate.exists() and _listens(port))
+        authority = b64encode(certificate.read_bytes()).decode()  # its own authority's certificate is in it
+        access = Access(f"https://{_LOOPBACK}:{port}", authority, admin)
+        self._server = server = ApiServer(self.id, self.role, access)
+        apiserver.wait_until(lambda: server.reachable)
+        name = self.id.rsplit("/", 1)[-1]
+        _write(self.kubeconfig, _kubeconfig(name, access))
+        _write(keys / "controller-manager", _kubeconfig(name, Access(access.server, authority, manager)))
+        command = [
+            self._tools.kube_controller_manager,
+            f"--kubeconfig={keys}/controller-manager",
+            "--secure-port=0",
+            "--leader-elect=false",
+            f"--service-account-private-key-file={keys}/service-accounts.key",
+            f"--root-ca-file={certificate}",
+            "--use-service-account-credentials=true",
+            f"--controllers={','.join(_CONTROLLERS)}",
+        ]
+        self._control_plane.append(self._run("kube-controller-manager", command))
+
+    def _tokens(self) -> list[str]:
+        """Return the tokens of the administrator and of the controller manager; make them, and the keys, at first."""
+        keys = self._folder / "pki"
+        file = keys / "tokens.csv"
+        if not file.exists():
+            users = (("administrator", ",system:masters"), ("system:kube-controller-manager", ""))
+            _write(file, "".join(f"{secrets.token_hex(32)},{user},{user}{groups}\n" for user, groups in users))
+            key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            private = key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.TraditionalOpenSSL,
+                serialization.NoEncryption(),
+            )
+            public = key.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+            _write(keys / "service-accounts.key", private.decode())
+            _write(keys / "service-accounts.pub", public.decode())
+        return [line.split(",")[0] for line in file.read_text().splitlines()]
+
+    def _install(self) -> None:
+        """Install Fleet's kinds, and the namespace in which its parts keep what is theirs."""
+        files = self._tools.hub_crds if self.role == HUB else self._tools.member_crds
+        with ThreadPoolExecutor(_INSTALLERS) as pool:
+            list(pool.map(self._define, files))
+        self._control_plane[1].wait_until(self._served)
+        self.server.create(namespace("fleet-system"))
+
+    def _define(self, file: Path) -> None:
+        group, plural = file.stem.split("_")  # as controller-gen calls them
+        self.server.install(f"{plural}.{group}", file.read_text())
+
+    def _served(self) -> bool:
+        try:
+            return self.server.installed()
+        except ApiError:
+            return False
+
+    def _start_hub_agents(self) -> None:
+        environment = {"KUBECONFIG": str(self.kubeconfig), "POD_NAMESPACE": "fleet-system"}
+        self._agents = [
+            self._run("hubagent", [self._tools.hubagent, *_HUB_AGENT, *_QUIET], environment),
+            self._run(
+                "hub-net-controller-manager",
+                [self._tools.hub_net, "--enable-traffic-manager-feature=false", *_QUIET],
+                environment,
+            ),
+        ]
+
+    def _run(self, name: str, command: list[str | Path], environment: dict[str, str] | None = None) -> Process:
+        what = f"{name} of {self.id.rsplit('/', 1)[-1]}"
+        return Process(what, command, log=self._folder / f"{name}.log", environment=environment)
+
+
+def _kubeconfig(name: str, access: Access) -> str:
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [
+                {
+                    "name": name,
+                    "cluster": {
+                        "server": access.server,
+                        "certificate-authority-data": access.certificate_authority,
+                    },
+                }
+            ],
+            "users": [{"name": name, "user": {"token": access.token}}],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+            "current-context": name,
+        }
+    )
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file that only its owner can read."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        stream.write(text)
+
+
+def _free_ports(count: int) -> list[int]:
+    found: list[int] = []
+    for port in Random().sample(range(*_PORTS), _PORTS[1] - _PORTS[0]):  # noqa: S311 - not a secret
+        if not _listens(port):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise ProcessError("no port is free on this machine")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((_LOOPBACK, port)) == 0

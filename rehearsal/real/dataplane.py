@@ -1,0 +1,307 @@
+"""The process that the networks live in: `unshare --user --map-root-user --net python -m rehearsal.real.dataplane`.
+
+The namespace that it starts in is the internet. Its standard input is a Unix socket: with each message comes another
+socket (SCM_RIGHTS), on which it reads one command and writes the answer, both in JSON. It ends when its standard input
+does, also when whoever started it was killed, and everything in it ends with it.
+"""
+
+import asyncio
+import errno
+import json
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from itertools import count, cycle
+from typing import Any
+from urllib.parse import urlsplit
+
+from rehearsal.real.namespace import Namespace
+
+# How long a stopped pod has for the requests under way: the default of terminationGracePeriodSeconds
+# [Kubernetes docs: concepts/workloads/pods/pod-lifecycle, "Termination of Pods"].
+_GRACE_SECONDS = 30
+# More than the kernel's own three attempts, a second apart, to find who has an address (arp(7)).
+_CONNECT_SECONDS = 5
+_CHUNK = 65536
+_READY = b"\0"
+
+
+class _Server:
+    """Hands each connection that is made to a socket to a handler. What the handler cannot go on with, is reset."""
+
+    def __init__(self, handler: Callable[[socket.socket], Awaitable[None]]) -> None:
+        self._handler = handler
+        self._listening: socket.socket | None = None
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def listen(self, listening: socket.socket) -> None:
+        listening.listen()
+        asyncio.get_running_loop().add_reader(listening, self._accept, listening)
+        self._listening = listening
+
+    @property
+    def is_listening(self) -> bool:
+        return self._listening is not None
+
+    def refuse(self) -> None:
+        """Refuse further connections. Those that were made go on, also those that wait to be accepted."""
+        if self._listening:
+            self._accept(self._listening)
+            asyncio.get_running_loop().remove_reader(self._listening)
+            self._listening.close()
+            self._listening = None
+
+    async def close(self, grace: float = 0) -> None:
+        """Refuse further connections, and reset what is under way after some seconds."""
+        self.refuse()
+        for timeout in (grace, None):
+            if self._under_way:
+                await asyncio.wait(self._under_way, timeout=timeout)
+            for task in self._under_way:
+                task.cancel()
+
+    def _accept(self, listening: socket.socket) -> None:
+        with suppress(BlockingIOError):
+            while True:
+                connection, _ = listening.accept()
+                connection.settimeout(0)
+                task = asyncio.create_task(self._handle(connection))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+
+    async def _handle(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                await self._handler(connection)
+            except* (OSError, asyncio.CancelledError):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("=ii", 1, 0))
+
+
+class _Pod(_Server):
+    """An HTTP server at a pod's address, with one answer for every request. A connection is for one request."""
+
+    def __init__(self, answer: Mapping[str, str]) -> None:
+        super().__init__(self._respond)
+        self._answer = answer
+
+    async def _respond(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        request = b""
+        while b"\r\n\r\n" not in request:
+            data = await loop.sock_recv(connection, _CHUNK)
+            if not data:
+                return
+            request += data
+        caller, _ = connection.getpeername()
+        body = json.dumps({**self._answer, "caller": caller}).encode() + b"\n"
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
+        await loop.sock_sendall(connection, head.encode() + b"\r\n\r\n" + body)
+
+
+@dataclass
+class _Network:
+    """A VNet: its namespace, its address space, and its pods by their addresses."""
+
+    namespace: Namespace
+    prefixes: list[IPv4Network]
+    pods: dict[str, _Pod] = field(default_factory=dict[str, _Pod])
+
+
+class _Balancer(_Server):
+    """One port of a load balancer: the cloud's, which hands each connection to a node, and the node's kube-proxy.
+
+    The pods take turns (kube-proxy's `rr`: pkg/proxy/ipvs/proxier.go, v1.34.1). Nobody tries a second pod when the
+    first does not answer [Kubernetes docs: reference/networking/virtual-ips]. Without endpoints, connections are
+    refused (REJECT: pkg/proxy/iptables/proxier.go, v1.34.1).
+    """
+
+    def __init__(self) -> None:
+        super().__init__(self._forward)
+
+    def point_to(self, network: _Network, source: str, backends: Sequence[tuple[str, int]]) -> None:
+        """Make further connections to these pods, from the address of a node in this network."""
+        self.network = network
+        self._source = source
+        self._backends = cycle(backends)
+
+    async def _forward(self, client: socket.socket) -> None:
+        backend = next(self._backends, None)
+        if backend is None:
+            raise ConnectionRefusedError
+        with self.network.namespace.open_socket(self._source) as pod:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await asyncio.get_running_loop().sock_connect(pod, backend)
+            async with asyncio.TaskGroup() as directions:
+                directions.create_task(_copy(client, pod))
+                directions.create_task(_copy(pod, client))
+
+
+async def _copy(source: socket.socket, target: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    while data := await loop.sock_recv(source, _CHUNK):
+        await loop.sock_sendall(target, data)
+    target.shutdown(socket.SHUT_WR)
+
+
+async def _read(source: socket.socket) -> bytes:
+    """Read until the other side has said everything."""
+    loop = asyncio.get_running_loop()
+    text = b""
+    while data := await loop.sock_recv(source, _CHUNK):
+        text += data
+    return text
+
+
+class DataPlane:
+    """The commands, described where they are given: `rehearsal.real.network.Networks`."""
+
+    def __init__(self) -> None:
+        self._internet = Namespace()
+        self._internet.start("lo")
+        self._networks: dict[str, _Network] = {}
+        self._cables: dict[frozenset[str], str] = {}
+        self._balancers: dict[tuple[str, int], _Balancer] = {}
+        self._numbers = count()
+
+    async def add(self, name: str, prefixes: list[str]) -> None:
+        """Make the namespace of a VNet."""
+        if name in self._networks:
+            raise FileExistsError(errno.EEXIST, f"there is a network {name}")
+        ranges = [IPv4Network(prefix) for prefix in prefixes]
+        self._networks[name] = _Network(Namespace.new(), ranges)
+
+    async def remove(self, name: str) -> None:
+        """End a VNet and what goes through it."""
+        network = self._network(name)
+        del self._networks[name]
+        for address in {key[0] for key, balancer in self._balancers.items() if balancer.network is network}:
+            await self.unbalance(address)
+        while network.pods:
+            _, pod = network.pods.popitem()
+            await pod.close()
+        for pair in [pair for pair in self._cables if name in pair]:
+            network.namespace.remove_cable(self._cables.pop(pair))
+        network.namespace.close()
+
+    async def connect(self, one: str, other: str) -> None:
+        """Lay a cable between two VNets, with a route for each range of either."""
+        pair = frozenset((one, other))
+        if pair in self._cables:
+            return
+        ends = self._network(one), self._network(other)
+        cable = f"peering{next(self._numbers)}"
+        ends[0].namespace.lay_cable(cable, ends[1].namespace)
+        try:
+            for here, there in (ends, ends[::-1]):
+                for prefix in there.prefixes:
+                    here.namespace.add_route(prefix, cable)
+        except OSError:
+            ends[0].namespace.remove_cable(cable)
+            raise
+        self._cables[pair] = cable
+
+    async def disconnect(self, one: str, other: str) -> None:
+        """Remove the cable between two VNets."""
+        cable = self._cables.pop(frozenset((one, other)), None)
+        if cable:
+            self._network(one).namespace.remove_cable(cable)
+
+    async def serve(self, network: str, address: str, port: int, answer: dict[str, str]) -> None:
+        """Start a pod."""
+        place = self._network(network)
+        place.namespace.add_address(address)
+        place.pods[address] = pod = _Pod(answer)
+        pod.listen(place.namespace.open_socket(address, port))
+
+    async def stop(self, network: str, address: str) -> None:
+        """Stop a pod, and wait until it has."""
+        place = self._network(network)
+        pod = place.pods.get(address)
+        if not pod:
+            raise OSError(errno.EADDRNOTAVAIL, f"no pod has the address {address} in {network}")
+        await pod.close(_GRACE_SECONDS)
+        if place.pods.pop(address, None):  # else it was stopped, or its network removed, meanwhile
+            place.namespace.remove_address(address)
+
+    async def balance(
+        self, address: str, port: int, network: str, source: str, backends: list[tuple[str, int]]
+    ) -> None:
+        """Listen at a public address as long as there are backends."""
+        place = self._network(network)
+        with suppress(FileExistsError):  # a node keeps its address
+            place.namespace.add_address(source)
+        with suppress(FileExistsError):  # another port, or the same one again
+            self._internet.add_address(address)
+        balancer = self._balancers.setdefault((address, port), _Balancer())
+        balancer.point_to(place, source, [(pod, target) for pod, target in backends])
+        if not backends:
+            balancer.refuse()
+        elif not balancer.is_listening:
+            balancer.listen(self._internet.open_socket(address, port))
+
+    async def unbalance(self, address: str) -> None:
+        """End what listens at a public address."""
+        for key in [key for key in self._balancers if key[0] == address]:
+            await self._balancers.pop(key).close()
+        self._internet.remove_address(address)
+
+    async def request(self, url: str, seconds: float) -> dict[str, str]:
+        """Make an HTTP request from this process's own namespace, the internet."""
+        parts = urlsplit(url)
+        asked = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
+        loop = asyncio.get_running_loop()
+        with socket.socket() as connection:
+            connection.settimeout(0)
+            async with asyncio.timeout(seconds):
+                await loop.sock_connect(connection, (parts.hostname, parts.port or 80))
+                await loop.sock_sendall(connection, asked.encode())
+                _, _, body = (await _read(connection)).partition(b"\r\n\r\n")
+        if not body:
+            raise ConnectionResetError(errno.ECONNRESET, f"{url} closed the connection without an answer")
+        return json.loads(body)
+
+    def _network(self, name: str) -> _Network:
+        if name not in self._networks:
+            raise OSError(errno.ENONET, f"there is no network {name}")
+        return self._networks[name]
+
+
+async def _obey(plane: DataPlane, caller: socket.socket) -> None:
+    with caller:
+        caller.settimeout(0)
+        command, arguments = json.loads(await _read(caller))
+        answer: dict[str, Any]
+        try:
+            answer = {"result": await getattr(plane, command)(**arguments)}
+        except OSError as error:
+            answer = {"error": [error.errno or errno.ETIMEDOUT, error.strerror or "no answer in time"]}
+        await asyncio.get_running_loop().sock_sendall(caller, json.dumps(answer).encode())
+
+
+async def _main() -> None:
+    loop = asyncio.get_running_loop()
+    plane = DataPlane()
+    ended = asyncio.Event()
+    commands: set[asyncio.Task[None]] = set()
+
+    def receive() -> None:
+        _, callers, _, _ = socket.recv_fds(standard_input, 1, 1)
+        for caller in callers:
+            task = asyncio.create_task(_obey(plane, socket.socket(fileno=caller)))
+            commands.add(task)
+            task.add_done_callback(commands.discard)
+        if not callers:
+            ended.set()
+
+    with socket.socket(fileno=0) as standard_input:
+        loop.add_reader(standard_input, receive)
+        standard_input.send(_READY)
+        await ended.wait()
+        loop.remove_reader(standard_input)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

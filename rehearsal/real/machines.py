@@ -1,0 +1,272 @@
+"""The machines of a real cluster: its nodes, the pods that run on them, and Azure's load balancer before them.
+
+API server and controllers are real; what would need machines is played here. Every pod with a port is an HTTP server at
+its own address, and every Service of type LoadBalancer forwards to the pods that its EndpointSlices name.
+"""
+
+import ipaddress
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final
+
+from rehearsal.kubernetes.objects import (
+    ApiError,
+    Object,
+    child,
+    deleting,
+    is_true,
+    labels_of,
+    name_of,
+    namespace_of,
+    status_of,
+)
+from rehearsal.kubernetes.workloads import INTERNAL, SERVICE_NAME, node_name
+from rehearsal.real.apiserver import ApiServer
+from rehearsal.real.network import Networks
+
+_WATCHED: Final = (("v1", "Pod"), ("v1", "Service"), ("discovery.k8s.io/v1", "EndpointSlice"))
+_PAUSE: Final = 1.0  # seconds; what no watch announces, such as the end of a pause before a pod stops, is seen by then
+_KEPT_BY_AZURE: Final = 4  # addresses at the start of a subnet (learn: virtual-network/virtual-networks-faq)
+_CAPACITY: Final = {"cpu": "2", "memory": "8Gi", "pods": "110"}
+
+_Backends = list[tuple[str, int]]
+
+
+class Machines:
+    """What runs behind one member's API server, from `start` to `stop`.
+
+    Args:
+        server: the API server.
+        networks: the networks of all clusters.
+        network: the id of the one that this cluster is in.
+        addresses: the CIDR for nodes and pods.
+        nodes: how many nodes there are.
+        public_address: returns a public address that nothing else has.
+        balanced: says whether the load balancer works.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a cluster's machines have to do with
+        self,
+        server: ApiServer,
+        networks: Networks,
+        *,
+        network: str,
+        addresses: str,
+        nodes: int,
+        public_address: Callable[[], str],
+        balanced: Callable[[], bool],
+    ) -> None:
+        self._server = server
+        self._networks = networks
+        self._network = network
+        self._addresses = ipaddress.ip_network(addresses)
+        self._public_address = public_address
+        self._balanced = balanced
+        self._nodes = {
+            node_name(server.id, index): str(self._addresses[_KEPT_BY_AZURE + index]) for index in range(nodes)
+        }
+        self._pods: dict[str, str] = {}  # the addresses that answer, by the pod's uid
+        self._frontends: dict[tuple[str, int], _Backends] = {}
+        self._internal: set[str] = set()  # load balancers' addresses in the network: no client of ours is there
+        self._changed = threading.Event()
+        self._stopped = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Let the machines run."""
+        for name, address in self._nodes.items():
+            self._join(name, address)
+        jobs = [
+            self._run,
+            *((lambda version=version, kind=kind: self._watch(version, kind)) for version, kind in _WATCHED),
+        ]
+        self._threads = [threading.Thread(target=job, daemon=True) for job in jobs]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Let all machines vanish at once, and with them everything that answered."""
+        self._stopped.set()
+        self._changed.set()
+        if self._threads:
+            self._threads[0].join()
+        for address in {address for address, _ in self._frontends}:
+            self._networks.unbalance(address)
+        for address in self._pods.values():
+            self._networks.stop(self._network, address)
+
+    def _join(self, name: str, address: str) -> None:
+        node: Object = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
+        with suppress(ApiError):  # it is there since an earlier run
+            self._server.create(node)
+        ready = {
+            "type": "Ready",
+            "status": "True",
+            "reason": "KubeletReady",
+            "message": "kubelet is posting ready status",
+        }
+        self._server.set_status(
+            node,
+            {
+                "addresses": [{"type": "InternalIP", "address": address}],
+                "allocatable": _CAPACITY,
+                "capacity": _CAPACITY,
+                "conditions": [ready],
+            },
+        )
+
+    def _watch(self, api_version: str, kind: str) -> None:
+        """Say that something has changed, whenever something has; the loop then looks for itself."""
+        while not self._stopped.is_set():
+            with suppress(ApiError):
+                for _ in self._server.watch(api_version, kind):
+                    self._changed.set()
+            self._stopped.wait(_PAUSE)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            # An API server that is down, or an object that somebody else changed first: the next look finds it so.
+            with suppress(ApiError):
+                self._run_pods()
+                self._balance()
+            self._changed.wait(_PAUSE)
+            self._changed.clear()
+
+    # Nodes and pods.
+
+    def _run_pods(self) -> None:
+        pods = self._server.list("v1", "Pod")
+        there = {pod["metadata"]["uid"] for pod in pods}
+        for uid in self._pods.keys() - there:
+            self._networks.stop(self._network, self._pods.pop(uid))
+        load = {name: sum(pod["spec"].get("nodeName") == name for pod in pods) for name in self._nodes}
+        for pod in pods:
+            if deleting(pod):
+                self._end(pod)
+            elif "nodeName" not in pod["spec"]:
+                emptiest = min(load, key=lambda name: load[name])
+                load[emptiest] += 1
+                self._server.bind(pod, emptiest)
+            elif pod["metadata"]["uid"] not in self._pods:
+                self._begin(pod)
+
+    def _begin(self, pod: Object) -> None:
+        node = pod["spec"]["nodeName"]
+        address = status_of(pod).get("podIP") or self._free_address()
+        answer = {"cluster": self._server.id.rsplit("/", 1)[-1], "pod": name_of(pod), "node": node}
+        # One port, the first, is enough to see where a request went.
+        port = next(
+            (port["containerPort"] for each in pod["spec"]["containers"] for port in each.get("ports") or ()), 0
+        )
+        self._networks.serve(self._network, address, port or 80, answer)
+        self._pods[pod["metadata"]["uid"]] = address
+        if is_true(pod, "Ready"):
+            return
+        now = _timestamp(time.time())
+        conditions = [
+            {"type": name, "status": "True", "lastTransitionTime": now}
+            for name in ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready", "PodScheduled")
+        ]
+        containers = [
+            {
+                "name": each["name"],
+                "image": each["image"],
+                "imageID": each["image"],
+                "ready": True,
+                "started": True,
+                "restartCount": 0,
+                "state": {"running": {"startedAt": now}},
+            }
+            for each in pod["spec"]["containers"]
+        ]
+        self._server.set_status(
+            pod,
+            {
+                "phase": "Running",
+                "conditions": conditions,
+                "containerStatuses": containers,
+                "hostIP": self._nodes.get(node, ""),
+                "podIP": address,
+                "podIPs": [{"ip": address}],
+                "startTime": now,
+            },
+        )
+
+    def _end(self, pod: Object) -> None:
+        """Stop a pod that was deleted, after its containers' pause (Kubernetes docs: container-lifecycle-hooks)."""
+        grace: int = pod["metadata"]["deletionGracePeriodSeconds"]
+        sleeps: list[int] = [
+            hook["seconds"]
+            for each in pod["spec"]["containers"]
+            if (hook := child(child(child(each, "lifecycle"), "preStop"), "sleep"))
+        ]
+        # deletionTimestamp is the end of the grace period.
+        asked = datetime.fromisoformat(pod["metadata"]["deletionTimestamp"]).timestamp() - grace
+        if time.time() < asked + min(grace, max(sleeps, default=0)):
+            return
+        address = self._pods.pop(pod["metadata"]["uid"], None)
+        if address:
+            self._networks.stop(self._network, address)
+        self._server.discard(pod)
+
+    def _free_address(self) -> str:
+        used = {*self._pods.values(), *self._nodes.values(), *self._internal}
+        # Azure keeps the last address, too.
+        last = self._addresses.num_addresses - 1
+        candidates = (str(self._addresses[index]) for index in range(_KEPT_BY_AZURE, last))
+        return next(address for address in candidates if address not in used)
+
+    # The load balancer.
+
+    def _balance(self) -> None:
+        if not self._balanced():
+            return
+        slices = self._server.list("discovery.k8s.io/v1", "EndpointSlice")
+        wanted: dict[tuple[str, int], _Backends] = {}
+        for service in self._server.list("v1", "Service"):
+            if service["spec"].get("type") != "LoadBalancer" or deleting(service):
+                continue
+            address = self._address(service)
+            if ipaddress.ip_address(address) in self._addresses:
+                self._internal.add(address)
+                continue
+            own = [
+                piece
+                for piece in slices
+                if namespace_of(piece) == namespace_of(service)
+                and labels_of(piece).get(SERVICE_NAME) == name_of(service)
+            ]
+            for port in service["spec"]["ports"]:
+                wanted[address, port["port"]] = sorted(_backends(own, port.get("name", "")))
+        for address in {address for address, _ in self._frontends} - {address for address, _ in wanted}:
+            self._networks.unbalance(address)
+        source = next(iter(self._nodes.values()))
+        for (address, port), backends in wanted.items():
+            if self._frontends.get((address, port)) != backends:
+                self._networks.balance(address, port, self._network, source, backends)
+        self._frontends = wanted
+
+    def _address(self, service: Object) -> str:
+        ingress = child(status_of(service), "loadBalancer").get("ingress")
+        if ingress:
+            return ingress[0]["ip"]
+        internal = child(service["metadata"], "annotations").get(INTERNAL) == "true"
+        address = self._free_address() if internal else self._public_address()
+        self._server.set_status(service, {"loadBalancer": {"ingress": [{"ip": address, "ipMode": "VIP"}]}})
+        return address
+
+
+def _backends(slices: list[Object], port_name: str) -> Iterator[tuple[str, int]]:
+    """Yield what kube-proxy would send connections to: ready endpoints, at the port of the same name."""
+    for piece in slices:
+        ports = [port["port"] for port in piece.get("ports") or () if (port.get("name") or "") == port_name]
+        for endpoint in piece.get("endpoints") or ():
+            if child(endpoint, "conditions").get("ready", True):
+                yield from ((address, port) for address in endpoint["addresses"] for port in ports)
+
+
+def _timestamp(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

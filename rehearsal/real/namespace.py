@@ -1,0 +1,166 @@
+"""Network namespaces of the Linux kernel: sockets, addresses, routes and the virtual cables between two of them.
+
+The kernel is spoken to directly (rtnetlink(7), setns(2)), because few machines have more than util-linux, and the five
+requests needed here are short. Formats: linux/rtnetlink.h, linux/if_link.h and linux/if_addr.h.
+"""
+
+import ctypes
+import os
+import socket
+import struct
+from collections.abc import Generator
+from contextlib import contextmanager
+from ipaddress import IPv4Network
+
+_CLONE_NEWNET = 0x40000000
+_IP_BIND_ADDRESS_NO_PORT = 24
+
+_NEW_LINK, _DELETE_LINK, _NEW_ADDRESS, _DELETE_ADDRESS, _NEW_ROUTE = 16, 17, 20, 21, 24
+_REQUEST, _ACKNOWLEDGE, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x200, 0x400
+_UP = 0x1
+# Attributes: of an interface, of its kind, of a veth; of an address; of a route.
+_NAME, _LINK_INFO, _NAMESPACE = 3, 18, 28
+_KIND, _DATA = 1, 2
+_VETH_PEER = 1
+_ADDRESS, _LOCAL = 1, 2
+_DESTINATION, _INTERFACE = 1, 4
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Namespace:
+    """A network namespace, for as long as this process lives or until `close`."""
+
+    def __init__(self) -> None:
+        """Take hold of the one that this thread is in."""
+        self.descriptor = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+    @classmethod
+    def new(cls) -> "Namespace":
+        """Make a namespace in which nothing is reachable but its own addresses."""
+        here = cls()
+        try:
+            _check(_libc.unshare(_CLONE_NEWNET))
+            there = cls()
+            there.start("lo")
+        finally:
+            _check(_libc.setns(here.descriptor, _CLONE_NEWNET))
+            here.close()
+        return there
+
+    def close(self) -> None:
+        """Let go of it; it ends with its last socket."""
+        os.close(self.descriptor)
+
+    def start(self, interface: str) -> None:
+        """Bring an interface up, `lo` for instance, which in a fresh namespace is down."""
+        with self._entered():
+            _ask(_NEW_LINK, 0, _interface(interface, _UP))
+
+    def add_address(self, address: str) -> None:
+        """Give it an address, for this one machine.
+
+        Raises:
+            OSError: EEXIST, if it has the address.
+        """
+        with self._entered():
+            _ask(_NEW_ADDRESS, _CREATE | _EXCLUSIVE, _host(address))
+
+    def remove_address(self, address: str) -> None:
+        """Take an address away."""
+        with self._entered():
+            _ask(_DELETE_ADDRESS, 0, _host(address))
+
+    def lay_cable(self, name: str, other: "Namespace") -> None:
+        """Connect it to another namespace by a pair of interfaces, of this name at both ends (veth(4))."""
+        peer = _interface(name) + _attribute(_NAMESPACE, struct.pack("=i", other.descriptor))
+        pair = _attribute(_KIND, b"veth") + _attribute(_DATA, _attribute(_VETH_PEER, peer))
+        with self._entered():
+            _ask(_NEW_LINK, _CREATE | _EXCLUSIVE, _interface(name) + _attribute(_LINK_INFO, pair))
+        for end in (self, other):  # neither comes up before both are there
+            end.start(name)
+
+    def remove_cable(self, name: str) -> None:
+        """Remove a pair of interfaces, and with it the routes of both sides that go through it."""
+        with self._entered():
+            _ask(_DELETE_LINK, 0, _interface(name))
+
+    def add_route(self, prefix: IPv4Network, cable: str) -> None:
+        """Send what is for a range of addresses through a cable, at whose other end they are.
+
+        Raises:
+            OSError: EEXIST, if the range has a route.
+        """
+        main_table, static, link_scope, unicast = 254, 4, 253, 1
+        kind = (socket.AF_INET, prefix.prefixlen, 0, 0, main_table, static, link_scope, unicast, 0)
+        with self._entered():
+            interface = struct.pack("=i", socket.if_nametoindex(cable))
+            ends = _attribute(_DESTINATION, prefix.network_address.packed) + _attribute(_INTERFACE, interface)
+            _ask(_NEW_ROUTE, _CREATE | _EXCLUSIVE, struct.pack("=8BI", *kind) + ends)
+
+    def open_socket(self, address: str, port: int = 0) -> socket.socket:
+        """Make a TCP socket in it, at one of its addresses, that does not block.
+
+        Args:
+            address: one of its addresses.
+            port: 0 for one that is free when the socket is connected.
+
+        Raises:
+            OSError: EADDRNOTAVAIL, if the address is not there; EADDRINUSE, if the port is taken.
+        """
+        with self._entered():
+            made = socket.socket()
+        try:
+            made.settimeout(0)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Else a source would have as many connections in all as it has ports, those closed lately included (ip(7)).
+            made.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+            made.bind((address, port))
+        except OSError:
+            made.close()
+            raise
+        return made
+
+    @contextmanager
+    def _entered(self) -> Generator[None]:
+        """Be in it; a socket belongs to the namespace that its maker was in (network_namespaces(7))."""
+        here = Namespace()
+        try:
+            _check(_libc.setns(self.descriptor, _CLONE_NEWNET))
+            try:
+                yield
+            finally:
+                _check(_libc.setns(here.descriptor, _CLONE_NEWNET))
+        finally:
+            here.close()
+
+
+def _check(result: int) -> None:
+    if result:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _interface(name: str, flags: int = 0) -> bytes:
+    header = struct.pack("=BxHiII", socket.AF_UNSPEC, 0, 0, flags, flags)
+    return header + _attribute(_NAME, name.encode())
+
+
+def _host(address: str) -> bytes:
+    loopback = 1  # the first interface of every namespace
+    packed = socket.inet_aton(address)
+    header = struct.pack("=4BI", socket.AF_INET, 32, 0, 0, loopback)
+    return header + _attribute(_LOCAL, packed) + _attribute(_ADDRESS, packed)
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def _ask(kind: int, flags: int, body: bytes) -> None:
+    """Ask the kernel for a change in the namespace that this thread is in, and wait until it is made."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
+        kernel.send(struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | _ACKNOWLEDGE | flags, 0, 0) + body)
+        (error,) = struct.unpack_from("=i", kernel.recv(4096), 16)
+    if error:
+        raise OSError(-error, os.strerror(-error))

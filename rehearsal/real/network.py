@@ -1,0 +1,143 @@
+"""The networks of the real Fleet: every VNet a network namespace of the kernel, with real addresses and routes.
+
+They live in one process (`rehearsal.real.dataplane`), in namespaces that only it has: nothing leaves the machine, the
+machine's own network stays as it is, and all of it ends with that process. It needs no root where the kernel lets
+users have namespaces.
+"""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_ROOT = Path(__file__).parents[2]
+
+
+class Networks:
+    """The VNets, what answers in them, and an internet from which only public addresses can be reached.
+
+    Several threads may call it. Every method raises OSError if the kernel refuses, and if a network or a pod that it
+    names does not exist. Addresses are IPv4.
+    """
+
+    def __init__(self, control: socket.socket, process: int) -> None:
+        """Speak to a data plane.
+
+        Args:
+            control: what its standard input is the other end of.
+            process: its process id.
+        """
+        self._control = control
+        self._process = process
+
+    def add(self, name: str, prefixes: Sequence[str]) -> None:
+        """Add a VNet.
+
+        Args:
+            name: any text, such as its id in Azure.
+            prefixes: its address space, in CIDR notation. It may overlap with others as long as they are not connected.
+
+        Raises:
+            FileExistsError: if it exists.
+        """
+        self._call("add", name=name, prefixes=prefixes)
+
+    def remove(self, name: str) -> None:
+        """Remove a VNet with its pods, its connections, and the addresses that are balanced through it."""
+        self._call("remove", name=name)
+
+    def connect(self, one: str, other: str) -> None:
+        """Let the addresses of two VNets reach each other. It is not transitive, as peerings are not.
+
+        Raises:
+            FileExistsError: if one of them is connected already to a VNet with the other's address space.
+        """
+        self._call("connect", one=one, other=other)
+
+    def disconnect(self, one: str, other: str) -> None:
+        """Undo `connect`, if it was done."""
+        self._call("disconnect", one=one, other=other)
+
+    def serve(self, network: str, address: str, port: int, answer: Mapping[str, str]) -> None:
+        """Start a pod: an HTTP server that answers every GET with `answer` and the `caller`'s address, as JSON.
+
+        Raises:
+            FileExistsError: if the address is taken, also by a pod that is being stopped.
+        """
+        self._call("serve", network=network, address=address, port=port, answer=dict(answer))
+
+    def stop(self, network: str, address: str) -> None:
+        """Stop a pod once it has answered the requests under way. Then nobody has its address."""
+        self._call("stop", network=network, address=address)
+
+    def balance(self, address: str, port: int, network: str, source: str, backends: Sequence[tuple[str, int]]) -> None:
+        """Forward a port of a public address to pods; called again, forward new connections to other ones.
+
+        Args:
+            address: the public address.
+            port: the port.
+            network: the VNet of the cluster that the load balancer belongs to.
+            source: the address of a node there, which the pods see as their caller (kube-proxy's masquerading).
+            backends: addresses and ports of pods. Without any, connections are refused, as kube-proxy does.
+        """
+        self._call("balance", address=address, port=port, network=network, source=source, backends=backends)
+
+    def unbalance(self, address: str) -> None:
+        """Give up a public address with all its ports."""
+        self._call("unbalance", address=address)
+
+    def request(self, url: str, timeout: float) -> dict[str, str]:
+        """Make an HTTP request from the internet, in a connection of its own.
+
+        Args:
+            url: with an address for host.
+            timeout: how long to wait for the whole answer, in seconds.
+
+        Raises:
+            OSError: if nobody answers; TimeoutError, if not in time.
+        """
+        return self._call("request", url=url, seconds=timeout)
+
+    def client(self) -> list[str]:
+        """Return what to put before a command, for instance curl, that shall run on the internet."""
+        enter = ["nsenter", "--preserve-credentials", "--user", "--net", "--target", str(self._process)]
+        # The user's proxy is not on this internet.
+        return [*enter, "env", "no_proxy=*", "NO_PROXY=*"]
+
+    def _call(self, command: str, **arguments: object) -> Any:  # noqa: ANN401 - JSON
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                socket.send_fds(self._control, [b"\0"], [theirs.fileno()])
+            ours.sendall(json.dumps([command, arguments]).encode())
+            ours.shutdown(socket.SHUT_WR)
+            with ours.makefile("rb") as answered:
+                text = answered.read()
+        if not text:
+            raise BrokenPipeError("the process that the networks live in has failed")
+        answer = json.loads(text)
+        if "error" in answer:
+            raise OSError(*answer["error"])
+        return answer["result"]
+
+
+@contextmanager
+def networks() -> Generator[Networks]:
+    """Have networks, until the end of the block or of this process.
+
+    Raises:
+        OSError: if the kernel lets this user have no namespaces; it has then said why on standard error.
+    """
+    ours, theirs = socket.socketpair()
+    command = ["unshare", "--user", "--map-root-user", "--net", sys.executable, "-m", "rehearsal.real.dataplane"]
+    with theirs:
+        # A session of its own, because Ctrl-C is for us.
+        process = subprocess.Popen(command, cwd=_ROOT, stdin=theirs.fileno(), start_new_session=True)  # noqa: S603 - constant
+    with process, ours:
+        if not ours.recv(1):
+            raise OSError("this machine lets this user have no network namespaces; the line above says why")
+        yield Networks(ours, process.pid)

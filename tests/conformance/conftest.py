@@ -1,0 +1,74 @@
+"""The real Fleet under test: once with the program's stack on it, once bare.
+
+Tests share both, because a real fleet takes a minute to start: each leaves them as it found them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rehearsal.real.world import World, real_clusters
+from rehearsal.stack import rehearsing
+from rehearsal.store import Store
+from tests.conformance.fleet import Fleet
+from tests.engine.stack import Stack, copy_program
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark every test below this folder."""
+    item.add_marker(pytest.mark.conformance)
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The dev stack, deployed on the real Fleet. Tests take `stack`, which puts it back."""
+    root = copy_program(tmp_path_factory.mktemp("conformance") / "program")
+    with rehearsing("dev", root, real_fleet=True) as rehearsal:
+        stack = Stack(root, rehearsal)
+        stack.up()
+        yield stack
+
+
+@pytest.fixture
+def stack(deployed: Stack) -> Iterator[Stack]:
+    """The dev stack, deployed on the real Fleet; what a test configures is undone by an `up` after it."""
+    copy = Path(deployed.rehearsal.environment["PULUMI_OPTION_CONFIG_FILE"])
+    files = {file: file.read_text() for file in (deployed.root / "Pulumi.dev.yaml", copy)}
+    yield deployed
+    if any(file.read_text() != text for file, text in files.items()):
+        for file, text in files.items():
+            file.write_text(text)
+        deployed.up()
+
+
+@pytest.fixture
+def fleet(stack: Stack) -> Fleet:
+    """The fleet of the deployed stack."""
+    world, outputs = stack.cloud.world, stack.outputs()
+    assert isinstance(world, World)
+    return Fleet(world, {"hub": outputs["fleetId"].value, **outputs["clusterIds"].value})
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """A fleet without an app and without the engine: a hub, and two members in peered networks."""
+    ids = {"hub": "/fleets/hub", "east": "/managedClusters/east", "west": "/managedClusters/west"}
+    with real_clusters(tmp_path_factory.mktemp("bare") / "clusters") as start:
+        world = start(Store())
+        world.add_hub(ids["hub"], "")
+        for number, (name, location) in enumerate((("east", "eastus2"), ("west", "westus2")), 1):
+            world.add_network(f"/networks/{name}", [f"10.{number}.0.0/16"])
+            world.add_cluster(
+                ids[name],
+                "",
+                location=location,
+                network=f"/networks/{name}",
+                pods=f"10.{number}.0.0/24",
+                flat=True,
+                nodes=2,
+                services=f"10.{100 + number}.0.0/16",
+            )
+            world.join(ids["hub"], name, ids[name], {})
+        world.set_peered("/networks/east", "/networks/west", peered=True)
+        yield Fleet(world, ids)

@@ -1,0 +1,116 @@
+"""The article's steps, in its order, by its own commands: what they print on the stack that this program deploys."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rehearsal.real.world import World
+from rehearsal.stack import rehearsing
+from tests.conformance.fleet import Fleet, eventually
+from tests.engine.stack import Stack, copy_program
+
+MEMBERS = {"east": "aks-eastus2", "west": "aks-westus2"}
+
+
+def test_members_have_joined(fleet: Fleet) -> None:
+    rows = fleet.table("hub", "get memberclusters")
+
+    assert [(row["NAME"], row["JOINED"]) for row in rows] == [(member, "True") for member in MEMBERS.values()]
+
+
+def test_app_is_placed_on_both_clusters(fleet: Fleet) -> None:
+    (row,) = fleet.table("hub", "get clusterresourceplacement")
+    assert (row["NAME"], row["SCHEDULED"], row["AVAILABLE"]) == ("aks-store-demo", "True", "True")
+
+    placed = json.loads(fleet.kubectl("hub", "get", "clusterresourceplacement", "aks-store-demo", "--output=json"))
+    clusters = {each["clusterName"] for each in placed["status"]["placementStatuses"]}
+    assert clusters == set(MEMBERS.values())
+    for name in MEMBERS:
+        pods = fleet.table(name, "get pods --namespace aks-store-demo")
+        assert {row["NAME"].split("-")[0] for row in pods} == {"order", "product", "rabbitmq", "store"}
+        assert {(row["READY"], row["STATUS"]) for row in pods} == {("1/1", "Running")}
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_export_is_valid_and_without_conflict(fleet: Fleet, name: str) -> None:
+    (row,) = fleet.table(name, "get serviceexport store-front --namespace aks-store-demo")
+
+    assert (row["IS-VALID"], row["IS-CONFLICTED"]) == ("True", "False")
+
+
+def test_service_is_imported_on_one_cluster_and_has_its_address_there(fleet: Fleet, stack: Stack) -> None:
+    (row,) = fleet.table("east", "get multiclusterservice store-front --namespace aks-store-demo")
+    (service,) = fleet.table("east", "get services --namespace fleet-system")
+
+    address = stack.outputs()["externalIp"].value
+    assert (row["SERVICE-IMPORT"], row["IS-VALID"], row["EXTERNAL-IP"]) == ("store-front", "True", address)
+    assert (service["NAME"], service["TYPE"], service["EXTERNAL-IP"]) == (
+        "aks-store-demo-store-front",
+        "LoadBalancer",
+        address,
+    )
+    assert fleet.table("west", "get multiclusterservice --all-namespaces") == []
+
+
+def test_one_address_is_answered_by_pods_of_both_clusters(fleet: Fleet, stack: Stack) -> None:
+    fronts = {
+        (MEMBERS[name], row["NAME"])
+        for name in MEMBERS
+        for row in fleet.table(name, "get pods --namespace aks-store-demo --selector app=store-front")
+    }
+    curl = [*fleet.world.networks.client(), "curl", "--silent", "--max-time", "30", stack.outputs()["url"].value]
+
+    def answered() -> set[tuple[str, str]]:
+        outputs = [subprocess.run(curl, capture_output=True, text=True, check=True).stdout for _ in range(10)]  # noqa: S603 - ours
+        return {(answer["cluster"], answer["pod"]) for answer in map(json.loads, outputs)}
+
+    assert {cluster for cluster, _ in fronts} == set(MEMBERS.values())
+    eventually(answered, fronts)
+
+
+def test_teardown_leaves_nothing(tmp_path: Path) -> None:
+    root = copy_program(tmp_path / "program")
+    clusters = root / ".rehearsal" / "dev.real" / "clusters"
+    with rehearsing("dev", root, real_fleet=True) as rehearsal:
+        stack = Stack(root, rehearsal)
+        stack.up()
+        world = stack.cloud.world
+        assert isinstance(world, World)
+        client = world.networks.client()
+        plane = Path("/proc", client[client.index("--target") + 1])
+        assert {file.name for file in clusters.iterdir()} == {"gbb-fleet", *MEMBERS.values()}
+        assert _mentioning(clusters)
+        assert len(_namespaces(plane)) == 1 + len(MEMBERS)
+
+        stack.destroy()
+
+        assert list(clusters.iterdir()) == []
+        assert _mentioning(clusters) == []
+        assert len(_namespaces(plane)) == 1  # the internet
+        assert stack.cloud.is_empty()
+        assert stack.resources() == []
+    assert not plane.exists()
+
+
+def _mentioning(folder: Path) -> list[str]:
+    """Return the processes that have a folder in their command or their environment."""
+    return [
+        process.name
+        for process in Path("/proc").iterdir()
+        if process.name.isdecimal() and str(folder) in _read(process / "cmdline") + _read(process / "environ")
+    ]
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace")
+    except OSError:  # it has ended, or is somebody else's
+        return ""
+
+
+def _namespaces(process: Path) -> set[str]:
+    """Return the network namespaces that a process holds."""
+    links = (str(descriptor.readlink()) for descriptor in (process / "fd").iterdir())
+    return {link for link in links if link.startswith("net:")}

@@ -1,0 +1,216 @@
+"""Day two: a running stack's configuration changes, `pulumi up`, and clients on the internet notice nothing.
+
+They go on asking for the URL all the time, each request in a connection of its own. That none of them fails is no luck:
+docs/operations.md says what makes it so.
+"""
+
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from rehearsal.cloud import Operation
+from rehearsal.kubernetes.objects import labels_of, name_of, namespace_of
+from rehearsal.real.network import Networks
+from tests.conformance.fleet import Fleet, eventually
+from tests.engine.stack import Stack
+from tests.program import ROOT
+
+FRONT = "store-front"
+EAST, WEST, NORTHCENTRAL = "aks-eastus2", "aks-westus2", "aks-northcentralus"
+NORTH = {
+    "name": "north",
+    "location": "northcentralus",
+    "addressSpace": "10.3.0.0/16",
+    "nodeSubnet": "10.3.0.0/24",
+    "nodePool": {"vmSize": "Standard_DS2_v2", "count": 1},
+}
+
+_PAUSE = 0.005  # seconds between a client's requests
+_PATIENCE = 10  # seconds that a client waits for an answer
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Who answered a request.
+
+    Attributes:
+        moment: when it was made, as `time.monotonic` has it.
+        cluster: the name of the pod's cluster.
+        pod: the pod's name.
+    """
+
+    moment: float
+    cluster: str
+    pod: str
+
+
+class Client:
+    """Somebody on the internet who asks for a URL all the time, until closed.
+
+    Attributes:
+        answers: what was answered, in order.
+        failures: the moments of requests that were not answered, with the reason.
+    """
+
+    def __init__(self, networks: Networks, url: str) -> None:
+        self.answers: list[Answer] = []
+        self.failures: list[tuple[float, str]] = []
+        self._networks = networks
+        self._url = url
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._closed.set()
+        self._thread.join()
+
+    def clusters(self, since: float = 0) -> set[str]:
+        """Return which clusters have answered requests that were made after a moment."""
+        return {answer.cluster for answer in self.answers if answer.moment > since}
+
+    def pods(self, since: float) -> set[str]:
+        """Return which pods have."""
+        return {answer.pod for answer in self.answers if answer.moment > since}
+
+    def _ask(self) -> None:
+        while not self._closed.wait(_PAUSE):
+            moment = time.monotonic()
+            try:
+                answer = self._networks.request(self._url, _PATIENCE)
+            except OSError as error:
+                self.failures.append((moment, str(error)))
+            else:
+                self.answers.append(Answer(moment, answer["cluster"], answer["pod"]))
+
+
+@pytest.fixture
+def client(stack: Stack, fleet: Fleet) -> Iterator[Client]:
+    """A client of the stack's URL, which both regions answer."""
+    with closing(Client(fleet.world.networks, stack.outputs()["url"].value)) as client:
+        eventually(client.clusters, {EAST, WEST})
+        yield client
+
+
+@pytest.fixture
+def moments(stack: Stack) -> Iterator[dict[tuple[str, str], float]]:
+    """When the cloud was last asked for something, by verb and logical name, as `time.monotonic` has it."""
+    asked: dict[tuple[str, str], float] = {}
+
+    def note(operation: Operation) -> None:
+        asked[operation.verb, operation.call.name] = time.monotonic()
+
+    stack.cloud.observers.append(note)
+    yield asked
+    stack.cloud.observers.remove(note)
+
+
+@pytest.fixture
+def manifests(stack: Stack) -> Iterator[Path]:
+    """The program's manifests, to be changed."""
+    folder = stack.root / "manifests"
+    folder.unlink()
+    shutil.copytree(ROOT / "manifests", folder)
+    yield folder
+    shutil.rmtree(folder)
+    folder.symlink_to(ROOT / "manifests")
+
+
+def names(stack: Stack, region: str) -> set[str]:
+    """Return the logical names of a region's resources, and of what others have because of it."""
+    every = {resource["urn"].rsplit("::", 1)[1] for resource in stack.resources()}
+    return {name for name in every if region in name.split("-")}
+
+
+def test_region_comes_and_goes_and_no_request_fails(
+    stack: Stack, fleet: Fleet, client: Client, moments: dict[tuple[str, str], float]
+) -> None:
+    two = stack.config["regions"]
+    its_own = {name.replace("west", "north") for name in names(stack, "west")}
+    its_own |= {"mesh-west-to-north", "mesh-north-to-west"}
+
+    # In the first place, because the order of the regions decides about the order of the peerings.
+    stack.configure(regions=[NORTH, *two], app={"entryRegion": "east"})
+    assert stack.up().changes == dict.fromkeys(its_own, "create") | {"app-placement": "update"}
+    came = time.monotonic()
+    eventually(lambda: client.clusters(came), {EAST, WEST, NORTHCENTRAL})
+
+    stack.configure(regions=two)
+    assert stack.up().changes == dict.fromkeys(its_own, "delete") | {"app-placement": "update"}
+    left = time.monotonic()
+    eventually(lambda: client.clusters(left), {EAST, WEST})
+
+    assert client.failures == []
+    # Drained first: its pods had answered for the last time before the way to them, and they, were taken away.
+    drained = max(answer.moment for answer in client.answers if answer.cluster == NORTHCENTRAL)
+    for name in ("mesh-east-to-north", "mesh-west-to-north", "north-group"):
+        assert moments["update", "app-placement"] < drained < moments["delete", name]
+    hub = fleet["hub"]
+    assert [name_of(each) for each in hub.list("cluster.kubernetes-fleet.io/v1", "MemberCluster")] == [EAST, WEST]
+    exports = hub.list("networking.fleet.azure.com/v1alpha1", "InternalServiceExport")
+    assert {namespace_of(each) for each in exports} == {f"fleet-member-{EAST}", f"fleet-member-{WEST}"}
+
+
+def test_entry_point_moves_and_moves_back_and_there_are_never_two(stack: Stack, fleet: Fleet) -> None:
+    when_created: list[list[str]] = []
+
+    def note(operation: Operation) -> None:
+        if (operation.verb, operation.call.name) == ("create", "app-entry-point"):
+            when_created.append(importers(fleet))
+
+    stack.cloud.observers.append(note)
+    for region in ("west", "east"):
+        before = stack.outputs()["externalIp"].value
+        stack.configure(app={"entryRegion": region})
+
+        assert stack.up().changes == {"app-entry-point": "replace"}
+
+        after = stack.outputs()["externalIp"].value
+        eventually(lambda after=after: set(fleet.answering(after)), {EAST, WEST})
+        eventually(lambda before=before: set(fleet.answering(before)), {""})
+        assert importers(fleet) == [region]
+    stack.cloud.observers.remove(note)
+    assert when_created == [[], []]
+
+
+def test_changed_app_reaches_every_region_and_no_request_fails(
+    stack: Stack, fleet: Fleet, client: Client, manifests: Path
+) -> None:
+    file = manifests / "app" / "store-front.yaml"
+    text = file.read_text()
+    image = re.findall(r"image: (\S+)", text)[0]
+
+    def roll_out(new: str, replicas: int) -> None:
+        file.write_text(text.replace(image, new))
+        stack.configure(app={"replicas": replicas})
+        done = stack.up()
+        assert done.changes == {"app-deployment-store-front": "update"}
+        assert done.diffs["app-deployment-store-front"] == ["spec.replicas", "spec.template.spec.containers[0].image"]
+        wanted = dict.fromkeys(("east", "west"), [new] * replicas)
+        eventually(lambda: {region: list(pods(fleet, region).values()) for region in wanted}, wanted, 300)
+        reached = time.monotonic()
+        eventually(lambda: client.pods(reached), {pod for region in wanted for pod in pods(fleet, region)})
+
+    roll_out(f"{image}-new", 2)
+    roll_out(image, 1)
+    assert client.failures == []
+
+
+def importers(fleet: Fleet) -> list[str]:
+    """Return the regions with an entry point."""
+    kind = ("networking.fleet.azure.com/v1alpha1", "MultiClusterService")
+    return [region for region in ("east", "west") if fleet[region].list(*kind)]
+
+
+def pods(fleet: Fleet, region: str) -> dict[str, str]:
+    """Return the image of each of the front's pods in a region, also of those that are about to end."""
+    found = [pod for pod in fleet[region].list("v1", "Pod") if labels_of(pod).get("app") == FRONT]
+    return {name_of(pod): pod["spec"]["containers"][0]["image"] for pod in found}

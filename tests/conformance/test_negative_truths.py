@@ -1,0 +1,157 @@
+"""What Fleet does not do, although one might expect it: each case is silent on the hub, and costs a user hours."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from rehearsal.kubernetes.objects import ApiError, Object, condition, conditions_of, status_of
+from tests.conformance.fleet import Fleet, KubectlError, eventually
+from tests.conformance.scenarios import app, entry_point, placement, put, remove
+from tests.rehearsal.kubernetes_objects import get, in_locations, state
+
+_BOTH = in_locations("eastus2", "westus2")
+_SHOP = "negative-shop"
+
+
+def _gone(fleet: Fleet, name: str, item: Object) -> bool:
+    try:
+        get(fleet[name], item)
+    except ApiError as error:
+        return error.reason == "NotFound"
+    return False
+
+
+def _clear(fleet: Fleet, space: str) -> None:
+    """Remove an app with its placement, and wait until all of it is gone."""
+    namespace = app(space)[0]
+    remove(fleet["hub"], placement(space, _BOTH))
+    for name in ("east", "west"):
+        eventually(lambda name=name: _gone(fleet, name, namespace), expected=True)
+    remove(fleet["hub"], namespace)
+    eventually(lambda: _gone(fleet, "hub", namespace), expected=True)
+
+
+def _is_available(fleet: Fleet, space: str) -> bool:
+    live = get(fleet["hub"], placement(space, _BOTH))
+    return state(live, "ClusterResourcePlacementAvailable") == ("True", "ResourceAvailable")
+
+
+@pytest.fixture(scope="module")
+def shop(bare: Fleet) -> Iterator[str]:
+    """The namespace of an app on both members; its service is exported."""
+    put(bare["hub"], *app(_SHOP), placement(_SHOP, _BOTH))
+    eventually(lambda: _is_available(bare, _SHOP), expected=True)
+    yield _SHOP
+    _clear(bare, _SHOP)
+
+
+def _entry(fleet: Fleet, name: str, space: str) -> tuple[tuple[str, str] | None, int]:
+    """Return the Valid condition of an entry point, and how many addresses it has."""
+    live = get(fleet[name], entry_point(space))
+    return state(live, "Valid"), len(status_of(live).get("loadBalancer", {}).get("ingress", ()))
+
+
+_VALID = (("True", "FoundServiceImport"), 1)
+_UNKNOWN = (("Unknown", "UnknownServiceImport"), 0)
+
+
+@pytest.fixture
+def address(bare: Fleet, shop: str) -> Iterator[str]:
+    """The address of an entry point in east."""
+    put(bare["east"], entry_point(shop))
+    eventually(lambda: _entry(bare, "east", shop), _VALID)
+    yield get(bare["east"], entry_point(shop))["status"]["loadBalancer"]["ingress"][0]["ip"]
+    if not _gone(bare, "east", entry_point(shop)):
+        remove(bare["east"], entry_point(shop))
+        eventually(lambda: _gone(bare, "east", entry_point(shop)), expected=True)
+
+
+def test_placement_by_the_articles_labels_is_scheduled_on_no_cluster_and_says_nothing_else(bare: Fleet) -> None:
+    hub = bare["hub"]
+    put(hub, *app("mislabelled"), placement("mislabelled", in_locations("east", "west")))
+    put(hub, *app("labelled"), placement("labelled", _BOTH))
+    eventually(lambda: _is_available(bare, "labelled"), expected=True)
+
+    wrong = get(hub, placement("mislabelled", _BOTH))
+    assert [(entry["type"], entry["status"], entry["reason"]) for entry in conditions_of(wrong)] == [
+        ("ClusterResourcePlacementScheduled", "True", "SchedulingPolicyFulfilled")
+    ]
+    assert conditions_of(wrong)[0]["message"].endswith("found 0 cluster(s)")
+    assert "placementStatuses" not in wrong["status"]
+    (row,) = bare.table("hub", "get clusterresourceplacement mislabelled")
+    assert (row["SCHEDULED"], row["AVAILABLE"]) == ("True", "")
+    for name in ("east", "west"):
+        assert _gone(bare, name, app("mislabelled")[0])
+
+    hub.apply(placement("mislabelled", _BOTH))
+    eventually(lambda: _is_available(bare, "mislabelled"), expected=True)
+    for space in ("mislabelled", "labelled"):
+        _clear(bare, space)
+
+
+def test_entry_point_on_the_hub_stays_without_status_and_its_copies_fight_for_the_service(bare: Fleet) -> None:
+    space = "entered-on-the-hub"
+    put(bare["hub"], *app(space), entry_point(space), placement(space, _BOTH))
+
+    def copies() -> list[tuple[tuple[str, str] | None, int]]:
+        return sorted((_entry(bare, name, space) for name in ("east", "west")), key=str)
+
+    eventually(copies, [_VALID, _UNKNOWN])
+    eventually(lambda: _is_available(bare, space), expected=True)
+    live = get(bare["hub"], entry_point(space))
+    assert status_of(live) == {}
+    assert "finalizers" not in live["metadata"]
+    (row,) = bare.table("hub", f"get multiclusterservice --namespace {space}")
+    assert (row["EXTERNAL-IP"], row["IS-VALID"]) == ("", "")
+    _clear(bare, space)
+
+
+@pytest.mark.usefixtures("address")
+def test_second_entry_point_waits_until_the_first_is_gone(bare: Fleet, shop: str) -> None:
+    put(bare["west"], entry_point(shop))
+    eventually(lambda: _entry(bare, "west", shop), _UNKNOWN)
+    # It has been heard on the hub, and was granted nothing.
+    request = ("networking.fleet.azure.com/v1alpha1", "InternalServiceImport", f"{shop}-front", "fleet-member-west")
+    eventually(lambda: status_of(bare["hub"].get(*request)), {})
+    assert (_entry(bare, "east", shop), _entry(bare, "west", shop)) == (_VALID, _UNKNOWN)
+
+    remove(bare["east"], entry_point(shop))
+
+    eventually(lambda: _entry(bare, "west", shop), _VALID)
+    remove(bare["west"], entry_point(shop))
+    eventually(lambda: _gone(bare, "west", entry_point(shop)), expected=True)
+
+
+def test_without_the_peering_only_local_pods_answer(bare: Fleet, address: str) -> None:
+    eventually(lambda: set(bare.answering(address)), {"east", "west"})
+
+    bare.world.set_peered("/networks/east", "/networks/west", peered=False)
+    alone = bare.answering(address, timeout=30)
+    bare.world.set_peered("/networks/east", "/networks/west", peered=True)
+
+    assert set(alone) == {"east", ""}
+    assert set(bare.answering(address)) == {"east", "west"}
+
+
+def test_deployment_on_the_hub_never_gets_a_pod(bare: Fleet, shop: str) -> None:
+    deployment = app(shop)[1]
+    eventually(lambda: state(get(bare["hub"], deployment), "Progressing"), ("False", "ReplicaSetCreateError"))
+
+    assert condition(get(bare["hub"], deployment), "Available") is None
+    (row,) = bare.table("hub", f"get deployment --namespace {shop}")
+    assert (row["READY"], row["UP-TO-DATE"], row["AVAILABLE"]) == ("0/2", "0", "0")
+    assert bare.table("hub", f"get pods --namespace {shop}") == []
+    for name in ("east", "west"):
+        assert len(bare.table(name, f"get pods --namespace {shop}")) == 2
+
+
+def test_pod_on_the_hub_is_refused(bare: Fleet, shop: str) -> None:
+    policy = "deny-pods-and-replicasets-outside-reserved-namespaces"
+    with pytest.raises(KubectlError) as refused:
+        bare.kubectl("hub", "run", "front", "--image=shop:1", "--namespace", shop)
+
+    assert str(refused.value).strip() == (
+        f"Error from server (Forbidden): pods \"front\" is forbidden: ValidatingAdmissionPolicy '{policy}' "
+        f"with binding '{policy}-binding' denied request: "
+        "creating pods and replicas is disallowed in the fleet hub cluster"
+    )

@@ -1,0 +1,20 @@
+"""Every kind that an app may bring is known on the clusters."""
+
+import pytest
+
+from components import manifests
+from rehearsal.kubernetes.kinds import HUB, MEMBER, find_kind
+
+ACCEPTED = [
+    (version, kind)
+    for version, kinds in manifests._KINDS.items()  # pyright: ignore[reportPrivateUsage] - what the program accepts
+    for kind in kinds
+]
+
+
+@pytest.mark.parametrize(("version", "kind"), ACCEPTED)
+def test_hub_and_members_serve_what_the_program_accepts(version: str, kind: str) -> None:
+    for role in (HUB, MEMBER):
+        found = find_kind(version, kind, role)
+        assert found, role
+        assert found.namespaced

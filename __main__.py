@@ -4,6 +4,7 @@ Regional clusters in peered networks join a fleet; the app is placed from its hu
 entry region's cluster, balances over the pods of all of them.
 """
 
+import asyncio
 from pathlib import Path
 
 import pulumi
@@ -82,7 +83,9 @@ fleet = FleetHub(
         resource_group_name=stack.fleet.resource_group,
         fleet_name=stack.fleet.name,
         members={
-            region.name: MemberArgs(region.cluster, clusters[region.name].cluster.id, region.update_group)
+            region.name: MemberArgs(
+                region.cluster, clusters[region.name].cluster.id, region.update_group, networks.last.get(region.name)
+            )
             for region in stack.regions
         },
         admins=admins,
@@ -106,15 +109,25 @@ app = MultiClusterApp(
         members=list(fleet.members.values()),
         entry=entry.kubernetes,
         entry_cluster=entry.cluster,
-        peerings=networks.peerings,
     ),
 )
 
-pulumi.export("externalIp", app.external_ip)
-pulumi.export("url", app.url)
-pulumi.export("fleetId", fleet.fleet.id)
-pulumi.export("clusterIds", {name: cluster.cluster.id for name, cluster in clusters.items()})
-pulumi.export("memberNames", [member.name for member in fleet.members.values()])
-pulumi.export("entryRegion", stack.app.entry_region)
-pulumi.export("hubKubeconfig", fleet.kubeconfig)
-pulumi.export("kubeconfigs", pulumi.Output.secret({name: cluster.kubeconfig for name, cluster in clusters.items()}))
+
+async def outputs() -> dict[str, pulumi.Input[object]]:
+    """Return the stack's outputs."""
+    # Once the registrations have begun, the SDK awaits them; before that, it looks through all outputs after each one
+    # (pulumi 3.272.0, runtime/rpc_manager.py, wait_for_rpcs): at 20 regions half of the program's time.
+    await asyncio.sleep(0)
+    return {
+        "externalIp": app.external_ip,
+        "url": app.url,
+        "fleetId": fleet.fleet.id,
+        "clusterIds": {name: cluster.cluster.id for name, cluster in clusters.items()},
+        "memberNames": [member.name for member in fleet.members.values()],
+        "entryRegion": stack.app.entry_region,
+        "hubKubeconfig": fleet.kubeconfig,
+        "kubeconfigs": pulumi.Output.secret({name: cluster.kubeconfig for name, cluster in clusters.items()}),
+    }
+
+
+pulumi.run(outputs)

@@ -31,6 +31,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 MAX_REGIONS = 100  # members of a fleet [learn: kubernetes-fleet/faq]
+MIN_POOL_PODS = 30  # that a system node pool must have room for [learn: aks/use-system-pools]
 MAX_LABEL = 63  # characters of a DNS label [RFC 1035]
 MAX_NODE_GROUP = 80  # characters of MC_<group>_<cluster>_<location> [learn: aks-common-issues-faq]
 MAX_SHOWN = 80  # characters of a value in a line of the report
@@ -224,10 +225,23 @@ class NodePool(Section):
             raise _refusal(f"has minCount {self.min_count} above maxCount {self.max_count}", "swap them")
         return self
 
+    @model_validator(mode="after")
+    def _holds_system_pods(self) -> Self:
+        pods = (self.count or self.min_count or 0) * self.max_pods
+        if pods < MIN_POOL_PODS:
+            remedy = f"choose more nodes or a higher maxPods: Azure wants room for {MIN_POOL_PODS}"
+            raise _refusal(f"has room for {pods} pods", remedy)
+        return self
+
     @property
     def max_nodes(self) -> int:
         """The nodes of the pool at its largest, upgrades aside."""
         return self.count or self.max_count or 0
+
+    @property
+    def max_running_pods(self) -> int:
+        """The pods that the pool's nodes run at most, those of the system among them."""
+        return self.max_nodes * self.max_pods
 
     @property
     def surge_nodes(self) -> int:
@@ -479,7 +493,7 @@ def parse(raw: Mapping[str, object], secret: Collection[str] = ()) -> Settings:
     regions = [Draft.of(Region, item, f"regions[{i}]", suffix) for i, item in enumerate(items)]
     fleet = Draft.of(Fleet, raw.get("fleet", {}), "fleet", suffix)
     app = Draft.of(App, raw.get("app", {}), "app")
-    problems += [*_collisions(regions, fleet), *_overlaps(regions), *_lost_entry(regions, app)]
+    problems += [*_collisions(regions, fleet), *_overlaps(regions), *_lost_entry(regions, app), *_crowds(regions, app)]
     if settings is None or problems:
         raise SettingsError(_report(problems, secret))
     entry = settings.app.entry_region or settings.regions[0].name
@@ -560,6 +574,16 @@ def _lost_entry(regions: Sequence[Draft], app: Draft) -> Iterator[Problem]:
     if entry and names and entry not in names:
         found = f"{_show(entry)} is none of {', '.join(map(_show, names))}"
         yield Problem("app.entryRegion", found, "write the name of one of the regions", quotes="regions")
+
+
+def _crowds(regions: Sequence[Draft], app: Draft) -> Iterator[Problem]:
+    """Finds more pods than the smallest cluster's nodes run; the placement would wait for the rest in vain."""
+    rooms = [(right["node_pool"].max_running_pods, path) for path, _, right in regions if "node_pool" in right]
+    replicas = app.right.get("replicas", 0)
+    if rooms and replicas > min(rooms)[0]:
+        room, path = min(rooms)
+        found = f"{_show(replicas)} pods in each cluster are more than the {room} that the nodes of {path} run at most"
+        yield Problem("app.replicas", found, "write less, or give that pool more nodes or a higher maxPods", "regions")
 
 
 # --- The report ----------------------------------------------------------------------------------------------

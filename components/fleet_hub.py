@@ -20,11 +20,13 @@ class MemberArgs:
         name: the member's name, in Azure and as the hub's MemberCluster.
         cluster_id: the AKS cluster's Azure id.
         update_group: the group in which the fleet upgrades it.
+        peering: what comes last of all that lets it and the other members reach each other's pods.
     """
 
     name: str
     cluster_id: pulumi.Input[str]
     update_group: str
+    peering: pulumi.Resource | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class FleetHub(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: FleetHubArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:FleetHub", name, {}, opts)
-        patient = retry(f"{name}-retry", *MEMBER_EXPORTS_SERVICES)
+        patient = retry("fleet-retry", *MEMBER_EXPORTS_SERVICES)
         group = resources.ResourceGroup(
             f"{name}-group",
             resource_group_name=args.resource_group_name,
@@ -105,7 +107,14 @@ class FleetHub(pulumi.ComponentResource):
                 fleet_member_name=member.name,
                 cluster_resource_id=member.cluster_id,
                 group=member.update_group,
-                opts=pulumi.ResourceOptions(parent=self, deleted_with=self.fleet, hooks=patient),
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    deleted_with=self.fleet,
+                    # The fleet sends clients to a member's pods from when it is given the app until it has left: the
+                    # way to them must be there before, and stay until after.
+                    depends_on=member.peering,
+                    hooks=patient,
+                ),
             )
             for region, member in args.members.items()
         }

@@ -20,9 +20,10 @@ QUEUE_CREDENTIALS: Final = "rabbitmq"
 
 # What an app may bring: the namespaced kinds of the Kubernetes API reference, v1.34. Other kinds need a
 # CustomResourceDefinition, which is not of a namespace, so that the placement of the namespace leaves it behind.
+# Endpoints are not among them: the placement leaves those of a Service behind, too, and EndpointSlices replace them.
 _KINDS: Final = {
     "v1": (
-        *("ConfigMap", "Endpoints", "LimitRange", "PersistentVolumeClaim", "ResourceQuota", "Secret", "Service"),
+        *("ConfigMap", "LimitRange", "PersistentVolumeClaim", "ResourceQuota", "Secret", "Service"),
         "ServiceAccount",
     ),
     "apps/v1": ("DaemonSet", "Deployment", "StatefulSet"),

@@ -28,10 +28,9 @@ class MultiClusterAppArgs:
         internal: whether the entry point's address is one of the VNet instead of a public one.
         hub: provider for the hub.
         fleet: the fleet; the hub's objects go with it.
-        members: what must have joined before the placement looks for clusters.
+        members: what must have joined, able to reach each other's pods, before the placement looks for clusters.
         entry: provider for the cluster with the entry point.
         entry_cluster: that cluster; the entry point goes with it.
-        peerings: what lets the entry point reach the pods of the other clusters.
     """
 
     manifests: AppManifests
@@ -43,7 +42,6 @@ class MultiClusterAppArgs:
     members: Sequence[pulumi.Resource]
     entry: k8s.Provider
     entry_cluster: pulumi.Resource
-    peerings: Sequence[pulumi.Resource]
 
 
 class MultiClusterApp(pulumi.ComponentResource):
@@ -59,7 +57,7 @@ class MultiClusterApp(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: MultiClusterAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:MultiClusterApp", name, {}, opts)
-        role_retry = retry(f"{name}-role-retry", *ROLE_NOT_IN_EFFECT)
+        role_retry = retry("role-retry", *ROLE_NOT_IN_EFFECT)
         on_hub = pulumi.ResourceOptions(parent=self, provider=args.hub, deleted_with=args.fleet, hooks=role_retry)
         namespace = KubernetesObject(
             f"{name}-namespace",
@@ -95,7 +93,7 @@ class MultiClusterApp(pulumi.ComponentResource):
                 parent=self,
                 provider=args.entry,
                 deleted_with=args.entry_cluster,
-                depends_on=[placement, *args.peerings],
+                depends_on=[placement],
                 # One importer in the whole fleet: the old entry point must let go before a new one can hold.
                 delete_before_replace=True,
                 custom_timeouts=pulumi.CustomTimeouts(create=_LONGEST_ADDRESS, update=_LONGEST_ADDRESS),

@@ -97,7 +97,7 @@ class RegionalCluster(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RegionalClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:RegionalCluster", name, {}, opts)
-        busy = retry(f"{name}-retry", *NETWORK_BUSY)
+        busy = retry("network-retry", *NETWORK_BUSY)
         group = resources.ResourceGroup(
             f"{name}-group",
             resource_group_name=args.resource_group_name,
@@ -180,7 +180,7 @@ class RegionalCluster(pulumi.ComponentResource):
                 parent=self,
                 deleted_with=group,
                 depends_on=[join_subnet],
-                hooks=retry(f"{name}-cluster-retry", *ROLE_NOT_IN_EFFECT, *NETWORK_BUSY),
+                hooks=retry("cluster-retry", *ROLE_NOT_IN_EFFECT, *NETWORK_BUSY),
                 # Where they scale, the number of nodes is the autoscaler's from the start on.
                 ignore_changes=["agentPoolProfiles[0].count"] if args.node_pool.count is None else None,
             ),

@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import pulumi
 
@@ -62,6 +64,7 @@ ANYWHERE: Final = (
     *(Passing(f"Status={status}", "Azure takes requests again") for status in (408, 429, 500, 502, 503, 504)),
     Passing("connection reset by peer", "the connection holds"),
     Passing("the server is currently unable to handle the request", "the cluster's API server answers again"),
+    Passing("the server has received too many requests", "the cluster's API server takes requests again"),
     # AKS does one operation on a cluster at a time (aka.ms/aks-pending-operation;
     # Azure/azure-workload-identity issue 417).
     Passing("Operation is not allowed: Another", "the other operation on the cluster ends"),
@@ -132,15 +135,26 @@ def pause_before_retry(failures: int) -> int | None:
     return pauses[-1] if sum(pauses) <= _LONGEST_WAIT else None
 
 
+_hooks: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, pulumi.ResourceHookBinding]]] = WeakKeyDictionary()
+
+
 def retry(name: str, *refusals: Passing) -> pulumi.ResourceHookBinding:
     """Let the engine repeat an operation that Azure refuses for a passing reason.
 
     Args:
-        name: the hook's name, unique in the program. The engine keeps it with the resource, so that it also serves
-            the deletion of a resource that the program no longer has.
+        name: the hook's name: of the refusals, not of a resource. The engine keeps it with the resource, and when a
+            region has left the program, the hook that the others share still serves the deletion of what was there.
         refusals: what is worth repeating, besides `ANYWHERE`; every other error ends the operation at once, with what
-            to do about it where we know.
+            to do about it where we know. The same for each use of a name.
     """
+    # A name can be registered once, in each run of a program; each run has a loop of its own.
+    hooks = _hooks.setdefault(asyncio.get_event_loop(), {})
+    if name not in hooks:
+        hooks[name] = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(name, _patience(refusals))])
+    return hooks[name]
+
+
+def _patience(refusals: Sequence[Passing]) -> Callable[[pulumi.ErrorHookArgs], Awaitable[bool]]:
 
     async def answer(failed: pulumi.ErrorHookArgs) -> bool:
         error = failed.errors[0]
@@ -162,4 +176,4 @@ def retry(name: str, *refusals: Passing) -> pulumi.ResourceHookBinding:
             pulumi.log.error(f"{failed.name}: {remedy}")
         return False
 
-    return pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(name, answer)])
+    return answer

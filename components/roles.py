@@ -57,6 +57,6 @@ def grant(
         scope=scope.id,
         opts=pulumi.ResourceOptions.merge(
             opts,
-            pulumi.ResourceOptions(deleted_with=scope, hooks=retry(f"{name}-retry", *IDENTITY_NOT_IN_DIRECTORY)),
+            pulumi.ResourceOptions(deleted_with=scope, hooks=retry("grant-retry", *IDENTITY_NOT_IN_DIRECTORY)),
         ),
     )

@@ -143,6 +143,7 @@ def run(
         loop.run_until_complete(pulumi.runtime.run_in_stack(_returning_nothing(body)))
     finally:
         pulumi.runtime.set_all_config({})
+        pulumi.runtime.reset_options()  # what a failed program leaves waiting would fail the next one
         loop.close()
     exported, secrets = outputs[-1]
     return Program(resources, exported, frozenset(str(path[0]) for path in secrets), cloud)

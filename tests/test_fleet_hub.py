@@ -7,6 +7,9 @@ from tests.program import Program, run_stack, stack_config
 ADMIN_ROLE = "18ab4d3d-a1bf-4477-8ad9-8359bc988f69"  # Azure Kubernetes Fleet Manager RBAC Cluster Admin
 
 
+PEERING = "azure-native:network:VirtualNetworkPeering"
+
+
 def test_fleet_is_the_articles_with_a_hub(dev: Program) -> None:
     assert dev["hub"].type == "fleet-l4-lb:index:FleetHub"
     assert dev["hub-group"].inputs == {"resourceGroupName": "rg-fleet", "location": "westus"}
@@ -49,8 +52,16 @@ def test_fleet_and_clusters_come_up_side_by_side(dev: Program) -> None:
     assert "hub-fleet" not in dev.waits_for("east-cluster")
 
 
-def test_member_waits_for_its_own_cluster_and_the_fleet_alone(dev: Program) -> None:
-    assert dev["hub-member-east"].dependencies == {"hub-group", "hub-fleet", "east-cluster"}
+def test_member_waits_for_its_own_cluster_the_fleet_and_the_last_peering_alone(dev: Program) -> None:
+    assert dev["hub-member-east"].dependencies == {"hub-group", "hub-fleet", "east-cluster", "mesh-west-to-east"}
+
+
+def test_way_to_a_members_pods_is_there_before_it_joins_and_until_it_has_left(prod: Program) -> None:
+    # The engine deletes what depends on a resource before that resource.
+    for region in ("east", "west", "europe"):
+        way = {name for name in prod.of_type(PEERING) if region in name.split("-")}
+        assert len(way) == 4
+        assert way <= prod.waits_for(f"hub-member-{region}")
 
 
 def test_deployer_administers_the_hub_before_anything_is_written_to_it(dev: Program) -> None:
@@ -110,5 +121,5 @@ def test_secrets_and_config_maps_on_the_hub_are_changed_in_place(dev: Program) -
 
 def test_passing_refusals_are_retried_also_when_a_region_has_gone(dev: Program) -> None:
     for name in ("hub-group", "hub-fleet", "hub-member-east", "hub-member-west"):
-        assert list(dev[name].options.hooks.on_error) == ["hub-retry"], name
-    assert list(dev["hub-deployer"].options.hooks.on_error) == ["hub-deployer-retry"]
+        assert list(dev[name].options.hooks.on_error) == ["fleet-retry"], name
+    assert list(dev["hub-deployer"].options.hooks.on_error) == ["grant-retry"]

@@ -71,7 +71,7 @@ def test_other_ways_to_log_in_stay_as_they_are(user: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("mode", get_args(KubeloginMode))
 def test_whole_program_logs_in_the_same_way_everywhere(mode: KubeloginMode) -> None:
-    program = run_stack("prod", access={"kubeloginMode": mode, "deployerType": "User"})  # as the stand-in has it
+    program = run_stack("prod", access={"kubeloginMode": mode})
     kubeconfigs = {"hub": program.outputs["hubKubeconfig"], **program.outputs["kubeconfigs"]}
     assert len(kubeconfigs) == 4
     for name, kubeconfig in kubeconfigs.items():

@@ -70,7 +70,7 @@ def test_the_same_keys_are_merged_from_an_anchor(folder: Path) -> None:
 # --- One mistake each: the file's text, and what the report says of it -----------------------------------------
 
 KINDS = (
-    "the kinds are ConfigMap, CronJob, DaemonSet, Deployment, EndpointSlice, Endpoints, HorizontalPodAutoscaler, "
+    "the kinds are ConfigMap, CronJob, DaemonSet, Deployment, EndpointSlice, HorizontalPodAutoscaler, "
     "Ingress, Job, LimitRange, NetworkPolicy, PersistentVolumeClaim, PodDisruptionBudget, ResourceQuota, Role, "
     "RoleBinding, Secret, Service, ServiceAccount, StatefulSet"
 )

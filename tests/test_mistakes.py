@@ -12,7 +12,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import pulumi
 import pytest
 from typing_extensions import override
 
@@ -232,7 +231,7 @@ MISTAKES = [
         "components/multi_cluster_app.py",
         '"annotations": {"pulumi.com/skipAwait": "true"}',
         '"annotations": {} if manifest["kind"] == "Deployment" else {"pulumi.com/skipAwait": "true"}',
-        r"'\S+' timed out waiting to be Ready: .* creating pods and replicas is disallowed in the fleet hub cluster",
+        r"'\S+' timed out waiting to be Ready: .* is forbidden: .* no such key: fleet\.azure\.com/reconcile",
     ),
     Mistake(
         "namespace that belongs to Kubernetes",
@@ -325,8 +324,8 @@ MISTAKES = [
     Mistake(
         "two entry points for one service",
         "__main__.py",
-        'pulumi.export("url", app.url)\n',
-        SECOND_ENTRY_POINT,
+        "pulumi.run(outputs)\n",
+        f"{SECOND_ENTRY_POINT}\npulumi.run(outputs)\n",
         r'"second-entry-point" .* Valid=Unknown .* service has been exported by other multiClusterService',
     ),
 ]
@@ -373,6 +372,38 @@ class SlowCloud(Cloud):
                 self._answered.set()
 
 
+UNREACHABLE_PODS = [
+    Mistake(
+        "overlay network",
+        "components/regional_cluster.py",
+        NETWORK_PROFILE,
+        NETWORK_PROFILE.replace('"azure",', '"azure",\n                "network_plugin_mode": "overlay",'),
+        "1 in eastus2, 1 in westus2 (no route to them)",
+    ),
+    Mistake(
+        "peering that keeps the other network's traffic out",
+        "components/peered_networks.py",
+        "allow_virtual_network_access=True,",
+        "allow_virtual_network_access=False,",
+        "1 in eastus2, 1 in westus2 (no route to them)",
+    ),
+    Mistake(
+        "peering in one direction",
+        "components/peered_networks.py",
+        "((a, b), (b, a)) for a, b in",
+        "((a, b),) for a, b in",
+        "1 in eastus2, 1 in westus2 (no route to them)",
+    ),
+]
+
+
+@pytest.mark.parametrize("mistake", UNREACHABLE_PODS, ids=lambda mistake: mistake.name)
+def test_summary_names_the_pods_that_the_entry_point_cannot_reach(mistake: Mistake, tmp_path: Path) -> None:
+    """Azure and Fleet accept these programs: they know the addresses, and do not ask whether a route leads there."""
+    [(_, _, particulars)] = [line for line in run_with(mistake, tmp_path).cloud.summary() if not line[1]]
+    assert particulars.endswith(mistake.message)
+
+
 def run_with(mistake: Mistake, root: Path) -> Program:
     """Run a copy of the program in which the mistake is made."""
     copy(mistake, root)
@@ -382,12 +413,8 @@ def run_with(mistake: Mistake, root: Path) -> Program:
         runpy.run_path(str(root / "__main__.py"), run_name="__main__")
 
     with imports_from(root):
-        try:
-            config = stack_config(mistake.stack)
-            return run(program, stack=mistake.stack, config=config, cloud=SlowCloud(mistake.late, mistake.until))
-        finally:
-            # At the end of the next program the SDK would wait for what this one has left behind.
-            pulumi.runtime.reset_options()
+        config = stack_config(mistake.stack)
+        return run(program, stack=mistake.stack, config=config, cloud=SlowCloud(mistake.late, mistake.until))
 
 
 def say_nothing(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -105,4 +105,4 @@ def test_peerings_wait_for_no_cluster(dev: Program) -> None:
 
 def test_busy_networks_are_retried_also_when_a_region_has_gone(dev: Program) -> None:
     for name in dev.children("mesh"):
-        assert list(dev[name].options.hooks.on_error) == ["mesh-retry"]
+        assert list(dev[name].options.hooks.on_error) == ["network-retry"]

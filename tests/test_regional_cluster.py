@@ -184,10 +184,10 @@ def test_options_of_a_region_reach_its_cluster_alone() -> None:
 def test_passing_refusals_are_retried(dev: Program) -> None:
     hooks = {name: list(dev[name].options.hooks.on_error) for name in dev.children("east")}
     assert {name: on_error for name, on_error in hooks.items() if on_error} == {
-        "east-group": ["east-retry"],
-        "east-vnet": ["east-retry"],
-        "east-subnet": ["east-retry"],
-        "east-identity": ["east-retry"],
-        "east-join-subnet": ["east-join-subnet-retry"],
-        "east-cluster": ["east-cluster-retry"],
+        "east-group": ["network-retry"],
+        "east-vnet": ["network-retry"],
+        "east-subnet": ["network-retry"],
+        "east-identity": ["network-retry"],
+        "east-join-subnet": ["grant-retry"],
+        "east-cluster": ["cluster-retry"],
     }

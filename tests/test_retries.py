@@ -130,6 +130,8 @@ def test_refusal_that_does_not_pass_ends_the_operation(monkeypatch: pytest.Monke
 def test_overload_is_waited_out_whatever_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer(monkeypatch, 'Status=429 Code="TooManyRequests"').again
     assert answer(monkeypatch, 'Status=503 Code="ServiceUnavailable"', operation="delete").again
+    throttled = "the server has received too many requests and has asked us to try again later"
+    assert answer(monkeypatch, throttled, operation="update").again
 
 
 def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -380,6 +380,11 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("regions[0].nodePool", {"vmSize": "Standard_D2", "count": 1, "maxCount": 2}, "has count and maxCount", SIZE),
     ("regions[0].nodePool", {"vmSize": "Standard_D2", "minCount": 3, "maxCount": 2}, "has minCount 3 above maxCount 2",
      "swap them"),
+    *[
+        ("regions[0].nodePool", {"vmSize": "Standard_D2", "maxPods": 10, **size}, f"has room for {pods} pods",
+         "choose more nodes or a higher maxPods: Azure wants room for 30")
+        for size, pods in (({"count": 2}, 20), ({"minCount": 1, "maxCount": 5}, 10))
+    ],
     ("regions[0].nodePool.count", -1, "-1 is too small", "write 1 or more"),
     ("regions[0].nodePool.count", 10**30, f"{10**30} is too large", "write 1000 or less"),
     ("regions[1].nodePool.zones[0]", 1, "1 is not allowed", "write '1', '2' or '3'"),
@@ -393,6 +398,12 @@ MISTAKES: list[tuple[str, object, str, str]] = [
      "write 'azurecli', 'workloadidentity', 'spn' or 'msi'"),
     ("access.deployerType", "Group", '"Group" is not allowed', "write 'User' or 'ServicePrincipal'"),
     ("app.replicas", 0, "0 is too small", "write 1 or more"),
+    *[
+        ("app.replicas", many,
+         f"{many} pods in each cluster are more than the 90 that the nodes of regions[0] run at most",
+         "write less, or give that pool more nodes or a higher maxPods")
+        for many in (91, 10**9)
+    ],
     # people and tags
     ("access.hubAdmins[0].objectId", "me@example.com", '"me@example.com" is not allowed',
      OBJECT_ID),
@@ -494,6 +505,11 @@ def test_a_fleet_has_a_hundred_members_at_most() -> None:
 def test_a_subnet_holds_the_pool_at_its_largest_during_an_upgrade(pool: dict[str, object], addresses: int) -> None:
     raw = changed(("regions[0].nodePool", {"vmSize": "Standard_D2", **pool}), ("regions[0].nodeSubnet", "10.1.0.0/16"))
     assert parse(raw).regions[0].node_pool.addresses == addresses
+
+
+def test_a_cluster_may_have_as_many_pods_as_its_nodes_run() -> None:
+    assert parse(changed(("app.replicas", 90))).app.replicas == 90
+    assert parse(changed(("regions[0].nodePool", {"vmSize": "Standard_D2", "maxPods": 10, "count": 3})))
 
 
 def test_all_mistakes_are_told_at_once_each_as_far_as_the_rest_is_right() -> None:

@@ -6,14 +6,21 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from pulumi.automation import CommandError
 
-from rehearsal.engine import EngineError, find_engine
+from rehearsal.engine import find_engine
 from rehearsal.faults import Faults, Profile, ProfileError, load
+from rehearsal.model import RefusedError
+from rehearsal.real.processes import ProcessError
+from rehearsal.real.tools import find_tools
+from rehearsal.real.world import World
+from rehearsal.speed import Speed, Write
 from rehearsal.stack import Rehearsal, RehearsalError, rehearsing
+from rehearsal.toolchain import ToolchainError
+from timing import durations
 
 _INTERRUPTED = 130  # what shells report for a command that Ctrl-C has ended
 
@@ -25,6 +32,31 @@ def _serve(rehearsal: Rehearsal) -> None:
     sys.stderr.write("The stand-in is ready; Ctrl-C ends it.\n")
     with suppress(KeyboardInterrupt):
         signal.pause()
+
+
+def _stay(world: World) -> None:
+    """Say how to look at real clusters, and keep them running for somebody who does."""
+    sys.stdout.write("\n" + "".join(f"{line}\n" for line in world.commands()))
+    sys.stdout.flush()
+    if sys.stdin.isatty():
+        sys.stderr.write("The clusters run until Ctrl-C; the next rehearsal goes on with them.\n")
+        with suppress(KeyboardInterrupt):
+            signal.pause()
+
+
+def _factor(text: str) -> float:
+    with suppress(ValueError):
+        if (factor := float(text)) > 0:
+            return factor
+    raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+
+
+def _azures_time(token: str, verb: Write) -> float:
+    """Return how long Azure typically takes for an operation."""
+    try:
+        return durations.load().seconds(token, verb)
+    except durations.UnknownTypeError as error:
+        raise RefusedError(str(error)) from error
 
 
 _ON_STACK: dict[str, tuple[Callable[[Rehearsal], None], str]] = {
@@ -45,7 +77,17 @@ def main() -> int:
         command.add_argument("--stack", default="dev", help="(default: dev)")
         command.add_argument("--faults", type=Path, metavar="FILE", help="what goes wrong, as in rehearsal/profiles")
         command.add_argument("--seed", type=int, default=0, help="decides what FILE leaves to chance (default: 0)")
+        command.add_argument(
+            "--fleet",
+            choices=("memory", "real"),
+            default="memory",
+            help="real: on API servers and with Fleet's own controllers, which are built once (default: memory)",
+        )
+        command.add_argument(
+            "--speed", type=_factor, metavar="N", help="play N seconds of Azure's in one (default: nothing takes time)"
+        )
     commands.add_parser("engine", help="print the path of the `pulumi` command, installing it where there is none")
+    commands.add_parser("tools", help="print the paths of what the real Fleet runs on, building what is missing")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
@@ -54,20 +96,29 @@ def main() -> int:
         if arguments.command == "engine":
             sys.stdout.write(f"{find_engine()}\n")
             return 0
+        if arguments.command == "tools":
+            sys.stdout.write(f"{find_tools()}\n")
+            return 0
         faults = Faults(
             load(arguments.faults) if arguments.faults else Profile(),
             seed=arguments.seed,
             tell=lambda line: sys.stderr.write(f"{line}\n"),  # the output of `serve` is for a shell to read
         )
-        with rehearsing(arguments.stack) as rehearsal, faults.in_force(rehearsal.cloud):
+        with (
+            rehearsing(arguments.stack, real_fleet=arguments.fleet == "real") as rehearsal,
+            faults.in_force(rehearsal.cloud),
+            Speed(arguments.speed, _azures_time).in_force(rehearsal.cloud) if arguments.speed else nullcontext(),
+        ):
             _ON_STACK[arguments.command][0](rehearsal)
+            if arguments.command == "up" and isinstance(rehearsal.cloud.world, World):
+                _stay(rehearsal.cloud.world)
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped; run the command again to go on.\n")
         return _INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone; nothing more can be said
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (EngineError, ProfileError, RehearsalError, CommandError) as error:
+    except (ToolchainError, ProcessError, ProfileError, RehearsalError, CommandError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     return 0

@@ -4,10 +4,13 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
+from rehearsal.azure import arm
 from rehearsal.azure.family import Azure
+from rehearsal.kubernetes.clusters import ApiServer, Clusters
 from rehearsal.kubernetes.family import Kubernetes
+from rehearsal.kubernetes.summary import Line, summary
 from rehearsal.kubernetes.world import World
 from rehearsal.model import Call, Family, RefusedError
 from rehearsal.randomness import Randomness
@@ -30,23 +33,47 @@ Observer = Callable[[Operation], None]
 """Sees an operation before the cloud does, and may refuse it in the cloud's place (`RefusedError`)."""
 
 
+class KubernetesWorld(arm.World, Clusters, Protocol):
+    """The Kubernetes side of the cloud, in memory or real.
+
+    Attributes:
+        stopped: says whether a controller of a cluster does not run (`load_balancers`), or its agents (`agents`).
+    """
+
+    stopped: Callable[[str, ApiServer], bool]
+
+    def pass_time(self, seconds: float) -> None:
+        """Let some simulated time pass, where time is simulated."""
+        ...
+
+
 class Cloud:
     """Azure, the Kubernetes clusters in it, and pulumi-random.
 
     Attributes:
         observers: who sees every operation first; previews and checks are not operations.
         world: the Kubernetes clusters.
+
+    Args:
+        path: the file that keeps the cloud between runs, or None to forget it.
+        patience: seconds without any other operation after which a wait is given up, where time is simulated.
+        clusters: makes the Kubernetes side; without it, it is in memory.
     """
 
-    def __init__(self, path: Path | None = None, patience: float = 3.0) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        patience: float = 3.0,
+        clusters: Callable[[Store], KubernetesWorld] | None = None,
+    ) -> None:
         self._store = Store(path)
         self._activity = Activity(patience)
         self.observers: list[Observer] = []
-        self.world = World(self._store)
+        self.world: KubernetesWorld = clusters(self._store) if clusters else World(self._store, self._activity)
         self.azure = Azure(self._store, self.world)
         self._families: dict[str, Family] = {
             "azure-native": self.azure,
-            "kubernetes": Kubernetes(self.world, self._store, self._activity, may_access=self.azure.may_access),
+            "kubernetes": Kubernetes(self.world, may_access=self.azure.may_access),
             "random": Randomness(),
         }
 
@@ -79,7 +106,7 @@ class Cloud:
         with self._store.transaction():
             return not any(self._store.section(name).get(kept) for name, kept in _KEPT.items())
 
-    def summary(self) -> list[tuple[str, bool, str]]:
+    def summary(self) -> list[Line]:
         """Return the state of the pattern: what, whether it is well, and the particulars."""
         with self._store.transaction():
-            return self.world.summary()
+            return summary(self.world)

@@ -21,7 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from rehearsal.azure.arm import last_segment, refusal
 from rehearsal.cloud import Cloud, Operation
-from rehearsal.kubernetes.world import Cluster
+from rehearsal.kubernetes.clusters import ApiServer
 from rehearsal.model import Call, RefusedError
 
 Layer = Literal["provider", "program", "nobody"]
@@ -383,7 +383,7 @@ class Faults:
                     return fault
         return None
 
-    def _stopped(self, what: str, cluster: Cluster) -> bool:
+    def _stopped(self, what: str, cluster: ApiServer) -> bool:
         name = last_segment(cluster.id)
         return any(each.outage == what and fnmatchcase(name, each.cluster) for each in self._profile.outages)
 

@@ -99,12 +99,20 @@ class Family(Protocol):
         ...
 
     def check_provider(self, config: Properties) -> list[Problem]:
-        """Say what is wrong with the configuration of an instance of this provider."""
-        ...
+        """Say what is wrong with the configuration of an instance of this provider.
+
+        Nothing ever is with azure-native's (provider.go, `CheckConfig`), and random has none.
+        """
+        del config
+        return []
 
     def diff_provider(self, old: Properties, new: Properties) -> Difference:
-        """Compare two configurations of one instance of this provider."""
-        ...
+        """Compare two configurations of one instance of this provider.
+
+        azure-native finds no difference (provider.go, `DiffConfig`).
+        """
+        del old, new
+        return Difference()
 
     def diff(self, call: Call, old_inputs: Properties, outputs: Properties, inputs: Properties) -> Difference:
         """Compare a resource's inputs with its new ones."""

@@ -9,8 +9,6 @@ import traceback
 from collections.abc import Collection, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path as FilePath
 from typing import Any, NoReturn
 
 import grpc
@@ -30,30 +28,20 @@ _VERSION = "999.0.0"
 _WORKERS = 64
 
 
-@dataclass(frozen=True)
-class StandIn:
-    """The stand-in while it serves: its port on the loopback address, and the cloud behind it."""
-
-    port: int
-    cloud: Cloud
-
-
 @contextmanager
-def serve(state: FilePath | None, *, patience: float = 3.0, port: int = 0) -> Generator[StandIn]:
-    """Serve the cloud to the engine.
+def serve(cloud: Cloud, *, port: int = 0) -> Generator[int]:
+    """Serve a cloud to the engine; yields the port on the loopback address.
 
     Args:
-        state: the file that keeps the cloud between runs, or None to forget it.
-        patience: seconds without any other operation after which a wait is given up.
+        cloud: the cloud.
         port: the port to listen on; 0 takes a free one.
     """
-    cloud = Cloud(state, patience)
     server = grpc.server(ThreadPoolExecutor(_WORKERS))
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Provider(cloud), server)
     bound = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     try:
-        yield StandIn(bound, cloud)
+        yield bound
     finally:
         server.stop(grace=0).wait()
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from rehearsal import schema
 from rehearsal.azure.arm import compare
-from rehearsal.model import UNKNOWN, Call, Difference, Problem, Properties, RefusedError, has_unknown
+from rehearsal.model import UNKNOWN, Call, Difference, Family, Problem, Properties, RefusedError, has_unknown
 
 # Defaults and the special characters: the argument documentation in pulumi_random 4.21.4.
 _SPECIAL: Final = "!@#$%&*()-_=+[]{}<>:?"
@@ -54,7 +54,7 @@ _DEFAULTS: Final[dict[str, Properties]] = {
 }
 
 
-class Randomness:
+class Randomness(Family):
     """Plays pulumi-random. It keeps nothing: every input forces a replacement, so a value never changes.
 
     Left out is a password's `bcryptHash`, which Python's standard library cannot compute.
@@ -68,16 +68,6 @@ class Randomness:
         _defaults(call.token)
         problems = schema.problems(call.token, inputs)
         return inputs, problems or list(_size_problems(call.token, inputs))
-
-    def check_provider(self, config: Properties) -> list[Problem]:
-        """Accept every configuration: the provider has none."""
-        del config
-        return []
-
-    def diff_provider(self, old: Properties, new: Properties) -> Difference:
-        """Find no difference."""
-        del old, new
-        return Difference()
 
     def diff(self, call: Call, old_inputs: Properties, outputs: Properties, inputs: Properties) -> Difference:
         """Compare inputs; every one, keepers included, forces a replacement."""

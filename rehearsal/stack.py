@@ -8,9 +8,9 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import yaml
 from pulumi import automation as auto
@@ -19,6 +19,7 @@ from rehearsal.cloud import Cloud
 from rehearsal.command import EngineCommand
 from rehearsal.engine import find_engine
 from rehearsal.provider import serve
+from rehearsal.real.world import real_clusters
 from rehearsal.recovery import Recovery
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +30,14 @@ _PASSPHRASE = "rehearsal"  # noqa: S105
 _PATIENCE = 15  # seconds, for an engine that has lost its program and its providers to end
 
 _PACKAGES = ("azure-native", "kubernetes", "random")  # which the stand-in answers for
+
+_DONE: Final = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "same": "unchanged",
+}
 
 _T = TypeVar("_T")
 
@@ -59,9 +68,11 @@ class Rehearsal:
         """Show what is going to be done, do it, and report."""
         self.preview()
         result = self._stream(self.stack.up, show_secrets=False, suppress_outputs=True)
-        if set(result.summary.resource_changes or ()) == {"same"}:
+        changes = result.summary.resource_changes or {}
+        if set(changes) == {"same"}:
             _say("No changes.")
         self._report()
+        self._picture(", ".join(f"{count} {_DONE.get(what, what)}" for what, count in changes.items()))
 
     def refresh(self) -> None:
         """Read everything back from the stand-in, and report."""
@@ -80,10 +91,7 @@ class Rehearsal:
             raise RehearsalError(f"{operation.__name__} did not succeed; the engine says why above") from None
 
     def _report(self) -> None:
-        # Asked of the command, which hides secrets at any depth; the Automation API would have them all shown first.
-        workspace = cast("auto.LocalWorkspace", self.stack.workspace)
-        answer = workspace.pulumi_command.run(["stack", "output", "--json"], workspace.work_dir, self.environment)
-        outputs: dict[str, object] = json.loads(answer.stdout)
+        outputs: dict[str, object] = self._ask("output", "--json")
         width = max(map(len, outputs), default=0)
         _say("")
         for name, value in sorted(outputs.items()):
@@ -92,14 +100,39 @@ class Rehearsal:
         for what, is_well, particulars in self.cloud.summary():
             _say(f"{'ok' if is_well else '--'}  {what}: {particulars}")
 
+    def _picture(self, done: str) -> None:
+        """Say how long Azure would take, and leave the report."""
+        from timing import durations, report, schedule, summary  # noqa: PLC0415 - only an `up` has to wait for them
+
+        path = Path(self.stack.workspace.work_dir).parent / "report.html"
+        try:
+            state, table = schedule.resources(self._ask("export")), durations.load()
+            outcome = report.Outcome(self.stack.name, done, self.cloud.summary())
+            lines = summary.summary(state, table)
+            report.write(path, outcome, state, table)
+        except durations.UnknownTypeError as error:
+            _say(f"\nreport  none: {error}")
+            return
+        _say("\n" + "\n".join(lines))
+        _say(f"\nreport  {os.path.relpath(path)}")
+
+    def _ask(self, *command: str) -> dict[str, Any]:
+        """Return what `pulumi stack` says as JSON, with secrets hidden at any depth."""
+        # The Automation API would have them all shown first.
+        workspace = cast("auto.LocalWorkspace", self.stack.workspace)
+        answer = workspace.pulumi_command.run(["stack", *command], workspace.work_dir, self.environment)
+        return json.loads(answer.stdout)
+
 
 @contextmanager
-def rehearsing(stack: str, root: Path = ROOT) -> Generator[Rehearsal]:
+def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Generator[Rehearsal]:
     """Start the stand-in on what the stack's earlier runs have left, and attach the engine to it.
 
     Args:
         stack: the stack's name; its file `Pulumi.<stack>.yaml` is read, and never written.
-        root: the folder of the program. Everything that is written goes to `.rehearsal/<stack>` in it.
+        root: the folder of the program. Everything that is written goes to `.rehearsal/<stack>` in it, or to
+            `.rehearsal/<stack>.real`: they are different clouds.
+        real_fleet: whether clusters are real API servers with Fleet's own controllers, rather than in memory.
 
     Raises:
         RehearsalError: if the stack has no file, has secrets of its own, or is in use.
@@ -107,7 +140,7 @@ def rehearsing(stack: str, root: Path = ROOT) -> Generator[Rehearsal]:
     """
     settings = _settings(root, stack)
     engine = find_engine()
-    folder = root / ".rehearsal" / stack
+    folder = root / ".rehearsal" / (f"{stack}.real" if real_fleet else stack)
     project = folder / "project"
     backend = folder / "backend"
     home = folder / "home"
@@ -115,7 +148,11 @@ def rehearsing(stack: str, root: Path = ROOT) -> Generator[Rehearsal]:
     root.joinpath(".rehearsal").mkdir(mode=0o700, exist_ok=True)
     for each in (folder, project, backend, home):
         each.mkdir(mode=0o700, exist_ok=True)
-    with _locked(folder, stack) as lock, serve(folder / "cloud.json") as standin:
+    with (
+        _locked(folder, stack) as lock,
+        real_clusters(folder / "clusters") if real_fleet else nullcontext() as clusters,
+        serve(cloud := Cloud(folder / "cloud.json", clusters=clusters)) as port,
+    ):
         # Commands without a --config-file, such as the creation of a stack, would write the salt of its secrets into
         # the program's own stack file. They run in a folder that has a copy, and the others are pointed to the copy.
         copy = project / f"Pulumi.{stack}.yaml"
@@ -126,7 +163,7 @@ def rehearsing(stack: str, root: Path = ROOT) -> Generator[Rehearsal]:
             # half written makes the state unreadable (gocloud.dev v0.46, blob/fileblob/attrs.go).
             "PULUMI_BACKEND_URL": f"file://{backend}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE,
-            "PULUMI_DEBUG_PROVIDERS": ",".join(f"{package}:{standin.port}" for package in _PACKAGES),
+            "PULUMI_DEBUG_PROVIDERS": ",".join(f"{package}:{port}" for package in _PACKAGES),
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_HOME": str(home),
             "PULUMI_OPTION_CONFIG_FILE": str(copy),
@@ -145,12 +182,10 @@ def rehearsing(stack: str, root: Path = ROOT) -> Generator[Rehearsal]:
             # We hold the folder's lock, so nobody is left who could hold the engine's.
             _tell("The last run was killed, but holds the stack. pulumi cancel")
             handle.cancel()
-        recovery = Recovery(
-            handle, standin.cloud, environment=environment, standin=f"127.0.0.1:{standin.port}", say=_tell
-        )
+        recovery = Recovery(handle, cloud, environment=environment, standin=f"127.0.0.1:{port}", say=_tell)
         recovery.run(crashed=updating.exists())
         updating.unlink(missing_ok=True)
-        yield Rehearsal(handle, standin.cloud, environment)
+        yield Rehearsal(handle, cloud, environment)
 
 
 def _run_program(root: Path) -> None:

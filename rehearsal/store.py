@@ -1,12 +1,13 @@
 """What the stand-in remembers, and who is at work on it."""
 
-import json
 import os
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 
 class Store:
@@ -18,7 +19,8 @@ class Store:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._lock = threading.RLock()
-        self._sections: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path and path.exists() else {}
+        self._written = b""
+        self._sections: dict[str, dict[str, Any]] = orjson.loads(path.read_bytes()) if path and path.exists() else {}
 
     def section(self, name: str) -> dict[str, Any]:
         """Return one section, to be read and changed inside a `transaction`."""
@@ -36,11 +38,12 @@ class Store:
     def _write(self) -> None:
         # The file is replaced as a whole: a kill at any moment leaves the old state or the new one.
         # It holds kubeconfigs and passwords, hence its mode.
-        if self._path is None:
+        if self._path is None or (content := orjson.dumps(self._sections)) == self._written:
             return
+        self._written = content
         draft = self._path.with_suffix(".new")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(json.dumps(self._sections, separators=(",", ":")))  # several times as fast as json.dump
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
         draft.replace(self._path)
 
 

@@ -138,8 +138,6 @@ class RoleAssignment(ResourceType):
 
 
 def _principal_type(subscription: Subscription, principal: str) -> str | None:
-    """Return the type of a principal that this cloud knows; others are taken for objects of the directory."""
-    if principal == subscription.deployer.object_id.lower():
-        return subscription.deployer.principal_type
+    """Return the type of a principal that this cloud knows; others, the deployer too, are what the program says."""
     identities = (identity["outputs"]["principalId"].lower() for identity in subscription.all_of(IDENTITY))
     return "ServicePrincipal" if principal in identities else None

@@ -4,7 +4,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol, TypedDict, cast
 
 from rehearsal.model import UNKNOWN, Difference, Problem, Properties, RefusedError
@@ -22,16 +22,66 @@ class Deployer:
     tenant_id: str = "c7e4b8d2-1f60-4a93-8b25-9d0e3a6f4c71"
     object_id: str = "e2907d5b-84c1-4f3e-a6d8-71b5c03f9a24"
     client_id: str = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-    principal_type: str = "User"
+
+
+@dataclass(frozen=True)
+class Access:
+    """How the local administrator of a cluster that really answers gets in.
+
+    Attributes:
+        server: the API server's URL.
+        certificate_authority: base64 of the PEM certificate that its own is signed with.
+        token: bearer token.
+    """
+
+    server: str
+    certificate_authority: str
+    token: str = field(repr=False)
 
 
 class World(Protocol):
-    """The Kubernetes side, which Azure's control plane tells about clusters, hubs and memberships."""
+    """What Azure's control plane tells about networks, clusters, hubs and memberships, and to whom."""
+
+    def add_network(self, network: str, prefixes: list[str]) -> None:
+        """Add a virtual network with its address space."""
+        ...
+
+    def remove_network(self, network: str) -> None:
+        """Remove a virtual network."""
+        ...
+
+    def set_peered(self, network: str, other: str, *, peered: bool) -> None:
+        """Let two virtual networks, by their ids, reach each other, or not any more."""
+        ...
 
     def add_cluster(  # noqa: PLR0913 - what one cluster is made of
-        self, cluster_id: str, server: str, *, location: str, subnet: str, nodes: int, services: str
+        self,
+        cluster_id: str,
+        server: str,
+        *,
+        location: str,
+        network: str,
+        pods: str,
+        flat: bool,
+        nodes: int,
+        services: str,
     ) -> object:
-        """Start a cluster; pods take their addresses from the CIDR `subnet`, Services from `services`."""
+        """Start a cluster in a network.
+
+        Args:
+            cluster_id: its resource id.
+            server: the URL at which Azure would have its API server.
+            location: the region's short name.
+            network: the id of the virtual network that its nodes are in.
+            pods: the CIDR that pods get their addresses from; on flat Azure CNI also nodes.
+            flat: whether pods have addresses of the network, rather than of an overlay.
+            nodes: how many nodes it has.
+            services: the service network's CIDR.
+        """
+        ...
+
+    def access(self, cluster_id: str) -> Access | None:
+        """Return how to get into a cluster or hub; None where no server answers and made-up credentials will do."""
         ...
 
     def add_hub(self, fleet_id: str, server: str) -> object:

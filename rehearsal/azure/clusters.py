@@ -262,7 +262,9 @@ class ManagedCluster(ResourceType):
                 record["id"],
                 server_url(record["outputs"]["fqdn"]),
                 location=short_location(inputs["location"]),
-                subnet=_pod_range(subscription, inputs),
+                network=_network(record["id"], inputs),
+                pods=_pod_range(subscription, inputs),
+                flat=_is_flat(inputs),
                 nodes=sum(int(pool.get("count") or pool.get("minCount") or 1) for pool in inputs["agentPoolProfiles"]),
                 services=nested(inputs, "networkProfile").get("serviceCidr") or _SERVICE_CIDR,
             )
@@ -343,6 +345,12 @@ def _network_outputs(profile: Properties) -> Properties:
     if profile.get("networkPluginMode") == "overlay":
         outputs["podCidr"] = profile.get("podCidr") or _POD_CIDR
     return outputs
+
+
+def _network(cluster_id: str, inputs: Properties) -> str:
+    """Return the id of the virtual network that a cluster is in; one that brings none gets its own."""
+    subnet_id = inputs["agentPoolProfiles"][0].get("vnetSubnetID")
+    return subnet_id.rsplit("/", 2)[0] if subnet_id else cluster_id
 
 
 def _pod_range(subscription: Subscription, inputs: Properties) -> str:

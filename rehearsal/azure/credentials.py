@@ -84,6 +84,8 @@ def _kubeconfig(name: str, server: Properties, user_name: str, user: Properties)
 
 
 def _server(subscription: Subscription, owner: str, fqdn: str) -> Properties:
+    if access := subscription.world.access(owner):
+        return {"certificate-authority-data": access.certificate_authority, "server": access.server}
     return {
         "certificate-authority-data": _pem(subscription, owner, "CERTIFICATE", "authority"),
         "server": server_url(fqdn),
@@ -91,6 +93,8 @@ def _server(subscription: Subscription, owner: str, fqdn: str) -> Properties:
 
 
 def _certificate_user(subscription: Subscription, owner: str, name: str) -> Properties:
+    if access := subscription.world.access(owner):
+        return {"token": access.token}
     return {
         "client-certificate-data": _pem(subscription, owner, "CERTIFICATE", f"{name} certificate"),
         "client-key-data": _pem(subscription, owner, "RSA PRIVATE KEY", f"{name} key"),

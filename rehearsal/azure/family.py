@@ -38,7 +38,7 @@ from rehearsal.azure.network import (
     VirtualNetwork,
     VirtualNetworkPeering,
 )
-from rehearsal.model import UNKNOWN, Call, Difference, NotReadyError, Problem, Properties, RefusedError
+from rehearsal.model import UNKNOWN, Call, Difference, Family, NotReadyError, Problem, Properties, RefusedError
 from rehearsal.store import Store
 
 TYPES: Final[dict[str, ResourceType]] = {
@@ -61,7 +61,7 @@ Failure = Callable[[Literal["create", "update"], Call], str | None]
 """Says why Azure fails to carry out an operation that it has accepted; None when it succeeds."""
 
 
-class Azure:
+class Azure(Family):
     """Plays azure-native on a store.
 
     Attributes:
@@ -116,16 +116,6 @@ class Azure:
                 problems.append(Problem(kind.name.key, reason))
             problems += kind.problems(completed)
         return completed, problems
-
-    def check_provider(self, config: Properties) -> list[Problem]:
-        """Accept every configuration, as azure-native does (provider.go, `CheckConfig`)."""
-        del config
-        return []
-
-    def diff_provider(self, old: Properties, new: Properties) -> Difference:
-        """Find no difference, as azure-native does (provider.go, `DiffConfig`)."""
-        del old, new
-        return Difference()
 
     def diff(self, call: Call, old_inputs: Properties, outputs: Properties, inputs: Properties) -> Difference:
         """Compare inputs; all that makes up the id forces a replacement, besides what Azure cannot change."""
@@ -199,7 +189,8 @@ class Azure:
             record = self._subscription.find(resource_id)
             if record is None:
                 return
-            records = [*self._subscription.within(record["id"]), record]
+            # What came last may use what was there before.
+            records = [*reversed(self._subscription.within(record["id"])), record]
             doomed = {each["id"].lower() for each in records}
             for each in records:
                 TYPES[each["token"]].admit_deletion(self._subscription, each, doomed)

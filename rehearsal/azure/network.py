@@ -120,6 +120,16 @@ class VirtualNetwork(ResourceType):
             "virtualNetworkPeerings": [],
         }
 
+    @override
+    def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
+        if old is None:
+            subscription.world.add_network(record["id"], [str(prefix) for prefix in prefixes(record["inputs"])])
+
+    @override
+    def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
+        del doomed
+        subscription.world.remove_network(record["id"])
+
 
 def _require_inside(subnet: str, subnet_inputs: Properties, network: str, network_inputs: Properties) -> None:
     space = prefixes(network_inputs)
@@ -264,6 +274,10 @@ class VirtualNetworkPeering(ResourceType):
         opposite = _opposite(subscription, record["id"], record["inputs"])
         if opposite:
             opposite["outputs"] |= {"peeringState": "Connected", "peeringSyncLevel": "FullyInSync"}
+            # The default is yes (learn: templates/microsoft.network/virtualnetworks/virtualnetworkpeerings).
+            peered = all(each["inputs"].get("allowVirtualNetworkAccess", True) for each in (record, opposite))
+            own = record["id"].rsplit("/", 2)[0]
+            subscription.world.set_peered(own, _remote(record["inputs"]), peered=peered)
 
     @override
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
@@ -271,6 +285,7 @@ class VirtualNetworkPeering(ResourceType):
         opposite = _opposite(subscription, record["id"], record["inputs"])
         if opposite:
             opposite["outputs"]["peeringState"] = "Disconnected"
+            subscription.world.set_peered(record["id"].rsplit("/", 2)[0], _remote(record["inputs"]), peered=False)
 
 
 def _remote(inputs: Properties) -> str:

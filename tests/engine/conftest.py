@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.stack import rehearsing
-from tests.engine.stack import Stack, copy_program
+from tests.engine.stack import FirstUpdate, Stack, copy_program
 
 
 @pytest.fixture
@@ -19,13 +19,21 @@ def empty(tmp_path: Path) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a program whose dev stack is deployed; to be copied, not changed."""
+def first_update(tmp_path_factory: pytest.TempPathFactory) -> FirstUpdate:
+    """The dev stack's first preview and update, and what they led to."""
     root = copy_program(tmp_path_factory.mktemp("deployed") / "program")
     with rehearsing("dev", root) as rehearsal:
-        rehearsal.stack.up()
-        rehearsal.cloud.pass_time(600)  # a stack that people change has been up for a while
-    return root
+        stack = Stack(root, rehearsal)
+        planned, done = stack.preview(), stack.up()
+        first = FirstUpdate(root, planned, done, stack.outputs(), stack.cloud.summary())
+        stack.cloud.pass_time(600)  # a stack that people change has been up for a while
+    return first
+
+
+@pytest.fixture(scope="session")
+def deployed(first_update: FirstUpdate) -> Path:
+    """The folder of a program whose dev stack is deployed; to be copied, not changed."""
+    return first_update.root
 
 
 @pytest.fixture

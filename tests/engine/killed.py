@@ -22,6 +22,7 @@ from rehearsal.child import child
 from rehearsal.cloud import Cloud, Operation
 from rehearsal.model import Family, RefusedError
 from rehearsal.stack import rehearsing
+from tests.rehearsal.kubernetes_objects import in_memory
 
 _VERBS = {"up": "create", "destroy": "delete"}
 
@@ -77,7 +78,7 @@ def _disturbed(
         if moment == "before":
             kill()
         if moment == "during":
-            cloud.world.observers.append(kill)
+            in_memory(cloud).observers.append(kill)
         with undisturbed(operation) as family:
             yield family
         if moment == "after":

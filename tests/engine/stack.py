@@ -3,7 +3,7 @@
 import base64
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from rehearsal.cloud import Operation
 from rehearsal.model import Call, RefusedError
 from rehearsal.stack import Rehearsal
 from tests.program import PROJECT, ROOT
+from tests.rehearsal.kubernetes_objects import in_memory
 
 
 def copy_program(root: Path) -> Path:
@@ -54,6 +55,25 @@ class Done:
         return "\n".join(self.output)
 
 
+@dataclass(frozen=True)
+class FirstUpdate:
+    """A new stack's first preview and update.
+
+    Attributes:
+        root: the program's folder.
+        planned: the preview.
+        done: the update.
+        outputs: the stack's outputs.
+        summary: what the rehearsal reports of the cloud: what, whether it is well, and particulars.
+    """
+
+    root: Path
+    planned: Done
+    done: Done
+    outputs: Mapping[str, auto.OutputValue]
+    summary: Sequence[tuple[str, bool, str]]
+
+
 class Stack:
     """The dev stack of a program in a folder of its own."""
 
@@ -64,6 +84,11 @@ class Stack:
         self._config_file = Path(rehearsal.environment["PULUMI_OPTION_CONFIG_FILE"])
         self._done = Done()
         self.cloud.observers.append(self._note)
+
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        """What the cloud was asked during the last operation, also one that failed."""
+        return self._done.asked
 
     @property
     def config(self) -> dict[str, Any]:
@@ -112,11 +137,11 @@ class Stack:
 
     def lose_region(self, region: str) -> None:
         """Let a region's cluster stop answering, and its agents stop."""
-        self.cloud.world.set_reachable(self.outputs()["clusterIds"].value[region], reachable=False)
+        in_memory(self.cloud).set_reachable(self.outputs()["clusterIds"].value[region], reachable=False)
 
     def claim_service(self, region: str) -> None:
         """Write on the hub which region has the service, in place of an owner that cannot give it back."""
-        hub = self.cloud.world.hubs()[0]
+        hub = in_memory(self.cloud).hubs()[0]
         member = self.outputs()["clusterIds"].value[region].rsplit("/", 1)[1]
         service = hub.get("networking.fleet.azure.com/v1alpha1", "ServiceImport", "store-front", "aks-store-demo")
         claim = json.dumps({"MemberClusters": {f"fleet-member-{member}": member}})
@@ -146,7 +171,7 @@ class Stack:
 
     def queue_credentials(self) -> list[str]:
         """Return what the app logs in to its queue with, as the hub has it."""
-        hub = self.cloud.world.hubs()[0]
+        hub = in_memory(self.cloud).hubs()[0]
         secret = hub.get("v1", "Secret", "rabbitmq", "aks-store-demo")
         return [base64.b64decode(value).decode() for value in secret["data"].values()]
 

@@ -1,47 +1,68 @@
 """What somebody changes behind the program's back is shown by a refresh, and mended by the next update."""
 
+from dataclasses import dataclass
+
 import pytest
 
-from tests.engine.stack import Stack
+from rehearsal.stack import rehearsing
+from tests.engine.stack import Done, Stack, copy_program
+from tests.rehearsal.kubernetes_objects import in_memory
 
 NAMESPACE = "aks-store-demo"
+DELETED = [
+    *("app-deployment-store-front", "app-entry-point"),
+    *("mesh-east-to-west", "mesh-west-to-east"),  # Azure makes one direction anew only if the other one is gone too
+]
+CHANGED = ["app-deployment-product-service", "east-vnet"]
 
 
-def test_changed_object_on_the_hub_is_shown_and_mended(stack: Stack) -> None:
-    hub = stack.cloud.world.hubs()[0]
-    found = hub.get("apps/v1", "Deployment", "store-front", NAMESPACE)
-    hub.apply({**found, "spec": {**found["spec"], "replicas": 5}}, user="somebody")
-    assert stack.refresh().steps["app-deployment-store-front"] == "update"
-    assert stack.preview().changes == {"app-deployment-store-front": "update"}
-    stack.up()
-    assert hub.get("apps/v1", "Deployment", "store-front", NAMESPACE)["spec"]["replicas"] == 1
-    assert stack.preview().changes == {}
+@dataclass
+class Mended:
+    """What the engine said of the changes, one command after the other, and what the cloud is like at the end."""
+
+    refresh: Done
+    preview: Done
+    up: Done
+    next_preview: Done
+    replicas: int
+    not_well: list[tuple[str, bool, str]]
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        ["app-deployment-store-front", "app-entry-point"],
-        ["mesh-east-to-west", "mesh-west-to-east"],  # Azure makes one direction anew only if the other one is gone too
-    ],
-)
-def test_deleted_resources_are_shown_and_made_again(stack: Stack, names: list[str]) -> None:
-    for name in names:
-        stack.delete_behind_the_programs_back(name)
-    refreshed = stack.refresh().steps
-    assert {name: refreshed[name] for name in names} == dict.fromkeys(names, "delete")
-    assert stack.preview().changes == dict.fromkeys(names, "create")
-    stack.up()
-    assert stack.preview().changes == {}
-    stack.cloud.pass_time(600)  # the app is rolled out again, cluster by cluster
-    assert [line for line in stack.cloud.summary() if not line[1]] == []
+@pytest.fixture(scope="module")
+def mended(tmp_path_factory: pytest.TempPathFactory) -> Mended:
+    """A stack on which all the changes came together, refreshed and updated."""
+    root = copy_program(tmp_path_factory.mktemp("drift") / "program")
+    with rehearsing("dev", root) as rehearsal:
+        stack = Stack(root, rehearsal)
+        stack.configure(tags={"owner": "platform"})
+        stack.up()
+        stack.cloud.pass_time(600)
+        hub = in_memory(stack.cloud).hubs()[0]
+        found = hub.get("apps/v1", "Deployment", "product-service", NAMESPACE)
+        hub.apply({**found, "spec": {**found["spec"], "replicas": 5}}, user="somebody")
+        stack.retag_behind_the_programs_back("east-vnet", {"owner": "somebody"})
+        for name in DELETED:
+            stack.delete_behind_the_programs_back(name)
+        said = stack.refresh(), stack.preview(), stack.up(), stack.preview()
+        stack.cloud.pass_time(600)  # the app is rolled out again, cluster by cluster
+        replicas = hub.get("apps/v1", "Deployment", "product-service", NAMESPACE)["spec"]["replicas"]
+        return Mended(*said, replicas, [line for line in stack.cloud.summary() if not line[1]])
 
 
-def test_changed_tags_in_azure_are_shown_and_mended(stack: Stack) -> None:
-    stack.configure(tags={"owner": "platform"})
-    stack.up()
-    stack.retag_behind_the_programs_back("east-vnet", {"owner": "somebody"})
-    assert stack.refresh().steps["east-vnet"] == "update"
-    assert stack.preview().changes == {"east-vnet": "update"}
-    stack.up()
-    assert stack.preview().changes == {}
+@pytest.mark.parametrize(("names", "step"), [(CHANGED, "update"), (DELETED, "delete")])
+def test_refresh_shows_what_has_changed(mended: Mended, names: list[str], step: str) -> None:
+    assert {name: mended.refresh.steps[name] for name in names} == dict.fromkeys(names, step)
+
+
+def test_preview_plans_to_mend_that_and_no_more(mended: Mended) -> None:
+    assert mended.preview.changes == dict.fromkeys(CHANGED, "update") | dict.fromkeys(DELETED, "create")
+
+
+def test_update_mends_it(mended: Mended) -> None:
+    assert mended.up.changes == mended.preview.changes
+    assert mended.replicas == 1
+    assert mended.not_well == []
+
+
+def test_nothing_is_left_to_do(mended: Mended) -> None:
+    assert mended.next_preview.changes == {}

@@ -124,7 +124,9 @@ def test_credentials_are_shown_and_written_nowhere(planted: Stack) -> None:
     assert {file: found for file, found in written.items() if found} == {}
 
 
-@pytest.mark.parametrize("name", ["app-secret-own", "app-secret-rabbitmq", "app-entry-point"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("app-secret-own", marks=pytest.mark.slow), "app-secret-rabbitmq", "app-entry-point"]
+)
 def test_failures_quote_no_credential(planted: Stack, name: str, capfd: pytest.CaptureFixture[str]) -> None:
     """The stand-in itself breaks, with everything that it was asked in its error's message."""
 

@@ -5,22 +5,27 @@ STACK ?= dev
 # What goes wrong in a rehearsal, as in rehearsal/profiles, and the number that decides what it leaves to chance.
 FAULTS ?=
 SEED ?= 0
+# How many seconds of Azure's pass in one; without it nothing takes time.
+SPEED ?=
+# `real`: on real API servers, with Fleet's own controllers.
+FLEET ?=
+REHEARSAL_OPTIONS = --stack $(STACK) $(if $(FAULTS),--faults $(FAULTS) --seed $(SEED)) $(if $(SPEED),--speed $(SPEED)) $(if $(FLEET),--fleet $(FLEET))
 
 PYTHON_HERE := .venv/bin/python
 PACKAGES := .venv/.packages
 TOOLS := .venv/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-destroy policies test test-all lint format clean
+.PHONY: help rehearse rehearse-destroy policies test test-all conformance bench preview up lint format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-rehearse: $(PACKAGES) ## run the stack STACK (dev) through the real engine, against the stand-in; FAULTS=file, SEED=n
-	@$(PYTHON_HERE) -m rehearsal up --stack $(STACK) $(if $(FAULTS),--faults $(FAULTS) --seed $(SEED))
+rehearse: $(PACKAGES) ## run the stack STACK (dev) through the real engine, without Azure; FAULTS=file, SEED=n, SPEED=n, FLEET=real
+	@$(PYTHON_HERE) -m rehearsal up $(REHEARSAL_OPTIONS)
 
 rehearse-destroy: $(PACKAGES) ## tear the rehearsed stack down
-	@$(PYTHON_HERE) -m rehearsal destroy --stack $(STACK)
+	@$(PYTHON_HERE) -m rehearsal destroy $(REHEARSAL_OPTIONS)
 
 test: $(PACKAGES) ## run the tests
 	@$(PYTHON_HERE) -m rehearsal engine
@@ -28,12 +33,26 @@ test: $(PACKAGES) ## run the tests
 
 test-all: $(PACKAGES) ## run every test, also those that take minutes
 	@$(PYTHON_HERE) -m rehearsal engine
-	@$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m ""
+	@$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m "not conformance"
+
+conformance: $(PACKAGES) ## hold program and stand-in against the real Fleet; builds it at first, about ten minutes
+	@$(PYTHON_HERE) -m rehearsal engine
+	@$(PYTHON_HERE) -m rehearsal tools > /dev/null
+	@$(PYTHON_HERE) -m pytest tests/conformance -m conformance -n 3 --dist loadfile
+
+bench: $(PACKAGES) ## measure what the program adds to Azure's time, and what the engine costs
+	@$(PYTHON_HERE) -m timing bench
 
 policies: $(PACKAGES) ## check the plan of STACK against policies/
 	@PATH="$(CURDIR)/rehearsal/plugins:$(CURDIR)/.venv/bin:$$PATH" PULUMI_OPTION_POLICY_PACK="$(CURDIR)/policies" \
 	  $(if $(wildcard policies/$(STACK).json),PULUMI_OPTION_POLICY_PACK_CONFIG="$(CURDIR)/policies/$(STACK).json") \
 	  $(PYTHON_HERE) -m rehearsal preview --stack $(STACK)
+
+preview: $(PACKAGES) ## show what `up` would do to the stack STACK on Azure
+	@pulumi preview --stack $(STACK)
+
+up: $(PACKAGES) ## bring the stack STACK up on Azure
+	@pulumi up --stack $(STACK)
 
 lint: $(TOOLS) ## check style and types
 	@$(PYTHON_HERE) -m ruff check

@@ -1,5 +1,6 @@
 """The model of the cloud: the three providers' families on one memory."""
 
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ class Cloud:
         path: the file that keeps the cloud between runs, or None to forget it.
         patience: seconds without any other operation after which a wait is given up, where time is simulated.
         clusters: makes the Kubernetes side; without it, it is in memory.
+        clock: seconds, for the pauses of whoever was refused.
     """
 
     def __init__(
@@ -65,9 +67,12 @@ class Cloud:
         path: Path | None = None,
         patience: float = 3.0,
         clusters: Callable[[Store], KubernetesWorld] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = Store(path)
         self._activity = Activity(patience)
+        self._clock = clock
+        self._refused: dict[tuple[str, str], float] = {}  # when, by verb and logical name
         self.observers: list[Observer] = []
         self.world: KubernetesWorld = clusters(self._store) if clusters else World(self._store, self._activity)
         self.azure = Azure(self._store, self.world)
@@ -85,7 +90,11 @@ class Cloud:
     @contextmanager
     def operation(self, operation: Operation) -> Generator[Family]:
         """Count an operation as under way, and yield the family that answers it."""
+        asked = operation.verb, operation.call.name
         with self._activity.operation():
+            if asked in self._refused:
+                # The clusters' time passes no slower than that of whoever has paused and comes back.
+                self.pass_time(max(0.0, self._clock() - self._refused.pop(asked) - _PAUSE))
             try:
                 if not operation.call.preview:
                     for observer in self.observers:
@@ -94,6 +103,7 @@ class Cloud:
             except RefusedError:
                 # Whoever is refused comes back later or never; either way the clusters' work goes on meanwhile.
                 self.pass_time(_PAUSE)
+                self._refused[asked] = self._clock()
                 raise
 
     def pass_time(self, seconds: float) -> None:

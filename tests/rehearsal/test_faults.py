@@ -101,6 +101,17 @@ def test_azure_native_tries_four_times(name: str, seconds: float) -> None:
         assert request(cloud) == 0
 
 
+def test_clusters_go_on_while_whoever_was_refused_pauses() -> None:
+    now = 0.0
+    cloud = Cloud(clock=lambda: now)
+    with Faults(Profile(faults=(Fault(fault="QuotaExceeded", times=1),))).in_force(cloud):
+        with pytest.raises(RefusedError):
+            request(cloud)
+        now = 60.0
+        request(cloud)
+    assert in_memory(cloud).now == 60
+
+
 @pytest.mark.parametrize("name", ["LongThrottling", "ClusterBusy", "ReferencedResourceNotProvisioned", "QuotaExceeded"])
 def test_azure_native_hands_on_what_it_does_not_repeat(name: str) -> None:
     cloud = Cloud()

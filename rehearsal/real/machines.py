@@ -240,7 +240,8 @@ class Machines:
                 and labels_of(piece).get(SERVICE_NAME) == name_of(service)
             ]
             for port in service["spec"]["ports"]:
-                wanted[address, port["port"]] = sorted(_backends(own, port.get("name", "")))
+                # One of each, however many slices name it (kube-proxy's endpointslicecache.go, v1.34.1, addEndpoints).
+                wanted[address, port["port"]] = sorted({*_backends(own, port.get("name", ""))})
         for address in {address for address, _ in self._frontends} - {address for address, _ in wanted}:
             self._networks.unbalance(address)
         source = next(iter(self._nodes.values()))

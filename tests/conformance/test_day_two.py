@@ -8,6 +8,7 @@ import re
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ NORTH = {
 
 _PAUSE = 0.005  # seconds between a client's requests
 _PATIENCE = 10  # seconds that a client waits for an answer
+# Seconds after which Fleet withdraws what it has exported twice by chance (docs/operations.md).
+_RESCAN = 330
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Client:
 @pytest.fixture
 def client(stack: Stack, fleet: Fleet) -> Iterator[Client]:
     """A client of the stack's URL, which both regions answer."""
+    eventually(lambda: exports(fleet), {EAST: 1, WEST: 1}, _RESCAN)
     with closing(Client(fleet.world.networks, stack.outputs()["url"].value)) as client:
         eventually(client.clusters, {EAST, WEST})
         yield client
@@ -143,6 +147,7 @@ def test_region_comes_and_goes_and_no_request_fails(
     came = time.monotonic()
     eventually(lambda: client.clusters(came), {EAST, WEST, NORTHCENTRAL})
 
+    eventually(lambda: exports(fleet), {EAST: 1, WEST: 1, NORTHCENTRAL: 1}, _RESCAN)
     stack.configure(regions=two)
     assert stack.up().changes == dict.fromkeys(its_own, "delete") | {"app-placement": "update"}
     left = time.monotonic()
@@ -202,6 +207,13 @@ def test_changed_app_reaches_every_region_and_no_request_fails(
     roll_out(f"{image}-new", 2)
     roll_out(image, 1)
     assert client.failures == []
+
+
+def exports(fleet: Fleet) -> dict[str, int]:
+    """Return how often each member exports the endpoints of the front."""
+    every = fleet["hub"].list("networking.fleet.azure.com/v1alpha1", "EndpointSliceExport")
+    fronts = [each for each in every if each["spec"]["ownerServiceReference"]["name"] == FRONT]
+    return Counter(namespace_of(each).removeprefix("fleet-member-") for each in fronts)
 
 
 def importers(fleet: Fleet) -> list[str]:

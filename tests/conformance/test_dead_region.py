@@ -21,7 +21,7 @@ from tests.rehearsal.kubernetes_objects import get, in_locations
 
 EAST, WEST = "aks-eastus2", "aks-westus2"
 
-_SECONDS = 30  # for an answer; a connection to an address that nobody has fails after three
+_SECONDS = 30  # for an answer; a connection to an address that nobody has fails after three to five
 _GIVE, _RELEASE = "Give the service to the new region", "Release the service"
 _CLAIM = "networking.fleet.azure.com/service-in-use-by"
 

@@ -8,14 +8,15 @@ import asyncio
 from pathlib import Path
 
 import pulumi
-from pulumi_azure_native import authorization
+from pulumi_azure_native import authorization, containerservice
 
 import settings
 from components import manifests
-from components.fleet_hub import FleetHub, FleetHubArgs, MemberArgs
+from components.fleet_hub import FleetHub, FleetHubArgs, Member
+from components.kubeconfig import KubeloginMode
 from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
-from components.regional_cluster import NodePoolArgs, RegionalCluster, RegionalClusterArgs
+from components.regional_cluster import NodePool, RegionalCluster, RegionalClusterArgs
 from components.roles import Principal
 
 stack = settings.load()
@@ -24,11 +25,17 @@ app_manifests = manifests.load(
     namespace=stack.app.namespace,
     service=stack.app.service,
     locations=[region.location for region in stack.regions],
+    secrets={"rabbitmq": {"username": 12, "password": 32}},  # the demo's queue
 )
 
-deployer = Principal(authorization.get_client_config_output().object_id, stack.access.deployer_type)
+kubelogin_mode = KubeloginMode(stack.access.kubelogin_mode)
+deployer = Principal(
+    object_id=authorization.get_client_config_output().object_id,
+    type=authorization.PrincipalType(stack.access.deployer_type),
+)
 admins = {"deployer": deployer} | {
-    f"admin-{admin.object_id}": Principal(admin.object_id, admin.type) for admin in stack.access.hub_admins
+    f"admin-{admin.object_id}": Principal(object_id=admin.object_id, type=authorization.PrincipalType(admin.type))
+    for admin in stack.access.hub_admins
 }
 
 clusters = {
@@ -44,7 +51,7 @@ clusters = {
             cluster_name=region.cluster,
             service_cidr=str(region.service_cidr),
             dns_service_ip=str(region.dns_service_ip),
-            node_pool=NodePoolArgs(
+            node_pool=NodePool(
                 vm_size=region.node_pool.vm_size,
                 max_pods=region.node_pool.max_pods,
                 count=region.node_pool.count,
@@ -52,8 +59,8 @@ clusters = {
                 max_count=region.node_pool.max_count,
                 zones=region.node_pool.zones,
             ),
-            tier=stack.clusters.tier,
-            kubelogin_mode=stack.access.kubelogin_mode,
+            tier=containerservice.ManagedClusterSKUTier(stack.clusters.tier),
+            kubelogin_mode=kubelogin_mode,
             app_routing=stack.clusters.app_routing,
             entra_id_admins=admins if stack.clusters.entra_id else None,
             kubernetes_version=region.kubernetes_version,
@@ -67,9 +74,11 @@ clusters = {
 networks = PeeredNetworks(
     "mesh",
     PeeredNetworksArgs(
-        {
+        networks={
             region.name: PeeredNetwork(
-                clusters[region.name].virtual_network, region.resource_group, clusters[region.name].subnet
+                virtual_network=clusters[region.name].virtual_network,
+                resource_group_name=region.resource_group,
+                subnet=clusters[region.name].subnet,
             )
             for region in stack.regions
         }
@@ -83,13 +92,16 @@ fleet = FleetHub(
         resource_group_name=stack.fleet.resource_group,
         fleet_name=stack.fleet.name,
         members={
-            region.name: MemberArgs(
-                region.cluster, clusters[region.name].cluster.id, region.update_group, networks.last.get(region.name)
+            region.name: Member(
+                name=region.cluster,
+                cluster_id=clusters[region.name].cluster.id,
+                update_group=region.update_group,
+                peering=networks.last.get(region.name),
             )
             for region in stack.regions
         },
         admins=admins,
-        kubelogin_mode=stack.access.kubelogin_mode,
+        kubelogin_mode=kubelogin_mode,
         dns_prefix=stack.fleet.hub.dns_prefix,
         vm_size=stack.fleet.hub.vm_size,
         tags=stack.tags or None,

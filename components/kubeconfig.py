@@ -1,22 +1,34 @@
 """How the program logs in to a Kubernetes API server."""
 
 import base64
+from enum import StrEnum
 from itertools import pairwise
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pulumi
 import yaml
 
-KubeloginMode = Literal["azurecli", "workloadidentity", "spn", "msi"]
-"""The logins of kubelogin that need nobody at the keyboard."""
+
+class KubeloginMode(StrEnum):
+    """The logins of kubelogin that need nobody at the keyboard."""
+
+    AZURECLI = "azurecli"
+    """That of `az login`."""
+    WORKLOADIDENTITY = "workloadidentity"
+    """A federated token of the machine's, as GitHub and Kubernetes give out."""
+    SPN = "spn"
+    """A service principal with a client secret or certificate."""
+    MSI = "msi"
+    """The managed identity of the Azure machine that deploys."""
+
 
 # The flags that `kubelogin convert-kubeconfig` carries over from an Entra ID kubeconfig, for each mode
 # (Azure/kubelogin, pkg/internal/converter/convert.go); the rest of what a login needs comes from its environment.
 _KEPT_FLAGS: Final[dict[KubeloginMode, tuple[str, ...]]] = {
-    "azurecli": ("--server-id",),
-    "workloadidentity": ("--server-id",),
-    "spn": ("--server-id", "--client-id", "--tenant-id", "--environment"),
-    "msi": ("--server-id",),
+    KubeloginMode.AZURECLI: ("--server-id",),
+    KubeloginMode.WORKLOADIDENTITY: ("--server-id",),
+    KubeloginMode.SPN: ("--server-id", "--client-id", "--tenant-id", "--environment"),
+    KubeloginMode.MSI: ("--server-id",),
 }
 
 
@@ -39,5 +51,5 @@ def with_login(kubeconfig: str, mode: KubeloginMode) -> str:
         if login and "kubelogin" in login["command"]:
             values = dict(pairwise(login["args"]))
             kept = [part for flag in _KEPT_FLAGS[mode] if flag in values for part in (flag, values[flag])]
-            login["args"] = ["get-token", "--login", mode, *kept]
+            login["args"] = ["get-token", "--login", str(mode), *kept]
     return yaml.safe_dump(config, sort_keys=False)

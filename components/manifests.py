@@ -1,11 +1,10 @@
 """Kubernetes objects from YAML, read and checked before anything is registered."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, NotRequired, TypeAlias, TypedDict, cast
 
 import pulumi
 import yaml
@@ -14,9 +13,6 @@ from yaml.reader import ReaderError
 
 Manifest: TypeAlias = dict[str, Any]
 """One object as kubectl would take it; values may be Outputs."""
-
-QUEUE_CREDENTIALS: Final = "rabbitmq"
-"""The Secret that the program makes; the manifests refer to it and must not have one of that name."""
 
 # What an app may bring: the namespaced kinds of the Kubernetes API reference, v1.34. Other kinds need a
 # CustomResourceDefinition, which is not of a namespace, so that the placement of the namespace leaves it behind.
@@ -55,28 +51,33 @@ class ManifestsError(pulumi.RunError):
     """All that is wrong with the manifests; Pulumi shows the message of a RunError and no traceback."""
 
 
-@dataclass(frozen=True)
-class AppManifests:
-    """What makes an app on a fleet.
-
-    Attributes:
-        namespace: the app's namespace, placed as a whole.
-        service: the Service that all clusters share.
-        app: the app's own objects, in the order of files and documents.
-        export: offers the Service to the fleet.
-        placement: places the namespace.
-        entry_point: balances over the Service of all clusters.
-    """
+class AppManifests(TypedDict):
+    """What makes an app on a fleet."""
 
     namespace: str
+    """The app's namespace, placed as a whole."""
     service: str
+    """The Service that all clusters share."""
     app: Sequence[Manifest]
+    """The app's own objects, in the order of files and documents."""
     export: Manifest
+    """Offers the Service to the fleet."""
     placement: Manifest
+    """Places the namespace."""
     entry_point: Manifest
+    """Balances over the Service of all clusters."""
+    secrets: NotRequired[Mapping[str, Mapping[str, int]]]
+    """Secrets that are generated: by name, the length of each key's value, which has letters and digits."""
 
 
-def load(folder: Path, *, namespace: str, service: str, locations: Sequence[str]) -> AppManifests:
+def load(
+    folder: Path,
+    *,
+    namespace: str,
+    service: str,
+    locations: Sequence[str],
+    secrets: Mapping[str, Mapping[str, int]] | None = None,
+) -> AppManifests:
     """Read an app's manifests.
 
     Args:
@@ -85,11 +86,13 @@ def load(folder: Path, *, namespace: str, service: str, locations: Sequence[str]
         namespace: the app's namespace.
         service: the Service that all clusters share.
         locations: Azure regions (short names) whose members the app is placed on.
+        secrets: Secrets that are generated: by name, the length of each key's value, which has letters and digits.
+            The manifests refer to them, and must not have one of such a name.
 
     Raises:
         ManifestsError: something is wrong; the message names everything that is, with file and line.
     """
-    reader = _Reader(folder.parent, namespace)
+    reader = _Reader(folder.parent, namespace, secrets or {})
     app = [*reader.app(folder / "app")]
     services = [document.name for document in app if document.manifest["kind"] == "Service"]
     if service not in services:
@@ -101,7 +104,15 @@ def load(folder: Path, *, namespace: str, service: str, locations: Sequence[str]
         lines = [f"  {problem}" for problem in reader.problems]
         raise ManifestsError("\n".join(["The manifests have mistakes; nothing was deployed:", *lines]))
     export, placement, entry_point = fleet
-    return AppManifests(namespace, service, [document.manifest for document in app], export, placement, entry_point)
+    return AppManifests(
+        namespace=namespace,
+        service=service,
+        app=[document.manifest for document in app],
+        export=export,
+        placement=placement,
+        entry_point=entry_point,
+        secrets=secrets or {},
+    )
 
 
 def overlay(manifest: Manifest, changes: Mapping[str, Any]) -> Manifest:
@@ -189,14 +200,15 @@ class _Document:
 class _Reader:
     """Reads documents and notes what is wrong with them; no note quotes a value, as it may be a Secret's."""
 
-    def __init__(self, root: Path, namespace: str) -> None:
+    def __init__(self, root: Path, namespace: str, secrets: Collection[str]) -> None:
         self.problems: list[str] = []
         self._root = root
         self._namespace = namespace
+        self._secrets = secrets
 
     def app(self, folder: Path) -> Iterator[_Document]:
         """Yield the app's objects."""
-        seen = {f"Secret {QUEUE_CREDENTIALS}": "the program"}
+        seen = {f"Secret {name}": "the program" for name in self._secrets}
         for file in sorted(folder.iterdir()) if folder.is_dir() else ():
             for document in self._objects(file, {}) if file.suffix in _SUFFIXES else ():
                 if refusal := _refusal(document.manifest["apiVersion"], document.manifest["kind"]):

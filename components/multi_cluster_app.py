@@ -3,74 +3,68 @@
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
 import pulumi_random as random
+from pulumi_azure_native import containerservice
 
-from components.manifests import QUEUE_CREDENTIALS, AppManifests, KubernetesObject, Manifest, overlay
+from components.manifests import AppManifests, KubernetesObject, Manifest, overlay
 from components.retries import ROLE_NOT_IN_EFFECT, retry
 
 _LONGEST_PLACEMENT: Final = "30m"
 _LONGEST_ADDRESS: Final = "20m"
+_HTTP: Final = 80
 
 
-@dataclass(frozen=True)
-class MultiClusterAppArgs:
-    """What is placed, where, and where it is entered.
-
-    Attributes:
-        manifests: the app, and Fleet's objects for it.
-        replicas: pods of the shared Service's Deployment, of the same name, in each cluster.
-        ingress: whether the app's Ingresses are placed too; they need app routing on the clusters.
-        internal: whether the entry point's address is one of the VNet instead of a public one.
-        hub: provider for the hub.
-        fleet: the fleet; the hub's objects go with it.
-        members: what must have joined, able to reach each other's pods, before the placement looks for clusters.
-        entry: provider for the cluster with the entry point.
-        entry_cluster: that cluster; the entry point goes with it.
-    """
+class MultiClusterAppArgs(TypedDict):
+    """What is placed, where, and where it is entered."""
 
     manifests: AppManifests
-    replicas: int
-    ingress: bool
-    internal: bool
+    """The app, and Fleet's objects for it."""
     hub: k8s.Provider
-    fleet: pulumi.Resource
-    members: Sequence[pulumi.Resource]
+    """Provider for the hub."""
+    fleet: containerservice.Fleet
+    """The fleet; the hub's objects go with it."""
+    members: Sequence[containerservice.FleetMember]
+    """What must have joined, able to reach each other's pods, before the placement looks for clusters."""
     entry: k8s.Provider
-    entry_cluster: pulumi.Resource
+    """Provider for the cluster with the entry point."""
+    entry_cluster: containerservice.ManagedCluster
+    """That cluster; the entry point goes with it."""
+    replicas: NotRequired[int | None]
+    """Pods of the shared Service's Deployment, of the same name, in each cluster; None leaves the manifest's."""
+    ingress: NotRequired[bool]
+    """Whether the app's Ingresses are placed too, which need app routing on the clusters. False by default."""
+    internal: NotRequired[bool]
+    """Whether the entry point's address is one of the VNet instead of a public one. False by default."""
 
 
 class MultiClusterApp(pulumi.ComponentResource):
-    """An app on every cluster of a fleet, behind one layer-4 address.
-
-    Attributes:
-        external_ip: the address that balances over the pods of all clusters.
-        url: the same as a URL.
-    """
+    """An app on every cluster of a fleet, behind one layer-4 address."""
 
     external_ip: pulumi.Output[str]
+    """The address that balances over the pods of all clusters, at every port of the shared Service."""
     url: pulumi.Output[str]
+    """The same as an http URL, with the Service's first port where that is not 80."""
 
     def __init__(self, name: str, args: MultiClusterAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:MultiClusterApp", name, {}, opts)
         role_retry = retry("role-retry", *ROLE_NOT_IN_EFFECT)
-        on_hub = pulumi.ResourceOptions(parent=self, provider=args.hub, deleted_with=args.fleet, hooks=role_retry)
+        on_hub = pulumi.ResourceOptions(parent=self, provider=args["hub"], deleted_with=args["fleet"], hooks=role_retry)
         namespace = KubernetesObject(
             f"{name}-namespace",
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": args.manifests.namespace}},
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": args["manifests"]["namespace"]}},
             on_hub,
         )
         in_namespace = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=[namespace]))
 
         app = [
             self._place(name, manifest, args, in_namespace)
-            for manifest in [_rabbitmq_credentials(name, self), *_app_manifests(args)]
+            for manifest in [*_generated_secrets(name, args, self), *_app_manifests(args)]
         ]
-        export = self._place(name, args.manifests.export, args, in_namespace)
+        export = self._place(name, args["manifests"]["export"], args, in_namespace)
 
         placement = KubernetesObject(
             f"{name}-placement",
@@ -80,7 +74,7 @@ class MultiClusterApp(pulumi.ComponentResource):
             pulumi.ResourceOptions.merge(
                 on_hub,
                 pulumi.ResourceOptions(
-                    depends_on=[*app, export, *args.members],
+                    depends_on=[*app, export, *args["members"]],
                     custom_timeouts=pulumi.CustomTimeouts(create=_LONGEST_PLACEMENT, update=_LONGEST_PLACEMENT),
                 ),
             ),
@@ -91,8 +85,8 @@ class MultiClusterApp(pulumi.ComponentResource):
             _entry_point(args),
             pulumi.ResourceOptions(
                 parent=self,
-                provider=args.entry,
-                deleted_with=args.entry_cluster,
+                provider=args["entry"],
+                deleted_with=args["entry_cluster"],
                 depends_on=[placement],
                 # One importer in the whole fleet: the old entry point must let go before a new one can hold.
                 delete_before_replace=True,
@@ -101,7 +95,7 @@ class MultiClusterApp(pulumi.ComponentResource):
             ),
         )
         self.external_ip = entry_point.status.apply(_address)
-        self.url = self.external_ip.apply(lambda address: f"http://{address}")
+        self.url = pulumi.Output.concat("http://", self.external_ip, _port(args["manifests"]))
         self.register_outputs({"externalIp": self.external_ip, "url": self.url})
 
     @staticmethod
@@ -114,51 +108,71 @@ class MultiClusterApp(pulumi.ComponentResource):
             # The hub runs no pods, so nothing ever becomes ready on it (Azure/fleet v0.18.9: admissionpolicymanager).
             overlay(
                 manifest,
-                {"metadata": {"namespace": args.manifests.namespace, "annotations": {"pulumi.com/skipAwait": "true"}}},
+                {
+                    "metadata": {
+                        "namespace": args["manifests"]["namespace"],
+                        "annotations": {"pulumi.com/skipAwait": "true"},
+                    }
+                },
             ),
             opts,
         )
 
 
 def _app_manifests(args: MultiClusterAppArgs) -> list[Manifest]:
+    replicas = args.get("replicas")
     return [
-        overlay(manifest, {"spec": {"replicas": args.replicas}})
-        if (manifest["kind"], manifest["metadata"]["name"]) == ("Deployment", args.manifests.service)
+        overlay(manifest, {"spec": {"replicas": replicas}})
+        if replicas is not None and _is(manifest, "Deployment", args["manifests"]["service"])
         else manifest
-        for manifest in args.manifests.app
-        if args.ingress or manifest["kind"] != "Ingress"
+        for manifest in args["manifests"]["app"]
+        if args.get("ingress") or manifest["kind"] != "Ingress"
     ]
 
 
-def _rabbitmq_credentials(name: str, parent: pulumi.Resource) -> Manifest:
-    def generated(part: str, length: int) -> pulumi.Output[str]:
+def _is(manifest: Manifest, kind: str, name: str) -> bool:
+    return (manifest["kind"], manifest["metadata"]["name"]) == (kind, name)
+
+
+def _port(manifests: AppManifests) -> str:
+    """Return what a URL has behind the address."""
+    service = next(each for each in manifests["app"] if _is(each, "Service", manifests["service"]))
+    port = service["spec"]["ports"][0]["port"]
+    return "" if port == _HTTP else f":{port}"
+
+
+def _generated_secrets(name: str, args: MultiClusterAppArgs, parent: pulumi.Resource) -> list[Manifest]:
+    def generated(secret: str, key: str, length: int) -> pulumi.Output[str]:
         password = random.RandomPassword(
-            f"{name}-rabbitmq-{part}", length=length, special=False, opts=pulumi.ResourceOptions(parent=parent)
+            f"{name}-{secret}-{key}", length=length, special=False, opts=pulumi.ResourceOptions(parent=parent)
         )
         return password.result.apply(lambda text: base64.b64encode(text.encode()).decode())
 
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": QUEUE_CREDENTIALS},
-        "data": {"username": generated("username", 12), "password": generated("password", 32)},
-    }
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": secret},
+            "data": {key: generated(secret, key, length) for key, length in keys.items()},
+        }
+        for secret, keys in args["manifests"].get("secrets", {}).items()
+    ]
 
 
 def _placement(args: MultiClusterAppArgs) -> Manifest:
     """Place the namespace on the members; ready when it is available on all of them."""
     return _waiting_for(
-        args.manifests.placement,
+        args["manifests"]["placement"],
         "condition=ClusterResourcePlacementAvailable",
         # Available alone is also true of fewer clusters than are wanted.
-        f"jsonpath={{.status.placementStatuses[{len(args.members) - 1}].clusterName}}",
+        f"jsonpath={{.status.placementStatuses[{len(args['members']) - 1}].clusterName}}",
     )
 
 
 def _entry_point(args: MultiClusterAppArgs) -> Manifest:
     """Import the service on one cluster and expose it; ready when it balances and has its address."""
-    manifest = args.manifests.entry_point
-    if args.internal:
+    manifest = args["manifests"]["entry_point"]
+    if args.get("internal"):
         internal = {"networking.fleet.azure.com/azure-load-balancer-internal": "true"}
         manifest = overlay(manifest, {"metadata": {"annotations": internal}})
     return _waiting_for(manifest, "condition=Valid", "jsonpath={.status.loadBalancer.ingress[0].ip}")

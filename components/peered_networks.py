@@ -1,8 +1,8 @@
 """The networks of all regions as one: every pod can reach every other."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
+from typing import TypedDict
 
 import pulumi
 from pulumi_azure_native import network
@@ -10,59 +10,52 @@ from pulumi_azure_native import network
 from components.retries import NETWORK_BUSY, retry
 
 
-@dataclass(frozen=True)
-class PeeredNetwork:
-    """One network of the mesh.
-
-    Attributes:
-        virtual_network: the VNet.
-        resource_group_name: the group it is in.
-        subnet: its subnet, which must be written before a peering starts.
-    """
+class PeeredNetwork(TypedDict):
+    """One network of the mesh."""
 
     virtual_network: network.VirtualNetwork
+    """The VNet."""
     resource_group_name: pulumi.Input[str]
+    """The group it is in."""
     subnet: network.Subnet
+    """Its subnet, which must be written before a peering starts."""
 
 
-@dataclass(frozen=True)
-class PeeredNetworksArgs:
-    """The networks to be peered, by the name of their region. Their ranges must not overlap."""
+class PeeredNetworksArgs(TypedDict):
+    """What makes the mesh."""
 
     networks: Mapping[str, PeeredNetwork]
+    """The networks to be peered, by the name of their region. Their ranges must not overlap."""
 
 
 class PeeredNetworks(pulumi.ComponentResource):
-    """A full mesh of peerings in both directions.
-
-    Attributes:
-        last: each region's last peering, by its name: when it is there, so are all others of the region, in both
-            directions. A single region has none.
-    """
+    """A full mesh of peerings in both directions."""
 
     last: dict[str, network.VirtualNetworkPeering]
+    """Each region's last peering, by its name: when it is there, so are all others of the region, in both
+    directions. A single region has none."""
 
     def __init__(self, name: str, args: PeeredNetworksArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:PeeredNetworks", name, {}, opts)
         busy = retry("network-retry", *NETWORK_BUSY)
         self.last = {}
-        for here, there in chain.from_iterable(((a, b), (b, a)) for a, b in _tournament(list(args.networks))):
-            local, remote = args.networks[here], args.networks[there]
+        for here, there in chain.from_iterable(((a, b), (b, a)) for a, b in _tournament(list(args["networks"]))):
+            local, remote = args["networks"][here], args["networks"][there]
             peering = network.VirtualNetworkPeering(
                 f"{name}-{here}-to-{there}",
-                resource_group_name=local.resource_group_name,
-                virtual_network_name=local.virtual_network.name,
+                resource_group_name=local["resource_group_name"],
+                virtual_network_name=local["virtual_network"].name,
                 virtual_network_peering_name=f"{here.capitalize()}To{there.capitalize()}Peering",
-                remote_virtual_network=network.SubResourceArgs(id=remote.virtual_network.id),
+                remote_virtual_network=network.SubResourceArgs(id=remote["virtual_network"].id),
                 allow_virtual_network_access=True,
                 opts=pulumi.ResourceOptions(
                     parent=self,
-                    deleted_with=local.virtual_network,
+                    deleted_with=local["virtual_network"],
                     # Azure refuses a peering while either network is being written, be it a subnet or another
                     # peering (pulumi/pulumi-azure-native issue 4340): one after the other on each network.
                     depends_on=[
-                        local.subnet,
-                        remote.subnet,
+                        local["subnet"],
+                        remote["subnet"],
                         *(self.last[region] for region in (here, there) if region in self.last),
                     ],
                     hooks=busy,

@@ -1,108 +1,96 @@
 """One region: a network of its own and an AKS cluster whose pods have addresses in it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
-from pulumi_azure_native import containerservice, managedidentity, network, resources
+from pulumi_azure_native import authorization, containerservice, managedidentity, network, resources
 
 from components.kubeconfig import KubeloginMode, unattended
 from components.retries import NETWORK_BUSY, ROLE_NOT_IN_EFFECT, retry
 from components.roles import AKS_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
 
 
-@dataclass(frozen=True)
-class NodePoolArgs:
-    """The cluster's nodes: a fixed number, or a range for the autoscaler.
+class NodePool(TypedDict):
+    """The cluster's nodes: a fixed number, or a range for the autoscaler."""
 
-    Attributes:
-        vm_size: as in `Standard_DS2_v2`.
-        max_pods: pods for each node; every one takes an address of the subnet.
-        count: number of nodes, where it is fixed.
-        min_count: fewest nodes, where they scale.
-        max_count: most nodes, where they scale.
-        zones: availability zones (`1`, `2`, `3`); none leaves the choice to Azure.
-    """
-
-    vm_size: str
+    vm_size: pulumi.Input[str]
+    """As in `Standard_DS2_v2`."""
     max_pods: int
-    count: int | None = None
-    min_count: int | None = None
-    max_count: int | None = None
-    zones: Sequence[str] = ()
+    """Pods for each node; every one takes an address of the subnet."""
+    count: NotRequired[int | None]
+    """Number of nodes, where it is fixed."""
+    min_count: NotRequired[int | None]
+    """Fewest nodes, where they scale."""
+    max_count: NotRequired[int | None]
+    """Most nodes, where they scale."""
+    zones: NotRequired[Sequence[pulumi.Input[str]]]
+    """Availability zones (`1`, `2`, `3`); none leaves the choice to Azure."""
 
 
-@dataclass(frozen=True)
-class RegionalClusterArgs:
-    """What makes a region.
+class RegionalClusterArgs(TypedDict):
+    """What makes a region."""
 
-    Attributes:
-        location: Azure region, short name.
-        resource_group_name: name of the group that holds everything of this region.
-        virtual_network_name: name of the VNet.
-        address_space: the VNet's range (CIDR).
-        subnet_name: name of the subnet for nodes and pods.
-        node_subnet: its range (CIDR), inside `address_space`.
-        cluster_name: name of the AKS cluster.
-        service_cidr: range of the cluster's service addresses, outside every VNet in reach.
-        dns_service_ip: the cluster DNS's address in `service_cidr`.
-        node_pool: the nodes.
-        tier: the control plane's pricing tier.
-        kubelogin_mode: how the program logs in where there are no local accounts.
-        app_routing: whether the application routing add-on serves Ingresses.
-        entra_id_admins: who may administer the cluster's objects, by logical name, the deploying identity among them:
-            log-in with Microsoft Entra ID and Azure RBAC only. None for a cluster with local accounts.
-        kubernetes_version: as in `1.33`; None takes Azure's default and keeps it.
-        ssh_public_key: for log-in to nodes; None for none.
-        tags: tags of every resource that takes some.
-    """
-
-    location: str
-    resource_group_name: str
-    virtual_network_name: str
-    address_space: str
-    subnet_name: str
-    node_subnet: str
-    cluster_name: str
-    service_cidr: str
-    dns_service_ip: str
-    node_pool: NodePoolArgs
-    tier: Literal["Free", "Standard", "Premium"]
+    location: pulumi.Input[str]
+    """Azure region, short name."""
+    resource_group_name: pulumi.Input[str]
+    """Name of the group that holds everything of this region."""
+    virtual_network_name: pulumi.Input[str]
+    """Name of the VNet."""
+    address_space: pulumi.Input[str]
+    """The VNet's range (CIDR)."""
+    subnet_name: pulumi.Input[str]
+    """Name of the subnet for nodes and pods."""
+    node_subnet: pulumi.Input[str]
+    """Its range (CIDR), inside `address_space`."""
+    cluster_name: pulumi.Input[str]
+    """Name of the AKS cluster."""
+    service_cidr: pulumi.Input[str]
+    """Range of the cluster's service addresses, outside every VNet in reach."""
+    dns_service_ip: pulumi.Input[str]
+    """The cluster DNS's address in `service_cidr`."""
+    node_pool: NodePool
+    """The nodes."""
+    tier: containerservice.ManagedClusterSKUTier
+    """The control plane's pricing tier."""
     kubelogin_mode: KubeloginMode
-    app_routing: bool = False
-    entra_id_admins: Mapping[str, Principal] | None = None
-    kubernetes_version: str | None = None
-    ssh_public_key: str | None = None
-    tags: Mapping[str, str] | None = None
+    """How the program logs in where there are no local accounts."""
+    app_routing: NotRequired[bool]
+    """Whether the application routing add-on serves Ingresses."""
+    entra_id_admins: NotRequired[Mapping[str, Principal] | None]
+    """Who may administer the cluster's objects, by logical name, the deploying identity among them:
+    log-in with Microsoft Entra ID and Azure RBAC only. None for a cluster with local accounts."""
+    kubernetes_version: NotRequired[pulumi.Input[str] | None]
+    """As in `1.33`; None takes Azure's default and keeps it."""
+    ssh_public_key: NotRequired[pulumi.Input[str] | None]
+    """For log-in to nodes; None for none."""
+    tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
+    """Tags of every resource that takes some."""
 
 
 class RegionalCluster(pulumi.ComponentResource):
-    """A resource group with a VNet, a subnet and an AKS cluster in it.
-
-    Attributes:
-        virtual_network: the VNet, to be peered.
-        subnet: its only subnet; a peering must not start before it is written.
-        cluster: the AKS cluster.
-        kubeconfig: unattended log-in to the cluster, secret.
-        kubernetes: provider for objects on the cluster.
-    """
+    """A resource group with a VNet, a subnet and an AKS cluster in it."""
 
     virtual_network: network.VirtualNetwork
+    """The VNet, to be peered."""
     subnet: network.Subnet
+    """Its only subnet; a peering must not start before it is written."""
     cluster: containerservice.ManagedCluster
+    """The AKS cluster."""
     kubeconfig: pulumi.Output[str]
+    """Unattended log-in to the cluster, secret."""
     kubernetes: k8s.Provider
+    """Provider for objects on the cluster."""
 
     def __init__(self, name: str, args: RegionalClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:RegionalCluster", name, {}, opts)
         busy = retry("network-retry", *NETWORK_BUSY)
         group = resources.ResourceGroup(
             f"{name}-group",
-            resource_group_name=args.resource_group_name,
-            location=args.location,
-            tags=args.tags,
+            resource_group_name=args["resource_group_name"],
+            location=args["location"],
+            tags=args.get("tags"),
             opts=pulumi.ResourceOptions(parent=self, hooks=busy),
         )
         in_group = pulumi.ResourceOptions(parent=self, deleted_with=group, hooks=busy)
@@ -110,18 +98,18 @@ class RegionalCluster(pulumi.ComponentResource):
         self.virtual_network = network.VirtualNetwork(
             f"{name}-vnet",
             resource_group_name=group.name,
-            virtual_network_name=args.virtual_network_name,
-            location=args.location,
-            address_space=network.AddressSpaceArgs(address_prefixes=[args.address_space]),
-            tags=args.tags,
+            virtual_network_name=args["virtual_network_name"],
+            location=args["location"],
+            address_space=network.AddressSpaceArgs(address_prefixes=[args["address_space"]]),
+            tags=args.get("tags"),
             opts=in_group,
         )
         self.subnet = network.Subnet(
             f"{name}-subnet",
             resource_group_name=group.name,
             virtual_network_name=self.virtual_network.name,
-            subnet_name=args.subnet_name,
-            address_prefix=args.node_subnet,
+            subnet_name=args["subnet_name"],
+            address_prefix=args["node_subnet"],
             opts=in_group,
         )
 
@@ -130,15 +118,15 @@ class RegionalCluster(pulumi.ComponentResource):
         identity = managedidentity.UserAssignedIdentity(
             f"{name}-identity",
             resource_group_name=group.name,
-            resource_name_=f"{args.cluster_name}-identity",
-            location=args.location,
-            tags=args.tags,
+            resource_name_=pulumi.Output.concat(args["cluster_name"], "-identity"),
+            location=args["location"],
+            tags=args.get("tags"),
             opts=in_group,
         )
         join_subnet = grant(
             f"{name}-join-subnet",
             NETWORK_CONTRIBUTOR,
-            Principal(identity.principal_id, "ServicePrincipal"),
+            Principal(object_id=identity.principal_id, type=authorization.PrincipalType.SERVICE_PRINCIPAL),
             self.subnet,
             pulumi.ResourceOptions(parent=self),
         )
@@ -146,54 +134,54 @@ class RegionalCluster(pulumi.ComponentResource):
         self.cluster = containerservice.ManagedCluster(
             f"{name}-cluster",
             resource_group_name=group.name,
-            resource_name_=args.cluster_name,
-            location=args.location,
-            dns_prefix=args.cluster_name,
-            kubernetes_version=args.kubernetes_version,
-            sku=containerservice.ManagedClusterSKUArgs(name="Base", tier=args.tier),
+            resource_name_=args["cluster_name"],
+            location=args["location"],
+            dns_prefix=args["cluster_name"],
+            kubernetes_version=args.get("kubernetes_version"),
+            sku=containerservice.ManagedClusterSKUArgs(name="Base", tier=args["tier"]),
             identity=containerservice.ManagedClusterIdentityArgs(
                 type=containerservice.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[identity.id]
             ),
-            agent_pool_profiles=[_system_pool(args.node_pool, self.subnet.id)],
+            agent_pool_profiles=[_system_pool(args["node_pool"], self.subnet.id)],
             # Flat Azure CNI: only pods with addresses of the VNet can be reached from another cluster.
             # A dictionary, because the arguments' class adds a pod CIDR, which belongs to overlay networks.
             network_profile={
                 "network_plugin": "azure",
                 "load_balancer_sku": "standard",
                 "outbound_type": "loadBalancer",
-                "service_cidr": args.service_cidr,
-                "dns_service_ip": args.dns_service_ip,
+                "service_cidr": args["service_cidr"],
+                "dns_service_ip": args["dns_service_ip"],
             },
             enable_rbac=True,
             aad_profile=containerservice.ManagedClusterAADProfileArgs(managed=True, enable_azure_rbac=True)
-            if args.entra_id_admins is not None
+            if args.get("entra_id_admins") is not None
             else None,
-            disable_local_accounts=args.entra_id_admins is not None,
-            linux_profile=_linux_profile(args.ssh_public_key) if args.ssh_public_key else None,
+            disable_local_accounts=args.get("entra_id_admins") is not None,
+            linux_profile=_linux_profile(key) if (key := args.get("ssh_public_key")) else None,
             ingress_profile=containerservice.ManagedClusterIngressProfileArgs(
                 web_app_routing=containerservice.ManagedClusterIngressProfileWebAppRoutingArgs(enabled=True)
             )
-            if args.app_routing
+            if args.get("app_routing")
             else None,
-            tags=args.tags,
+            tags=args.get("tags"),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 deleted_with=group,
                 depends_on=[join_subnet],
                 hooks=retry("cluster-retry", *ROLE_NOT_IN_EFFECT, *NETWORK_BUSY),
                 # Where they scale, the number of nodes is the autoscaler's from the start on.
-                ignore_changes=["agentPoolProfiles[0].count"] if args.node_pool.count is None else None,
+                ignore_changes=["agentPoolProfiles[0].count"] if args["node_pool"].get("count") is None else None,
             ),
         )
 
         admins = [
             grant(f"{name}-{admin}", AKS_RBAC_CLUSTER_ADMIN, who, self.cluster, pulumi.ResourceOptions(parent=self))
-            for admin, who in (args.entra_id_admins or {}).items()
+            for admin, who in (args.get("entra_id_admins") or {}).items()
         ]
         credentials = containerservice.list_managed_cluster_user_credentials_output(
             resource_group_name=group.name, resource_name=self.cluster.name
         )
-        self.kubeconfig = unattended(credentials.kubeconfigs[0].value, args.kubelogin_mode)
+        self.kubeconfig = unattended(credentials.kubeconfigs[0].value, args["kubelogin_mode"])
         self.kubernetes = k8s.Provider(
             f"{name}-kubernetes",
             kubeconfig=self.kubeconfig,
@@ -206,26 +194,24 @@ class RegionalCluster(pulumi.ComponentResource):
         self.register_outputs({"clusterId": self.cluster.id, "virtualNetworkId": self.virtual_network.id})
 
 
-def _system_pool(
-    pool: NodePoolArgs, subnet_id: pulumi.Output[str]
-) -> containerservice.ManagedClusterAgentPoolProfileArgs:
+def _system_pool(pool: NodePool, subnet_id: pulumi.Output[str]) -> containerservice.ManagedClusterAgentPoolProfileArgs:
     return containerservice.ManagedClusterAgentPoolProfileArgs(
         name="system",
         mode="System",
         type="VirtualMachineScaleSets",
         os_type="Linux",
-        vm_size=pool.vm_size,
+        vm_size=pool["vm_size"],
         vnet_subnet_id=subnet_id,
-        count=pool.count or pool.min_count,
-        max_pods=pool.max_pods,
-        enable_auto_scaling=pool.count is None,
-        min_count=pool.min_count,
-        max_count=pool.max_count,
-        availability_zones=list(pool.zones) or None,
+        count=pool.get("count") or pool.get("min_count"),
+        max_pods=pool["max_pods"],
+        enable_auto_scaling=pool.get("count") is None,
+        min_count=pool.get("min_count"),
+        max_count=pool.get("max_count"),
+        availability_zones=list(pool.get("zones", ())) or None,
     )
 
 
-def _linux_profile(ssh_public_key: str) -> containerservice.ContainerServiceLinuxProfileArgs:
+def _linux_profile(ssh_public_key: pulumi.Input[str]) -> containerservice.ContainerServiceLinuxProfileArgs:
     return containerservice.ContainerServiceLinuxProfileArgs(
         admin_username="azureuser",
         ssh=containerservice.ContainerServiceSshConfigurationArgs(

@@ -1,7 +1,6 @@
 """Azure roles, and how the program grants one."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import TypedDict
 
 import pulumi
 import pulumi_random as random
@@ -14,20 +13,14 @@ NETWORK_CONTRIBUTOR = "4d97b98b-1d4f-4787-a291-c67834d212e7"
 AKS_RBAC_CLUSTER_ADMIN = "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b"
 FLEET_RBAC_CLUSTER_ADMIN = "18ab4d3d-a1bf-4477-8ad9-8359bc988f69"
 
-PrincipalType = Literal["User", "Group", "ServicePrincipal"]
 
-
-@dataclass(frozen=True)
-class Principal:
-    """Whom a role is granted to.
-
-    Attributes:
-        object_id: the object id in Microsoft Entra ID.
-        type: stated because Azure otherwise looks the id up, and does not find an identity made a moment ago.
-    """
+class Principal(TypedDict):
+    """Whom a role is granted to."""
 
     object_id: pulumi.Input[str]
-    type: PrincipalType
+    """The object id in Microsoft Entra ID."""
+    type: authorization.PrincipalType
+    """Stated because Azure otherwise looks the id up, and does not find an identity made a moment ago."""
 
 
 def grant(
@@ -52,8 +45,8 @@ def grant(
         role_definition_id=pulumi.Output.concat(
             subscription, "/providers/Microsoft.Authorization/roleDefinitions/", role
         ),
-        principal_id=principal.object_id,
-        principal_type=principal.type,
+        principal_id=principal["object_id"],
+        principal_type=principal["type"],
         scope=scope.id,
         opts=pulumi.ResourceOptions.merge(
             opts,

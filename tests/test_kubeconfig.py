@@ -1,7 +1,5 @@
 """How the program logs in to clusters."""
 
-from typing import get_args
-
 import pytest
 import yaml
 
@@ -43,10 +41,13 @@ ENTRA_ID = {
 @pytest.mark.parametrize(
     ("mode", "flags"),
     [
-        ("azurecli", []),
-        ("workloadidentity", []),
-        ("msi", []),
-        ("spn", ["--client-id", "the-client", "--tenant-id", "the-tenant", "--environment", "AzurePublicCloud"]),
+        (KubeloginMode.AZURECLI, []),
+        (KubeloginMode.WORKLOADIDENTITY, []),
+        (KubeloginMode.MSI, []),
+        (
+            KubeloginMode.SPN,
+            ["--client-id", "the-client", "--tenant-id", "the-tenant", "--environment", "AzurePublicCloud"],
+        ),
     ],
 )
 def test_login_is_the_one_that_kubelogin_itself_would_write(mode: KubeloginMode, flags: list[str]) -> None:
@@ -66,10 +67,10 @@ def test_login_is_the_one_that_kubelogin_itself_would_write(mode: KubeloginMode,
 )
 def test_other_ways_to_log_in_stay_as_they_are(user: dict[str, object]) -> None:
     config = ENTRA_ID | {"users": [{"name": "clusterUser", "user": user}]}
-    assert yaml.safe_load(with_login(yaml.safe_dump(config), "spn")) == config
+    assert yaml.safe_load(with_login(yaml.safe_dump(config), KubeloginMode.SPN)) == config
 
 
-@pytest.mark.parametrize("mode", get_args(KubeloginMode))
+@pytest.mark.parametrize("mode", list(KubeloginMode))
 def test_whole_program_logs_in_the_same_way_everywhere(mode: KubeloginMode) -> None:
     program = run_stack("prod", access={"kubeloginMode": mode})
     kubeconfigs = {"hub": program.outputs["hubKubeconfig"], **program.outputs["kubeconfigs"]}

@@ -25,7 +25,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def read(folder: Path) -> AppManifests:
-    return load(folder, namespace="shops", service="shop", locations=["westus2", "eastus2", "westus2"])
+    locations = ["westus2", "eastus2", "westus2"]
+    return load(folder, namespace="shops", service="shop", locations=locations, secrets={"rabbitmq": {"password": 32}})
 
 
 def problems(folder: Path) -> list[str]:
@@ -40,13 +41,13 @@ def test_folder_is_read_in_the_order_of_names_with_every_document(folder: Path) 
     (folder / "app" / "b.yml").write_text(CONFIG % "c")
     (folder / "app" / "a.yaml").write_text(f"{CONFIG % 'a'}---\n---\n{CONFIG % 'b'}---\n# nothing\n")
     (folder / "app" / "README.md").write_text("# what is what")
-    assert [manifest["metadata"]["name"] for manifest in read(folder).app] == ["a", "b", "c", "shop"]
+    assert [manifest["metadata"]["name"] for manifest in read(folder)["app"]] == ["a", "b", "c", "shop"]
 
 
 def test_fleets_objects_are_filled_in_each_value_with_its_type(folder: Path) -> None:
     manifests = read(folder)
-    assert manifests.entry_point["metadata"] == {"name": "shop", "namespace": "shops"}
-    placement = str(manifests.placement)
+    assert manifests["entry_point"]["metadata"] == {"name": "shop", "namespace": "shops"}
+    placement = str(manifests["placement"])
     assert "'values': ['eastus2', 'westus2']" in placement
     assert "'name': 'shops'" in placement
 
@@ -54,17 +55,17 @@ def test_fleets_objects_are_filled_in_each_value_with_its_type(folder: Path) -> 
 def test_files_in_a_config_map_are_the_apps_own(folder: Path) -> None:
     text = "proxy_pass http://${upstream}/{{ path }};"
     (folder / "app" / "nginx.yaml").write_text(f"{CONFIG % 'nginx'}data:\n  site: {text!r}\n")
-    assert read(folder).app[0]["data"] == {"site": text}
+    assert read(folder)["app"][0]["data"] == {"site": text}
 
 
 def test_variables_of_kubernetes_and_of_the_shell_are_no_placeholders(folder: Path) -> None:
     (folder / "app" / "a.yaml").write_text(f"{CONFIG % 'a'}args: [$(HOST), $HOME, $$(X), 5$]\n")
-    assert read(folder).app[0]["args"] == ["$(HOST)", "$HOME", "$$(X)", "5$"]
+    assert read(folder)["app"][0]["args"] == ["$(HOST)", "$HOME", "$$(X)", "5$"]
 
 
 def test_the_same_keys_are_merged_from_an_anchor(folder: Path) -> None:
     (folder / "app" / "a.yaml").write_text(f"{CONFIG % 'a'}x: &x {{a: 1, b: 2}}\ny: {{<<: *x, b: 3}}\n")
-    assert read(folder).app[0]["y"] == {"a": 1, "b": 3}
+    assert read(folder)["app"][0]["y"] == {"a": 1, "b": 3}
 
 
 # --- One mistake each: the file's text, and what the report says of it -----------------------------------------

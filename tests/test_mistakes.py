@@ -49,8 +49,8 @@ NETWORK_PROFILE = """\
                 "network_plugin": "azure",
                 "load_balancer_sku": "standard",
                 "outbound_type": "loadBalancer",
-                "service_cidr": args.service_cidr,
-                "dns_service_ip": args.dns_service_ip,
+                "service_cidr": args["service_cidr"],
+                "dns_service_ip": args["dns_service_ip"],
             },
 """
 NETWORK_PROFILE_CLASS = """\
@@ -58,8 +58,8 @@ NETWORK_PROFILE_CLASS = """\
                 network_plugin="azure",
                 load_balancer_sku="standard",
                 outbound_type="loadBalancer",
-                service_cidr=args.service_cidr,
-                dns_service_ip=args.dns_service_ip,
+                service_cidr=args["service_cidr"],
+                dns_service_ip=args["dns_service_ip"],
             ),
 """
 SECOND_ENTRY_POINT = """\
@@ -84,14 +84,14 @@ MISTAKES = [
     Mistake(
         "subnet outside its network",
         "components/regional_cluster.py",
-        "address_prefix=args.node_subnet,",
+        'address_prefix=args["node_subnet"],',
         'address_prefix="10.9.0.0/24",',
         r'Code="NetcfgSubnetRangeOutsideVnet" Message="Subnet \'aks-subnet-\w+\' is not valid because its IP address',
     ),
     Mistake(
         "networks with the same addresses",
         "components/regional_cluster.py",
-        "address_prefixes=[args.address_space]",
+        'address_prefixes=[args["address_space"]]',
         'address_prefixes=["10.0.0.0/8"]',
         r'Code="VnetAddressSpacesOverlap" .* Overlapping address prefixes: 10\.0\.0\.0/8',
     ),
@@ -114,8 +114,8 @@ MISTAKES = [
     Mistake(
         "role for an identity that is taken for a user",
         "components/regional_cluster.py",
-        'Principal(identity.principal_id, "ServicePrincipal")',
-        'Principal(identity.principal_id, "User")',
+        "type=authorization.PrincipalType.SERVICE_PRINCIPAL",
+        "type=authorization.PrincipalType.USER",
         r"Code=\"UnmatchedPrincipalType\" .* has type 'ServicePrincipal' , .* specified PrinciaplType 'User'",
     ),
     Mistake(
@@ -130,8 +130,8 @@ MISTAKES = [
     Mistake(
         "misspelt key in a dictionary",
         "components/regional_cluster.py",
-        '"service_cidr"',
-        '"service_cdir"',
+        '"service_cidr": ',
+        '"service_cdir": ',
         r"-cluster: networkProfile\.service_cdir: unknown property 'service_cdir'; did you mean 'serviceCidr'\?",
     ),
     Mistake(
@@ -144,14 +144,14 @@ MISTAKES = [
     Mistake(
         "tier that is not on sale",
         "components/regional_cluster.py",
-        "tier=args.tier",
+        'tier=args["tier"]',
         'tier="Gold"',
         r"-cluster: sku\.tier: 'Gold' is not one of 'Premium', 'Standard', 'Free'",
     ),
     Mistake(
         "number where a text is due",
         "components/regional_cluster.py",
-        "kubernetes_version=args.kubernetes_version,",
+        'kubernetes_version=args.get("kubernetes_version"),',
         "kubernetes_version=1.33,",
         r"-cluster: kubernetesVersion: expected a string, got a number",
     ),
@@ -165,14 +165,14 @@ MISTAKES = [
     Mistake(
         "DNS address outside the services' range",
         "components/regional_cluster.py",
-        '"dns_service_ip": args.dns_service_ip',
+        '"dns_service_ip": args["dns_service_ip"]',
         '"dns_service_ip": "10.9.0.10"',
         r"networkProfile\.dnsServiceIP: 10\.9\.0\.10 must be in the service CIDR 10\.0\.0\.0/16",
     ),
     Mistake(
         "more pods than the subnet has addresses for",
         "components/regional_cluster.py",
-        "max_pods=pool.max_pods",
+        'max_pods=pool["max_pods"]',
         "max_pods=250",
         r'Code="InsufficientSubnetSize" Message="Pre-allocated IPs 753 exceeds IPs available 251 in Subnet Cidr 10\.',
     ),
@@ -205,7 +205,7 @@ MISTAKES = [
     Mistake(
         "log-in to the hub that waits for a person",
         "components/kubeconfig.py",
-        '"--login", mode, *kept',
+        '"--login", str(mode), *kept',
         '"--login", "devicecode", *kept',
         r"getting credentials: exec: kubelogin --login devicecode waits for a person to sign in; .* such as azurecli",
     ),
@@ -296,8 +296,8 @@ MISTAKES = [
     Mistake(
         "entry point on the hub",
         "components/multi_cluster_app.py",
-        "provider=args.entry,",
-        "provider=args.hub,",
+        'provider=args["entry"],',
+        'provider=args["hub"],',
         r'"app-entry-point" .* timed out waiting for the condition: .* no condition Valid .*; last seen: no conditions',
     ),
     Mistake(

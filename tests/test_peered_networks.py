@@ -29,8 +29,8 @@ def mesh(count: int) -> Program:
                 virtual_network_name=vnet.name,
                 address_prefix=f"10.{number}.0.0/24",
             )
-            networks[region] = PeeredNetwork(vnet, group.name, subnet)
-        PeeredNetworks("mesh", PeeredNetworksArgs(networks))
+            networks[region] = PeeredNetwork(virtual_network=vnet, resource_group_name=group.name, subnet=subnet)
+        PeeredNetworks("mesh", PeeredNetworksArgs(networks=networks))
 
     return run(body)
 

@@ -7,9 +7,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import containerservice, network, resources
 
-from components.kubeconfig import KubeloginMode, unattended
-from components.retries import MEMBER_EXPORTS_SERVICES, retry
-from components.roles import FLEET_RBAC_CLUSTER_ADMIN, Principal, grant
+from .kubeconfig import KubeloginMode, unattended
+from .retries import MEMBER_EXPORTS_SERVICES, retry
+from .roles import FLEET_RBAC_CLUSTER_ADMIN, Principal, grant
 
 
 class Member(TypedDict):

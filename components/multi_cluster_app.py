@@ -10,8 +10,8 @@ import pulumi_kubernetes as k8s
 import pulumi_random as random
 from pulumi_azure_native import containerservice
 
-from components.manifests import AppManifests, KubernetesObject, Manifest, overlay
-from components.retries import ROLE_NOT_IN_EFFECT, retry
+from .manifests import AppManifests, KubernetesObject, Manifest, overlay
+from .retries import ROLE_NOT_IN_EFFECT, retry
 
 _LONGEST_PLACEMENT: Final = "30m"
 _LONGEST_ADDRESS: Final = "20m"
@@ -23,13 +23,13 @@ class MultiClusterAppArgs(TypedDict):
 
     manifests: AppManifests
     """The app, and Fleet's objects for it."""
-    hub: k8s.Provider
+    hub: pulumi.Input[k8s.Provider]
     """Provider for the hub."""
     fleet: containerservice.Fleet
     """The fleet; the hub's objects go with it."""
     members: Sequence[containerservice.FleetMember]
     """What must have joined, able to reach each other's pods, before the placement looks for clusters."""
-    entry: k8s.Provider
+    entry: pulumi.Input[k8s.Provider]
     """Provider for the cluster with the entry point."""
     entry_cluster: containerservice.ManagedCluster
     """That cluster; the entry point goes with it."""
@@ -52,7 +52,9 @@ class MultiClusterApp(pulumi.ComponentResource):
     def __init__(self, name: str, args: MultiClusterAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:MultiClusterApp", name, {}, opts)
         role_retry = retry("role-retry", *ROLE_NOT_IN_EFFECT)
-        on_hub = pulumi.ResourceOptions(parent=self, provider=args["hub"], deleted_with=args["fleet"], hooks=role_retry)
+        on_hub = pulumi.ResourceOptions(
+            parent=self, provider=_provider(args["hub"]), deleted_with=args["fleet"], hooks=role_retry
+        )
         namespace = KubernetesObject(
             f"{name}-namespace",
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": args["manifests"]["namespace"]}},
@@ -85,7 +87,7 @@ class MultiClusterApp(pulumi.ComponentResource):
             _entry_point(args),
             pulumi.ResourceOptions(
                 parent=self,
-                provider=args["entry"],
+                provider=_provider(args["entry"]),
                 deleted_with=args["entry_cluster"],
                 depends_on=[placement],
                 # One importer in the whole fleet: the old entry point must let go before a new one can hold.
@@ -117,6 +119,25 @@ class MultiClusterApp(pulumi.ComponentResource):
             ),
             opts,
         )
+
+
+def _provider(given: pulumi.Input[k8s.Provider]) -> pulumi.ProviderResource:
+    return given if isinstance(given, pulumi.ProviderResource) else _Promised(pulumi.Output.from_input(given))
+
+
+class _Promised(pulumi.ProviderResource):
+    """A provider that is an Output, as a component's is in another language's program.
+
+    The SDK looks at a provider's package before it waits for anything, and takes the package's default provider in
+    place of an Output, which has none (pulumi 3.272.0, resource.py, `_get_providers`).
+    """
+
+    def __init__(self, provider: pulumi.Output[k8s.Provider]) -> None:
+        super().__init__("kubernetes", "promised", dependency=True)
+        self.__dict__ |= {
+            "urn": provider.apply(lambda known: known.urn),
+            "id": provider.apply(lambda known: known.id),
+        }
 
 
 def _app_manifests(args: MultiClusterAppArgs) -> list[Manifest]:

@@ -7,9 +7,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import authorization, containerservice, managedidentity, network, resources
 
-from components.kubeconfig import KubeloginMode, unattended
-from components.retries import NETWORK_BUSY, ROLE_NOT_IN_EFFECT, retry
-from components.roles import AKS_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
+from .kubeconfig import KubeloginMode, unattended
+from .retries import NETWORK_BUSY, ROLE_NOT_IN_EFFECT, retry
+from .roles import AKS_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
 
 
 class NodePool(TypedDict):

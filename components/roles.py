@@ -6,7 +6,7 @@ import pulumi
 import pulumi_random as random
 from pulumi_azure_native import authorization
 
-from components.retries import IDENTITY_NOT_IN_DIRECTORY, retry
+from .retries import IDENTITY_NOT_IN_DIRECTORY, retry
 
 # Built-in roles (learn: role-based-access-control/built-in-roles).
 NETWORK_CONTRIBUTOR = "4d97b98b-1d4f-4787-a291-c67834d212e7"

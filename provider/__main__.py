@@ -1,0 +1,16 @@
+"""Hosts the components for programs in any language."""
+
+from importlib import metadata
+
+from fleet_l4_lb.fleet_hub import FleetHub
+from fleet_l4_lb.multi_cluster_app import MultiClusterApp
+from fleet_l4_lb.peered_networks import PeeredNetworks
+from fleet_l4_lb.regional_cluster import RegionalCluster
+from pulumi.provider.experimental import component_provider_host
+
+if __name__ == "__main__":
+    component_provider_host(
+        [RegionalCluster, PeeredNetworks, FleetHub, MultiClusterApp],
+        name="fleet-l4-lb",
+        version=metadata.version("fleet-l4-lb"),
+    )

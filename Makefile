@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 STACK ?= dev
+# The folder of the program that is rehearsed, such as examples/own-app.
+PROGRAM ?= .
 # What goes wrong in a rehearsal, as in rehearsal/profiles, and the number that decides what it leaves to chance.
 FAULTS ?=
 SEED ?= 0
@@ -9,10 +11,11 @@ SEED ?= 0
 SPEED ?=
 # `real`: on real API servers, with Fleet's own controllers.
 FLEET ?=
-REHEARSAL_OPTIONS = --stack $(STACK) $(if $(FAULTS),--faults $(FAULTS) --seed $(SEED)) $(if $(SPEED),--speed $(SPEED)) $(if $(FLEET),--fleet $(FLEET))
+REHEARSAL_OPTIONS = --program $(PROGRAM) --stack $(STACK) $(if $(FAULTS),--faults $(FAULTS) --seed $(SEED)) $(if $(SPEED),--speed $(SPEED)) $(if $(FLEET),--fleet $(FLEET))
 
 PYTHON_HERE := .venv/bin/python
 PACKAGES := .venv/.packages
+LIBRARY := .venv/.library
 TOOLS := .venv/.tools
 
 .DEFAULT_GOAL := help
@@ -21,17 +24,17 @@ TOOLS := .venv/.tools
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-rehearse: $(PACKAGES) ## run the stack STACK (dev) through the real engine, without Azure; FAULTS=file, SEED=n, SPEED=n, FLEET=real
+rehearse: $(LIBRARY) ## run the stack STACK (dev) through the real engine, without Azure; PROGRAM=folder, FAULTS=file, SEED=n, SPEED=n, FLEET=real
 	@$(PYTHON_HERE) -m rehearsal up $(REHEARSAL_OPTIONS)
 
-rehearse-destroy: $(PACKAGES) ## tear the rehearsed stack down
+rehearse-destroy: $(LIBRARY) ## tear the rehearsed stack down
 	@$(PYTHON_HERE) -m rehearsal destroy $(REHEARSAL_OPTIONS)
 
-test: $(PACKAGES) ## run the tests
+test: $(LIBRARY) ## run the tests
 	@$(PYTHON_HERE) -m rehearsal engine
 	@$(PYTHON_HERE) -m pytest -n auto --dist worksteal
 
-test-all: $(PACKAGES) ## run every test, also those that take minutes
+test-all: $(LIBRARY) ## run every test, also those that take minutes
 	@$(PYTHON_HERE) -m rehearsal engine
 	@$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m "not conformance"
 
@@ -54,7 +57,7 @@ preview: $(PACKAGES) ## show what `up` would do to the stack STACK on Azure
 up: $(PACKAGES) ## bring the stack STACK up on Azure
 	@pulumi up --stack $(STACK)
 
-lint: $(TOOLS) ## check style and types
+lint: $(TOOLS) $(LIBRARY) ## check style and types
 	@$(PYTHON_HERE) -m ruff check
 	@$(PYTHON_HERE) -m ruff format --check
 	@$(PYTHON_HERE) -m pyright
@@ -64,7 +67,7 @@ format: $(TOOLS) ## rewrite the code in the project's style
 	@$(PYTHON_HERE) -m ruff format
 
 clean: ## remove what was installed and rehearsed here (the engine stays in the user's cache)
-	@rm -rf .venv .rehearsal .pytest_cache .ruff_cache
+	@rm -rf .venv .rehearsal examples/*/.rehearsal build *.egg-info .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PACKAGES): requirements.txt
@@ -72,6 +75,12 @@ $(PACKAGES): requirements.txt
 	@echo "Installing what the program needs into .venv (about a minute, once) ..."
 	@$(PYTHON) -m venv .venv
 	@$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+# The components under the name that other programs import them by. With `strict`, type checkers see through the links,
+# of which a new file has none yet.
+$(LIBRARY): pyproject.toml components $(PACKAGES)
+	@$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --config-settings editable_mode=strict
 	@touch $@
 
 $(TOOLS): requirements-dev.txt $(PACKAGES)

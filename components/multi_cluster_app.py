@@ -10,7 +10,7 @@ import pulumi_kubernetes as k8s
 import pulumi_random as random
 from pulumi_azure_native import containerservice
 
-from .manifests import AppManifests, KubernetesObject, Manifest, overlay
+from .manifests import AppManifests, KubernetesObject, Manifest, ManifestsError, overlay
 from .retries import ROLE_NOT_IN_EFFECT, retry
 
 _LONGEST_PLACEMENT: Final = "30m"
@@ -51,6 +51,7 @@ class MultiClusterApp(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: MultiClusterAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:MultiClusterApp", name, {}, opts)
+        port = _port(args["manifests"])
         role_retry = retry("role-retry", *ROLE_NOT_IN_EFFECT)
         on_hub = pulumi.ResourceOptions(
             parent=self, provider=_provider(args["hub"]), deleted_with=args["fleet"], hooks=role_retry
@@ -97,7 +98,7 @@ class MultiClusterApp(pulumi.ComponentResource):
             ),
         )
         self.external_ip = entry_point.status.apply(_address)
-        self.url = pulumi.Output.concat("http://", self.external_ip, _port(args["manifests"]))
+        self.url = pulumi.Output.concat("http://", self.external_ip, port)
         self.register_outputs({"externalIp": self.external_ip, "url": self.url})
 
     @staticmethod
@@ -157,8 +158,10 @@ def _is(manifest: Manifest, kind: str, name: str) -> bool:
 
 def _port(manifests: AppManifests) -> str:
     """Return what a URL has behind the address."""
-    service = next(each for each in manifests["app"] if _is(each, "Service", manifests["service"]))
-    port = service["spec"]["ports"][0]["port"]
+    services = [each for each in manifests["app"] if _is(each, "Service", manifests["service"])]
+    if not services:  # `manifests.load` has said so with more particulars, where it was asked
+        raise ManifestsError(f"The app has no Service {manifests['service']!r} to export; nothing was deployed.")
+    port = services[0]["spec"]["ports"][0]["port"]
     return "" if port == _HTTP else f":{port}"
 
 

@@ -18,7 +18,7 @@ from rehearsal.real.processes import ProcessError
 from rehearsal.real.tools import find_tools
 from rehearsal.real.world import World
 from rehearsal.speed import Speed, Write
-from rehearsal.stack import Rehearsal, RehearsalError, rehearsing
+from rehearsal.stack import ROOT, Rehearsal, RehearsalError, rehearsing
 from rehearsal.toolchain import ToolchainError
 from timing import durations
 
@@ -75,6 +75,9 @@ def main() -> int:
     for name, (_, text) in _ON_STACK.items():
         command = commands.add_parser(name, help=text)
         command.add_argument("--stack", default="dev", help="(default: dev)")
+        command.add_argument(
+            "--program", type=Path, default=ROOT, metavar="FOLDER", help="whose stack it is (default: this repository)"
+        )
         command.add_argument("--faults", type=Path, metavar="FILE", help="what goes wrong, as in rehearsal/profiles")
         command.add_argument("--seed", type=int, default=0, help="decides what FILE leaves to chance (default: 0)")
         command.add_argument(
@@ -105,7 +108,7 @@ def main() -> int:
             tell=lambda line: sys.stderr.write(f"{line}\n"),  # the output of `serve` is for a shell to read
         )
         with (
-            rehearsing(arguments.stack, real_fleet=arguments.fleet == "real") as rehearsal,
+            rehearsing(arguments.stack, arguments.program.resolve(), real_fleet=arguments.fleet == "real") as rehearsal,
             faults.in_force(rehearsal.cloud),
             Speed(arguments.speed, _azures_time).in_force(rehearsal.cloud) if arguments.speed else nullcontext(),
         ):

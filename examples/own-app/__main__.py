@@ -1,0 +1,92 @@
+"""An app of one's own, with a Service and a port of its own, on the components of fleet-l4-lb."""
+
+from pathlib import Path
+from typing import cast
+
+import pulumi
+from fleet_l4_lb import manifests
+from fleet_l4_lb.fleet_hub import FleetHub, FleetHubArgs, Member
+from fleet_l4_lb.kubeconfig import KubeloginMode
+from fleet_l4_lb.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
+from fleet_l4_lb.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
+from fleet_l4_lb.regional_cluster import NodePool, RegionalCluster, RegionalClusterArgs
+from fleet_l4_lb.roles import Principal
+from pulumi_azure_native import authorization, containerservice
+
+locations = cast("list[str]", pulumi.Config().require_object("locations"))
+app_manifests = manifests.load(
+    Path(__file__).parent / "manifests", namespace="podinfo", service="podinfo", locations=locations
+)
+
+clusters = {
+    location: RegionalCluster(
+        location,
+        RegionalClusterArgs(
+            location=location,
+            resource_group_name=f"rg-podinfo-{location}",
+            virtual_network_name=f"vnet-{location}",
+            address_space=f"10.{number}.0.0/16",
+            subnet_name="nodes",
+            node_subnet=f"10.{number}.0.0/24",
+            cluster_name=f"podinfo-{location}",
+            service_cidr="10.0.0.0/16",
+            dns_service_ip="10.0.0.10",
+            node_pool=NodePool(vm_size="Standard_DS2_v2", max_pods=30, count=1),
+            tier=containerservice.ManagedClusterSKUTier.FREE,
+            kubelogin_mode=KubeloginMode.AZURECLI,
+        ),
+    )
+    for number, location in enumerate(locations, start=1)
+}
+
+networks = PeeredNetworks(
+    "mesh",
+    PeeredNetworksArgs(
+        networks={
+            location: PeeredNetwork(
+                virtual_network=cluster.virtual_network,
+                resource_group_name=f"rg-podinfo-{location}",
+                subnet=cluster.subnet,
+            )
+            for location, cluster in clusters.items()
+        }
+    ),
+)
+
+deployer = Principal(
+    object_id=authorization.get_client_config_output().object_id, type=authorization.PrincipalType.USER
+)
+fleet = FleetHub(
+    "hub",
+    FleetHubArgs(
+        location=locations[0],
+        resource_group_name="rg-podinfo-fleet",
+        fleet_name="podinfo",
+        members={
+            location: Member(
+                name=f"podinfo-{location}",
+                cluster_id=cluster.cluster.id,
+                update_group=location,
+                peering=networks.last.get(location),
+            )
+            for location, cluster in clusters.items()
+        },
+        admins={"deployer": deployer},
+        kubelogin_mode=KubeloginMode.AZURECLI,
+    ),
+)
+
+entry = clusters[locations[0]]
+app = MultiClusterApp(
+    "app",
+    MultiClusterAppArgs(
+        manifests=app_manifests,
+        hub=fleet.kubernetes,
+        fleet=fleet.fleet,
+        members=list(fleet.members.values()),
+        entry=entry.kubernetes,
+        entry_cluster=entry.cluster,
+    ),
+)
+
+pulumi.export("url", app.url)

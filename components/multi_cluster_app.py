@@ -161,7 +161,7 @@ def _port(manifests: AppManifests) -> str:
     services = [each for each in manifests["app"] if _is(each, "Service", manifests["service"])]
     if not services:  # `manifests.load` has said so with more particulars, where it was asked
         raise ManifestsError(f"The app has no Service {manifests['service']!r} to export; nothing was deployed.")
-    port = services[0]["spec"]["ports"][0]["port"]
+    port = int(services[0]["spec"]["ports"][0]["port"])  # on its way from another language it becomes a float
     return "" if port == _HTTP else f":{port}"
 
 

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from components.manifests import ManifestsError
-from tests.program import ROOT, Program, run_stack, stack_config
+from components.multi_cluster_app import MultiClusterApp
+from tests.program import ROOT, Program, run, run_stack, stack_config
 
 NAMESPACE = "aks-store-demo"
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
@@ -215,6 +216,12 @@ def test_ingress_comes_only_with_app_routing(dev: Program) -> None:
     assert "app-ingress-store-front" not in dev.resources
     program = run_stack("dev", clusters={"appRouting": True})
     assert "app-ingress-store-front" in program["app-placement"].dependencies
+
+
+def test_manifests_of_ones_own_without_the_service_are_refused_before_anything_is_registered() -> None:
+    args: Any = {"manifests": {"service": "shop", "app": [], "namespace": "shops"}}
+    with pytest.raises(ManifestsError, match=r"The app has no Service 'shop' to export; nothing was deployed"):
+        run(lambda: MultiClusterApp("app", args))
 
 
 def test_service_that_is_not_in_the_manifests_is_refused_at_once() -> None:

@@ -1,0 +1,108 @@
+"""The components in other programs: as a package, and behind the engine as a component provider."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal.stack import rehearsing
+from tests.engine.stack import Stack
+from tests.program import ROOT
+
+EXAMPLE = ROOT / "examples" / "own-app"
+
+
+@pytest.fixture
+def own_app(tmp_path: Path) -> Iterator[Stack]:
+    """The example, on the components as a package."""
+    yield from _program(EXAMPLE, tmp_path / "own-app")
+
+
+@pytest.fixture
+def hosted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """The same stack on the components as a provider, which the engine starts as a language host would."""
+    plugin = tmp_path / "plugins" / "pulumi-resource-fleet-l4-lb"
+    plugin.parent.mkdir()
+    plugin.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT / "provider"} "$@"\n')
+    plugin.chmod(0o755)
+    monkeypatch.setenv("PATH", str(plugin.parent), prepend=":")
+    yield from _program(Path(__file__).parent / "hosted", tmp_path / "hosted")
+
+
+def _program(source: Path, root: Path) -> Iterator[Stack]:
+    for folder in (EXAMPLE, source):
+        shutil.copytree(folder, root, ignore=shutil.ignore_patterns(".*", "__pycache__"), dirs_exist_ok=True)
+    with rehearsing("dev", root) as rehearsal:
+        yield Stack(root, rehearsal)
+
+
+def is_well(stack: Stack) -> bool:
+    summary = stack.cloud.summary()
+    return len(summary) > 1 and all(well for _, well, _ in summary)
+
+
+def test_example_serves_its_own_app_at_its_own_port(own_app: Stack) -> None:
+    own_app.up()
+    assert is_well(own_app)
+    url = own_app.outputs()["url"].value
+    assert url.startswith("http://")
+    assert url.endswith(":8443")
+    entry = next(detail for what, _, detail in own_app.cloud.summary() if what.startswith("entry point podinfo/"))
+    address = url.removeprefix("http://").removesuffix(":8443")
+    assert entry == f"{address}, endpoints: 2 in northeurope, 2 in swedencentral"
+
+
+def test_example_has_nothing_of_the_demo(own_app: Stack) -> None:
+    own_app.up()
+    names = {resource["urn"].rsplit("::", 1)[1] for resource in own_app.resources()}
+    assert {name for name in names if name.startswith("app-")} == {
+        *("app-namespace", "app-deployment-podinfo", "app-service-podinfo", "app-serviceexport-podinfo"),
+        *("app-placement", "app-entry-point"),
+    }
+
+
+def test_example_stays_as_it_is_and_goes_without_a_trace(own_app: Stack) -> None:
+    own_app.up()
+    assert own_app.up().changes == {}
+    own_app.destroy()
+    assert own_app.cloud.is_empty()
+    assert own_app.resources() == []
+
+
+def test_hosted_components_make_what_the_package_makes(own_app: Stack, hosted: Stack) -> None:
+    own_app.up()
+    hosted.up()
+    assert is_well(hosted)
+    assert hosted.outputs()["url"].value.endswith(":8443")
+    assert hosted.outputs()["hubKubeconfig"].secret
+    assert registered(hosted) == registered(own_app)
+
+
+def test_hosted_components_stay_as_they_are_and_go_without_a_trace(hosted: Stack) -> None:
+    hosted.up()
+    assert hosted.up().changes == {}
+    hosted.destroy()
+    assert hosted.cloud.is_empty()
+    assert hosted.resources() == []
+
+
+def registered(stack: Stack) -> dict[str, Any]:
+    """Return each resource's type, parent, provider, what it is deleted with, and the names of its inputs."""
+    return {
+        _name(each["urn"]): (
+            each["type"],
+            _name(each.get("parent", "")),
+            _name(each.get("provider", "").rpartition("::")[0]),
+            _name(each.get("deletedWith", "")),
+            sorted(each.get("inputs", {})),
+        )
+        for each in stack.resources()
+        if each["type"] not in {"pulumi:providers:fleet-l4-lb", "pulumi:providers:pulumi"}  # the host, and what it asks
+    }
+
+
+def _name(urn: str) -> str:
+    return urn.rpartition("::")[2]

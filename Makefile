@@ -19,7 +19,7 @@ LIBRARY := .venv/.library
 TOOLS := .venv/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-destroy policies test test-all conformance bench preview up lint format clean
+.PHONY: help rehearse rehearse-destroy policies test test-all conformance bench preview up lint docs format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,10 +57,14 @@ preview: $(PACKAGES) ## show what `up` would do to the stack STACK on Azure
 up: $(PACKAGES) ## bring the stack STACK up on Azure
 	@pulumi up --stack $(STACK)
 
-lint: $(TOOLS) $(LIBRARY) ## check style and types
+lint: $(TOOLS) $(LIBRARY) ## check style and types, and that docs/components.md says what the docstrings say
 	@$(PYTHON_HERE) -m ruff check
 	@$(PYTHON_HERE) -m ruff format --check
 	@$(PYTHON_HERE) -m pyright
+	@.venv/bin/griffe2md fleet_l4_lb | diff docs/components.md - || { echo 'docs/components.md is behind the docstrings: make docs'; exit 1; }
+
+docs: $(TOOLS) $(LIBRARY) ## write docs/components.md from the docstrings
+	@.venv/bin/griffe2md fleet_l4_lb --output docs/components.md
 
 format: $(TOOLS) ## rewrite the code in the project's style
 	@$(PYTHON_HERE) -m ruff check --fix

@@ -1,1 +1,38 @@
-"""The pattern's parts, each a component resource in a file of its own."""
+"""The pattern's parts, each a component resource in a file of its own.
+
+Arguments are dictionaries with types (`TypedDict`), which the constructor of their class makes from keywords. What only
+passes through may be an Output. What decides which resources there are is plain, and so is every whole number: the host
+of components for other languages takes no Output for one (pulumi 3.272.0, provider/experimental/component.py).
+
+A required key that is missing is a `KeyError` in Python, and told with its name elsewhere. What Azure refuses for a
+passing reason is repeated for up to 20 minutes; any other refusal ends the operation in Azure's words, with a remedy
+where one is known.
+"""
+
+from .fleet_hub import FleetHub, FleetHubArgs, Member
+from .kubeconfig import KubeloginMode
+from .manifests import AppManifests, ManifestsError
+from .manifests import load as load_manifests
+from .multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
+from .peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
+from .regional_cluster import NodePool, RegionalCluster, RegionalClusterArgs
+from .roles import Principal
+
+__all__ = [
+    "AppManifests",
+    "FleetHub",
+    "FleetHubArgs",
+    "KubeloginMode",
+    "ManifestsError",
+    "Member",
+    "MultiClusterApp",
+    "MultiClusterAppArgs",
+    "NodePool",
+    "PeeredNetwork",
+    "PeeredNetworks",
+    "PeeredNetworksArgs",
+    "Principal",
+    "RegionalCluster",
+    "RegionalClusterArgs",
+    "load_manifests",
+]

@@ -29,7 +29,7 @@ class FleetHubArgs(TypedDict):
     """What makes a fleet."""
 
     location: pulumi.Input[str]
-    """Azure region of the hub, short name."""
+    """Azure region of the hub, short name, as in `westus`."""
     resource_group_name: pulumi.Input[str]
     """Name of the fleet's group."""
     fleet_name: pulumi.Input[str]
@@ -41,9 +41,9 @@ class FleetHubArgs(TypedDict):
     kubelogin_mode: KubeloginMode
     """How the program logs in to the hub, which has no local accounts."""
     dns_prefix: NotRequired[pulumi.Input[str] | None]
-    """Of the hub's API server; None leaves it to Azure."""
+    """Prefix of the hub's API server's name, at most 54 characters (learn: rest/api/fleet); None leaves it to Azure."""
     vm_size: NotRequired[pulumi.Input[str] | None]
-    """Of the hub's node; None leaves it to Azure."""
+    """VM size of the hub's node; None leaves it to Azure."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
     """Tags of every resource that takes some."""
 

@@ -42,7 +42,14 @@ class MultiClusterAppArgs(TypedDict):
 
 
 class MultiClusterApp(pulumi.ComponentResource):
-    """An app on every cluster of a fleet, behind one layer-4 address."""
+    """An app on every cluster of a fleet, behind one layer-4 address.
+
+    It is there when the app is available on every member, for which it waits 30 minutes, and the address is assigned,
+    for which it waits 20.
+
+    Raises:
+        ManifestsError: the manifests have no Service of the name that is to be shared.
+    """
 
     external_ip: pulumi.Output[str]
     """The address that balances over the pods of all clusters, at every port of the shared Service."""

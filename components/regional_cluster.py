@@ -16,13 +16,14 @@ class NodePool(TypedDict):
     """The cluster's nodes: a fixed number, or a range for the autoscaler."""
 
     vm_size: pulumi.Input[str]
-    """As in `Standard_DS2_v2`."""
+    """The nodes' VM size, as in `Standard_DS2_v2` (`az vm list-skus --location … --output table`)."""
     max_pods: int
-    """Pods for each node; every one takes an address of the subnet."""
+    """Pods for each node, 10 to 250; every one takes an address of the subnet (learn:
+    aks/concepts-network-ip-address-planning)."""
     count: NotRequired[int | None]
-    """Number of nodes, where it is fixed."""
+    """Number of nodes, 1 to 1000, where it is fixed; then `min_count` and `max_count` are left out."""
     min_count: NotRequired[int | None]
-    """Fewest nodes, where they scale."""
+    """Fewest nodes, where they scale; then `max_count` is there too, and `count` is not."""
     max_count: NotRequired[int | None]
     """Most nodes, where they scale."""
     zones: NotRequired[Sequence[pulumi.Input[str]]]
@@ -30,26 +31,29 @@ class NodePool(TypedDict):
 
 
 class RegionalClusterArgs(TypedDict):
-    """What makes a region."""
+    """What makes a region. Names are Azure's (learn: azure-resource-manager/management/resource-name-rules)."""
 
     location: pulumi.Input[str]
-    """Azure region, short name."""
+    """Azure region, short name, as in `eastus2`."""
     resource_group_name: pulumi.Input[str]
     """Name of the group that holds everything of this region."""
     virtual_network_name: pulumi.Input[str]
     """Name of the VNet."""
     address_space: pulumi.Input[str]
-    """The VNet's range (CIDR)."""
+    """The VNet's range (CIDR), as in `10.1.0.0/16`; peered ones must not overlap (learn:
+    virtual-network/virtual-network-peering-overview)."""
     subnet_name: pulumi.Input[str]
     """Name of the subnet for nodes and pods."""
     node_subnet: pulumi.Input[str]
-    """Its range (CIDR), inside `address_space`."""
+    """The subnet's range (CIDR), inside `address_space`: five addresses, and `1 + max_pods` for each node, those of an
+    upgrade among them (learn: aks/concepts-network-legacy-cni)."""
     cluster_name: pulumi.Input[str]
     """Name of the AKS cluster."""
     service_cidr: pulumi.Input[str]
-    """Range of the cluster's service addresses, outside every VNet in reach."""
+    """Range of the cluster's service addresses (CIDR), /12 to /28, outside every VNet in reach (learn:
+    aks/concepts-network-legacy-cni)."""
     dns_service_ip: pulumi.Input[str]
-    """The cluster DNS's address in `service_cidr`."""
+    """The cluster DNS's address in `service_cidr`, neither its first two nor its last."""
     node_pool: NodePool
     """The nodes."""
     tier: containerservice.ManagedClusterSKUTier
@@ -57,14 +61,14 @@ class RegionalClusterArgs(TypedDict):
     kubelogin_mode: KubeloginMode
     """How the program logs in where there are no local accounts."""
     app_routing: NotRequired[bool]
-    """Whether the application routing add-on serves Ingresses."""
+    """Whether the application routing add-on serves Ingresses. False by default."""
     entra_id_admins: NotRequired[Mapping[str, Principal] | None]
     """Who may administer the cluster's objects, by logical name, the deploying identity among them:
     log-in with Microsoft Entra ID and Azure RBAC only. None for a cluster with local accounts."""
     kubernetes_version: NotRequired[pulumi.Input[str] | None]
-    """As in `1.33`; None takes Azure's default and keeps it."""
+    """The cluster's version, as in `1.33`; None takes Azure's default and keeps it."""
     ssh_public_key: NotRequired[pulumi.Input[str] | None]
-    """For log-in to nodes; None for none."""
+    """For log-in to nodes, as in `ssh-ed25519 AAAA…`; None for none."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
     """Tags of every resource that takes some."""
 

@@ -2,10 +2,7 @@
 
 from importlib import metadata
 
-from fleet_l4_lb.fleet_hub import FleetHub
-from fleet_l4_lb.multi_cluster_app import MultiClusterApp
-from fleet_l4_lb.peered_networks import PeeredNetworks
-from fleet_l4_lb.regional_cluster import RegionalCluster
+from fleet_l4_lb import FleetHub, MultiClusterApp, PeeredNetworks, RegionalCluster
 from pulumi.provider.experimental import component_provider_host
 
 if __name__ == "__main__":

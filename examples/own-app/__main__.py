@@ -4,17 +4,26 @@ from pathlib import Path
 from typing import cast
 
 import pulumi
-from fleet_l4_lb import manifests
-from fleet_l4_lb.fleet_hub import FleetHub, FleetHubArgs, Member
-from fleet_l4_lb.kubeconfig import KubeloginMode
-from fleet_l4_lb.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
-from fleet_l4_lb.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
-from fleet_l4_lb.regional_cluster import NodePool, RegionalCluster, RegionalClusterArgs
-from fleet_l4_lb.roles import Principal
+from fleet_l4_lb import (
+    FleetHub,
+    FleetHubArgs,
+    KubeloginMode,
+    Member,
+    MultiClusterApp,
+    MultiClusterAppArgs,
+    NodePool,
+    PeeredNetwork,
+    PeeredNetworks,
+    PeeredNetworksArgs,
+    Principal,
+    RegionalCluster,
+    RegionalClusterArgs,
+    load_manifests,
+)
 from pulumi_azure_native import authorization, containerservice
 
 locations = cast("list[str]", pulumi.Config().require_object("locations"))
-app_manifests = manifests.load(
+manifests = load_manifests(
     Path(__file__).parent / "manifests", namespace="podinfo", service="podinfo", locations=locations
 )
 
@@ -80,7 +89,7 @@ entry = clusters[locations[0]]
 app = MultiClusterApp(
     "app",
     MultiClusterAppArgs(
-        manifests=app_manifests,
+        manifests=manifests,
         hub=fleet.kubernetes,
         fleet=fleet.fleet,
         members=list(fleet.members.values()),

@@ -11,6 +11,7 @@ from string import Template
 from typing import Any, cast
 
 import pulumi
+import pulumi_kubernetes  # noqa: F401  # pyright: ignore[reportUnusedImport] - makes providers of references to them
 import yaml
 from pulumi_azure_native import authorization
 

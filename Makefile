@@ -19,13 +19,16 @@ LIBRARY := .venv/.library
 TOOLS := .venv/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-destroy policies test test-all conformance bench preview up lint docs format clean
+.PHONY: help rehearse rehearse-verify rehearse-destroy policies test test-all conformance bench preview up verify lint docs format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 rehearse: $(LIBRARY) ## run the stack STACK (dev) through the real engine, without Azure; PROGRAM=folder, FAULTS=file, SEED=n, SPEED=n, FLEET=real
 	@$(PYTHON_HERE) -m rehearsal up $(REHEARSAL_OPTIONS)
+
+rehearse-verify: $(LIBRARY) ## check what the rehearsed stack has deployed, as `verify` does
+	@$(PYTHON_HERE) -m rehearsal verify $(REHEARSAL_OPTIONS)
 
 rehearse-destroy: $(LIBRARY) ## tear the rehearsed stack down
 	@$(PYTHON_HERE) -m rehearsal destroy $(REHEARSAL_OPTIONS)
@@ -53,6 +56,9 @@ policies: $(PACKAGES) ## check the plan of STACK against policies/
 
 preview: $(PACKAGES) ## show what `up` would do to the stack STACK on Azure
 	@pulumi preview --stack $(STACK)
+
+verify: $(PACKAGES) ## check what the stack STACK has deployed on Azure: table, remedies, exit status
+	@$(PYTHON_HERE) -m verify --stack $(STACK)
 
 up: $(PACKAGES) ## bring the stack STACK up on Azure
 	@pulumi up --stack $(STACK)

@@ -137,6 +137,7 @@ async def outputs() -> dict[str, pulumi.Input[object]]:
         "clusterIds": {name: cluster.cluster.id for name, cluster in clusters.items()},
         "memberNames": [member.name for member in fleet.members.values()],
         "entryRegion": stack.app.entry_region,
+        "service": f"{stack.app.namespace}/{stack.app.service}",
         "hubKubeconfig": fleet.kubeconfig,
         "kubeconfigs": pulumi.Output.secret({name: cluster.kubeconfig for name, cluster in clusters.items()}),
     }

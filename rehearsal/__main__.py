@@ -4,6 +4,7 @@ import argparse
 import os
 import shlex
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -20,8 +21,10 @@ from rehearsal.real.world import World
 from rehearsal.speed import Speed, Write
 from rehearsal.stack import ROOT, Rehearsal, RehearsalError, rehearsing
 from rehearsal.toolchain import ToolchainError
+from rehearsal.verification import verifiable
 from timing import durations
 
+_LONG_AGO = 600  # seconds, after which Fleet knows what has stopped
 _INTERRUPTED = 130  # what shells report for a command that Ctrl-C has ended
 
 
@@ -32,6 +35,19 @@ def _serve(rehearsal: Rehearsal) -> None:
     sys.stderr.write("The stand-in is ready; Ctrl-C ends it.\n")
     with suppress(KeyboardInterrupt):
         signal.pause()
+
+
+def _verify(rehearsal: Rehearsal) -> int:
+    """Run `verify` on what is deployed, and return its status."""
+    rehearsal.cloud.pass_time(_LONG_AGO)
+    outputs = {name: output.value for name, output in rehearsal.stack.outputs().items()}
+    # Real clusters move by themselves; those in memory have done all that they will.
+    waiting = [] if isinstance(rehearsal.cloud.world, World) else ["--timeout", "0"]
+    command = [sys.executable, "-m", "verify", "--outputs", "-", *waiting]
+    with verifiable(rehearsal.cloud, outputs) as (text, environment):
+        return subprocess.run(  # noqa: S603 - no shell, and nothing in it comes from outside
+            command, input=text, text=True, cwd=ROOT, env={**os.environ, **environment}, check=False
+        ).returncode
 
 
 def _stay(world: World) -> None:
@@ -59,10 +75,11 @@ def _azures_time(token: str, verb: Write) -> float:
         raise RefusedError(str(error)) from error
 
 
-_ON_STACK: dict[str, tuple[Callable[[Rehearsal], None], str]] = {
+_ON_STACK: dict[str, tuple[Callable[[Rehearsal], int | None], str]] = {
     "up": (Rehearsal.up, "show what is going to be done, then do it"),
     "preview": (Rehearsal.preview, "show what `up` would do"),
     "refresh": (Rehearsal.refresh, "read the state back from the stand-in"),
+    "verify": (_verify, "check what is deployed as `python -m verify` does"),
     "destroy": (Rehearsal.destroy, "delete everything"),
     "serve": (_serve, "start the stand-in alone, and print the environment for a `pulumi` command of your own"),
 }
@@ -112,7 +129,7 @@ def main() -> int:
             faults.in_force(rehearsal.cloud),
             Speed(arguments.speed, _azures_time).in_force(rehearsal.cloud) if arguments.speed else nullcontext(),
         ):
-            _ON_STACK[arguments.command][0](rehearsal)
+            status = _ON_STACK[arguments.command][0](rehearsal) or 0
             if arguments.command == "up" and isinstance(rehearsal.cloud.world, World):
                 _stay(rehearsal.cloud.world)
     except KeyboardInterrupt:
@@ -124,7 +141,7 @@ def main() -> int:
     except (ToolchainError, ProcessError, ProfileError, RehearsalError, CommandError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    return 0
+    return status
 
 
 if __name__ == "__main__":

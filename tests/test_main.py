@@ -28,6 +28,7 @@ def test_outputs_are_complete(stack: tuple[str, Program]) -> None:
         "clusterIds",
         "memberNames",
         "entryRegion",
+        "service",
         "hubKubeconfig",
         "kubeconfigs",
     }
@@ -36,6 +37,7 @@ def test_outputs_are_complete(stack: tuple[str, Program]) -> None:
     assert outputs["clusterIds"].keys() == outputs["kubeconfigs"].keys() == set(regions(name))
     assert outputs["memberNames"] == [outputs["clusterIds"][region].rsplit("/", 1)[1] for region in regions(name)]
     assert outputs["entryRegion"] == regions(name)[0]
+    assert outputs["service"] == "aks-store-demo/store-front"
     assert program.secret_outputs == {"hubKubeconfig", "kubeconfigs"}
 
 

@@ -17,6 +17,7 @@ from rehearsal.kubernetes.objects import (
     namespace_of,
     put_condition,
     seconds,
+    timestamp,
 )
 from rehearsal.kubernetes.workloads import namespace
 
@@ -101,7 +102,9 @@ def members(world: "World", hub: "Cluster") -> None:
             hub.set_condition(
                 item, "ReadyToJoin", "True", "MemberClusterReadyToJoin", "Member cluster is ready to join the fleet"
             )
-        elif alive and cluster and condition(item, "Joined") is None:
+        elif condition(item, "Joined") is not None:
+            _hear(world, hub, item, alive=alive)
+        elif alive and cluster:
             _admit(world, hub, item, cluster)
 
 
@@ -118,6 +121,17 @@ def _admit(world: "World", hub: "Cluster", item: Object, cluster: "Cluster") -> 
         {**item["status"], "agentStatus": agents, "properties": {"kubernetes-fleet.io/node-count": {"value": count}}},
     )
     hub.set_condition(item, "Joined", "True", "MemberClusterJoined", "Member cluster has successfully joined the fleet")
+
+
+def _hear(world: "World", hub: "Cluster", item: Object, *, alive: bool) -> None:
+    """Note when silent agents were last heard; of those that report every 15 s there is nothing to note."""
+    agents = [{**agent} for agent in item["status"]["agentStatus"]]
+    for agent in agents:
+        if alive:
+            agent.pop("lastReceivedHeartbeat", None)
+        else:
+            agent.setdefault("lastReceivedHeartbeat", timestamp(world.now))
+    hub.set_status(item, {**item["status"], "agentStatus": agents})
 
 
 def _report(world: "World", name: str, reason: str) -> Object:

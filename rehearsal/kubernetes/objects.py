@@ -23,9 +23,14 @@ class ApiError(RefusedError):
         self.reason: Reason = reason
 
 
+def date_of(now: float) -> datetime:
+    """Return the date of a moment of simulated time."""
+    return _EPOCH + timedelta(seconds=now)
+
+
 def timestamp(now: float) -> str:
     """Write a moment of simulated time as Kubernetes does."""
-    return (_EPOCH + timedelta(seconds=now)).isoformat().replace("+00:00", "Z")
+    return date_of(now).isoformat().replace("+00:00", "Z")
 
 
 def seconds(text: str) -> float:

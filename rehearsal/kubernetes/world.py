@@ -195,6 +195,10 @@ class World:
         """Return the cluster or hub that answers at a URL."""
         return next((cluster for cluster in self._clusters.values() if cluster.server == server), None)
 
+    def clusters(self) -> list[Cluster]:
+        """Return all clusters and hubs."""
+        return [*self._clusters.values()]
+
     def hubs(self) -> list[Cluster]:
         """Return every fleet's hub."""
         return [cluster for cluster in self._clusters.values() if cluster.role == HUB]

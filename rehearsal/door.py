@@ -1,0 +1,180 @@
+"""A door on loopback, for programs that know no rehearsal: API servers in memory, and a proxy to the internet.
+
+Who enters needs the door's token. Clusters can be read, no more; each is a folder of the one server. The rest of the
+Kubernetes API's conventions: Kubernetes docs, reference/using-api/api-concepts.
+"""
+
+import base64
+import json
+import secrets
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from email.utils import format_datetime
+from hmac import compare_digest
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+from urllib.parse import quote, unquote, urlsplit
+
+import yaml
+from typing_extensions import override
+
+from rehearsal.kubernetes.kinds import KINDS, Kind
+from rehearsal.kubernetes.objects import ApiError, Object, date_of
+from rehearsal.kubernetes.world import World
+
+_STATUSES: Final = {
+    "NotFound": HTTPStatus.NOT_FOUND,
+    "NoMatch": HTTPStatus.NOT_FOUND,
+    "Forbidden": HTTPStatus.FORBIDDEN,
+}
+
+Internet = Callable[[str], Mapping[str, str]]
+"""Makes an HTTP request from the internet; raises OSError if nobody answers."""
+
+
+class Door:
+    """An open door.
+
+    Args:
+        port: where it is, on loopback.
+        token: what lets in.
+    """
+
+    def __init__(self, port: int, token: str) -> None:
+        self._port = port
+        self._token = token
+
+    def kubeconfig(self, cluster_id: str) -> str:
+        """Return what lets into a cluster or hub."""
+        server = f"http://127.0.0.1:{self._port}/{quote(cluster_id, safe='')}"
+        return yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [{"name": "door", "cluster": {"server": server}}],
+                "users": [{"name": "door", "user": {"token": self._token}}],
+                "contexts": [{"name": "door", "context": {"cluster": "door", "user": "door"}}],
+                "current-context": "door",
+            }
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which a program asks the internet here, and what is on loopback directly."""
+        proxy = f"http://door:{self._token}@127.0.0.1:{self._port}"
+        values = {"http_proxy": proxy, "no_proxy": "127.0.0.1"}
+        return values | {name.upper(): value for name, value in values.items()}
+
+
+@contextmanager
+def open_door(internet: Internet, world: World | None = None) -> Generator[Door]:
+    """Open a door until the end of the block.
+
+    Args:
+        internet: answers what goes through the proxy.
+        world: the clusters in memory, if there are any.
+    """
+    token = secrets.token_urlsafe(32)
+
+    class Handler(_Handler):
+        pass
+
+    Handler.token, Handler.internet, Handler.world = token, staticmethod(internet), world
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield Door(server.server_port, token)
+        finally:
+            server.shutdown()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    token: str
+    internet: Internet
+    world: World | None
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    @override
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        # The times in the objects are simulated, too.
+        return (
+            format_datetime(date_of(self.world.now), usegmt=True) if self.world else super().date_time_string(timestamp)
+        )
+
+    def do_GET(self) -> None:
+        if self.path.startswith("http://"):
+            basic = base64.b64encode(f"door:{self.token}".encode()).decode()
+            if not self._admits("Proxy-Authorization", f"Basic {basic}"):
+                return self._answer(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, {})
+            return self._fetch()
+        if not self._admits("Authorization", f"Bearer {self.token}"):
+            return self._refuse(HTTPStatus.UNAUTHORIZED, "Unauthorized", "Unauthorized")
+        return self._read()
+
+    def _admits(self, header: str, expected: str) -> bool:
+        return compare_digest(self.headers.get(header, "").encode(), expected.encode())
+
+    def _fetch(self) -> None:
+        try:
+            answer = type(self).internet(self.path)
+        except TimeoutError as error:
+            self._answer(HTTPStatus.GATEWAY_TIMEOUT, {"error": str(error)})
+        except OSError as error:
+            self._answer(HTTPStatus.BAD_GATEWAY, {"error": str(error)})
+        else:
+            self._answer(HTTPStatus.OK, answer)
+
+    def _read(self) -> None:
+        _, cluster_id, *path = urlsplit(self.path).path.split("/")
+        try:
+            content = _content(self.world, unquote(cluster_id), path)
+        except ApiError as error:
+            if error.reason == "Unreachable":
+                self.close_connection = True  # without a word
+                return
+            self._refuse(_STATUSES.get(error.reason, HTTPStatus.BAD_REQUEST), error.reason, str(error))
+        else:
+            self._answer(HTTPStatus.OK, content)
+
+    def _refuse(self, code: HTTPStatus, reason: str, message: str) -> None:
+        status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": message}
+        self._answer(code, {**status, "code": code})
+
+    def _answer(self, code: HTTPStatus, content: Mapping[str, Any]) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _content(world: World | None, cluster_id: str, path: list[str]) -> Object:
+    """Return the object or the list that a path names.
+
+    Raises:
+        ApiError: there is none.
+    """
+    api, *rest = path
+    group = rest.pop(0) if api == "apis" else ""
+    version, *rest = rest
+    namespace = rest[1] if rest[0] == "namespaces" and len(rest) > 2 else ""  # noqa: PLR2004 - namespaces/<name>/<plural>
+    plural, *names = rest[2:] if namespace else rest
+    cluster = world.get(cluster_id) if world else None
+    kind = _kind(group, plural)
+    if world is None or cluster is None or kind is None:
+        raise ApiError("NotFound", "the server could not find the requested resource")
+    api_version = f"{group}/{version}" if group else version
+    with world.requests():
+        if names:
+            return cluster.get(api_version, kind.name, names[0], namespace)
+        items = cluster.list(api_version, kind.name, namespace)
+    return {"apiVersion": api_version, "kind": f"{kind.name}List", "metadata": {}, "items": items}
+
+
+def _kind(group: str, plural: str) -> Kind | None:
+    return next((kind for kind in KINDS.values() if (kind.group, kind.plural) == (group, plural)), None)

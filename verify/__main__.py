@@ -1,0 +1,114 @@
+"""The command line: `python -m verify --stack dev`."""
+
+import argparse
+import json
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from verify.checks import Check, Deployment, checks
+from verify.clusters import Cluster, Problem
+from verify.outputs import Outputs, OutputsError, of_file, of_stack, parse
+from verify.table import Progress, Result, show
+
+_PAUSE: Final = 3  # seconds between two looks
+_FOR_EACH_REGION: Final = 10  # requests; of n regions, one is missed by all with a probability of e^-10
+_INTERRUPTED: Final = 130  # what shells report for a command that Ctrl-C has ended
+
+
+def _not_negative(text: str) -> int:
+    if text.isdecimal():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text} is not a whole number")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Verify one deployment; return 0 if all is well, 1 if not, and 2 if there is nothing to go by."""
+    parser = argparse.ArgumentParser(prog="python -m verify", description=sys.modules["verify"].__doc__)
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--stack", help="the stack (default: the one that is selected)")
+    source.add_argument(
+        "--outputs",
+        metavar="FILE",
+        help="what `pulumi stack output --json --show-secrets` has printed; - is standard input",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=_not_negative,
+        default=120,  # of a change, Fleet rolls out a cluster a minute (docs/operations.md)
+        metavar="SECONDS",
+        help="wait so long until all is well (default: 120; 0 looks once)",
+    )
+    parser.add_argument(
+        "--requests",
+        type=_not_negative,
+        metavar="N",
+        help=f"ask for the URL so often (default: {_FOR_EACH_REGION} times for each region)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one object, for programs")
+    options = parser.parse_args(arguments)
+    try:
+        outputs = parse(_read(options.outputs, options.stack))
+    except OutputsError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    with TemporaryDirectory(prefix="verify-") as folder:
+        requests = options.requests or _FOR_EACH_REGION * len(outputs.cluster_ids)
+        try:
+            results = _wait(checks(_deployment(outputs, folder, requests)), options.timeout)
+        except KeyboardInterrupt:
+            return _INTERRUPTED
+    well = all(result.ok for result in results)
+    if options.json:
+        answer = {"ok": well, "url": outputs.url, "checks": [vars(result) for result in results]}
+        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
+    else:
+        show(results)
+    return 0 if well else 1
+
+
+def _read(file: str | None, stack: str | None) -> str:
+    if file == "-":
+        return sys.stdin.read()
+    return of_file(Path(file)) if file else of_stack(stack)
+
+
+def _deployment(outputs: Outputs, folder: str, requests: int) -> Deployment:
+    hub = Cluster("hub", outputs.hub_kubeconfig, folder=folder, show=f"az fleet show --ids {outputs.fleet_id}")
+    clusters = {
+        region: Cluster(region, outputs.kubeconfigs[region], folder=folder, show=f"az aks show --ids {cluster_id}")
+        for region, cluster_id in outputs.cluster_ids.items()
+    }
+    return Deployment(outputs, hub, clusters, requests)
+
+
+def _wait(todo: list[Check], timeout: int) -> list[Result]:
+    """Look until all is well, or until the time is over; return what the last look has found."""
+    deadline = time.monotonic() + timeout
+    names = [what for what, _ in todo]
+    with Progress(names) as progress, ThreadPoolExecutor(len(todo)) as pool:
+        while True:
+            looking = {pool.submit(_look, check): check[0] for check in todo}
+            for each in as_completed(looking):
+                progress.found(each.result())
+            left = deadline - time.monotonic()
+            results = progress.results
+            if left <= 0 or all(result.ok for result in results):
+                return results
+            progress.waiting(left)
+            time.sleep(min(_PAUSE, left))
+
+
+def _look(check: Check) -> Result:
+    what, look = check
+    try:
+        return Result(what, ok=True, found=look())
+    except Problem as problem:
+        return Result(what, ok=False, found=problem.found, remedy=problem.remedy)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

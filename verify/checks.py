@@ -1,0 +1,363 @@
+"""The checks: what each looks at, what it finds, and what to do where that is not well.
+
+A check returns what it has found, or raises `Problem`. How Fleet's objects show that they are well:
+Azure/fleet v0.18.9, Azure/fleet-networking v0.3.25.
+"""
+
+import ipaddress
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+import httpx
+
+from verify.clusters import Cluster, Object, Problem
+from verify.outputs import Outputs
+
+# The hub calls a member unhealthy from then on (Azure/fleet v0.18.9, charts/hub-agent/values.yaml).
+_SILENCE: Final = timedelta(minutes=3)
+_SECONDS: Final = 5  # for a client's connection, and for its answer
+_CLIENTS: Final = 16  # requests at a time
+
+_FLEET: Final = "/apis/cluster.kubernetes-fleet.io/v1"
+_PLACEMENT: Final = "/apis/placement.kubernetes-fleet.io/v1"
+_NETWORKING: Final = "networking.fleet.azure.com"
+_SYSTEM: Final = "fleet-system"
+_CLAIM: Final = f"{_NETWORKING}/service-in-use-by"
+
+_AGAIN: Final = "`pulumi up --refresh`"
+_LOST: Final = "docs/operations.md, “A region no longer answers”"
+
+Check = tuple[str, Callable[[], str]]
+"""What is looked at, and what looks; that returns what it has found, or raises `Problem`."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What is verified.
+
+    Attributes:
+        outputs: the stack's outputs.
+        hub: the fleet's hub.
+        clusters: the members, by the name of their region.
+        requests: how many requests the URL has to answer.
+    """
+
+    outputs: Outputs
+    hub: Cluster
+    clusters: Mapping[str, Cluster]
+    requests: int
+
+    @property
+    def namespace(self) -> str:
+        """The app's namespace."""
+        return self.outputs.service.split("/")[0]
+
+    @property
+    def service(self) -> str:
+        """The name of the Service that all regions share."""
+        return self.outputs.service.split("/")[1]
+
+    @property
+    def entry(self) -> Cluster:
+        """The member that has the address."""
+        return self.clusters[self.outputs.entry_region]
+
+    def within(self, group: str, version: str, plural: str) -> str:
+        """Return the path of a kind's objects in the app's namespace; the core group is empty."""
+        root = f"/apis/{group}/{version}" if group else f"/api/{version}"
+        return f"{root}/namespaces/{self.namespace}/{plural}"
+
+
+def checks(deployment: Deployment) -> list[Check]:
+    """Return all checks, those first on which the others rest."""
+    members = deployment.outputs.members
+    return [
+        *((f"member {name}", partial(_member, deployment, region)) for region, name in members.items()),
+        (f"placement of {deployment.namespace}", partial(_placement, deployment)),
+        *((f"pods on {name}", partial(_pods, deployment, region)) for region, name in members.items()),
+        *((f"export on {name}", partial(_export, deployment, region)) for region, name in members.items()),
+        (f"entry point on {members[deployment.outputs.entry_region]}", partial(_entry_point, deployment)),
+        *((f"endpoints of {name}", partial(_endpoints, deployment, region)) for region, name in members.items()),
+        (f"{deployment.outputs.url}", partial(_url, deployment)),
+    ]
+
+
+def _member(deployment: Deployment, region: str) -> str:
+    """Look at a member of the fleet: it has joined, and its agents still report to the hub."""
+    name, hub, kubectl = deployment.outputs.members[region], deployment.hub, deployment.clusters[region].kubectl
+    answer = hub.get(f"{_FLEET}/memberclusters/{name}")
+    if answer.content is None:
+        raise Problem("not in the fleet", _AGAIN)
+    agents = f"see that its nodes run, and its agents: `{kubectl} get nodes,pods --namespace {_SYSTEM}`"
+    if not _is_true(answer.content, "Joined"):
+        raise Problem("has not joined", f"{agents}; then `pulumi up`")
+    reports = [each.get("lastReceivedHeartbeat") for each in _status(answer.content).get("agentStatus") or ()]
+    silent = max((answer.now - datetime.fromisoformat(each) for each in reports if each), default=timedelta())
+    if silent > _SILENCE:
+        raise Problem(f"joined, but an agent is silent for {_minutes(silent)}", f"{agents}; if lost: {_LOST}")
+    return "joined"
+
+
+def _placement(deployment: Deployment) -> str:
+    """Look at what places the app's namespace: it is available on every member."""
+    names = list(deployment.outputs.members.values())
+    placements = [
+        item
+        for item in deployment.hub.items(f"{_PLACEMENT}/clusterresourceplacements")
+        if any(
+            (each.get("kind"), each.get("name")) == ("Namespace", deployment.namespace)
+            for each in item["spec"]["resourceSelectors"]
+        )
+    ]
+    if not placements:
+        raise Problem("none on the hub", _AGAIN)
+    item = placements[0]
+    status, kubectl = _status(item), deployment.hub.kubectl
+    describe = f"`{kubectl} describe clusterresourceplacement {item['metadata']['name']}` names the object; mend it"
+    placed = {each["clusterName"]: each for each in status.get("placementStatuses") or () if each.get("clusterName")}
+    if lacking := [name for name in names if name not in placed]:
+        raise Problem(
+            f"not placed on {', '.join(lacking)}",
+            f"`{kubectl} get memberclusters --show-labels`: it must be joined, and its fleet.azure.com/location one of "
+            "the placement's",
+        )
+    if waiting := [name for name in names if not _is_true(placed[name], "Available")]:
+        failed = [
+            f"{each.get('kind')} {each.get('name')}"
+            for name in waiting
+            for each in placed[name].get("failedPlacements") or ()
+        ]
+        because = f": {', '.join(dict.fromkeys(failed))}" if failed else ""
+        raise Problem(f"not available on {', '.join(waiting)}{because}", describe)
+    if not status.get("selectedResources"):  # without its namespace, a placement has nothing to wait for
+        raise Problem("places nothing: the hub has no such namespace", _AGAIN)
+    if not _is_true(item, "ClusterResourcePlacementAvailable"):
+        raise Problem(_condition(item, "ClusterResourcePlacementAvailable").get("message") or "not available", describe)
+    return f"available on {len(names)} of {len(names)}"
+
+
+def _pods(deployment: Deployment, region: str) -> str:
+    """Look at the app's pods in a region: all are ready."""
+    cluster = deployment.clusters[region]
+    pods = [
+        pod
+        for pod in cluster.items(deployment.within("", "v1", "pods"))
+        if "deletionTimestamp" not in pod["metadata"] and _status(pod).get("phase") != "Succeeded"
+    ]
+    here = f"--namespace {deployment.namespace}"
+    if not pods:
+        raise Problem("there are none", f"`{cluster.kubectl} get deployments,events {here}` says why")
+    waiting = [pod for pod in pods if not _is_true(pod, "Ready")]
+    if waiting:
+        names = ", ".join(f"{pod['metadata']['name']} ({_why_waiting(pod)})" for pod in waiting)
+        raise Problem(
+            f"{len(pods) - len(waiting)} of {len(pods)} ready; not {names}",
+            f"`{cluster.kubectl} describe pods {here}` says why",
+        )
+    return f"{len(pods)} of {len(pods)} ready"
+
+
+def _export(deployment: Deployment, region: str) -> str:
+    """Look at the export in a region: valid, and in no conflict; only then are its endpoints exported."""
+    cluster, service = deployment.clusters[region], deployment.service
+    path = deployment.within(_NETWORKING, "v1beta1", "serviceexports")
+    item = cluster.get(f"{path}/{service}").content
+    if item is None:
+        raise Problem("there is none", f"the placement brings it; if the hub has none either: {_AGAIN}")
+    get = f"get service {service} --namespace {deployment.namespace}"
+    valid, conflict = _condition(item, "Valid"), _condition(item, "Conflict")
+    if valid.get("status") != "True":
+        raise Problem(
+            valid.get("message") or "not looked at yet",
+            f"`{cluster.kubectl} {get}`: it must exist, with a clusterIP, and not be an ExternalName",
+        )
+    if conflict.get("status") == "True":
+        raise Problem(
+            conflict["message"],
+            f"all clusters need the very same ports: `{cluster.kubectl} {get} --output 'jsonpath={{.spec.ports}}'`, "
+            "and on the others; whoever changed one puts it back",
+        )
+    if conflict.get("status") != "False":
+        raise Problem(
+            conflict.get("message") or "the hub has not looked at it yet",
+            f"see that the member's agents run: `{cluster.kubectl} get pods --namespace {_SYSTEM}`",
+        )
+    return "valid, no conflict"
+
+
+def _entry_point(deployment: Deployment) -> str:
+    """Look at the entry point: on the entry region's cluster, valid, with the stack's address."""
+    entry, outputs = deployment.entry, deployment.outputs
+    if not (found := _entry_points(deployment, entry)):
+        elsewhere = [
+            outputs.members[region]
+            for region, cluster in deployment.clusters.items()
+            if cluster is not entry and _reachable_entry_points(deployment, cluster)
+        ]
+        raise Problem(f"it is on {', '.join(elsewhere)}" if elsewhere else "it is on no member", _AGAIN)
+    item = found[0]
+    valid = _condition(item, "Valid")
+    if valid.get("status") != "True":
+        raise _not_valid(deployment, valid)
+    addresses = [each.get("ip") or each.get("hostname") for each in _ingress(item)]
+    if not addresses:
+        raise Problem(
+            "valid, but it has no address",
+            f"`{entry.kubectl} get events --namespace {_SYSTEM}` says why (often the quota of public addresses, or a "
+            "right on the subnet); then `pulumi up`",
+        )
+    if outputs.external_ip not in addresses:
+        raise Problem(f"its address is {addresses[0]}, and not the stack's, {outputs.external_ip}", _AGAIN)
+    return f"valid, {addresses[0]}"
+
+
+def _entry_points(deployment: Deployment, cluster: Cluster) -> list[Object]:
+    path = deployment.within(_NETWORKING, "v1alpha1", "multiclusterservices")
+    return [item for item in cluster.items(path) if item["spec"]["serviceImport"]["name"] == deployment.service]
+
+
+def _reachable_entry_points(deployment: Deployment, cluster: Cluster) -> list[Object]:
+    try:
+        return _entry_points(deployment, cluster)
+    except Problem:
+        return []  # what is wrong with that cluster, its own checks say
+
+
+def _not_valid(deployment: Deployment, valid: Object) -> Problem:
+    """Return why an entry point is not valid: usually because a service has one importer in the whole fleet."""
+    outputs = deployment.outputs
+    path = deployment.within(_NETWORKING, "v1alpha1", "serviceimports")
+    imported = deployment.hub.get(f"{path}/{deployment.service}").content
+    if imported is None:
+        return Problem("the service is exported by no member", "mend the exports first; the entry point follows")
+    claim: Object = json.loads(_part(imported["metadata"], "annotations").get(_CLAIM) or "{}")
+    holders = [
+        name for name in _part(claim, "MemberClusters").values() if name != outputs.members[outputs.entry_region]
+    ]
+    if not holders:
+        return Problem(
+            valid.get("message") or "not looked at yet",
+            f"see that the agents run: `{deployment.entry.kubectl} get pods --namespace {_SYSTEM}`",
+        )
+    holder = next((region for region, name in outputs.members.items() if name == holders[0]), "")
+    others = _reachable_entry_points(deployment, deployment.clusters[holder]) if holder else []
+    if not others:
+        return Problem(f"the service belongs to {holders[0]}, which does not let go", f"{_LOST}, step 2")
+    name, where = others[0]["metadata"]["name"], f"--namespace {deployment.namespace}"
+    return Problem(
+        f"the service belongs to the entry point on {holders[0]}, and can have one only",
+        f"`{deployment.clusters[holder].kubectl} delete multiclusterservice {name} {where}`",
+    )
+
+
+def _endpoints(deployment: Deployment, region: str) -> str:
+    """Look at what the address balances over: pods of every region, and nothing else.
+
+    An imported slice is called `<member>-<namespace>-<slice>-<suffix>`. Valid and an address say nothing of it; that
+    of a region that is lost stays.
+    """
+    cluster, namespace = deployment.clusters[region], deployment.namespace
+    derived = {f"{namespace}-{item['metadata']['name']}" for item in _entry_points(deployment, deployment.entry)}
+    addresses = [
+        address
+        for item in deployment.entry.items(f"/apis/discovery.k8s.io/v1/namespaces/{_SYSTEM}/endpointslices")
+        if _part(item["metadata"], "labels").get("kubernetes.io/service-name") in derived
+        and item["metadata"]["name"].startswith(f"{deployment.outputs.members[region]}-{namespace}-")
+        for endpoint in item.get("endpoints") or ()
+        for address in endpoint["addresses"]
+    ]
+    pods = {_status(pod).get("podIP") for pod in cluster.items(deployment.within("", "v1", "pods"))}
+    lost = [address for address in addresses if address not in pods]
+    if addresses and not lost:
+        return f"{len(addresses)} behind the entry point"
+    service = cluster.get(deployment.within("", "v1", f"services/{deployment.service}")).content or {}
+    selector = ",".join(f"{key}={value}" for key, value in _part(_part(service, "spec"), "selector").items())
+    raise Problem(
+        f"{', '.join(lost)} behind the entry point, which no pod has" if lost else "none behind the entry point",
+        "once its pods and its export are well, let them be found again: "
+        f"`{cluster.kubectl} delete pods --namespace {namespace} --selector {selector}`",
+    )
+
+
+def _url(deployment: Deployment) -> str:
+    """Ask for the URL, each time in a connection of its own: the load balancer chooses for each connection."""
+    url, requests = deployment.outputs.url, deployment.requests
+    with httpx.Client(timeout=_SECONDS, limits=httpx.Limits(max_keepalive_connections=0)) as http:
+
+        def ask(_: int) -> str:
+            """Return what is wrong with the answer; nothing, if it is well."""
+            try:
+                response = http.get(url, headers={"Connection": "close"})
+            except httpx.HTTPError as error:
+                return "no answer in time" if isinstance(error, httpx.TimeoutException) else str(error)
+            return f"{response.status_code} {response.reason_phrase}" if response.is_error else ""
+
+        with ThreadPoolExecutor(_CLIENTS) as pool:
+            failures = Counter(filter(None, pool.map(ask, range(requests))))
+    answered = requests - failures.total()
+    if not failures:
+        return f"answers {answered} of {requests} requests"
+    reasons = ", ".join(f"{count} × {reason}" for reason, count in failures.most_common())  # noqa: RUF001 - a sign of times
+    raise Problem(
+        f"answers {answered} of {requests} requests: {reasons}", _unanswered(deployment, answered=answered > 0)
+    )
+
+
+def _unanswered(deployment: Deployment, *, answered: bool) -> str:
+    if answered:
+        return f"pods behind the address do not answer: mend the regions above; {_LOST}"
+    if _is_private(deployment.outputs.external_ip):
+        return "a private address: ask from inside the networks, or set `app.internal` to false"
+    return (
+        "if all above is well, the way is barred: a network security group must let the Internet in; "
+        f"`curl --verbose {deployment.outputs.url}`"
+    )
+
+
+def _is_private(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_private
+    except ValueError:
+        return False
+
+
+# Parts of objects.
+
+
+def _part(item: Object, key: str) -> Object:
+    return item.get(key) or {}
+
+
+def _status(item: Object) -> Object:
+    return _part(item, "status")
+
+
+def _condition(item: Object, name: str) -> Object:
+    """Return a condition of an object, or of an entry that has them itself; empty if there is none."""
+    conditions: Sequence[Object] = item.get("conditions") or _status(item).get("conditions") or ()
+    return next((each for each in conditions if each["type"] == name), Object())
+
+
+def _is_true(item: Object, name: str) -> bool:
+    return _condition(item, name).get("status") == "True"
+
+
+def _ingress(item: Object) -> Sequence[Object]:
+    return _part(_status(item), "loadBalancer").get("ingress") or ()
+
+
+def _why_waiting(pod: Object) -> str:
+    status = _status(pod)
+    statuses: list[Object] = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
+    reasons: list[str] = [_part(_part(each, "state"), "waiting").get("reason", "") for each in statuses]
+    return next(filter(None, reasons), status.get("phase", "Pending"))
+
+
+def _minutes(time: timedelta) -> str:
+    return f"{time.total_seconds() / 60:.0f} min"

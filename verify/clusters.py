@@ -1,0 +1,157 @@
+"""Requests to a cluster's API server, and what is wrong where none is answered."""
+
+# The client has few types.
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
+import json
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, Final, TypeAlias
+
+import yaml
+from kubernetes import client, config
+from kubernetes.config.exec_provider import ExecProvider
+from kubernetes.config.kube_config import ConfigNode
+from urllib3.exceptions import HTTPError, TimeoutError  # noqa: A004 - urllib3's own, of all its kinds
+
+Object: TypeAlias = dict[str, Any]
+
+_SECONDS: Final = (5, 15)  # to connect, and for an answer
+
+
+class Problem(Exception):  # noqa: N818 - what a check has found, not a failure of it
+    """Something is not well.
+
+    Attributes:
+        found: what was found.
+        remedy: what to do, in one line.
+    """
+
+    def __init__(self, found: str, remedy: str) -> None:
+        super().__init__(found)
+        self.found = found
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an API server has said.
+
+    Attributes:
+        content: the object or the list; None where there is no such object, or no such kind.
+        now: the server's time, which the times in the content are of.
+    """
+
+    content: Object | None
+    now: datetime
+
+
+class Cluster:
+    """A cluster's API server.
+
+    Args:
+        name: the region, or `hub`.
+        kubeconfig: how to get in; its active context counts.
+        folder: only ours; certificates are put there, because Python's TLS takes a key from a file alone.
+        show: the command that says whether Azure has the cluster running.
+    """
+
+    def __init__(self, name: str, kubeconfig: str, *, folder: str, show: str) -> None:
+        self.name = name
+        self.kubectl = f"kubectl --kubeconfig {name}.kubeconfig"
+        self._kubeconfig = kubeconfig
+        self._folder = folder
+        self._show = show
+        self._lock = threading.Lock()
+        self._client: client.ApiClient | Problem | None = None
+
+    def _log_in(self) -> client.ApiClient | Problem:
+        """Return what makes requests, or why there can be none."""
+        try:
+            document = yaml.safe_load(self._kubeconfig)
+            _run_plugins(document)
+            # Our own waiting repeats; the client would for a minute, in silence.
+            settings = client.Configuration(retries=False)  # pyright: ignore[reportArgumentType] - urllib3 takes it
+            config.load_kube_config_from_dict(
+                document, client_configuration=settings, persist_config=False, temp_file_path=self._folder
+            )
+        except yaml.YAMLError:  # its message quotes the text
+            return Problem(f"the kubeconfig of {self.name} is not one", "`pulumi up` writes it anew")
+        except (config.ConfigException, OSError, TypeError) as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            return Problem(f"no log-in to {self.name}: {lines[-1]}", "`az login`, and see that `kubelogin` is on PATH")
+        return client.ApiClient(settings)
+
+    def get(self, path: str) -> Answer:
+        """Read an object. Several threads may do so.
+
+        Raises:
+            Problem: the kubeconfig does not let us in; the API server does not answer, or refuses.
+        """
+        with self._lock:  # one log-in for all of them
+            self._client = self._client or self._log_in()
+        if isinstance(self._client, Problem):
+            raise Problem(self._client.found, self._client.remedy)
+        request = self._client.param_serialize("GET", path, auth_settings=["BearerToken"])
+        try:
+            response = self._client.call_api(*request, _request_timeout=_SECONDS)
+            body = response.read()
+        except (HTTPError, client.ApiException) as error:
+            raise Problem(f"{self.name} does not answer: {_reason(error)}", self._remedy()) from None
+        status = response.status
+        if status == HTTPStatus.UNAUTHORIZED:
+            raise Problem(
+                f"{self.name} does not know us (401)",
+                "its credentials have run out or were rotated: `pulumi up` reads new ones (with Entra ID: `az login`)",
+            )
+        if status == HTTPStatus.FORBIDDEN:
+            raise Problem(
+                f"{self.name} lets us read nothing (403)",
+                "roles act up to ten minutes after `pulumi up`; else add yourself to `access.hubAdmins`, `pulumi up`",
+            )
+        if status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
+            raise Problem(f"{self.name} answers {status}", f"`{self.kubectl} get --raw '/readyz?verbose'` says why")
+        date = response.headers.get("Date")
+        return Answer(
+            json.loads(body) if status == HTTPStatus.OK else None,
+            parsedate_to_datetime(date) if date else datetime.now(UTC),
+        )
+
+    def items(self, path: str) -> list[Object]:
+        """Read a list; empty where the cluster does not know the kind.
+
+        Raises:
+            Problem: the API server does not answer, or refuses.
+        """
+        return (self.get(path).content or {}).get("items") or []
+
+    def _remedy(self) -> str:
+        if self.name == "hub":
+            return f"see that it runs and can be reached from here: `{self._show}`"
+        return (
+            f"see that it runs: `{self._show}`; if its region is lost: docs/operations.md, “A region no longer answers”"
+        )
+
+
+def _run_plugins(document: Any) -> None:  # noqa: ANN401 - YAML
+    """Put the token of a user's log-in command in its place: the client would hide why there is none.
+
+    Raises:
+        ConfigException: the command fails.
+        OSError: there is no such command.
+    """
+    for entry in document["users"]:
+        if plugin := entry["user"].pop("exec", None):
+            entry["user"]["token"] = ExecProvider(ConfigNode("exec", plugin), "").run()["token"]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "not in time"
+    if isinstance(error, client.ApiException):
+        return "its certificate is not the one that its kubeconfig names"
+    cause = error.__cause__ or next((each for each in error.args if isinstance(each, Exception)), error)
+    return (cause.strerror if isinstance(cause, OSError) else None) or type(cause).__name__

@@ -1,0 +1,98 @@
+"""What a stack says of itself: its outputs, with the kubeconfigs in them."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+
+class OutputsError(Exception):
+    """There are no outputs to go by; the message says why and what to do, and never quotes one."""
+
+
+class Outputs(BaseModel):
+    """The outputs that a verification needs.
+
+    Attributes:
+        url: what clients ask for.
+        external_ip: the address in it.
+        service: namespace and name of the app's Service that all regions share, as in `aks-store-demo/store-front`.
+        entry_region: the region that has the address.
+        fleet_id: the fleet's Azure id.
+        cluster_ids: the clusters' Azure ids by the name of their region.
+        hub_kubeconfig: log-in to the fleet's hub, secret.
+        kubeconfigs: log-in to the clusters by the name of their region, secret.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, hide_input_in_errors=True)
+
+    url: str
+    external_ip: str
+    service: str = Field(pattern=r"^[^/]+/[^/]+$")
+    entry_region: str
+    fleet_id: str
+    cluster_ids: Mapping[str, str]
+    hub_kubeconfig: str = Field(repr=False)
+    kubeconfigs: Mapping[str, str] = Field(repr=False)
+
+    @property
+    def members(self) -> dict[str, str]:
+        """The names of the fleet's members by region: each is called like its cluster."""
+        return {region: cluster_id.rsplit("/", 1)[-1] for region, cluster_id in self.cluster_ids.items()}
+
+
+def of_stack(stack: str | None) -> str:
+    """Return a stack's outputs as JSON, secrets included; they are on a pipe and nowhere else.
+
+    Args:
+        stack: the stack's name; None is the selected one.
+
+    Raises:
+        OutputsError: `pulumi` is not there, or does not tell; it has then said why on standard error.
+    """
+    command = ["pulumi", "stack", "output", "--json", "--show-secrets", *(["--stack", stack] if stack else [])]
+    try:
+        # It may ask for a passphrase: its other ends stay the terminal's.
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603 - no shell
+    except FileNotFoundError:
+        raise OutputsError("there is no `pulumi` on PATH; hand over what it said: --outputs FILE") from None
+    except subprocess.CalledProcessError:
+        raise OutputsError("`pulumi stack output` failed; it says why above") from None
+
+
+def of_file(path: Path) -> str:
+    """Return what is in a file of outputs.
+
+    Raises:
+        OutputsError: it cannot be read.
+    """
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise OutputsError(f"cannot read {path}: {reason}") from None
+
+
+def parse(text: str) -> Outputs:
+    """Read outputs as `pulumi stack output --json --show-secrets` prints them.
+
+    Raises:
+        OutputsError: something is missing, or secrets are hidden.
+    """
+    if text.strip() in ("", "{}"):
+        raise OutputsError("the stack has no outputs: `pulumi up` has them once it has succeeded")
+    try:
+        outputs = Outputs.model_validate_json(text)
+    except ValidationError as error:
+        # The names alone: what was found there may be a secret.
+        wrong = ", ".join(sorted({str(each["loc"][0]) if each["loc"] else "no JSON" for each in error.errors()}))
+        raise OutputsError(
+            f"these are not the outputs of this program ({wrong}): `pulumi up` writes them anew"
+        ) from None
+    if "[secret]" in (outputs.hub_kubeconfig, *outputs.kubeconfigs.values()):
+        raise OutputsError("the kubeconfigs are hidden: `pulumi stack output --json --show-secrets`")
+    if outputs.entry_region not in outputs.cluster_ids or outputs.kubeconfigs.keys() != outputs.cluster_ids.keys():
+        raise OutputsError("entryRegion, clusterIds and kubeconfigs do not name the same regions: `pulumi up`")
+    return outputs

@@ -15,7 +15,7 @@ import yaml
 from kubernetes import client, config
 from kubernetes.config.exec_provider import ExecProvider
 from kubernetes.config.kube_config import ConfigNode
-from urllib3.exceptions import HTTPError, TimeoutError  # noqa: A004 - urllib3's own, of all its kinds
+from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError  # noqa: A004 - urllib3's own, of all its kinds
 
 Object: TypeAlias = dict[str, Any]
 
@@ -149,7 +149,7 @@ def _run_plugins(document: Any) -> None:  # noqa: ANN401 - YAML
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) and not isinstance(error, NewConnectionError):
         return "not in time"
     if isinstance(error, client.ApiException):
         return "its certificate is not the one that its kubeconfig names"

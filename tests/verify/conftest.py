@@ -1,0 +1,75 @@
+"""A deployment under test: the article's fleet with an app, behind a door on loopback."""
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pytest
+
+from rehearsal.door import Door, open_door
+from rehearsal.kubernetes import traffic
+from rehearsal.kubernetes.world import Cluster, World
+from tests.rehearsal.kubernetes_objects import USER, addresses, entry_point, get, placed_fleet
+from verify.__main__ import main
+
+
+@dataclass
+class Deployed:
+    """An app on the members east and west, entered in east.
+
+    Attributes:
+        world: the clusters.
+        outputs: what the stack would say; to be changed where the stack is to be wrong.
+    """
+
+    world: World
+    hub: Cluster
+    east: Cluster
+    west: Cluster
+    outputs: dict[str, Any]
+    _door: Door = field(repr=False)
+    _test: tuple[pytest.MonkeyPatch, pytest.CaptureFixture[str]] = field(repr=False)
+
+    def run(self, *options: str, timeout: int = 0) -> tuple[int, str, str]:
+        """Verify; return the status, and what was printed on standard output and standard error."""
+        monkeypatch, captured = self._test
+        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(self.outputs)))
+        status = main(["--outputs", "-", "--timeout", str(timeout), *options])
+        return status, *captured.readouterr()
+
+    def wrong(self) -> dict[str, tuple[str, str]]:
+        """Return what was found, and the remedy, of each check that is not well."""
+        status, text, _ = self.run("--json")
+        checks: list[dict[str, Any]] = json.loads(text)["checks"]
+        assert status == int(any(not each["ok"] for each in checks))
+        return {each["check"]: (each["found"], each["remedy"]) for each in checks if not each["ok"]}
+
+    def kubeconfig(self, cluster: Cluster) -> str:
+        """Return what lets into a cluster."""
+        return self._door.kubeconfig(cluster.id)
+
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Deployed]:
+    """The app, deployed and well."""
+    world, hub, east, west = placed_fleet()
+    east.create(entry_point(), user=USER)
+    world.settle()
+    address = addresses(get(east, entry_point()))[0]
+    with open_door(partial(traffic.request, world), world) as door:
+        for name, value in door.environment().items():
+            monkeypatch.setenv(name, value)
+        outputs = {
+            "url": f"http://{address}",
+            "externalIp": address,
+            "service": "shop/front",
+            "entryRegion": "east",
+            "fleetId": hub.id,
+            "clusterIds": {"east": east.id, "west": west.id},
+            "hubKubeconfig": door.kubeconfig(hub.id),
+            "kubeconfigs": {"east": door.kubeconfig(east.id), "west": door.kubeconfig(west.id)},
+        }
+        yield Deployed(world, hub, east, west, outputs, door, (monkeypatch, capsys))

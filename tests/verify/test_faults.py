@@ -1,0 +1,408 @@
+"""Planted faults: each makes exactly the rows ✗ that it should, with the remedy."""
+
+import socket
+
+import pytest
+import yaml
+
+from rehearsal.kubernetes.objects import ApiError, Object
+from rehearsal.kubernetes.world import Cluster
+from tests.rehearsal.kubernetes_objects import (
+    HUB,
+    USER,
+    deployment,
+    entry_point,
+    export,
+    in_locations,
+    placement,
+    service,
+)
+from tests.verify.conftest import Deployed
+
+LOST = "docs/operations.md, “A region no longer answers”"
+AGENTS = (
+    "see that its nodes run, and its agents: "
+    "`kubectl --kubeconfig west.kubeconfig get nodes,pods --namespace fleet-system`"
+)
+FIND_AGAIN = (
+    "once its pods and its export are well, let them be found again: "
+    "`kubectl --kubeconfig {}.kubeconfig delete pods --namespace shop --selector app=front`"
+)
+WEST_SHOW = f"see that it runs: `az aks show --ids /clusters/west`; if its region is lost: {LOST}"
+
+
+def _live(cluster: Cluster, item: Object) -> Object:
+    """Return an object of a world at rest, to be changed behind its controllers' backs."""
+    metadata, group = item["metadata"], item["apiVersion"].rpartition("/")[0]
+    found = cluster.find(f"{item['kind']}.{group}", metadata["name"], metadata.get("namespace", ""))
+    assert found
+    return found
+
+
+def _set_condition(item: Object, name: str, status: str, message: str) -> None:
+    found = next(each for each in item["status"]["conditions"] if each["type"] == name)
+    found |= {"status": status, "message": message}
+
+
+# Members.
+
+
+def test_member_that_has_not_joined(deployed: Deployed) -> None:
+    late = deployed.world.add_cluster(
+        "/clusters/late", "https://late", location="uksouth", network="vnet", pods="10.3.0.0/24", nodes=1
+    )
+    deployed.world.stopped = lambda what, cluster: (what, cluster.id) == ("agents", late.id)
+    deployed.world.join(HUB, "late", late.id, {})
+    deployed.outputs["clusterIds"]["late"] = late.id
+    deployed.outputs["kubeconfigs"]["late"] = deployed.kubeconfig(late)
+    assert deployed.wrong()["member late"] == (
+        "has not joined",
+        f"{AGENTS.replace('west', 'late')}; then `pulumi up`",
+    )
+
+
+def test_member_that_is_not_in_the_fleet(deployed: Deployed) -> None:
+    del deployed.hub._data["objects"]["MemberCluster.cluster.kubernetes-fleet.io"]["/west"]
+    assert deployed.wrong() == {"member west": ("not in the fleet", "`pulumi up --refresh`")}
+
+
+def test_member_whose_agents_are_dead(deployed: Deployed) -> None:
+    deployed.world.stopped = lambda what, cluster: (what, cluster.id) == ("agents", deployed.west.id)
+    deployed.world.pass_time(0)
+    deployed.world.pass_time(170)
+    assert deployed.wrong() == {}
+    deployed.world.pass_time(130)
+    assert deployed.wrong() == {
+        "member west": ("joined, but an agent is silent for 5 min", f"{AGENTS}; if lost: {LOST}")
+    }
+
+
+# The placement.
+
+
+def test_placement_on_fewer_clusters(deployed: Deployed) -> None:
+    deployed.hub.apply(placement(in_locations("eastus2", "west")), user=USER)
+    deployed.world.settle()
+    wrong = deployed.wrong()
+    assert wrong["placement of shop"] == (
+        "not placed on west",
+        "`kubectl --kubeconfig hub.kubeconfig get memberclusters --show-labels`: it must be joined, and its "
+        "fleet.azure.com/location one of the placement's",
+    )
+    assert wrong.keys() == {"placement of shop", "pods on west", "export on west", "endpoints of west"}
+
+
+def test_placement_whose_object_is_not_available(deployed: Deployed) -> None:
+    deployed.world.stopped = lambda what, cluster: (what, cluster.id) == ("pods", deployed.west.id)
+    deployed.hub.apply(deployment(replicas=3), user=USER)
+    deployed.world.settle()
+    wrong = deployed.wrong()
+    assert wrong["placement of shop"] == (
+        "not available on west: Deployment front",
+        "`kubectl --kubeconfig hub.kubeconfig describe clusterresourceplacement shop` names the object; mend it",
+    )
+    assert wrong.keys() == {"placement of shop", "pods on west"}
+
+
+def test_placement_of_a_namespace_that_the_hub_has_not(deployed: Deployed) -> None:
+    deployed.hub.delete("v1", "Namespace", "shop")
+    deployed.world.settle()
+    assert deployed.wrong()["placement of shop"] == (
+        "places nothing: the hub has no such namespace",
+        "`pulumi up --refresh`",
+    )
+
+
+def test_no_placement(deployed: Deployed) -> None:
+    deployed.hub.delete("placement.kubernetes-fleet.io/v1", "ClusterResourcePlacement", "shop")
+    deployed.world.settle()
+    assert deployed.wrong()["placement of shop"] == ("none on the hub", "`pulumi up --refresh`")
+
+
+# The app in a region.
+
+
+def test_region_without_ready_pods(deployed: Deployed) -> None:
+    for pod in deployed.west.objects("Pod"):
+        pod["status"]["containerStatuses"] = [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]
+        _set_condition(pod, "Ready", "False", "")
+    one, other = (pod["metadata"]["name"] for pod in deployed.west.objects("Pod"))
+    wrong = deployed.wrong()
+    assert wrong["pods on west"] == (
+        f"0 of 2 ready; not {one} (ImagePullBackOff), {other} (ImagePullBackOff)",
+        "`kubectl --kubeconfig west.kubeconfig describe pods --namespace shop` says why",
+    )
+
+
+def test_region_without_pods(deployed: Deployed) -> None:
+    deployed.hub.apply(deployment(replicas=0), user=USER)
+    deployed.world.settle()
+    wrong = deployed.wrong()
+    for region in ("east", "west"):
+        assert wrong[f"pods on {region}"] == (
+            "there are none",
+            f"`kubectl --kubeconfig {region}.kubeconfig get deployments,events --namespace shop` says why",
+        )
+        assert wrong[f"endpoints of {region}"] == ("none behind the entry point", FIND_AGAIN.format(region))
+    assert wrong[deployed.outputs["url"]][0] == "answers 0 of 20 requests: 20 × 502 Bad Gateway"  # noqa: RUF001
+
+
+def test_export_that_is_missing(deployed: Deployed) -> None:
+    del deployed.west._data["objects"]["ServiceExport.networking.fleet.azure.com"]["shop/front"]
+    assert deployed.wrong() == {
+        "export on west": (
+            "there is none",
+            "the placement brings it; if the hub has none either: `pulumi up --refresh`",
+        )
+    }
+
+
+def test_export_that_is_invalid(deployed: Deployed) -> None:
+    deployed.hub.delete("v1", "Service", "front", "shop")
+    deployed.world.settle()
+    wrong = deployed.wrong()
+    for region in ("east", "west"):
+        assert wrong[f"export on {region}"] == (
+            "service shop/front is not found",
+            f"`kubectl --kubeconfig {region}.kubeconfig get service front --namespace shop`: it must exist, with a "
+            "clusterIP, and not be an ExternalName",
+        )
+
+
+def test_export_in_conflict(deployed: Deployed) -> None:
+    message = "service shop/front is in conflict with other exported services"
+    _set_condition(_live(deployed.west, export()), "Conflict", "True", message)
+    assert deployed.wrong() == {
+        "export on west": (
+            message,
+            "all clusters need the very same ports: `kubectl --kubeconfig west.kubeconfig get service front "
+            "--namespace shop --output 'jsonpath={.spec.ports}'`, and on the others; whoever changed one puts it back",
+        )
+    }
+
+
+def test_export_that_waits_for_the_hub(deployed: Deployed) -> None:
+    message = "service shop/front is pending export conflict resolution"
+    _set_condition(_live(deployed.west, export()), "Conflict", "Unknown", message)
+    assert deployed.wrong() == {
+        "export on west": (
+            message,
+            "see that the member's agents run: "
+            "`kubectl --kubeconfig west.kubeconfig get pods --namespace fleet-system`",
+        )
+    }
+
+
+# The entry point.
+
+
+def test_entry_point_on_no_member(deployed: Deployed) -> None:
+    deployed.east.delete("networking.fleet.azure.com/v1alpha1", "MultiClusterService", "front", "shop")
+    deployed.world.settle()
+    wrong = deployed.wrong()
+    assert wrong["entry point on east"] == ("it is on no member", "`pulumi up --refresh`")
+    assert wrong[deployed.outputs["url"]] == (
+        "answers 0 of 20 requests: 20 × 504 Gateway Timeout",  # noqa: RUF001
+        "if all above is well, the way is barred: a network security group must let the Internet in; "
+        f"`curl --verbose {deployed.outputs['url']}`",
+    )
+
+
+def test_entry_point_on_another_member(deployed: Deployed) -> None:
+    deployed.east.delete("networking.fleet.azure.com/v1alpha1", "MultiClusterService", "front", "shop")
+    deployed.west.create(entry_point(), user=USER)
+    deployed.world.settle()
+    assert deployed.wrong()["entry point on east"] == ("it is on west", "`pulumi up --refresh`")
+
+
+def _let_west_hold_the_service(deployed: Deployed) -> None:
+    deployed.east.delete("networking.fleet.azure.com/v1alpha1", "MultiClusterService", "front", "shop")
+    deployed.west.create(entry_point("rival", of="front"), user=USER)
+    deployed.world.settle()
+    deployed.east.create(entry_point(), user=USER)
+    deployed.world.settle()
+
+
+def test_entry_point_whose_service_another_one_holds(deployed: Deployed) -> None:
+    _let_west_hold_the_service(deployed)
+    assert deployed.wrong()["entry point on east"] == (
+        "the service belongs to the entry point on west, and can have one only",
+        "`kubectl --kubeconfig west.kubeconfig delete multiclusterservice rival --namespace shop`",
+    )
+
+
+def test_entry_point_whose_service_a_lost_region_holds(deployed: Deployed) -> None:
+    _let_west_hold_the_service(deployed)
+    deployed.world.set_reachable(deployed.west.id, reachable=False)
+    assert deployed.wrong()["entry point on east"] == (
+        "the service belongs to west, which does not let go",
+        f"{LOST}, step 2",
+    )
+
+
+def test_entry_point_of_a_service_that_nobody_exports(deployed: Deployed) -> None:
+    deployed.hub.delete("networking.fleet.azure.com/v1beta1", "ServiceExport", "front", "shop")
+    deployed.world.settle()
+    wrong = deployed.wrong()
+    assert wrong["entry point on east"] == (
+        "the service is exported by no member",
+        "mend the exports first; the entry point follows",
+    )
+    assert {"export on east", "export on west"} <= wrong.keys()
+
+
+def test_entry_point_without_an_address(deployed: Deployed) -> None:
+    live = _live(deployed.east, entry_point())
+    live["status"]["loadBalancer"] = {}
+    assert deployed.wrong()["entry point on east"] == (
+        "valid, but it has no address",
+        "`kubectl --kubeconfig east.kubeconfig get events --namespace fleet-system` says why (often the quota of "
+        "public addresses, or a right on the subnet); then `pulumi up`",
+    )
+
+
+def test_address_that_is_not_the_stacks(deployed: Deployed) -> None:
+    found = deployed.outputs["externalIp"]
+    deployed.outputs["externalIp"] = "20.0.0.1"
+    assert deployed.wrong() == {
+        "entry point on east": (f"its address is {found}, and not the stack's, 20.0.0.1", "`pulumi up --refresh`")
+    }
+
+
+# The way to the pods.
+
+
+def test_region_without_endpoints(deployed: Deployed) -> None:
+    for item in deployed.east.list("discovery.k8s.io/v1", "EndpointSlice", "fleet-system"):
+        if item["metadata"]["name"].startswith("west-"):
+            deployed.east.delete("discovery.k8s.io/v1", "EndpointSlice", item["metadata"]["name"], "fleet-system")
+    deployed.world.settle()
+    assert deployed.wrong() == {"endpoints of west": ("none behind the entry point", FIND_AGAIN.format("west"))}
+
+
+def test_endpoint_that_no_pod_has(deployed: Deployed) -> None:
+    for item in deployed.east.objects("EndpointSlice.discovery.k8s.io"):
+        if item["metadata"]["name"].startswith("west-"):
+            item["endpoints"][0]["addresses"] = ["10.2.0.99"]
+    wrong = deployed.wrong()
+    assert wrong["endpoints of west"] == (
+        "10.2.0.99 behind the entry point, which no pod has",
+        FIND_AGAIN.format("west"),
+    )
+    found, remedy = wrong[deployed.outputs["url"]]
+    assert found.startswith("answers ")
+    assert found.endswith(" × 504 Gateway Timeout")  # noqa: RUF001
+    assert remedy == f"pods behind the address do not answer: mend the regions above; {LOST}"
+
+
+def test_address_that_refuses(deployed: Deployed) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = deployed.outputs["url"] = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        assert deployed.wrong() == {
+            url: (
+                "answers 0 of 20 requests: 20 × Connection refused",  # noqa: RUF001
+                "if all above is well, the way is barred: a network security group must let the Internet in; "
+                f"`curl --verbose {url}`",
+            )
+        }
+
+
+def test_private_address_from_outside(deployed: Deployed) -> None:
+    annotations = {"networking.fleet.azure.com/azure-load-balancer-internal": "true"}
+    internal = entry_point()
+    internal["metadata"]["annotations"] = annotations
+    deployed.east.apply(internal, user=USER)
+    deployed.world.settle()
+    address = _live(deployed.east, internal)["status"]["loadBalancer"]["ingress"][0]["ip"]
+    deployed.outputs |= {"externalIp": address, "url": f"http://{address}"}
+    assert deployed.wrong() == {
+        f"http://{address}": (
+            "answers 0 of 20 requests: 20 × 504 Gateway Timeout",  # noqa: RUF001
+            "a private address: ask from inside the networks, or set `app.internal` to false",
+        )
+    }
+
+
+# Clusters that do not let us look.
+
+
+def test_lost_region(deployed: Deployed) -> None:
+    deployed.world.set_reachable(deployed.west.id, reachable=False)
+    deployed.world.pass_time(600)
+    wrong = deployed.wrong()
+    silence = ("west does not answer: RemoteDisconnected", WEST_SHOW)
+    assert {check: found for check, found in wrong.items() if check != deployed.outputs["url"]} == {
+        "member west": ("joined, but an agent is silent for 10 min", f"{AGENTS}; if lost: {LOST}"),
+        "pods on west": silence,
+        "export on west": silence,
+        "endpoints of west": silence,
+    }
+    assert wrong[deployed.outputs["url"]][1] == f"pods behind the address do not answer: mend the regions above; {LOST}"
+
+
+def test_hub_that_refuses_connections(deployed: Deployed) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        kubeconfig = yaml.safe_load(deployed.outputs["hubKubeconfig"])
+        kubeconfig["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{nobody.getsockname()[1]}"
+        deployed.outputs["hubKubeconfig"] = yaml.safe_dump(kubeconfig)
+        found = (
+            "hub does not answer: Connection refused",
+            "see that it runs and can be reached from here: `az fleet show --ids /fleets/hub`",
+        )
+        assert deployed.wrong() == dict.fromkeys(("member east", "member west", "placement of shop"), found)
+
+
+def test_expired_credential(deployed: Deployed) -> None:
+    kubeconfig = yaml.safe_load(deployed.outputs["kubeconfigs"]["west"])
+    kubeconfig["users"][0]["user"]["token"] = "expired"
+    deployed.outputs["kubeconfigs"]["west"] = yaml.safe_dump(kubeconfig)
+    found = (
+        "west does not know us (401)",
+        "its credentials have run out or were rotated: `pulumi up` reads new ones (with Entra ID: `az login`)",
+    )
+    assert deployed.wrong() == dict.fromkeys(("pods on west", "export on west", "endpoints of west"), found)
+
+
+def test_role_that_is_missing(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> Object:
+        raise ApiError("Forbidden", "it is forbidden")
+
+    for method in ("get", "list"):
+        monkeypatch.setattr(deployed.hub, method, refuse)
+    found = (
+        "hub lets us read nothing (403)",
+        "roles act up to ten minutes after `pulumi up`; else add yourself to `access.hubAdmins`, `pulumi up`",
+    )
+    assert deployed.wrong() == dict.fromkeys(("member east", "member west", "placement of shop"), found)
+
+
+def _log_in_by(deployed: Deployed, command: str, *arguments: str) -> None:
+    kubeconfig = yaml.safe_load(deployed.outputs["hubKubeconfig"])
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": command, "args": [*arguments]}
+    kubeconfig["users"][0]["user"] = {"exec": plugin}
+    deployed.outputs["hubKubeconfig"] = yaml.safe_dump(kubeconfig)
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (["/nowhere/kubelogin"], "[Errno 2] No such file or directory: '/nowhere/kubelogin'"),
+        (["sh", "-c", "echo usage >&2; echo run az login >&2; exit 1"], "run az login"),
+    ],
+)
+def test_log_in_that_fails(deployed: Deployed, command: list[str], reason: str) -> None:
+    _log_in_by(deployed, *command)
+    assert deployed.wrong()["placement of shop"] == (
+        f"no log-in to hub: {reason}",
+        "`az login`, and see that `kubelogin` is on PATH",
+    )
+
+
+def test_kubeconfig_that_is_none(deployed: Deployed) -> None:
+    deployed.outputs["hubKubeconfig"] = "key: [planted-key"
+    assert deployed.wrong()["placement of shop"] == (
+        "the kubeconfig of hub is not one",
+        "`pulumi up` writes it anew",
+    )

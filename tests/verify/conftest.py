@@ -38,7 +38,8 @@ class Deployed:
         monkeypatch, captured = self._test
         monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(self.outputs)))
         status = main(["--outputs", "-", "--timeout", str(timeout), *options])
-        return status, *captured.readouterr()
+        printed = captured.readouterr()
+        return status, printed.out, printed.err
 
     def wrong(self) -> dict[str, tuple[str, str]]:
         """Return what was found, and the remedy, of each check that is not well."""

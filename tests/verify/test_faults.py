@@ -14,8 +14,8 @@ from tests.rehearsal.kubernetes_objects import (
     entry_point,
     export,
     in_locations,
+    new_object,
     placement,
-    service,
 )
 from tests.verify.conftest import Deployed
 
@@ -37,6 +37,12 @@ def _live(cluster: Cluster, item: Object) -> Object:
     found = cluster.find(f"{item['kind']}.{group}", metadata["name"], metadata.get("namespace", ""))
     assert found
     return found
+
+
+def _drop(cluster: Cluster, item: Object) -> None:
+    live = _live(cluster, item)
+    live["metadata"].pop("finalizers")
+    cluster.discard(live)
 
 
 def _set_condition(item: Object, name: str, status: str, message: str) -> None:
@@ -62,7 +68,7 @@ def test_member_that_has_not_joined(deployed: Deployed) -> None:
 
 
 def test_member_that_is_not_in_the_fleet(deployed: Deployed) -> None:
-    del deployed.hub._data["objects"]["MemberCluster.cluster.kubernetes-fleet.io"]["/west"]
+    _drop(deployed.hub, new_object("cluster.kubernetes-fleet.io/v1", "MemberCluster", "west"))
     assert deployed.wrong() == {"member west": ("not in the fleet", "`pulumi up --refresh`")}
 
 
@@ -86,8 +92,10 @@ def test_placement_on_fewer_clusters(deployed: Deployed) -> None:
     wrong = deployed.wrong()
     assert wrong["placement of shop"] == (
         "not placed on west",
-        "`kubectl --kubeconfig hub.kubeconfig get memberclusters --show-labels`: it must be joined, and its "
-        "fleet.azure.com/location one of the placement's",
+        (
+            "`kubectl --kubeconfig hub.kubeconfig get memberclusters --show-labels`: it must be joined, and its "
+            "fleet.azure.com/location one of the placement's"
+        ),
     )
     assert wrong.keys() == {"placement of shop", "pods on west", "export on west", "endpoints of west"}
 
@@ -148,7 +156,7 @@ def test_region_without_pods(deployed: Deployed) -> None:
 
 
 def test_export_that_is_missing(deployed: Deployed) -> None:
-    del deployed.west._data["objects"]["ServiceExport.networking.fleet.azure.com"]["shop/front"]
+    _drop(deployed.west, export())
     assert deployed.wrong() == {
         "export on west": (
             "there is none",
@@ -164,8 +172,10 @@ def test_export_that_is_invalid(deployed: Deployed) -> None:
     for region in ("east", "west"):
         assert wrong[f"export on {region}"] == (
             "service shop/front is not found",
-            f"`kubectl --kubeconfig {region}.kubeconfig get service front --namespace shop`: it must exist, with a "
-            "clusterIP, and not be an ExternalName",
+            (
+                f"`kubectl --kubeconfig {region}.kubeconfig get service front --namespace shop`: it must exist, with a "
+                "clusterIP, and not be an ExternalName"
+            ),
         )
 
 
@@ -175,8 +185,11 @@ def test_export_in_conflict(deployed: Deployed) -> None:
     assert deployed.wrong() == {
         "export on west": (
             message,
-            "all clusters need the very same ports: `kubectl --kubeconfig west.kubeconfig get service front "
-            "--namespace shop --output 'jsonpath={.spec.ports}'`, and on the others; whoever changed one puts it back",
+            (
+                "all clusters need the very same ports: `kubectl --kubeconfig west.kubeconfig get service front "
+                "--namespace shop --output 'jsonpath={.spec.ports}'`, and on the others; "
+                "whoever changed one puts it back"
+            ),
         )
     }
 
@@ -187,8 +200,10 @@ def test_export_that_waits_for_the_hub(deployed: Deployed) -> None:
     assert deployed.wrong() == {
         "export on west": (
             message,
-            "see that the member's agents run: "
-            "`kubectl --kubeconfig west.kubeconfig get pods --namespace fleet-system`",
+            (
+                "see that the member's agents run: "
+                "`kubectl --kubeconfig west.kubeconfig get pods --namespace fleet-system`"
+            ),
         )
     }
 
@@ -203,8 +218,10 @@ def test_entry_point_on_no_member(deployed: Deployed) -> None:
     assert wrong["entry point on east"] == ("it is on no member", "`pulumi up --refresh`")
     assert wrong[deployed.outputs["url"]] == (
         "answers 0 of 20 requests: 20 × 504 Gateway Timeout",  # noqa: RUF001
-        "if all above is well, the way is barred: a network security group must let the Internet in; "
-        f"`curl --verbose {deployed.outputs['url']}`",
+        (
+            "if all above is well, the way is barred: a network security group must let the Internet in; "
+            f"`curl --verbose {deployed.outputs['url']}`"
+        ),
     )
 
 
@@ -256,8 +273,10 @@ def test_entry_point_without_an_address(deployed: Deployed) -> None:
     live["status"]["loadBalancer"] = {}
     assert deployed.wrong()["entry point on east"] == (
         "valid, but it has no address",
-        "`kubectl --kubeconfig east.kubeconfig get events --namespace fleet-system` says why (often the quota of "
-        "public addresses, or a right on the subnet); then `pulumi up`",
+        (
+            "`kubectl --kubeconfig east.kubeconfig get events --namespace fleet-system` says why (often the quota of "
+            "public addresses, or a right on the subnet); then `pulumi up`"
+        ),
     )
 
 
@@ -302,8 +321,10 @@ def test_address_that_refuses(deployed: Deployed) -> None:
         assert deployed.wrong() == {
             url: (
                 "answers 0 of 20 requests: 20 × Connection refused",  # noqa: RUF001
-                "if all above is well, the way is barred: a network security group must let the Internet in; "
-                f"`curl --verbose {url}`",
+                (
+                    "if all above is well, the way is barred: a network security group must let the Internet in; "
+                    f"`curl --verbose {url}`"
+                ),
             )
         }
 

@@ -1,0 +1,238 @@
+"""The command: what it prints, its status, how it waits, and where it gets its outputs."""
+
+import base64
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rehearsal.kubernetes.objects import Object
+from tests.machine import command
+from tests.program import ROOT
+from tests.verify.conftest import Deployed
+from verify import table
+from verify.__main__ import main
+
+WELL = [
+    ("member east", "joined"),
+    ("member west", "joined"),
+    ("placement of shop", "available on 2 of 2"),
+    ("pods on east", "2 of 2 ready"),
+    ("pods on west", "2 of 2 ready"),
+    ("export on east", "valid, no conflict"),
+    ("export on west", "valid, no conflict"),
+    ("entry point on east", "valid, {}"),
+    ("endpoints of east", "2 behind the entry point"),
+    ("endpoints of west", "2 behind the entry point"),
+    ("http://{}", "answers 20 of 20 requests"),
+]
+
+
+def _delete_endpoints(deployed: Deployed, member: str) -> list[Object]:
+    """Take a region's endpoints away, and return them."""
+    slices = [
+        item
+        for item in deployed.east.list("discovery.k8s.io/v1", "EndpointSlice", "fleet-system")
+        if item["metadata"]["name"].startswith(f"{member}-")
+    ]
+    for item in slices:
+        deployed.east.delete("discovery.k8s.io/v1", "EndpointSlice", item["metadata"]["name"], "fleet-system")
+    return slices
+
+
+def test_all_is_well(deployed: Deployed) -> None:
+    status, text, progress = deployed.run()
+    rows = [tuple(part.strip() for part in line.split("  ") if part.strip()) for line in text.splitlines()]
+    address = deployed.outputs["externalIp"]
+    assert rows == [("✓", check.format(address), found.format(address)) for check, found in WELL]
+    assert (status, progress) == (0, "")
+
+
+def test_remedies_are_in_one_line_each_however_narrow_the_terminal(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    _delete_endpoints(deployed, "west")
+    status, text, _ = deployed.run()
+    assert status == 1
+    _, remedies = text.split("\n\n", 1)
+    assert remedies.splitlines() == [
+        "endpoints of west",
+        (
+            "  once its pods and its export are well, let them be found again: "
+            "`kubectl --kubeconfig west.kubeconfig delete pods --namespace shop --selector app=front`"
+        ),
+        "",
+        "The kubeconfigs: docs/operations.md, “A region no longer answers”",
+    ]
+
+
+def test_remedy_of_several_checks_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    table.show([table.Result(check, ok=False, found="dead", remedy="`revive`") for check in ("one", "other")])
+    assert capsys.readouterr().out.splitlines()[2:] == ["", "one, other", "  `revive`"]
+
+
+def test_json_is_one_object_and_nothing_else(deployed: Deployed) -> None:
+    _delete_endpoints(deployed, "west")
+    status, text, _ = deployed.run("--json")
+    answer = json.loads(text)
+    assert (status, answer["ok"], answer["url"]) == (1, False, deployed.outputs["url"])
+    assert answer["checks"][8] == {
+        "check": "endpoints of east",
+        "ok": True,
+        "found": "2 behind the entry point",
+        "remedy": "",
+    }
+    assert [each["check"] for each in answer["checks"] if not each["ok"]] == ["endpoints of west"]
+
+
+def test_waits_until_all_is_well(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    slices = _delete_endpoints(deployed, "west")
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        for item in slices:
+            deployed.east.create(item)
+
+    monkeypatch.setattr("verify.__main__.time.sleep", wait)
+    status, text, progress = deployed.run(timeout=600)
+    assert (status, len(waited)) == (0, 1)
+    assert progress.endswith(" s until all is well: endpoints of west\n")
+    assert "✗" not in text
+
+
+def test_gives_up_when_the_time_is_over(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    _delete_endpoints(deployed, "west")
+    now = 0.0
+
+    def wait(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr("verify.__main__.time.sleep", wait)
+    monkeypatch.setattr("verify.__main__.time.monotonic", lambda: now)
+    status, _, progress = deployed.run(timeout=10)
+    assert (status, now) == (1, 10)
+    assert progress == "waiting up to 10 s until all is well: endpoints of west\n"  # once, as nothing changes
+
+
+def test_asks_as_often_as_it_is_told(deployed: Deployed) -> None:
+    assert "answers 3 of 3 requests" in deployed.run("--requests", "3")[1]
+
+
+# Where the outputs come from.
+
+
+def _pulumi(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    command(folder / "pulumi", script)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+def test_outputs_come_from_pulumi(deployed: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "outputs.json").write_text(json.dumps(deployed.outputs))
+    script = (
+        f'test "$*" = "stack output --json --show-secrets --stack dev" && {shutil.which("cat")} {tmp_path}/outputs.json'
+    )
+    _pulumi(tmp_path / "bin", script, monkeypatch)
+    assert main(["--stack", "dev", "--timeout", "0"]) == 0
+
+
+def test_pulumi_that_fails_says_why_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _pulumi(tmp_path, "echo error: no stack named dev >&2; exit 255", monkeypatch)
+    assert main(["--stack", "dev"]) == 2
+    assert capfd.readouterr().err.splitlines() == [
+        "error: no stack named dev",
+        "error: `pulumi stack output` failed; it says why above",
+    ]
+
+
+def test_no_pulumi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main([]) == 2
+    assert "there is no `pulumi` on PATH" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (None, "the stack has no outputs: `pulumi up` has them once it has succeeded"),
+        ({"service": None}, "these are not the outputs of this program (service): `pulumi up` writes them anew"),
+        ({"hubKubeconfig": "[secret]"}, "the kubeconfigs are hidden: `pulumi stack output --json --show-secrets`"),
+        (
+            {"kubeconfigs": {"east": "planted-secret"}},
+            "entryRegion, clusterIds and kubeconfigs do not name the same regions: `pulumi up`",
+        ),
+        (
+            {"kubeconfigs": ["planted-secret"]},
+            "these are not the outputs of this program (kubeconfigs): `pulumi up` writes them anew",
+        ),
+    ],
+)
+def test_outputs_that_will_not_do(deployed: Deployed, changes: dict[str, Any] | None, message: str) -> None:
+    if changes is None:
+        deployed.outputs.clear()
+    deployed.outputs |= changes or {}
+    assert deployed.run() == (2, "", f"error: {message}\n")
+
+
+def test_file_of_outputs_that_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--outputs", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err == f"error: cannot read {tmp_path}/none: No such file or directory\n"
+
+
+def test_wrong_usage() -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--timeout", "soon"])
+    assert ended.value.code == 2
+
+
+# Secrets.
+
+
+def test_secrets_are_in_no_output_and_leave_no_file(deployed: Deployed, tmp_path: Path) -> None:
+    token = yaml.safe_load(deployed.outputs["hubKubeconfig"])["users"][0]["user"]["token"]
+    west = yaml.safe_load(deployed.outputs["kubeconfigs"]["west"])
+    key = base64.b64encode(b"planted-key").decode()
+    west["clusters"][0]["cluster"] |= {"server": "https://127.0.0.1:1", "certificate-authority-data": key}
+    west["users"][0]["user"] |= {"client-certificate-data": key, "client-key-data": key}
+    deployed.outputs["kubeconfigs"]["west"] = yaml.safe_dump(west)
+    deployed.outputs["kubeconfigs"]["east"] = f"{{planted-text: {token}"
+    files: set[tuple[str, int]] = set()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            for file in tmp_path.rglob("*"):
+                try:
+                    files.add((file.name[:7] if file.is_dir() else "file", stat.S_IMODE(file.stat().st_mode)))
+                except FileNotFoundError:
+                    continue  # it is gone already
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    result = subprocess.run(
+        [sys.executable, "-m", "verify", "--outputs", "-", "--timeout", "0", "--requests", "1"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        input=json.dumps(deployed.outputs),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    done.set()
+    watcher.join()
+    assert (result.returncode, result.stderr) == (1, "")
+    assert not [secret for secret in (token, key, "planted") if secret in result.stdout]
+    assert files == {("verify-", 0o700), ("file", 0o600)}
+    assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import format_datetime
 from hmac import compare_digest
 from http import HTTPStatus
@@ -149,8 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # whoever asked does not wait for ever
+            self.end_headers()
+            self.wfile.write(body)
 
 
 def _content(world: World | None, cluster_id: str, path: list[str]) -> Object:

@@ -1,0 +1,20 @@
+"""What the program has deployed is verified by nothing but its outputs."""
+
+from tests.engine.stack import Stack
+from tests.engine.verifying import verify
+
+
+def test_deployment_is_well_until_a_region_is_lost(stack: Stack) -> None:
+    assert verify(stack) == {}
+    stack.lose_region("west")
+    stack.cloud.pass_time(600)
+    found = verify(stack)
+    answered = found.pop(stack.outputs()["url"].value)
+    silence = "west does not answer: RemoteDisconnected"
+    assert found == {
+        "member aks-westus2": "joined, but an agent is silent for 10 min",
+        "pods on aks-westus2": silence,
+        "export on aks-westus2": silence,
+        "endpoints of aks-westus2": silence,
+    }
+    assert answered.endswith(" × 504 Gateway Timeout")  # noqa: RUF001

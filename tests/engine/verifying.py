@@ -1,0 +1,33 @@
+"""Runs `verify`, as it is, on a rehearsed stack."""
+
+import json
+import os
+import subprocess
+import sys
+
+from rehearsal.verification import verifiable
+from tests.engine.stack import Stack
+from tests.program import ROOT
+
+
+def verify(stack: Stack, timeout: int = 0) -> dict[str, str]:
+    """Return what was found of each check that is not well.
+
+    Args:
+        stack: the stack, deployed.
+        timeout: how many seconds to wait until all is well.
+    """
+    outputs = {name: output.value for name, output in stack.outputs().items()}
+    with verifiable(stack.cloud, outputs) as (text, environment):
+        result = subprocess.run(  # noqa: S603 - no shell
+            [sys.executable, "-m", "verify", "--outputs", "-", "--json", "--timeout", str(timeout)],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            input=text,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    answer = json.loads(result.stdout)
+    assert result.returncode == (0 if answer["ok"] else 1)
+    return {each["check"]: each["found"] for each in answer["checks"] if not each["ok"]}

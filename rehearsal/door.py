@@ -6,6 +6,7 @@ Kubernetes API's conventions: Kubernetes docs, reference/using-api/api-concepts.
 
 import base64
 import json
+import re
 import secrets
 import threading
 from collections.abc import Callable, Generator, Mapping
@@ -20,7 +21,7 @@ from urllib.parse import quote, unquote, urlsplit
 import yaml
 from typing_extensions import override
 
-from rehearsal.kubernetes.kinds import KINDS, Kind
+from rehearsal.kubernetes.kinds import KINDS
 from rehearsal.kubernetes.objects import ApiError, Object, date_of
 from rehearsal.kubernetes.world import World
 
@@ -29,6 +30,11 @@ _STATUSES: Final = {
     "NoMatch": HTTPStatus.NOT_FOUND,
     "Forbidden": HTTPStatus.FORBIDDEN,
 }
+
+_PATH: Final = re.compile(
+    "/(?P<cluster>[^/]+)/(?:api|apis/(?P<group>[^/]+))/(?P<version>[^/]+)"
+    "(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)(?:/(?P<name>[^/]+))?"
+)
 
 Internet = Callable[[str], Mapping[str, str]]
 """Makes an HTTP request from the internet; raises OSError if nobody answers."""
@@ -129,9 +135,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.OK, answer)
 
     def _read(self) -> None:
-        _, cluster_id, *path = urlsplit(self.path).path.split("/")
         try:
-            content = _content(self.world, unquote(cluster_id), path)
+            content = _content(self.world, urlsplit(self.path).path)
         except ApiError as error:
             if error.reason == "Unreachable":
                 self.close_connection = True  # without a word
@@ -154,28 +159,21 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
 
-def _content(world: World | None, cluster_id: str, path: list[str]) -> Object:
+def _content(world: World | None, path: str) -> Object:
     """Return the object or the list that a path names.
 
     Raises:
         ApiError: there is none.
     """
-    api, *rest = path
-    group = rest.pop(0) if api == "apis" else ""
-    version, *rest = rest
-    namespace = rest[1] if rest[0] == "namespaces" and len(rest) > 2 else ""  # noqa: PLR2004 - namespaces/<name>/<plural>
-    plural, *names = rest[2:] if namespace else rest
-    cluster = world.get(cluster_id) if world else None
-    kind = _kind(group, plural)
-    if world is None or cluster is None or kind is None:
+    named = _PATH.fullmatch(path)
+    group, plural = (named["group"] or "", named["plural"]) if named else ("", "")
+    cluster = world.get(unquote(named["cluster"])) if world and named else None
+    kind = next((each for each in KINDS.values() if (each.group, each.plural) == (group, plural)), None)
+    if world is None or named is None or cluster is None or kind is None:
         raise ApiError("NotFound", "the server could not find the requested resource")
-    api_version = f"{group}/{version}" if group else version
+    api_version, namespace = f"{group}/{named['version']}".strip("/"), named["namespace"] or ""
     with world.requests():
-        if names:
-            return cluster.get(api_version, kind.name, names[0], namespace)
+        if named["name"]:
+            return cluster.get(api_version, kind.name, named["name"], namespace)
         items = cluster.list(api_version, kind.name, namespace)
     return {"apiVersion": api_version, "kind": f"{kind.name}List", "metadata": {}, "items": items}
-
-
-def _kind(group: str, plural: str) -> Kind | None:
-    return next((kind for kind in KINDS.values() if (kind.group, kind.plural) == (group, plural)), None)

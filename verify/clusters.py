@@ -80,7 +80,7 @@ class Cluster:
             )
         except yaml.YAMLError:  # its message quotes the text
             return Problem(f"the kubeconfig of {self.name} is not one", "`pulumi up` writes it anew")
-        except (config.ConfigException, OSError, TypeError) as error:
+        except (config.ConfigException, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             return Problem(f"no log-in to {self.name}: {lines[-1]}", "`az login`, and see that `kubelogin` is on PATH")
         return client.ApiClient(settings)
@@ -99,7 +99,12 @@ class Cluster:
         try:
             response = self._client.call_api(*request, _request_timeout=_SECONDS)
             body = response.read()
-        except (HTTPError, client.ApiException) as error:
+        except client.ApiException:  # of TLS alone; what a server refuses is a status
+            raise Problem(
+                f"the certificate of {self.name} is not by whom its kubeconfig says",
+                "`pulumi up` reads a new kubeconfig; a proxy that opens TLS must not be on the way: `NO_PROXY`",
+            ) from None
+        except (HTTPError, OSError) as error:
             raise Problem(f"{self.name} does not answer: {_reason(error)}", self._remedy()) from None
         status = response.status
         if status == HTTPStatus.UNAUTHORIZED:
@@ -115,10 +120,11 @@ class Cluster:
         if status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
             raise Problem(f"{self.name} answers {status}", f"`{self.kubectl} get --raw '/readyz?verbose'` says why")
         date = response.headers.get("Date")
-        return Answer(
-            json.loads(body) if status == HTTPStatus.OK else None,
-            parsedate_to_datetime(date) if date else datetime.now(UTC),
-        )
+        now = parsedate_to_datetime(date) if date else datetime.now(UTC)
+        try:
+            return Answer(json.loads(body) if status == HTTPStatus.OK else None, now)
+        except ValueError:
+            raise Problem(f"what answers for {self.name} is no API server", self._remedy()) from None
 
     def items(self, path: str) -> list[Object]:
         """Read a list; empty where the cluster does not know the kind.
@@ -151,7 +157,5 @@ def _run_plugins(document: Any) -> None:  # noqa: ANN401 - YAML
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError) and not isinstance(error, NewConnectionError):
         return "not in time"
-    if isinstance(error, client.ApiException):
-        return "its certificate is not the one that its kubeconfig names"
     cause = error.__cause__ or next((each for each in error.args if isinstance(each, Exception)), error)
     return (cause.strerror if isinstance(cause, OSError) else None) or type(cause).__name__

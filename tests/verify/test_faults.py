@@ -1,9 +1,19 @@
 """Planted faults: each makes exactly the rows ✗ that it should, with the remedy."""
 
 import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from rehearsal.kubernetes.objects import ApiError, Object
 from rehearsal.kubernetes.world import Cluster
@@ -406,6 +416,39 @@ def _log_in_by(deployed: Deployed, command: str, *arguments: str) -> None:
     deployed.outputs["hubKubeconfig"] = yaml.safe_dump(kubeconfig)
 
 
+@pytest.fixture
+def stranger(tmp_path: Path) -> Iterator[str]:
+    """The URL of a server whose certificate nobody has signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stranger")])
+    now = datetime.now(UTC)
+    certificate = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(hours=1))
+    files = tmp_path / "certificate", tmp_path / "key"
+    files[0].write_bytes(certificate.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*files)
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"https://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_server_that_somebody_else_has_signed(deployed: Deployed, stranger: str) -> None:
+    kubeconfig = yaml.safe_load(deployed.outputs["hubKubeconfig"])
+    kubeconfig["clusters"][0]["cluster"]["server"] = stranger
+    deployed.outputs["hubKubeconfig"] = yaml.safe_dump(kubeconfig)
+    assert deployed.wrong()["placement of shop"] == (
+        "the certificate of hub is not by whom its kubeconfig says",
+        "`pulumi up` reads a new kubeconfig; a proxy that opens TLS must not be on the way: `NO_PROXY`",
+    )
+
+
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
@@ -422,8 +465,10 @@ def test_log_in_that_fails(deployed: Deployed, command: list[str], reason: str) 
 
 
 def test_kubeconfig_that_is_none(deployed: Deployed) -> None:
-    deployed.outputs["hubKubeconfig"] = "key: [planted-key"
-    assert deployed.wrong()["placement of shop"] == (
-        "the kubeconfig of hub is not one",
-        "`pulumi up` writes it anew",
-    )
+    for text, found in {
+        "key: [planted-key": "the kubeconfig of hub is not one",
+        "planted: key": "no log-in to hub: 'users'",
+        "[]": "no log-in to hub: list indices must be integers or slices, not str",
+    }.items():
+        deployed.outputs["hubKubeconfig"] = text
+        assert deployed.wrong()["placement of shop"][0] == found

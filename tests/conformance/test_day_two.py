@@ -98,7 +98,7 @@ class Client:
 @pytest.fixture
 def client(stack: Stack, fleet: Fleet) -> Iterator[Client]:
     """A client of the stack's URL, which both regions answer."""
-    eventually(lambda: exports(fleet), {EAST: 1, WEST: 1}, _RESCAN)
+    eventually(lambda: times_exported(fleet), {EAST: 1, WEST: 1}, _RESCAN)
     with closing(Client(fleet.world.networks, stack.outputs()["url"].value)) as client:
         eventually(client.clusters, {EAST, WEST})
         yield client
@@ -147,7 +147,7 @@ def test_region_comes_and_goes_and_no_request_fails(
     came = time.monotonic()
     eventually(lambda: client.clusters(came), {EAST, WEST, NORTHCENTRAL})
 
-    eventually(lambda: exports(fleet), {EAST: 1, WEST: 1, NORTHCENTRAL: 1}, _RESCAN)
+    eventually(lambda: times_exported(fleet), {EAST: 1, WEST: 1, NORTHCENTRAL: 1}, _RESCAN)
     stack.configure(regions=two)
     assert stack.up().changes == dict.fromkeys(its_own, "delete") | {"app-placement": "update"}
     left = time.monotonic()
@@ -209,7 +209,7 @@ def test_changed_app_reaches_every_region_and_no_request_fails(
     assert client.failures == []
 
 
-def exports(fleet: Fleet) -> dict[str, int]:
+def times_exported(fleet: Fleet) -> dict[str, int]:
     """Return how often each member exports the endpoints of the front."""
     every = fleet["hub"].list("networking.fleet.azure.com/v1alpha1", "EndpointSliceExport")
     fronts = [each for each in every if each["spec"]["ownerServiceReference"]["name"] == FRONT]

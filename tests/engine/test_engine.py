@@ -143,6 +143,20 @@ def test_rotated_kubeconfig_replaces_no_object(stack: Stack) -> None:
     assert set(changes.values()) == {"update"}
 
 
+def test_replaced_password_changes_its_secret_alone(stack: Stack) -> None:
+    before = stack.queue_credentials()
+    (urn,) = (each["urn"] for each in stack.resources() if each["urn"].endswith("::app-rabbitmq-password"))
+    stack.rehearsal.stack.up(replace=[urn])
+    assert [verb for verb, name in stack.asked if name == "app-secret-rabbitmq"] == ["update"]
+    assert {name for verb, name in stack.asked if verb in {"create", "update", "delete"}} == {
+        "app-rabbitmq-password",
+        "app-secret-rabbitmq",
+    }
+    kept = {*before} & {*stack.queue_credentials()}
+    assert [len(text) for text in kept] == [12]  # the user's name
+    assert stack.preview().changes == {}
+
+
 def test_destroy_asks_for_the_resource_groups_and_no_more(stack: Stack) -> None:
     done = stack.destroy()
     deleted = {name for verb, name in done.asked if verb == "delete"}

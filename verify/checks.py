@@ -6,7 +6,6 @@ Azure/fleet v0.18.9, Azure/fleet-networking v0.3.25.
 
 import ipaddress
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from typing import Final
 
 import httpx
 
-from verify.clusters import Cluster, Object, Problem
+from verify.clusters import Cluster, Object, Problem, plain
 from verify.outputs import Outputs
 
 # The hub calls a member unhealthy from then on (Azure/fleet v0.18.9, charts/hub-agent/values.yaml).
@@ -296,10 +295,7 @@ def _url(deployment: Deployment) -> str:
             try:
                 response = http.get(url, headers={"Connection": "close"})
             except httpx.HTTPError as error:
-                if isinstance(error, httpx.TimeoutException):
-                    return "no answer in time"
-                # "[Errno 111] Connection refused", and a number says nothing to most.
-                return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+                return "no answer in time" if isinstance(error, httpx.TimeoutException) else plain(error)
             return f"{response.status_code} {response.reason_phrase}" if response.is_error else ""
 
         with ThreadPoolExecutor(_CLIENTS) as pool:

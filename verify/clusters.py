@@ -4,6 +4,7 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import json
+import re
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -81,8 +82,9 @@ class Cluster:
         except yaml.YAMLError:  # its message quotes the text
             return Problem(f"the kubeconfig of {self.name} is not one", "`pulumi up` writes it anew")
         except (config.ConfigException, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            return Problem(f"no log-in to {self.name}: {lines[-1]}", "`az login`, and see that `kubelogin` is on PATH")
+            return Problem(
+                f"no log-in to {self.name}: {plain(error)}", "`az login`, and see that `kubelogin` is on PATH"
+            )
         return client.ApiClient(settings)
 
     def get(self, path: str) -> Answer:
@@ -140,6 +142,12 @@ class Cluster:
         return (
             f"see that it runs: `{self._show}`; if its region is lost: docs/operations.md, “A region no longer answers”"
         )
+
+
+def plain(error: Exception) -> str:
+    """Return the last line of an error's text, without the number, which says nothing to most."""
+    lines = str(error).strip().splitlines()
+    return re.sub(r"^\[Errno -?\d+\] ", "", lines[-1]) if lines else type(error).__name__
 
 
 def _run_plugins(document: Any) -> None:  # noqa: ANN401 - YAML

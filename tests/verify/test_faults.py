@@ -452,7 +452,7 @@ def test_server_that_somebody_else_has_signed(deployed: Deployed, stranger: str)
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
-        (["/nowhere/kubelogin"], "[Errno 2] No such file or directory: '/nowhere/kubelogin'"),
+        (["/nowhere/kubelogin"], "No such file or directory: '/nowhere/kubelogin'"),
         (["sh", "-c", "echo usage >&2; echo run az login >&2; exit 1"], "run az login"),
     ],
 )

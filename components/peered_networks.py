@@ -39,7 +39,7 @@ class PeeredNetworks(pulumi.ComponentResource):
         super().__init__("fleet-l4-lb:index:PeeredNetworks", name, {}, opts)
         busy = retry("network-retry", *NETWORK_BUSY)
         self.last = {}
-        for here, there in chain.from_iterable(((a, b), (b, a)) for a, b in _tournament(sorted(args["networks"]))):
+        for here, there in chain.from_iterable(((a, b), (b, a)) for a, b in _tournament(list(args["networks"]))):
             local, remote = args["networks"][here], args["networks"][there]
             peering = network.VirtualNetworkPeering(
                 f"{name}-{here}-to-{there}",

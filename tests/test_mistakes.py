@@ -296,8 +296,8 @@ MISTAKES = [
     Mistake(
         "entry point on the hub",
         "components/multi_cluster_app.py",
-        'provider=args["entry"],',
-        'provider=args["hub"],',
+        'provider=_provider(args["entry"]),',
+        'provider=_provider(args["hub"]),',
         r'"app-entry-point" .* timed out waiting for the condition: .* no condition Valid .*; last seen: no conditions',
     ),
     Mistake(

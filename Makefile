@@ -19,7 +19,7 @@ LIBRARY := .venv/.library
 TOOLS := .venv/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-verify rehearse-destroy policies test test-all conformance bench preview up verify lint docs format clean
+.PHONY: help rehearse rehearse-verify rehearse-destroy policies test test-all conformance bench preview up verify lint workflows docs format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ lint: $(TOOLS) $(LIBRARY) ## check style and types, and that docs/components.md 
 	@$(PYTHON_HERE) -m ruff format --check
 	@$(PYTHON_HERE) -m pyright
 	@.venv/bin/griffe2md fleet_l4_lb | diff docs/components.md - || { echo 'docs/components.md is behind the docstrings: make docs'; exit 1; }
+
+workflows: ## check .github/workflows/; needs Go
+	@go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 docs: $(TOOLS) $(LIBRARY) ## write docs/components.md from the docstrings
 	@.venv/bin/griffe2md fleet_l4_lb --output docs/components.md

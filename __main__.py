@@ -13,6 +13,7 @@ from pulumi_azure_native import authorization, containerservice
 import settings
 from components import manifests
 from components.fleet_hub import FleetHub, FleetHubArgs, Member
+from components.fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateChannel
 from components.kubeconfig import KubeloginMode
 from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
@@ -107,6 +108,21 @@ fleet = FleetHub(
         tags=stack.tags or None,
     ),
 )
+
+if updates := stack.fleet.updates:
+    FleetUpdates(
+        "updates",
+        FleetUpdatesArgs(
+            fleet=fleet.fleet,
+            resource_group_name=stack.fleet.resource_group,
+            members=list(fleet.members.values()),
+            stages=updates.stages,
+            wait_seconds=updates.wait_minutes * 60,
+            channel=UpdateChannel(updates.channel),
+            node_images=NodeImages(updates.node_images) if updates.node_images else None,
+            enabled=updates.enabled,
+        ),
+    )
 
 entry = clusters[stack.app.entry_region]
 app = MultiClusterApp(

@@ -34,6 +34,8 @@ MAX_REGIONS = 100  # members of a fleet [learn: kubernetes-fleet/faq]
 MIN_POOL_PODS = 30  # that a system node pool must have room for [learn: aks/use-system-pools]
 MAX_LABEL = 63  # characters of a DNS label [RFC 1035]
 MAX_NODE_GROUP = 80  # characters of MC_<group>_<cluster>_<location> [learn: aks-common-issues-faq]
+MAX_STAGE_GROUPS = 50  # update groups in one stage [learn: kubernetes-fleet/concepts-update-orchestration]
+MAX_WAIT_DAYS = 90  # that a node image can be installed [learn: kubernetes-fleet/concepts-update-orchestration]
 MAX_SHOWN = 80  # characters of a value in a line of the report
 
 
@@ -339,6 +341,37 @@ class Hub(Section):
     vm_size: str | None = None
 
 
+class Updates(Section):
+    """How the fleet upgrades its members: stages of update groups, one after the other."""
+
+    channel: Literal["Stable", "Rapid", "NodeImage"] = Field(description="required: Stable, Rapid or NodeImage")
+    # At least one stage, and one group in each. [azure-native: UpdateRunStrategyArgs.stages, UpdateStageArgs.groups]
+    stages: tuple[Annotated[tuple[str, ...], Field(strict=False, min_length=1, max_length=MAX_STAGE_GROUPS)], ...] = (
+        Field(strict=False, min_length=1, description="required: a list of stages, each a list of update groups")
+    )
+    wait_minutes: int = Field(default=0, ge=0)
+    node_images: Literal["Latest", "Consistent"] | None = None
+    enabled: bool = True
+
+    @field_validator("wait_minutes")
+    @classmethod
+    def _ends_in_time(cls, minutes: int, info: ValidationInfo) -> int:
+        waits = len(info.data.get("stages", ())) - 1
+        if waits * minutes > MAX_WAIT_DAYS * 24 * 60:
+            found = f"{_show(minutes)} minutes between {waits + 1} stages are more than {MAX_WAIT_DAYS} days in all"
+            raise _refusal(found, f"write less: a node image cannot be installed after {MAX_WAIT_DAYS} days")
+        return minutes
+
+    @field_validator("node_images")
+    @classmethod
+    def _has_a_choice(cls, images: str | None, info: ValidationInfo) -> str | None:
+        # [Azure/azure-cli-extensions: src/fleet/azext_fleet/custom.py, create_auto_upgrade_profile]
+        if images and info.data.get("channel") == "NodeImage":
+            found = f"{_show(images)} is said of channel NodeImage, which has no choice of images"
+            raise _refusal(found, "remove it: that channel takes the same images in every region")
+        return images
+
+
 class Fleet(Section):
     """The fleet and its hub."""
 
@@ -348,6 +381,7 @@ class Fleet(Section):
     location: Location = "westus"
     resource_group: str = "rg-fleet"
     hub: Hub = Hub()
+    updates: Updates | None = None
 
 
 class App(Section):
@@ -494,6 +528,7 @@ def parse(raw: Mapping[str, object], secret: Collection[str] = ()) -> Settings:
     fleet = Draft.of(Fleet, raw.get("fleet", {}), "fleet", suffix)
     app = Draft.of(App, raw.get("app", {}), "app")
     problems += [*_collisions(regions, fleet), *_overlaps(regions), *_lost_entry(regions, app), *_crowds(regions, app)]
+    problems += _missed_updates(regions, fleet)
     if settings is None or problems:
         raise SettingsError(_report(problems, secret))
     entry = settings.app.entry_region or settings.regions[0].name
@@ -586,6 +621,33 @@ def _crowds(regions: Sequence[Draft], app: Draft) -> Iterator[Problem]:
         yield Problem("app.replicas", found, "write less, or give that pool more nodes or a higher maxPods", "regions")
 
 
+def _missed_updates(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:
+    """Finds update groups that the stages miss, make up or repeat, and versions that the updates would not keep."""
+    updates: Updates | None = fleet.right.get("updates")
+    if not updates or not regions or not all("update_group" in region.right for region in regions):
+        return
+    groups, stage_of = list(dict.fromkeys(region.right["update_group"] for region in regions)), dict[str, str]()
+    for stage, names in enumerate(updates.stages):
+        for place, name in enumerate(names):
+            path = f"fleet.updates.stages[{stage}][{place}]"
+            if name not in groups:
+                found = f"{_show(name)} is the updateGroup of no region; there are {', '.join(map(_show, groups))}"
+                yield Problem(path, found, "write one of them; a region without updateGroup has its name", "regions")
+            elif name in stage_of:
+                # [azure-native: UpdateRunStrategyArgs]
+                yield Problem(path, f"{_show(name)} is {stage_of[name]} already", "name each group once")
+            stage_of.setdefault(name, f"stages[{stage}][{place}]")
+    if missed := [group for group in groups if group not in stage_of]:
+        found = f"leave out {', '.join(map(_show, missed))}"
+        yield Problem("fleet.updates.stages", found, "put it into a stage: the fleet would not upgrade it", "regions")
+    for path, raw, right in regions:
+        if updates.channel != "NodeImage" and right.get("kubernetes_version"):
+            found = f"{_show(raw['kubernetesVersion'])} stays only until the fleet upgrades beyond it"
+            # AKS goes back to no earlier minor version. [learn: aks/upgrade-aks-cluster]
+            remedy = "remove it, or choose channel NodeImage: the next `pulumi up` would ask for it again"
+            yield Problem(f"{path}.kubernetesVersion", found, remedy)
+
+
 # --- The report ----------------------------------------------------------------------------------------------
 
 # Pydantic's own findings: {value} is what was found; the rest is the finding's context.
@@ -601,6 +663,7 @@ _FINDINGS = {
     "greater_than_equal": ("{value} is too small", "write {ge} or more"),
     "less_than_equal": ("{value} is too large", "write {le} or less"),
     "string_too_long": ("{value} is too long", "at most {max_length} characters are allowed"),
+    "too_short": ("has too few items", "write {min_length} or more"),
     "too_long": ("has too many items", "at most {max_length} are allowed"),
 }
 _OVERLAY_KEYS = ("networkPlugin", "networkPluginMode", "podCidr")

@@ -10,6 +10,7 @@ where one is known.
 """
 
 from .fleet_hub import FleetHub, FleetHubArgs, Member
+from .fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateChannel
 from .kubeconfig import KubeloginMode
 from .manifests import AppManifests, ManifestsError
 from .manifests import load as load_manifests
@@ -22,11 +23,14 @@ __all__ = [
     "AppManifests",
     "FleetHub",
     "FleetHubArgs",
+    "FleetUpdates",
+    "FleetUpdatesArgs",
     "KubeloginMode",
     "ManifestsError",
     "Member",
     "MultiClusterApp",
     "MultiClusterAppArgs",
+    "NodeImages",
     "NodePool",
     "PeeredNetwork",
     "PeeredNetworks",
@@ -34,5 +38,6 @@ __all__ = [
     "Principal",
     "RegionalCluster",
     "RegionalClusterArgs",
+    "UpdateChannel",
     "load_manifests",
 ]

@@ -47,6 +47,7 @@ def test_every_resource_belongs_to_a_component(stack: tuple[str, Program]) -> No
         "RegionalCluster": set(regions(name)),
         "PeeredNetworks": {"mesh"},
         "FleetHub": {"hub"},
+        "FleetUpdates": {"updates"} if name == "prod" else set[str](),
         "MultiClusterApp": {"app"},
     }
     for component, names in components.items():

@@ -225,6 +225,25 @@ MISTAKES = [
         late="hub-deployer",
         until="app-namespace",
     ),
+    # The fleet's updates.
+    Mistake(
+        "stages before the members that are in their groups",
+        "components/fleet_updates.py",
+        'opts=pulumi.ResourceOptions.merge(in_fleet, pulumi.ResourceOptions(depends_on=args["members"])),',
+        "opts=in_fleet,",
+        r'Status=400 Code="BadRequest" Message="No member of the fleet has the update group \'\w+\'\."',
+        stack="prod",
+        late="hub-member-east",
+        until="updates-strategy",
+    ),
+    Mistake(
+        "channel by the name that the SDK's enumeration has for it",
+        "components/fleet_updates.py",
+        'channel=args["channel"]',
+        "channel=containerservice.UpgradeChannel.STABLE",
+        r"updates-profile: channel: 'stable' is not one of 'NodeImage', 'Rapid', 'Stable'",
+        stack="prod",
+    ),
     # The app on the hub.
     Mistake(
         "forgotten skipAwait on the hub",

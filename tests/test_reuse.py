@@ -13,6 +13,7 @@ import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from components.fleet_hub import FleetHubArgs
+from components.fleet_updates import FleetUpdatesArgs
 from components.multi_cluster_app import MultiClusterAppArgs
 from components.peered_networks import PeeredNetworksArgs
 from components.regional_cluster import RegionalClusterArgs
@@ -22,6 +23,7 @@ ARGS: dict[str, tuple[Any, set[str]]] = {
     "RegionalCluster": (RegionalClusterArgs, {"virtualNetwork", "subnet", "cluster", "kubeconfig", "kubernetes"}),
     "PeeredNetworks": (PeeredNetworksArgs, {"last"}),
     "FleetHub": (FleetHubArgs, {"fleet", "members", "kubeconfig", "kubernetes"}),
+    "FleetUpdates": (FleetUpdatesArgs, {"strategy", "profile"}),
     "MultiClusterApp": (MultiClusterAppArgs, {"externalIp", "url"}),
 }
 
@@ -42,7 +44,7 @@ def schema() -> dict[str, Any]:
             provider.terminate()
 
 
-def test_provider_has_the_four_components_with_every_input_and_output(schema: Mapping[str, Any]) -> None:
+def test_provider_has_the_components_with_every_input_and_output(schema: Mapping[str, Any]) -> None:
     assert schema["resources"].keys() == {f"fleet-l4-lb:index:{name}" for name in ARGS}
     for name, (args, outputs) in ARGS.items():
         component = schema["resources"][f"fleet-l4-lb:index:{name}"]

@@ -57,7 +57,7 @@ def changed(*changes: tuple[str, object]) -> dict[str, Any]:
         if value is ABSENT:
             del place[last]
         else:
-            place[last] = value
+            place[last] = copy.deepcopy(value)
     return raw
 
 
@@ -442,6 +442,33 @@ def test_a_mistake_is_told(path: str, value: object, found: str, remedy: str) ->
     assert mistakes(changed((path, value))) == [f"{path}: {found}", remedy]
 
 
+MISTAKES_IN_UPDATES: list[tuple[str, object, str, str]] = [
+    ("fleet.updates.channel", "stable", '"stable" is not allowed', "write 'Stable', 'Rapid' or 'NodeImage'"),
+    ("fleet.updates.channel", ABSENT, "is missing", "required: Stable, Rapid or NodeImage"),
+    ("fleet.updates.nodeImages", "Newest", '"Newest" is not allowed', "write 'Latest' or 'Consistent'"),
+    ("fleet.updates.enabled", "no", '"no" is neither true nor false', BOOLEAN),
+    ("fleet.updates", [], "[] is not a map", MAP),
+    ("fleet.updates.stage", [], "is not a key here", "did you mean stages?"),
+    ("fleet.updates.stages", ABSENT, "is missing", "required: a list of stages, each a list of update groups"),
+    ("fleet.updates.stages", [], "has too few items", "write 1 or more"),
+    ("fleet.updates.stages", "east", '"east" is not a list', LIST),
+    ("fleet.updates.stages[1]", "west", '"west" is not a list', LIST),
+    ("fleet.updates.stages[0]", [], "has too few items", "write 1 or more"),
+    ("fleet.updates.stages[0]", ["g"] * 51, "has too many items", "at most 50 are allowed"),
+    ("fleet.updates.waitMinutes", -1, "-1 is too small", "write 0 or more"),
+    ("fleet.updates.waitMinutes", "60", '"60" is not a whole number', NUMBER),
+    ("fleet.updates.waitMinutes", 129601, "129601 minutes between 2 stages are more than 90 days in all",
+     "write less: a node image cannot be installed after 90 days"),
+]  # fmt: skip
+UPDATES = ("fleet.updates", {"channel": "Stable", "stages": [["east"], ["west"]]})
+
+
+@pytest.mark.parametrize(("path", "value", "found", "remedy"), MISTAKES_IN_UPDATES)
+def test_a_mistake_in_the_updates_is_told(path: str, value: object, found: str, remedy: str) -> None:
+    assert not mistakes(changed(UPDATES))
+    assert mistakes(changed(UPDATES, (path, value))) == [f"{path}: {found}", remedy]
+
+
 def test_the_base_of_the_mistakes_has_none() -> None:
     assert not mistakes(changed())
 
@@ -510,6 +537,49 @@ def test_a_subnet_holds_the_pool_at_its_largest_during_an_upgrade(pool: dict[str
 def test_a_cluster_may_have_as_many_pods_as_its_nodes_run() -> None:
     assert parse(changed(("app.replicas", 90))).app.replicas == 90
     assert parse(changed(("regions[0].nodePool", {"vmSize": "Standard_D2", "maxPods": 10, "count": 3})))
+
+
+def test_stages_have_every_update_group_once_and_no_other() -> None:
+    assert mistakes(changed(UPDATES, ("fleet.updates.stages", [["east", "north"], ["east"]]))) == [
+        'fleet.updates.stages[0][1]: "north" is the updateGroup of no region; there are "east", "west"',
+        "write one of them; a region without updateGroup has its name",
+        'fleet.updates.stages[1][0]: "east" is stages[0][0] already',
+        "name each group once",
+        'fleet.updates.stages: leave out "west"',
+        "put it into a stage: the fleet would not upgrade it",
+    ]
+
+
+def test_stages_name_the_update_group_of_a_region_that_has_one() -> None:
+    assert mistakes(changed(UPDATES, ("regions[0].updateGroup", "canary")))[0] == (
+        'fleet.updates.stages[0][0]: "east" is the updateGroup of no region; there are "canary", "west"'
+    )
+    stages = ("fleet.updates.stages", [["canary"], ["west"]])
+    assert not mistakes(changed(UPDATES, ("regions[0].updateGroup", "canary"), stages))
+
+
+def test_a_version_is_not_asked_for_again_once_the_fleet_has_upgraded_it() -> None:
+    version = ("regions[0].kubernetesVersion", "1.33")
+    assert mistakes(changed(UPDATES, version)) == [
+        'regions[0].kubernetesVersion: "1.33" stays only until the fleet upgrades beyond it',
+        "remove it, or choose channel NodeImage: the next `pulumi up` would ask for it again",
+    ]
+    assert not mistakes(changed(UPDATES, version, ("fleet.updates.channel", "NodeImage")))
+
+
+def test_node_images_are_chosen_where_there_is_a_choice() -> None:
+    images = ("fleet.updates.nodeImages", "Consistent")
+    assert not mistakes(changed(UPDATES, images))
+    assert mistakes(changed(UPDATES, images, ("fleet.updates.channel", "NodeImage"))) == [
+        'fleet.updates.nodeImages: "Consistent" is said of channel NodeImage, which has no choice of images',
+        "remove it: that channel takes the same images in every region",
+    ]
+
+
+def test_waits_are_counted_between_stages() -> None:
+    assert not mistakes(changed(UPDATES, ("fleet.updates.waitMinutes", 129600)))
+    one_stage: dict[str, Any] = {"channel": "Rapid", "stages": [["east", "west"]], "waitMinutes": 129601}
+    assert not mistakes(changed(("fleet.updates", one_stage)))
 
 
 def test_all_mistakes_are_told_at_once_each_as_far_as_the_rest_is_right() -> None:

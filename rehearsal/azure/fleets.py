@@ -14,6 +14,7 @@ from rehearsal.azure.arm import (
     Subscription,
     known,
     last_segment,
+    listed,
     nested,
     refusal,
     resource_group_of,
@@ -29,6 +30,7 @@ _API_VERSION = "2024-05-02-preview"
 _SOURCE = "learn: templates/microsoft.containerservice/fleets"
 _HUB_KUBERNETES_VERSION = "1.34.0"
 _MAX_MEMBERS = 100  # learn: kubernetes-fleet/faq
+_MAX_STAGE_GROUPS = 50  # learn: kubernetes-fleet/concepts-update-orchestration
 
 
 def _pattern(longest: int) -> str:
@@ -154,12 +156,45 @@ def _join(subscription: Subscription, fleet: Record, member: Record) -> None:
 
 
 class FleetUpdateStrategy(ResourceType):
-    """The stages in which a fleet's members are updated."""
+    """The stages in which a fleet's members are updated.
+
+    The rules are those of Azure/azure-rest-api-specs, fleets.json, UpdateRunStrategy, UpdateStage and UpdateGroup, but
+    for the most groups in a stage (learn: kubernetes-fleet/concepts-update-orchestration). Azure's texts are not
+    documented.
+    """
 
     kind = "Microsoft.ContainerService/fleets/updateStrategies"
     api_version = _API_VERSION
     name = Name("updateStrategyName", _pattern(50), _SOURCE, "copy")
     ancestors = ("fleetName",)
+
+    @override
+    def problems(self, inputs: Properties) -> Iterator[Problem]:
+        stages = listed(nested(inputs, "strategy"), "stages")
+        names = [known(stage["name"]) for stage in stages]
+        groups = [known(group["name"]) for stage in stages for group in listed(stage, "groups")]
+        if not stages:
+            yield Problem("strategy.stages", "at least one stage is needed")
+        for index, stage in enumerate(stages):
+            number = len(listed(stage, "groups"))
+            if not 1 <= number <= _MAX_STAGE_GROUPS:
+                yield Problem(f"strategy.stages[{index}].groups", f"1 to {_MAX_STAGE_GROUPS} groups, not {number}")
+        for kind, given in (("stage", names), ("group", groups)):
+            for name in sorted({name for name in given if name}):
+                if given.count(name) > 1:
+                    yield Problem("strategy.stages", f"the {kind} '{name}' is there {given.count(name)} times")
+                if not re.fullmatch(_pattern(50), name):
+                    yield Problem("strategy.stages", f"'{name}' does not match {_pattern(50)} ({_SOURCE})")
+
+    @override
+    def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        del old
+        members = subscription.all_of(MEMBER, resource_id.rsplit("/", 2)[0])
+        existing = {member["inputs"].get("group") for member in members}
+        for stage in inputs["strategy"]["stages"]:
+            for group in stage["groups"]:
+                if group["name"] not in existing:
+                    raise refusal(400, "BadRequest", f"No member of the fleet has the update group '{group['name']}'.")
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
@@ -174,6 +209,7 @@ class AutoUpgradeProfile(ResourceType):
     api_version = _API_VERSION
     name = Name("autoUpgradeProfileName", _pattern(50), _SOURCE, "copy")
     ancestors = ("fleetName",)
+    immutable = ("channel", "disabled", "nodeImageSelection", "updateStrategyId")
 
     @override
     def problems(self, inputs: Properties) -> Iterator[Problem]:
@@ -181,6 +217,9 @@ class AutoUpgradeProfile(ResourceType):
         if channel is not None and channel not in ("NodeImage", "Rapid", "Stable"):
             # Source: learn: rest/api/fleet/auto-upgrade-profiles/create-or-update
             yield Problem("channel", f"'{channel}' is not one of 'NodeImage', 'Rapid', 'Stable'")
+        if channel == "NodeImage" and inputs.get("nodeImageSelection") is not None:
+            # Source: Azure/azure-cli-extensions, src/fleet/azext_fleet/custom.py
+            yield Problem("nodeImageSelection", "must not be given for the channel NodeImage")
 
     @override
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:

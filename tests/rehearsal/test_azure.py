@@ -245,7 +245,7 @@ def test_names_are_well_formed(sub: _Subscription, kind: str, key: str, bad: str
         "AgentPool": {"resourceName": "aks"},
         "Fleet": {"location": "eastus"},
         "FleetMember": {"fleetName": "f", "clusterResourceId": "/c"},
-        "FleetUpdateStrategy": {"fleetName": "f", "strategy": {"stages": []}},
+        "FleetUpdateStrategy": {"fleetName": "f", "strategy": {"stages": [{"name": "a", "groups": [{"name": "a"}]}]}},
         "AutoUpgradeProfile": {"fleetName": "f", "channel": "Stable"},
         "RoleAssignment": role_inputs(SUBSCRIPTION, FLEET_ADMIN),
     }
@@ -454,6 +454,8 @@ def test_equal_values_are_equal(old: Properties, new: Properties) -> None:
         ("Fleet", {"hubProfile": {"dnsPrefix": "a"}}, {"hubProfile": {"dnsPrefix": "b"}}, "hubProfile.dnsPrefix", True),
         ("FleetMember", {"clusterResourceId": "a"}, {"clusterResourceId": "b"}, "clusterResourceId", True),
         ("FleetMember", {"group": "a"}, {"group": "b"}, "group", False),
+        ("AutoUpgradeProfile", {"disabled": False}, {"disabled": True}, "disabled", True),
+        ("FleetUpdateStrategy", {"strategy": {"stages": []}}, {"strategy": {}}, "strategy.stages", False),
     ],
 )
 def test_changes_force_a_replacement_where_azure_cannot_update(
@@ -944,17 +946,56 @@ def test_deleting_a_fleet_deletes_its_members_and_its_hub(sub: _Subscription) ->
 
 
 def test_an_upgrade_profile_follows_an_existing_strategy_on_a_fleets_channel(sub: _Subscription) -> None:
-    sub.group()
-    fleet_id, _ = sub.fleet()
+    fleet_id, cluster_id, member = joined(sub)
     base: Properties = {"resourceGroupName": "rg", "fleetName": "fleet", "autoUpgradeProfileName": "stable"}
     assert list(sub.problems("AutoUpgradeProfile", **base, channel="stable")) == ["channel"]
     profile: Properties = {**base, "channel": "Stable", "updateStrategyId": f"{fleet_id}/updateStrategies/waves"}
     assert "ResourceNotFound" in sub.refused("AutoUpgradeProfile", **profile)
-    stages: Properties = {"stages": [{"name": "one", "groups": [{"name": "canary"}]}]}
-    sub.create(
-        "FleetUpdateStrategy", resourceGroupName="rg", fleetName="fleet", updateStrategyName="waves", strategy=stages
-    )
+    sub.update("FleetMember", member, **member_inputs(cluster_id), group="canary")
+    sub.create("FleetUpdateStrategy", **strategy(["canary"]))
     sub.create("AutoUpgradeProfile", **profile)
+
+
+def strategy(*stages: list[str], names: str = "abc") -> Properties:
+    return {
+        "resourceGroupName": "rg",
+        "fleetName": "fleet",
+        "updateStrategyName": "waves",
+        "strategy": {
+            "stages": [
+                {"name": name, "groups": [{"name": group} for group in groups]}
+                for name, groups in zip(names, stages, strict=False)
+            ]
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("inputs", "path", "reason"),
+    [
+        (strategy(), "strategy.stages", "at least one stage is needed"),
+        (strategy([]), "strategy.stages[0].groups", "1 to 50 groups, not 0"),
+        (strategy([f"g{i}" for i in range(51)]), "strategy.stages[0].groups", "1 to 50 groups, not 51"),
+        (strategy(["east"], ["east"]), "strategy.stages", "the group 'east' is there 2 times"),
+        (strategy(["east"], ["west"], names="aa"), "strategy.stages", "the stage 'a' is there 2 times"),
+        (strategy(["East"]), "strategy.stages", "'East' does not match"),
+    ],
+)
+def test_a_strategy_has_each_group_once(sub: _Subscription, inputs: Properties, path: str, reason: str) -> None:
+    assert sub.problems("FleetUpdateStrategy", **inputs)[path].startswith(reason)
+
+
+def test_a_stage_names_groups_that_members_are_in(sub: _Subscription) -> None:
+    _, cluster_id, member = joined(sub)
+    assert "has the update group 'east'" in sub.refused("FleetUpdateStrategy", **strategy(["east"]))
+    sub.update("FleetMember", member, **member_inputs(cluster_id), group="east")
+    sub.create("FleetUpdateStrategy", **strategy(["east"]))
+
+
+def test_the_node_image_channel_has_no_choice_of_images(sub: _Subscription) -> None:
+    profile = {"resourceGroupName": "rg", "fleetName": "fleet", "nodeImageSelection": {"type": "Latest"}}
+    assert list(sub.problems("AutoUpgradeProfile", **profile, channel="NodeImage")) == ["nodeImageSelection"]
+    assert sub.problems("AutoUpgradeProfile", **profile, channel="Rapid") == {}
 
 
 # Credentials.

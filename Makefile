@@ -19,7 +19,7 @@ LIBRARY := .venv/.library
 TOOLS := .venv/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-verify rehearse-destroy policies test test-all conformance bench preview up verify lint workflows docs format clean
+.PHONY: help rehearse rehearse-verify rehearse-destroy policies test test-all conformance bench preview up verify lint workflows watch docs format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +39,10 @@ test: $(LIBRARY) ## run the tests
 
 test-all: $(LIBRARY) ## run every test, also those that take minutes
 	@$(PYTHON_HERE) -m rehearsal engine
-	@$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m "not conformance"
+	@$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m "not conformance and not watch"
+
+watch: $(LIBRARY) ## see whether somebody has to look after what Azure may retire
+	@$(PYTHON_HERE) -m pytest tests/test_api_lifetime.py -m watch
 
 conformance: $(PACKAGES) ## hold program and stand-in against the real Fleet; builds it at first, about ten minutes
 	@$(PYTHON_HERE) -m rehearsal engine

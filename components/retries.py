@@ -96,6 +96,13 @@ TERMINAL: Final = (
         "cannot create already existing resource",
         "Azure has it and the stack's state does not: `pulumi import` it, or delete it in Azure; then `pulumi up`",
     ),
+    # learn: kubernetes-fleet/concepts-preview-api-lifecycle; texts: pulumi/pulumi-azure-native issue 4097,
+    # Azure/azure-service-operator issue 4935
+    Terminal(
+        "NoRegisteredProviderFound",
+        "Azure does not answer to this API version any more (or not in this region): use another one, as "
+        'docs/operations.md says under "Another version of Azure\'s API"',
+    ),
     # Source: learn, page virtual-network-troubleshoot-peering-issues
     Terminal(
         "RemotePeeringIsDisconnected",

@@ -84,7 +84,8 @@ class Cloud:
 
     def family(self, token: str) -> Family:
         """Return the family that a type's or a function's token belongs to, or that a provider's type names."""
-        package = token.removeprefix("pulumi:providers:").split(":")[0]
+        # A package that was made for one version of Azure's API has its name behind that of its base.
+        package = token.removeprefix("pulumi:providers:").split(":")[0].split("_")[0]
         return self._families[package]
 
     @contextmanager

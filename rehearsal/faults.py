@@ -159,6 +159,15 @@ CATALOGUE: Final[dict[str, Failure]] = {
         "delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, "
         "User, or Group.  See https://aka.ms/docs-principaltype",
     ),
+    "NoRegisteredProviderFound": Failure(
+        source="pulumi/pulumi-azure-native issue 4097, Azure/azure-service-operator issue 4935; "
+        "learn: kubernetes-fleet/concepts-preview-api-lifecycle",
+        answer="nobody",
+        status=400,
+        code="NoRegisteredProviderFound",
+        azure="No registered resource provider found for location '…' and API version '…' for type '…'. The supported "
+        "api-versions are '…'. The supported locations are '…'.",
+    ),
     "QuotaExceeded": Failure(
         source="mspnp/aks-baseline issue 377, Azure/AKS issue 5808; learn: quotas/regional-quota-requests",
         answer="nobody",

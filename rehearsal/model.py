@@ -72,11 +72,12 @@ class Call:
     """One operation's circumstances.
 
     Attributes:
-        token: the resource's type token, or the function's.
+        token: the resource's type token, or the function's; that of the base package where `api_version` is given.
         name: the resource's logical name; empty for functions.
         preview: whether the engine only asks what would happen.
         timeout: seconds that the program allows (`custom_timeouts`), or None.
         provider: the configuration of the provider instance that answers, secrets in clear.
+        api_version: of Azure's API, where the program uses a package that was made for one; else empty.
     """
 
     token: str
@@ -84,6 +85,7 @@ class Call:
     preview: bool = False
     timeout: float | None = None
     provider: Properties = field(default_factory=dict[str, Any])
+    api_version: str = ""
 
 
 class Family(Protocol):

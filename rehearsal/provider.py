@@ -4,6 +4,9 @@ The engine attaches to it (`PULUMI_DEBUG_PROVIDERS`) instead of starting plugins
 of its own, and requests do not say which one they are for; the connection's address does.
 """
 
+import base64
+import json
+import re
 import sys
 import traceback
 from collections.abc import Collection, Generator
@@ -66,6 +69,17 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def GetPluginInfo(self, request: Message, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:  # noqa: ARG002
         return plugin_pb2.PluginInfo(version=_VERSION)
+
+    def Parameterize(
+        self,
+        request: provider_pb2.ParameterizeRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002
+    ) -> provider_pb2.ParameterizeResponse:
+        # A package for one module and API version: `pulumi package add azure-native containerservice 2026-06-01`
+        # (pulumi-azure-native, provider/pkg/provider/provider_parameterize.go).
+        parameter = json.loads(base64.b64decode(request.value.value))
+        name = f"azure-native_{parameter['module']}_{parameter['version']}"
+        return provider_pb2.ParameterizeResponse(name=name, version=_VERSION)
 
     def CheckConfig(
         self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
@@ -137,7 +151,8 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
             return empty_pb2.Empty()
 
     def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
-        call = Call(request.tok, provider=self._instances.get(context.peer(), {}))
+        token, api_version = _of_base(request.tok)
+        call = Call(token, provider=self._instances.get(context.peer(), {}), api_version=api_version)
         with _answering(context), self._cloud.operation(Operation("invoke", call)) as family:
             response = provider_pb2.InvokeResponse()
             # `return` is a word of Python's, hence not an argument's name.
@@ -145,18 +160,32 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
             return response
 
     def _call(self, context: grpc.ServicerContext, urn: str, *, preview: bool = False, timeout: float = 0) -> Call:
+        token, api_version = _of_base(_type_of(urn))
         return Call(
-            token=_type_of(urn),
+            token=token,
             name=urn.rsplit("::", 1)[1],
             preview=preview,
             timeout=timeout or None,
             provider=self._instances.get(context.peer(), {}),
+            api_version=api_version,
         )
 
 
 def _type_of(urn: str) -> str:
     """Return a resource's type: the last part of the types of its parents and itself."""
     return urn.split("::")[2].rsplit("$", 1)[-1]
+
+
+_PARAMETERIZED = re.compile(r"(azure-native)_\w+?_v(\d{4})(\d\d)(\d\d)(\w*)(:.*)")
+
+
+def _of_base(token: str) -> tuple[str, str]:
+    """Return the token that the base package has for the same type, and the API version of the package, if any."""
+    match = _PARAMETERIZED.fullmatch(token)
+    if not match:
+        return token, ""
+    base, year, month, day, preview, rest = match.groups()
+    return f"{base}{rest}", f"{year}-{month}-{day}" + (f"-{preview}" if preview else "")
 
 
 def _encode(properties: Properties, secrets: Collection[Path]) -> Struct:

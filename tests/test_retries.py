@@ -149,6 +149,7 @@ def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyP
         ("… 'Standard_D4ds_v5' is currently not available in location 'westus3'", "change vmSize, zones or the loc"),
         ("The VM size of Standard_D4ds_v5 is not allowed in your subscription in location 'westus3'", "change vmSize"),
         ("cannot create already existing resource '/subscriptions/…'", "`pulumi import` it"),
+        ('Status=400 Code="NoRegisteredProviderFound"', "Another version of Azure's API"),
         ('Status=400 Code="RemotePeeringIsDisconnected"', "delete that too (`az network vnet peering delete`)"),
         ("… {.status.placementStatuses[1].clusterName} selected nothing", "`kubectl get memberclusters`"),
         (

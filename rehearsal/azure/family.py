@@ -108,7 +108,7 @@ class Azure(Family):
                 problems.append(Problem("location", "missing, and neither the provider nor the group has one"))
             else:
                 completed["location"] = location
-        completed.setdefault("azureApiVersion", kind.api_version)
+        completed["azureApiVersion"] = call.api_version or kind.api_version
         if not problems:
             name = completed[kind.name.key]
             if name is not UNKNOWN and not re.fullmatch(kind.name.pattern, name):
@@ -257,7 +257,7 @@ class Azure(Family):
         outputs: Properties = {
             **{key: value for key, value in given.items() if key in visible},
             **{key: value for key, value in computed.items() if value is not None},
-            "azureApiVersion": kind.api_version,
+            "azureApiVersion": given.get("azureApiVersion", kind.api_version),
             "name": last_segment(resource_id),
             "type": kind.kind,
         }

@@ -12,6 +12,7 @@ from pulumi_azure_native import authorization, containerservice
 
 import settings
 from components import manifests
+from components.existing_cluster import ExistingCluster, ExistingClusterArgs
 from components.fleet_hub import FleetHub, FleetHubArgs, Member
 from components.fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateChannel
 from components.kubeconfig import KubeloginMode
@@ -40,15 +41,25 @@ admins = {"deployer": deployer} | {
 }
 
 clusters = {
-    region.name: RegionalCluster(
+    region.name: ExistingCluster(
+        region.name,
+        ExistingClusterArgs(
+            cluster_id=region.existing_cluster,
+            location=region.location,
+            kubelogin_mode=kubelogin_mode,
+            entra_id_admins=admins if stack.clusters.entra_id else None,
+        ),
+    )
+    if region.existing_cluster
+    else RegionalCluster(
         region.name,
         RegionalClusterArgs(
             location=region.location,
             resource_group_name=region.resource_group,
             virtual_network_name=region.virtual_network,
-            address_space=str(region.address_space),
+            address_space=str(region.address_space) if region.address_space else None,
             subnet_name=region.subnet,
-            node_subnet=str(region.node_subnet),
+            node_subnet=str(region.node_subnet) if region.node_subnet else None,
             cluster_name=region.cluster,
             service_cidr=str(region.service_cidr),
             dns_service_ip=str(region.dns_service_ip),
@@ -67,6 +78,7 @@ clusters = {
             kubernetes_version=region.kubernetes_version,
             ssh_public_key=region.ssh_public_key,
             tags=stack.tags or None,
+            existing_subnet_id=region.existing_subnet,
         ),
     )
     for region in stack.regions
@@ -80,6 +92,7 @@ networks = PeeredNetworks(
                 virtual_network=clusters[region.name].virtual_network,
                 resource_group_name=region.resource_group,
                 subnet=clusters[region.name].subnet,
+                existing=region.existing is not None,
             )
             for region in stack.regions
         }
@@ -106,6 +119,7 @@ fleet = FleetHub(
         dns_prefix=stack.fleet.hub.dns_prefix,
         vm_size=stack.fleet.hub.vm_size,
         tags=stack.tags or None,
+        existing_id=stack.fleet.existing_id,
     ),
 )
 
@@ -121,6 +135,7 @@ if updates := stack.fleet.updates:
             channel=UpdateChannel(updates.channel),
             node_images=NodeImages(updates.node_images) if updates.node_images else None,
             enabled=updates.enabled,
+            existing=stack.fleet.existing_id is not None,
         ),
     )
 
@@ -133,10 +148,10 @@ app = MultiClusterApp(
         ingress=stack.clusters.app_routing,
         internal=stack.app.internal,
         hub=fleet.kubernetes,
-        fleet=fleet.fleet,
+        fleet=None if stack.fleet.existing_id else fleet.fleet,
         members=list(fleet.members.values()),
         entry=entry.kubernetes,
-        entry_cluster=entry.cluster,
+        entry_cluster=None if stack.entry.existing_cluster else entry.cluster,
     ),
 )
 

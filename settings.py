@@ -24,6 +24,7 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     field_validator,
     model_validator,
 )
@@ -260,6 +261,53 @@ class NodePool(Section):
         return 5 + (self.max_nodes + self.surge_nodes) * (1 + self.max_pods)
 
 
+_GROUP_ID = rf"(?ai:/subscriptions/[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}/resourceGroups/){_GROUP.pattern}"
+
+
+def _resource_id(kind: str, value: str, example: str) -> str:
+    """Checks the id of a resource in Azure; `kind` is a pattern for what comes after the resource group."""
+    if not re.fullmatch(rf"{_GROUP_ID}(?i:/providers/{kind})", value):
+        raise _refusal(f"{_show(value)} is not the id of one", f"write /subscriptions/…/resourceGroups/…/{example}")
+    return value
+
+
+class Existing(Section):
+    """What a region has already, by its id: a subnet in its VNet, or a cluster with both."""
+
+    subnet_id: str | None = None
+    cluster_id: str | None = None
+
+    @field_validator("subnet_id")
+    @classmethod
+    def _is_a_subnet(cls, value: str | None) -> str | None:
+        kind = r"Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+"
+        example = "providers/Microsoft.Network/virtualNetworks/…/subnets/…"
+        return value and _resource_id(kind, value, example)
+
+    @field_validator("cluster_id")
+    @classmethod
+    def _is_a_cluster(cls, value: str | None) -> str | None:
+        kind, example = r"Microsoft\.ContainerService/managedClusters/[^/]+", "providers/Microsoft.ContainerService/…"
+        return value and _resource_id(kind, value, example.replace("…", "managedClusters/…"))
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if bool(self.subnet_id) == bool(self.cluster_id):
+            both = "both subnetId and clusterId" if self.subnet_id else "neither subnetId nor clusterId"
+            raise _refusal(f"has {both}", "write one of them: a cluster's subnet is known from the cluster")
+        return self
+
+    @property
+    def settled(self) -> tuple[str, ...]:
+        """The keys of a region that say what is there already."""
+        network = ("address_space", "node_subnet", "virtual_network", "subnet")
+        cluster = ("resource_group", "node_pool", "service_cidr", "dns_service_ip", "kubernetes_version")
+        return network if self.subnet_id else (*network, *cluster, "ssh_public_key")
+
+
+_UNSET: Any = object()  # what a key is that has no default, until it is known whether it is needed
+
+
 class Region(Section):
     """One Azure region: its network, its cluster, its member of the fleet (which has the cluster's name)."""
 
@@ -268,18 +316,40 @@ class Region(Section):
     # A default that is made of other fields needs them right and in front of it.
     name: str = Field(description="required: a short name, such as east")
     location: Location = Field(description="required: an Azure region, such as eastus2 or East US 2")
+    existing: Existing | None = None
     resource_group: str = Field(default_factory=lambda region: f"rg-aks-{region['location']}")
-    cluster: str = Field(default_factory=lambda region: f"aks-{region['location']}")
+    cluster: str = Field(default_factory=lambda region: _cluster_name(region["existing"], region["location"]))
     virtual_network: str = Field(default_factory=lambda region: f"aks-vnet-{region['name']}")
     subnet: str = Field(default_factory=lambda region: f"aks-subnet-{region['name']}")
     update_group: str = Field(default_factory=lambda region: region["name"])
     service_cidr: Network = IPv4Network("10.0.0.0/16")
     dns_service_ip: Address = Field(default_factory=lambda region: region["service_cidr"][10])
-    address_space: Network = Field(description=f"required: {_CIDR}")
-    node_pool: NodePool = Field(description="required: vmSize, and count or minCount and maxCount")
-    node_subnet: Network = Field(description="required: an IPv4 range inside addressSpace, such as 10.1.0.0/24")
+    # Required, unless they are of what exists: then they are None, and nobody asks.
+    address_space: Network = Field(default=_UNSET, description=f"required: {_CIDR}")
+    node_pool: NodePool = Field(default=_UNSET, description="required: vmSize, and count or minCount and maxCount")
+    node_subnet: Network = Field(
+        default=_UNSET, description="required: an IPv4 range inside addressSpace, such as 10.1.0.0/24"
+    )
     kubernetes_version: str | None = None
     ssh_public_key: str | None = None
+
+    @field_validator("address_space", "node_pool", "node_subnet", mode="wrap")
+    @classmethod
+    def _is_there(cls, value: object, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+        if value is not _UNSET:
+            if value is None:
+                raise cls._null(str(info.field_name))
+            return check(value)
+        existing: Existing | None = info.data.get("existing")
+        if "existing" in info.data and info.field_name not in (existing.settled if existing else ()):
+            raise PydanticCustomError("missing", "Field required")
+        return None
+
+    @staticmethod
+    def _null(field: str) -> PydanticCustomError:
+        if field == "node_pool":
+            return _refusal("null is not a map", "write one key: value a line")
+        return _refusal("null is not an address range", _CIDR)
 
     @field_validator("service_cidr")
     @classmethod
@@ -302,7 +372,9 @@ class Region(Section):
 
     @field_validator("node_subnet")
     @classmethod
-    def _holds_the_pool(cls, subnet: IPv4Network, info: ValidationInfo) -> IPv4Network:
+    def _holds_the_pool(cls, subnet: IPv4Network | None, info: ValidationInfo) -> IPv4Network | None:
+        if subnet is None:
+            return None
         space: IPv4Network | None = info.data.get("address_space")
         pool: NodePool | None = info.data.get("node_pool")
         if space and not subnet.subnet_of(space):
@@ -317,6 +389,16 @@ class Region(Section):
             raise _refusal(found, "choose a larger subnet, fewer nodes or a lower maxPods")
         return subnet
 
+    @property
+    def existing_subnet(self) -> str | None:
+        """The id of the subnet that the region has already, if it has no more than that."""
+        return self.existing.subnet_id if self.existing else None
+
+    @property
+    def existing_cluster(self) -> str | None:
+        """The id of the cluster that the region has already."""
+        return self.existing.cluster_id if self.existing else None
+
     @field_validator("ssh_public_key")
     @classmethod
     def _is_public(cls, key: str | None) -> str | None:
@@ -324,6 +406,10 @@ class Region(Section):
         if key is not None and not re.fullmatch(r"ssh-(rsa|ed25519) \S+( .*)?\s*", key):
             raise _refusal("is not a public key of OpenSSH", "write the line from a .pub file: ssh-rsa AAAA...")
         return key
+
+
+def _cluster_name(existing: Existing | None, location: str) -> str:
+    return existing.cluster_id.rpartition("/")[2].lower() if existing and existing.cluster_id else f"aks-{location}"
 
 
 class Clusters(Section):
@@ -377,11 +463,18 @@ class Fleet(Section):
 
     suffixed = ("name", "resource_group")
 
+    existing_id: str | None = None
     name: str = "gbb-fleet"
     location: Location = "westus"
     resource_group: str = "rg-fleet"
     hub: Hub = Hub()
     updates: Updates | None = None
+
+    @field_validator("existing_id")
+    @classmethod
+    def _is_a_fleet(cls, value: str | None) -> str | None:
+        kind, example = r"Microsoft\.ContainerService/fleets/[^/]+", "providers/Microsoft.ContainerService/fleets/…"
+        return value and _resource_id(kind, value, example)
 
 
 class App(Section):
@@ -528,9 +621,11 @@ def parse(raw: Mapping[str, object], secret: Collection[str] = ()) -> Settings:
     fleet = Draft.of(Fleet, raw.get("fleet", {}), "fleet", suffix)
     app = Draft.of(App, raw.get("app", {}), "app")
     problems += [*_collisions(regions, fleet), *_overlaps(regions), *_lost_entry(regions, app), *_crowds(regions, app)]
-    problems += _missed_updates(regions, fleet)
+    problems += [*_missed_updates(regions, fleet), *_settled(regions, fleet)]
     if settings is None or problems:
         raise SettingsError(_report(problems, secret))
+    if settings.fleet.existing_id:
+        fleet.right["resource_group"], fleet.right["name"] = settings.fleet.existing_id.split("/")[4::4]
     entry = settings.app.entry_region or settings.regions[0].name
     return settings.model_copy(
         update={
@@ -556,9 +651,34 @@ class Draft(NamedTuple):
             section.model_validate(raw, context={section: right})
         given: Mapping[str, object] = cast("Mapping[str, object]", raw) if isinstance(raw, Mapping) else {}
         for field in section.suffixed:
-            if field in right and to_camel(field) not in given:
+            if field in right and to_camel(field) not in given and not _is_named(right):
                 right[field] += suffix
         return cls(path, given, right)
+
+
+def _is_named(right: Mapping[str, Any]) -> bool:
+    """Says whether what a section describes exists, and hence has its name."""
+    existing: Existing | None = right.get("existing")
+    return bool(right.get("existing_id") or (existing and existing.cluster_id))
+
+
+def _settled(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:
+    """Finds keys that say again what a resource that exists has already."""
+    for path, raw, right in regions:
+        existing: Existing | None = right.get("existing")
+        for field in existing.settled if existing else ():
+            if to_camel(field) in raw:
+                beside = "existing.subnetId" if existing and existing.subnet_id else "existing.clusterId"
+                yield Problem(f"{path}.{to_camel(field)}", f"stands beside {beside}, which settles it", "remove it")
+    for field in ("name", "location", "resource_group", "hub") if fleet.right.get("existing_id") else ():
+        if to_camel(field) in fleet.raw:
+            found = "stands beside fleet.existingId, which settles it"
+            yield Problem(f"fleet.{to_camel(field)}", found, "remove it")
+    clusters = [(path, str(right["existing"].cluster_id).lower()) for path, _, right in regions if _is_named(right)]
+    for place, (path, cluster) in enumerate(clusters):
+        if first := next((other for other, known in clusters[:place] if known == cluster), None):
+            found = f"is that of {first} too"
+            yield Problem(f"{path}.existing.clusterId", found, "a cluster is a member once: remove one of the regions")
 
 
 def _collisions(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:
@@ -566,7 +686,7 @@ def _collisions(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:
     for field in ("name", "resource_group", "cluster"):
         key, first = to_camel(field), dict[str, str]()
         for path, raw, right in regions:
-            if field not in right:
+            if field not in right or (field == "resource_group" and _is_named(right)):
                 continue
             name = right[field]
             owner = first.setdefault(name.lower(), path)  # Azure ignores case in names
@@ -575,11 +695,15 @@ def _collisions(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:
             elif owner != path:
                 found = f"{_show(raw['location'])} makes the default {key} {_show(name)}, which {owner} has too"
                 yield Problem(f"{path}.location", found, f"set {key} in one of the two")
-        if field == "resource_group" and (owner := first.get(str(fleet.right.get(field)).lower())):
+        if (
+            field == "resource_group"
+            and not _is_named(fleet.right)
+            and (owner := first.get(str(fleet.right.get(field)).lower()))
+        ):
             found = f"{_show(fleet.right[field])} is that of {owner} too"
             yield Problem("fleet.resourceGroup", found, "choose another: to delete a group deletes all that is in it")
     for path, raw, right in regions:
-        if right.keys() >= {"resource_group", "cluster", "location"}:
+        if right.keys() >= {"resource_group", "cluster", "location"} and not _is_named(right):
             nodes = f"MC_{right['resource_group']}_{right['cluster']}_{right['location']}"
             if len(nodes) > MAX_NODE_GROUP:
                 key = next((key for key in ("resourceGroup", "cluster") if key in raw), "location")
@@ -589,8 +713,9 @@ def _collisions(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:
 
 def _overlaps(regions: Sequence[Draft]) -> Iterator[Problem]:
     """Finds address spaces that meet another one, or the services of any cluster: the networks form one mesh."""
-    spaces = [(region.path, region.right["address_space"]) for region in regions if "address_space" in region.right]
-    services = [(region.path, region.right["service_cidr"]) for region in regions if "service_cidr" in region.right]
+    spaces = [(region.path, region.right["address_space"]) for region in regions if region.right.get("address_space")]
+    own = [region for region in regions if not _is_named(region.right)]
+    services = [(region.path, region.right["service_cidr"]) for region in own if "service_cidr" in region.right]
     for i, (path, space) in enumerate(spaces):
         for others, key, remedy in (
             # Peering refuses overlaps. [learn: virtual-network/virtual-network-peering-overview]
@@ -613,7 +738,7 @@ def _lost_entry(regions: Sequence[Draft], app: Draft) -> Iterator[Problem]:
 
 def _crowds(regions: Sequence[Draft], app: Draft) -> Iterator[Problem]:
     """Finds more pods than the smallest cluster's nodes run; the placement would wait for the rest in vain."""
-    rooms = [(right["node_pool"].max_running_pods, path) for path, _, right in regions if "node_pool" in right]
+    rooms = [(right["node_pool"].max_running_pods, path) for path, _, right in regions if right.get("node_pool")]
     replicas = app.right.get("replicas", 0)
     if rooms and replicas > min(rooms)[0]:
         room, path = min(rooms)
@@ -683,6 +808,8 @@ def _report(problems: Sequence[Problem], secret: Collection[str]) -> str:
 def _problem(error: ErrorDetails) -> Problem:
     """Puts one of pydantic's findings into the words of the report."""
     *parents, key = [part for part in error["loc"] if part != "[key]"] or [""]
+    if error["type"] == "missing":
+        key = to_camel(str(key))  # a default that is found wanting goes by the field's name
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in (*parents, key)).lstrip(".")
     context: Mapping[str, Any] = error.get("ctx", {})
     if error["type"] == "refused":

@@ -9,6 +9,8 @@ passing reason is repeated for up to 20 minutes; any other refusal ends the oper
 where one is known.
 """
 
+from .existing import ExistingError
+from .existing_cluster import ExistingCluster, ExistingClusterArgs
 from .fleet_hub import FleetHub, FleetHubArgs, Member
 from .fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateChannel
 from .kubeconfig import KubeloginMode
@@ -21,6 +23,9 @@ from .roles import Principal
 
 __all__ = [
     "AppManifests",
+    "ExistingCluster",
+    "ExistingClusterArgs",
+    "ExistingError",
     "FleetHub",
     "FleetHubArgs",
     "FleetUpdates",

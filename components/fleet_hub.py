@@ -7,6 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import containerservice, network, resources
 
+from .existing import hub_of, part_of
 from .kubeconfig import KubeloginMode, unattended
 from .retries import MEMBER_EXPORTS_SERVICES, retry
 from .roles import FLEET_RBAC_CLUSTER_ADMIN, Principal, grant
@@ -46,6 +47,8 @@ class FleetHubArgs(TypedDict):
     """VM size of the hub's node; None leaves it to Azure."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
     """Tags of every resource that takes some."""
+    existing_id: NotRequired[str | None]
+    """Azure id of a fleet with a hub that is there and stays; what else makes a fleet is then left aside."""
 
 
 class FleetHub(pulumi.ComponentResource):
@@ -63,44 +66,52 @@ class FleetHub(pulumi.ComponentResource):
     def __init__(self, name: str, args: FleetHubArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:FleetHub", name, {}, opts)
         patient = retry("fleet-retry", *MEMBER_EXPORTS_SERVICES)
-        group = resources.ResourceGroup(
-            f"{name}-group",
-            resource_group_name=args["resource_group_name"],
-            location=args["location"],
-            tags=args.get("tags"),
-            opts=pulumi.ResourceOptions(parent=self, hooks=patient),
-        )
-        self.fleet = containerservice.Fleet(
-            f"{name}-fleet",
-            resource_group_name=group.name,
-            fleet_name=args["fleet_name"],
-            location=args["location"],
-            hub_profile=containerservice.FleetHubProfileArgs(
-                dns_prefix=args.get("dns_prefix"),
-                agent_profile=containerservice.AgentProfileArgs(vm_size=size)
-                if (size := args.get("vm_size"))
-                else None,
-            ),
-            tags=args.get("tags"),
-            opts=pulumi.ResourceOptions(parent=self, deleted_with=group, hooks=patient),
-        )
+        existing_id = args.get("existing_id")
+        if existing_id:
+            group_name: pulumi.Input[str] = part_of(existing_id, "resourceGroups")
+            self.fleet = containerservice.Fleet.get(f"{name}-fleet", existing_id, pulumi.ResourceOptions(parent=self))
+            fleet_name = hub_of(self.fleet)
+        else:
+            group = resources.ResourceGroup(
+                f"{name}-group",
+                resource_group_name=args["resource_group_name"],
+                location=args["location"],
+                tags=args.get("tags"),
+                opts=pulumi.ResourceOptions(parent=self, hooks=patient),
+            )
+            self.fleet = containerservice.Fleet(
+                f"{name}-fleet",
+                resource_group_name=group.name,
+                fleet_name=args["fleet_name"],
+                location=args["location"],
+                hub_profile=containerservice.FleetHubProfileArgs(
+                    dns_prefix=args.get("dns_prefix"),
+                    agent_profile=containerservice.AgentProfileArgs(vm_size=size)
+                    if (size := args.get("vm_size"))
+                    else None,
+                ),
+                tags=args.get("tags"),
+                opts=pulumi.ResourceOptions(parent=self, deleted_with=group, hooks=patient),
+            )
+            group_name, fleet_name = group.name, self.fleet.name
+        mine = pulumi.ResourceOptions(parent=self)
         # Azure roles such as Owner do not reach the hub's objects (learn: kubernetes-fleet/access-fleet-hub-cluster-…).
         admins = [
-            grant(f"{name}-{admin}", FLEET_RBAC_CLUSTER_ADMIN, who, self.fleet, pulumi.ResourceOptions(parent=self))
+            grant(f"{name}-{admin}", FLEET_RBAC_CLUSTER_ADMIN, who, self.fleet, mine, existing=existing_id is not None)
             for admin, who in args["admins"].items()
         ]
 
         self.members = {
             region: containerservice.FleetMember(
                 f"{name}-member-{region}",
-                resource_group_name=group.name,
-                fleet_name=self.fleet.name,
+                resource_group_name=group_name,
+                fleet_name=fleet_name,
                 fleet_member_name=member["name"],
                 cluster_resource_id=member["cluster_id"],
                 group=member["update_group"],
                 opts=pulumi.ResourceOptions(
                     parent=self,
-                    deleted_with=self.fleet,
+                    deleted_with=None if existing_id else self.fleet,
                     # The fleet sends clients to a member's pods from when it is given the app until it has left: the
                     # way to them must be there before, and stay until after.
                     depends_on=member.get("peering"),
@@ -111,7 +122,7 @@ class FleetHub(pulumi.ComponentResource):
         }
 
         credentials = containerservice.list_fleet_credentials_output(
-            resource_group_name=group.name, fleet_name=self.fleet.name
+            resource_group_name=group_name, fleet_name=fleet_name
         )
         self.kubeconfig = unattended(credentials.kubeconfigs[0].value, args["kubelogin_mode"])
         self.kubernetes = k8s.Provider(

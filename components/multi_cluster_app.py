@@ -25,14 +25,14 @@ class MultiClusterAppArgs(TypedDict):
     """The app, and Fleet's objects for it."""
     hub: pulumi.Input[k8s.Provider]
     """Provider for the hub."""
-    fleet: containerservice.Fleet
-    """The fleet; the hub's objects go with it."""
+    fleet: NotRequired[containerservice.Fleet | None]
+    """The fleet, if the hub's objects go with it; None if it stays, so that they are deleted from it."""
     members: Sequence[containerservice.FleetMember]
     """What must have joined, able to reach each other's pods, before the placement looks for clusters."""
     entry: pulumi.Input[k8s.Provider]
     """Provider for the cluster with the entry point."""
-    entry_cluster: containerservice.ManagedCluster
-    """That cluster; the entry point goes with it."""
+    entry_cluster: NotRequired[containerservice.ManagedCluster | None]
+    """That cluster, if the entry point goes with it; None if it stays."""
     replicas: NotRequired[int | None]
     """Pods of the shared Service's Deployment, of the same name, in each cluster; None leaves the manifest's."""
     ingress: NotRequired[bool]
@@ -61,7 +61,7 @@ class MultiClusterApp(pulumi.ComponentResource):
         port = _port(args["manifests"])
         role_retry = retry("role-retry", *ROLE_NOT_IN_EFFECT)
         on_hub = pulumi.ResourceOptions(
-            parent=self, provider=_provider(args["hub"]), deleted_with=args["fleet"], hooks=role_retry
+            parent=self, provider=_provider(args["hub"]), deleted_with=args.get("fleet"), hooks=role_retry
         )
         namespace = KubernetesObject(
             f"{name}-namespace",
@@ -96,7 +96,7 @@ class MultiClusterApp(pulumi.ComponentResource):
             pulumi.ResourceOptions(
                 parent=self,
                 provider=_provider(args["entry"]),
-                deleted_with=args["entry_cluster"],
+                deleted_with=args.get("entry_cluster"),
                 depends_on=[placement],
                 # One importer in the whole fleet: the old entry point must let go before a new one can hold.
                 delete_before_replace=True,

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumi_azure_native import network
 
+from .existing import apart, part_of
 from .retries import NETWORK_BUSY, retry
 
 
@@ -19,6 +20,9 @@ class PeeredNetwork(TypedDict):
     """The group it is in."""
     subnet: network.Subnet
     """Its subnet, which must be written before a peering starts."""
+    existing: NotRequired[bool]
+    """Whether the VNet stays when the program goes, so that its peerings are removed from it, and its group is read
+    from its id. False by default."""
 
 
 class PeeredNetworksArgs(TypedDict):
@@ -38,19 +42,28 @@ class PeeredNetworks(pulumi.ComponentResource):
     def __init__(self, name: str, args: PeeredNetworksArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:PeeredNetworks", name, {}, opts)
         busy = retry("network-retry", *NETWORK_BUSY)
+        networks = {region: each["virtual_network"] for region, each in args["networks"].items()}
         self.last = {}
+        # What the program makes may be compared before; of what exists the ranges are known only now.
+        fit = apart(networks) if any(each.get("existing") for each in args["networks"].values()) else None
         for here, there in chain.from_iterable(((a, b), (b, a)) for a, b in _tournament(list(args["networks"]))):
             local, remote = args["networks"][here], args["networks"][there]
             peering = network.VirtualNetworkPeering(
                 f"{name}-{here}-to-{there}",
-                resource_group_name=local["resource_group_name"],
+                resource_group_name=local["virtual_network"].id.apply(lambda found: part_of(found, "resourceGroups"))
+                if local.get("existing")
+                else local["resource_group_name"],
                 virtual_network_name=local["virtual_network"].name,
                 virtual_network_peering_name=f"{here.capitalize()}To{there.capitalize()}Peering",
-                remote_virtual_network=network.SubResourceArgs(id=remote["virtual_network"].id),
+                remote_virtual_network=network.SubResourceArgs(
+                    id=pulumi.Output.all(networks[there].id, fit).apply(lambda found: found[0])
+                    if fit
+                    else networks[there].id
+                ),
                 allow_virtual_network_access=True,
                 opts=pulumi.ResourceOptions(
                     parent=self,
-                    deleted_with=local["virtual_network"],
+                    deleted_with=None if local.get("existing") else local["virtual_network"],
                     # Azure refuses a peering while either network is being written, be it a subnet or another
                     # peering (pulumi/pulumi-azure-native issue 4340): one after the other on each network.
                     depends_on=[

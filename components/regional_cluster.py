@@ -7,6 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import authorization, containerservice, managedidentity, network, resources
 
+from .existing import in_location, network_of
 from .kubeconfig import KubeloginMode, unattended
 from .retries import NETWORK_BUSY, ROLE_NOT_IN_EFFECT, retry
 from .roles import AKS_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
@@ -37,14 +38,14 @@ class RegionalClusterArgs(TypedDict):
     """Azure region, short name, as in `eastus2`."""
     resource_group_name: pulumi.Input[str]
     """Name of the group that holds everything of this region."""
-    virtual_network_name: pulumi.Input[str]
+    virtual_network_name: NotRequired[pulumi.Input[str] | None]
     """Name of the VNet."""
-    address_space: pulumi.Input[str]
+    address_space: NotRequired[pulumi.Input[str] | None]
     """The VNet's range (CIDR), as in `10.1.0.0/16`; peered ones must not overlap (learn:
     virtual-network/virtual-network-peering-overview)."""
-    subnet_name: pulumi.Input[str]
+    subnet_name: NotRequired[pulumi.Input[str] | None]
     """Name of the subnet for nodes and pods."""
-    node_subnet: pulumi.Input[str]
+    node_subnet: NotRequired[pulumi.Input[str] | None]
     """The subnet's range (CIDR), inside `address_space`: five addresses, and `1 + max_pods` for each node, those of an
     upgrade among them (learn: aks/concepts-network-legacy-cni)."""
     cluster_name: pulumi.Input[str]
@@ -71,6 +72,9 @@ class RegionalClusterArgs(TypedDict):
     """For log-in to nodes, as in `ssh-ed25519 AAAA…`; None for none."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
     """Tags of every resource that takes some."""
+    existing_subnet_id: NotRequired[str | None]
+    """Azure id of a subnet, in a VNet of the same location, that is there and stays; in place of name and range of
+    both, which are required otherwise."""
 
 
 class RegionalCluster(pulumi.ComponentResource):
@@ -79,7 +83,7 @@ class RegionalCluster(pulumi.ComponentResource):
     virtual_network: network.VirtualNetwork
     """The VNet, to be peered."""
     subnet: network.Subnet
-    """Its only subnet; a peering must not start before it is written."""
+    """Its subnet with the nodes; a peering must not start before it is written."""
     cluster: containerservice.ManagedCluster
     """The AKS cluster."""
     kubeconfig: pulumi.Output[str]
@@ -99,23 +103,33 @@ class RegionalCluster(pulumi.ComponentResource):
         )
         in_group = pulumi.ResourceOptions(parent=self, deleted_with=group, hooks=busy)
 
-        self.virtual_network = network.VirtualNetwork(
-            f"{name}-vnet",
-            resource_group_name=group.name,
-            virtual_network_name=args["virtual_network_name"],
-            location=args["location"],
-            address_space=network.AddressSpaceArgs(address_prefixes=[args["address_space"]]),
-            tags=args.get("tags"),
-            opts=in_group,
-        )
-        self.subnet = network.Subnet(
-            f"{name}-subnet",
-            resource_group_name=group.name,
-            virtual_network_name=self.virtual_network.name,
-            subnet_name=args["subnet_name"],
-            address_prefix=args["node_subnet"],
-            opts=in_group,
-        )
+        existing_id = args.get("existing_subnet_id")
+        if existing_id:
+            mine = pulumi.ResourceOptions(parent=self)
+            self.virtual_network = network.VirtualNetwork.get(f"{name}-vnet", network_of(existing_id), mine)
+            self.subnet = network.Subnet.get(
+                f"{name}-subnet",
+                in_location(name, args["location"], self.virtual_network.location).apply(lambda _: existing_id),
+                mine,
+            )
+        else:
+            self.virtual_network = network.VirtualNetwork(
+                f"{name}-vnet",
+                resource_group_name=group.name,
+                virtual_network_name=args.get("virtual_network_name"),
+                location=args["location"],
+                address_space={"address_prefixes": [space]} if (space := args.get("address_space")) else None,
+                tags=args.get("tags"),
+                opts=in_group,
+            )
+            self.subnet = network.Subnet(
+                f"{name}-subnet",
+                resource_group_name=group.name,
+                virtual_network_name=self.virtual_network.name,
+                subnet_name=args.get("subnet_name"),
+                address_prefix=args.get("node_subnet"),
+                opts=in_group,
+            )
 
         # AKS only joins a subnet that is not its own if its identity may, before it starts
         # (learn: aks/concepts-network-legacy-cni).
@@ -133,6 +147,7 @@ class RegionalCluster(pulumi.ComponentResource):
             Principal(object_id=identity.principal_id, type=authorization.PrincipalType.SERVICE_PRINCIPAL),
             self.subnet,
             pulumi.ResourceOptions(parent=self),
+            existing=existing_id is not None,
         )
 
         self.cluster = containerservice.ManagedCluster(

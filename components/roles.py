@@ -23,8 +23,14 @@ class Principal(TypedDict):
     """Stated because Azure otherwise looks the id up, and does not find an identity made a moment ago."""
 
 
-def grant(
-    name: str, role: str, principal: Principal, scope: pulumi.CustomResource, opts: pulumi.ResourceOptions
+def grant(  # noqa: PLR0913 - what one grant is made of
+    name: str,
+    role: str,
+    principal: Principal,
+    scope: pulumi.CustomResource,
+    opts: pulumi.ResourceOptions,
+    *,
+    existing: bool = False,
 ) -> authorization.RoleAssignment:
     """Grant a built-in role on one resource; the assignment goes when that resource goes.
 
@@ -34,6 +40,7 @@ def grant(
         principal: whom it is granted to.
         scope: the resource it is granted on.
         opts: the assignment's options, `parent` among them.
+        existing: whether the resource stays when the program goes, so that the assignment must be removed from it.
     """
     # Azure names an assignment by a GUID that is unique in the tenant; this one stays the same between updates.
     guid = random.RandomUuid(f"{name}-id", opts=pulumi.ResourceOptions(parent=opts.parent))
@@ -50,6 +57,8 @@ def grant(
         scope=scope.id,
         opts=pulumi.ResourceOptions.merge(
             opts,
-            pulumi.ResourceOptions(deleted_with=scope, hooks=retry("grant-retry", *IDENTITY_NOT_IN_DIRECTORY)),
+            pulumi.ResourceOptions(
+                deleted_with=None if existing else scope, hooks=retry("grant-retry", *IDENTITY_NOT_IN_DIRECTORY)
+            ),
         ),
     )

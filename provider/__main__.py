@@ -2,12 +2,12 @@
 
 from importlib import metadata
 
-from fleet_l4_lb import FleetHub, FleetUpdates, MultiClusterApp, PeeredNetworks, RegionalCluster
+from fleet_l4_lb import ExistingCluster, FleetHub, FleetUpdates, MultiClusterApp, PeeredNetworks, RegionalCluster
 from pulumi.provider.experimental import component_provider_host
 
 if __name__ == "__main__":
     component_provider_host(
-        [RegionalCluster, PeeredNetworks, FleetHub, FleetUpdates, MultiClusterApp],
+        [RegionalCluster, ExistingCluster, PeeredNetworks, FleetHub, FleetUpdates, MultiClusterApp],
         name="fleet-l4-lb",
         version=metadata.version("fleet-l4-lb"),
     )

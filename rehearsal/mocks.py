@@ -24,6 +24,12 @@ class CloudMocks(Mocks):
         """Create a resource; nothing is known of it in a preview but what went in."""
         given = cast("Properties", args.inputs)  # pyright: ignore[reportUnknownMemberType] - a bare dict in the SDK
         inputs, _ = open_secrets(given)
+        if args.resource_id:  # what exists is read, and only read
+            with self._cloud.operation(Operation("read", Call(args.typ, args.name), args.resource_id)) as family:
+                found = family.read(Call(args.typ, args.name), args.resource_id, {}, {})
+            if found is None:
+                raise RefusedError(f"resource '{args.resource_id}' does not exist")  # as the engine says it
+            return args.resource_id, found[1]
         if not args.custom:
             return "", given
         if args.typ.startswith("pulumi:providers:"):

@@ -121,6 +121,11 @@ def run(
             )
             return response
 
+        def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> Any:  # noqa: ANN401, N802
+            response: Any = super().ReadResource(request)  # pyright: ignore[reportUnknownMemberType] - untyped in the SDK
+            names[response.urn] = request.name
+            return response
+
         def RegisterResourceOutputs(self, request: resource_pb2.RegisterResourceOutputsRequest) -> Any:  # noqa: ANN401, N802
             if "pulumi:pulumi:Stack" in request.urn.split("::")[2:3]:
                 outputs.append(decode(request.outputs))

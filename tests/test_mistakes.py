@@ -91,8 +91,8 @@ MISTAKES = [
     Mistake(
         "networks with the same addresses",
         "components/regional_cluster.py",
-        'address_prefixes=[args["address_space"]]',
-        'address_prefixes=["10.0.0.0/8"]',
+        '{"address_prefixes": [space]}',
+        '{"address_prefixes": ["10.0.0.0/8"]}',
         r'Code="VnetAddressSpacesOverlap" .* Overlapping address prefixes: 10\.0\.0\.0/8',
     ),
     Mistake(

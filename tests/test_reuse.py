@@ -12,6 +12,7 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from components.existing_cluster import ExistingClusterArgs
 from components.fleet_hub import FleetHubArgs
 from components.fleet_updates import FleetUpdatesArgs
 from components.multi_cluster_app import MultiClusterAppArgs
@@ -21,6 +22,7 @@ from tests.program import ROOT
 
 ARGS: dict[str, tuple[Any, set[str]]] = {
     "RegionalCluster": (RegionalClusterArgs, {"virtualNetwork", "subnet", "cluster", "kubeconfig", "kubernetes"}),
+    "ExistingCluster": (ExistingClusterArgs, {"virtualNetwork", "subnet", "cluster", "kubeconfig", "kubernetes"}),
     "PeeredNetworks": (PeeredNetworksArgs, {"last"}),
     "FleetHub": (FleetHubArgs, {"fleet", "members", "kubeconfig", "kubernetes"}),
     "FleetUpdates": (FleetUpdatesArgs, {"strategy", "profile"}),

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,9 +128,9 @@ class Stack:
         """Refresh."""
         return self._run(self.rehearsal.stack.refresh)
 
-    def destroy(self) -> Done:
-        """Destroy."""
-        return self._run(self.rehearsal.stack.destroy)
+    def destroy(self, *, run_program: bool = False) -> Done:
+        """Destroy; with the program, whose hooks wait for what passes."""
+        return self._run(partial(self.rehearsal.stack.destroy, run_program=run_program))
 
     def outputs(self) -> Mapping[str, auto.OutputValue]:
         """Return the stack's outputs."""

@@ -127,3 +127,10 @@ def test_one_region_is_a_stack_too() -> None:
     program = run_stack("dev", regions=stack_config("dev")["regions"][:1])
     assert program.of_type("azure-native:network:VirtualNetworkPeering") == {}
     assert program.outputs["externalIp"]
+
+
+@pytest.mark.parametrize("mode", ["workloadidentity", "spn", "msi"])
+def test_pattern_is_well_however_the_deployer_signs_in(mode: str) -> None:
+    program = run_stack("dev", access={"kubeloginMode": mode})
+    assert program["hub-deployer"].inputs["principalType"] == "ServicePrincipal"
+    assert [line for line in program.cloud.summary() if not line[1]] == []

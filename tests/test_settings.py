@@ -582,6 +582,43 @@ def test_waits_are_counted_between_stages() -> None:
     assert not mistakes(changed(("fleet.updates", one_stage)))
 
 
+SCOPE = f"/subscriptions/{GUID}/resourceGroups/rg/providers"
+SUBNET = f"{SCOPE}/Microsoft.Network/virtualNetworks/v/subnets/s"
+CLUSTER = f"{SCOPE}/Microsoft.ContainerService/managedClusters/AKS1"
+
+
+def test_what_exists_needs_no_more_than_its_id() -> None:
+    one: dict[str, Any] = {"name": "east", "location": "eastus2", "existing": {"clusterId": CLUSTER}}
+    assert parse(changed(("regions[0]", one))).regions[0].cluster == "aks1"
+    assert mistakes(changed(("regions[0]", one | {"existing": {"subnetId": SUBNET}}))) == [
+        "regions[0].nodePool: is missing",
+        "required: vmSize, and count or minCount and maxCount",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("existing", "path", "found"),
+    [
+        ({}, "regions[0].existing", "has neither subnetId nor clusterId"),
+        ({"subnetId": SUBNET, "clusterId": CLUSTER}, "regions[0].existing", "has both subnetId and clusterId"),
+        ({"clusterId": "aks"}, "regions[0].existing.clusterId", '"aks" is not the id of one'),
+    ],
+)
+def test_what_exists_is_named_by_one_id(existing: dict[str, str], path: str, found: str) -> None:
+    assert mistakes(changed(("regions[0].existing", existing)))[0] == f"{path}: {found}"
+
+
+def test_what_exists_is_not_described_again() -> None:
+    assert list(mistakes(changed(("regions[0].existing", {"subnetId": SUBNET})))[::2]) == [
+        f"regions[0].{key}: stands beside existing.subnetId, which settles it" for key in ("addressSpace", "nodeSubnet")
+    ]
+    fleet = {"existingId": f"{SCOPE}/Microsoft.ContainerService/fleets/f", "location": "westus"}
+    assert mistakes(changed(("fleet", fleet))) == [
+        "fleet.location: stands beside fleet.existingId, which settles it",
+        "remove it",
+    ]
+
+
 def test_all_mistakes_are_told_at_once_each_as_far_as_the_rest_is_right() -> None:
     raw = changed(
         ("regions[0].nodePool.count", "three"),

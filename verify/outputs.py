@@ -40,7 +40,8 @@ class Outputs(BaseModel):
     @property
     def members(self) -> dict[str, str]:
         """The names of the fleet's members by region: each is called like its cluster."""
-        return {region: cluster_id.rsplit("/", 1)[-1] for region, cluster_id in self.cluster_ids.items()}
+        # In lower case (learn: rest/api/fleet), also where the name of a cluster that was there before is not.
+        return {region: cluster_id.rsplit("/", 1)[-1].lower() for region, cluster_id in self.cluster_ids.items()}
 
 
 def of_stack(stack: str | None) -> str:

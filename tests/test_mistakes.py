@@ -84,7 +84,7 @@ MISTAKES = [
     Mistake(
         "subnet outside its network",
         "components/regional_cluster.py",
-        'address_prefix=args["node_subnet"],',
+        'address_prefix=args.get("node_subnet"),',
         'address_prefix="10.9.0.0/24",',
         r'Code="NetcfgSubnetRangeOutsideVnet" Message="Subnet \'aks-subnet-\w+\' is not valid because its IP address',
     ),

@@ -5,18 +5,16 @@ import json
 import os
 import shutil
 import stat
-import subprocess
-import sys
-import threading
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import yaml
+from typing_extensions import override
 
 from rehearsal.kubernetes.objects import Object
 from tests.machine import command
-from tests.program import ROOT
 from tests.verify.conftest import Deployed
 from verify import table
 from verify.__main__ import main
@@ -200,7 +198,9 @@ def test_wrong_usage() -> None:
 # Secrets.
 
 
-def test_secrets_are_in_no_output_and_leave_no_file(deployed: Deployed, tmp_path: Path) -> None:
+def test_secrets_are_in_no_output_and_leave_no_file(
+    deployed: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token = yaml.safe_load(deployed.outputs["hubKubeconfig"])["users"][0]["user"]["token"]
     west = yaml.safe_load(deployed.outputs["kubeconfigs"]["west"])
     key = base64.b64encode(b"planted-key").decode()
@@ -208,31 +208,19 @@ def test_secrets_are_in_no_output_and_leave_no_file(deployed: Deployed, tmp_path
     west["users"][0]["user"] |= {"client-certificate-data": key, "client-key-data": key}
     deployed.outputs["kubeconfigs"]["west"] = yaml.safe_dump(west)
     deployed.outputs["kubeconfigs"]["east"] = f"{{planted-text: {token}"
-    files: set[tuple[str, int]] = set()
-    done = threading.Event()
+    modes: set[tuple[bool, int]] = set()
 
-    def watch() -> None:
-        while not done.is_set():
-            for file in tmp_path.rglob("*"):
-                try:
-                    files.add((file.name[:7] if file.is_dir() else "file", stat.S_IMODE(file.stat().st_mode)))
-                except FileNotFoundError:
-                    continue  # it is gone already
+    class Seen(TemporaryDirectory[str]):
+        @override
+        def cleanup(self) -> None:
+            files = [Path(self.name), *Path(self.name).rglob("*")]
+            modes.update((file.is_dir(), stat.S_IMODE(file.stat().st_mode)) for file in files)
+            super().cleanup()
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    result = subprocess.run(
-        [sys.executable, "-m", "verify", "--outputs", "-", "--timeout", "0", "--requests", "1"],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-        input=json.dumps(deployed.outputs),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    done.set()
-    watcher.join()
-    assert (result.returncode, result.stderr) == (1, "")
-    assert not [secret for secret in (token, key, "planted") if secret in result.stdout]
-    assert files == {("verify-", 0o700), ("file", 0o600)}
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("verify.__main__.TemporaryDirectory", Seen)
+    status, text, progress = deployed.run("--requests", "1")
+    assert status == 1
+    assert not [secret for secret in (token, key, "planted") if secret in text + progress]
+    assert modes == {(True, 0o700), (False, 0o600)}
     assert list(tmp_path.iterdir()) == []

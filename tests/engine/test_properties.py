@@ -134,10 +134,11 @@ class Life(RuleBasedStateMachine):
         self.app["replicas"] = replicas
         self.up({"update"})
 
-    @rule(replicas=st.integers(4, 6), code=st.sampled_from(PASSING))
-    def scale_app_while_refused_for_a_while(self, replicas: int, code: str) -> None:
+    @rule(data=st.data(), code=st.sampled_from(PASSING))
+    def scale_app_while_refused_for_a_while(self, data: st.DataObject, code: str) -> None:
         """Change the app while Azure refuses what is asked, for a reason that passes or not."""
-        self.app["replicas"] = replicas
+        # Another number than before, so that there is something to refuse.
+        self.app["replicas"] = data.draw(st.sampled_from([n for n in (4, 5, 6) if n != self.app["replicas"]]))
         self.stack.refuse("update", "app-deployment-store-front", f'Status=409 Code="{code}"')
         self.stack.configure(app=self.app)
         try:

@@ -77,6 +77,8 @@ _FLEETING: Final = {
     ("ServiceExport", "Valid"): {("False", "ServiceNotFound")},
     # Pods go before their Deployment when a namespace is emptied.
     ("Deployment", "Available"): {("False", "MinimumReplicasUnavailable")},
+    # All pods are ready when the controller looks for the first time.
+    ("Deployment", "Progressing"): {("True", "ReplicaSetUpdated")},
 }
 
 

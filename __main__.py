@@ -26,7 +26,7 @@ app_manifests = manifests.load(
     Path(__file__).parent / "manifests",
     namespace=stack.app.namespace,
     service=stack.app.service,
-    locations=[region.location for region in stack.regions],
+    members=[region.cluster for region in stack.regions],
     secrets={"rabbitmq": {"username": 12, "password": 32}},  # the demo's queue
 )
 
@@ -120,6 +120,7 @@ fleet = FleetHub(
         vm_size=stack.fleet.hub.vm_size,
         tags=stack.tags or None,
         existing_id=stack.fleet.existing_id,
+        after=[cluster.subnet_role for cluster in clusters.values() if isinstance(cluster, RegionalCluster)],
     ),
 )
 
@@ -135,7 +136,6 @@ if updates := stack.fleet.updates:
             channel=UpdateChannel(updates.channel),
             node_images=NodeImages(updates.node_images) if updates.node_images else None,
             enabled=updates.enabled,
-            existing=stack.fleet.existing_id is not None,
         ),
     )
 
@@ -148,10 +148,8 @@ app = MultiClusterApp(
         ingress=stack.clusters.app_routing,
         internal=stack.app.internal,
         hub=fleet.kubernetes,
-        fleet=None if stack.fleet.existing_id else fleet.fleet,
         members=list(fleet.members.values()),
         entry=entry.kubernetes,
-        entry_cluster=None if stack.entry.existing_cluster else entry.cluster,
     ),
 )
 

@@ -51,7 +51,7 @@ class ExistingCluster(pulumi.ComponentResource):
         self.virtual_network = network.VirtualNetwork.get(f"{name}-vnet", subnet_id.apply(network_of), here)
 
         admins = [
-            grant(f"{name}-{admin}", AKS_RBAC_CLUSTER_ADMIN, who, self.cluster, here, existing=True)
+            grant(f"{name}-{admin}", AKS_RBAC_CLUSTER_ADMIN, who, self.cluster, here)
             for admin, who in (args.get("entra_id_admins") or {}).items()
         ]
         credentials = containerservice.list_managed_cluster_user_credentials_output(

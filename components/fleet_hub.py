@@ -1,11 +1,11 @@
 """The fleet: a hub that places workloads, and the clusters that have joined it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
-from pulumi_azure_native import containerservice, network, resources
+from pulumi_azure_native import authorization, containerservice, network, resources
 
 from .existing import hub_of, part_of
 from .kubeconfig import KubeloginMode, unattended
@@ -47,6 +47,9 @@ class FleetHubArgs(TypedDict):
     """VM size of the hub's node; None leaves it to Azure."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
     """Tags of every resource that takes some."""
+    after: NotRequired[Sequence[authorization.RoleAssignment] | None]
+    """What the fleet waits for: the last that the clusters wait for. The engine deletes in layers, by depth (pulumi
+    v3.259.0, step_generator.go, ScheduleDeletes), so the fleet and the clusters are then deleted at the same time."""
     existing_id: NotRequired[str | None]
     """Azure id of a fleet with a hub that is there and stays; what else makes a fleet is then left aside."""
 
@@ -91,13 +94,13 @@ class FleetHub(pulumi.ComponentResource):
                     else None,
                 ),
                 tags=args.get("tags"),
-                opts=pulumi.ResourceOptions(parent=self, deleted_with=group, hooks=patient),
+                opts=pulumi.ResourceOptions(parent=self, hooks=patient, depends_on=args.get("after")),
             )
             group_name, fleet_name = group.name, self.fleet.name
         mine = pulumi.ResourceOptions(parent=self)
         # Azure roles such as Owner do not reach the hub's objects (learn: kubernetes-fleet/access-fleet-hub-cluster-…).
         admins = [
-            grant(f"{name}-{admin}", FLEET_RBAC_CLUSTER_ADMIN, who, self.fleet, mine, existing=existing_id is not None)
+            grant(f"{name}-{admin}", FLEET_RBAC_CLUSTER_ADMIN, who, self.fleet, mine)
             for admin, who in args["admins"].items()
         ]
 
@@ -111,7 +114,6 @@ class FleetHub(pulumi.ComponentResource):
                 group=member["update_group"],
                 opts=pulumi.ResourceOptions(
                     parent=self,
-                    deleted_with=None if existing_id else self.fleet,
                     # The fleet sends clients to a member's pods from when it is given the app until it has left: the
                     # way to them must be there before, and stay until after.
                     depends_on=member.get("peering"),

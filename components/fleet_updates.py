@@ -34,7 +34,7 @@ class FleetUpdatesArgs(TypedDict):
     """What makes a fleet's updates."""
 
     fleet: containerservice.Fleet
-    """The fleet; its updates go with it, unless it stays."""
+    """The fleet."""
     resource_group_name: pulumi.Input[str]
     """Name of the fleet's group."""
     members: Sequence[containerservice.FleetMember]
@@ -51,8 +51,6 @@ class FleetUpdatesArgs(TypedDict):
     enabled: NotRequired[bool]
     """Whether the fleet starts upgrades by itself. True by default; the stages are there for upgrades by hand in any
     case."""
-    existing: NotRequired[bool]
-    """Whether the fleet stays when the program goes. False by default."""
 
 
 class FleetUpdates(pulumi.ComponentResource):
@@ -67,7 +65,6 @@ class FleetUpdates(pulumi.ComponentResource):
         super().__init__("fleet-l4-lb:index:FleetUpdates", name, {}, opts)
         in_fleet = pulumi.ResourceOptions(
             parent=self,
-            deleted_with=None if args.get("existing") else args["fleet"],
             hooks=retry("fleet-retry", *MEMBER_EXPORTS_SERVICES),
         )
         last = len(args["stages"])

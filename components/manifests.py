@@ -75,17 +75,17 @@ def load(
     *,
     namespace: str,
     service: str,
-    locations: Sequence[str],
+    members: Sequence[str],
     secrets: Mapping[str, Mapping[str, int]] | None = None,
 ) -> AppManifests:
     """Read an app's manifests.
 
     Args:
         folder: `app/` in it has the app's own YAML, plain; `fleet/` has Fleet's objects, one in a file, in which
-            `${namespace}`, `${service}` and `${locations}` stand for the other arguments.
+            `${namespace}`, `${service}` and `${members}` stand for the other arguments.
         namespace: the app's namespace.
         service: the Service that all clusters share.
-        locations: Azure regions (short names) whose members the app is placed on.
+        members: names of the fleet's members that the app is placed on.
         secrets: Secrets that are generated: by name, the length of each key's value, which has letters and digits.
             The manifests refer to them, and must not have one of such a name.
 
@@ -98,7 +98,7 @@ def load(
     if service not in services:
         where = (folder / "app").relative_to(folder.parent)
         reader.problems.append(f"{where} has no Service {service!r} to export; it has {', '.join(services) or 'none'}")
-    values = {"namespace": namespace, "service": service, "locations": sorted(set(locations))}
+    values = {"namespace": namespace, "service": service, "members": sorted(set(members))}
     fleet = [reader.fleet(folder / "fleet", kind, values) for kind in _FLEET_KINDS]
     if reader.problems:
         lines = [f"  {problem}" for problem in reader.problems]

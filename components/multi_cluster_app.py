@@ -25,14 +25,10 @@ class MultiClusterAppArgs(TypedDict):
     """The app, and Fleet's objects for it."""
     hub: pulumi.Input[k8s.Provider]
     """Provider for the hub."""
-    fleet: NotRequired[containerservice.Fleet | None]
-    """The fleet, if the hub's objects go with it; None if it stays, so that they are deleted from it."""
     members: Sequence[containerservice.FleetMember]
     """What must have joined, able to reach each other's pods, before the placement looks for clusters."""
     entry: pulumi.Input[k8s.Provider]
     """Provider for the cluster with the entry point."""
-    entry_cluster: NotRequired[containerservice.ManagedCluster | None]
-    """That cluster, if the entry point goes with it; None if it stays."""
     replicas: NotRequired[int | None]
     """Pods of the shared Service's Deployment, of the same name, in each cluster; None leaves the manifest's."""
     ingress: NotRequired[bool]
@@ -60,13 +56,13 @@ class MultiClusterApp(pulumi.ComponentResource):
         super().__init__("fleet-l4-lb:index:MultiClusterApp", name, {}, opts)
         port = _port(args["manifests"])
         role_retry = retry("role-retry", *ROLE_NOT_IN_EFFECT)
-        on_hub = pulumi.ResourceOptions(
-            parent=self, provider=_provider(args["hub"]), deleted_with=args.get("fleet"), hooks=role_retry
-        )
+        on_hub = pulumi.ResourceOptions(parent=self, provider=_provider(args["hub"]), hooks=role_retry)
         namespace = KubernetesObject(
             f"{name}-namespace",
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": args["manifests"]["namespace"]}},
-            on_hub,
+            # On the way down, the members leave after the hub's objects are gone: a member that still exports a Service
+            # is refused (Azure/fleet v0.18.9, pkg/webhook/membercluster).
+            pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=args["members"])),
         )
         in_namespace = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=[namespace]))
 
@@ -84,7 +80,7 @@ class MultiClusterApp(pulumi.ComponentResource):
             pulumi.ResourceOptions.merge(
                 on_hub,
                 pulumi.ResourceOptions(
-                    depends_on=[*app, export, *args["members"]],
+                    depends_on=[*app, export],
                     custom_timeouts=pulumi.CustomTimeouts(create=_LONGEST_PLACEMENT, update=_LONGEST_PLACEMENT),
                 ),
             ),
@@ -96,10 +92,12 @@ class MultiClusterApp(pulumi.ComponentResource):
             pulumi.ResourceOptions(
                 parent=self,
                 provider=_provider(args["entry"]),
-                deleted_with=args.get("entry_cluster"),
                 depends_on=[placement],
                 # One importer in the whole fleet: the old entry point must let go before a new one can hold.
                 delete_before_replace=True,
+                # Fleet never takes the annotation off the load balancer again
+                # (Azure/fleet-networking v0.3.25, pkg/controllers/multiclusterservice, ensureDerivedService).
+                replacement_trigger="internal" if args.get("internal") else "public",
                 custom_timeouts=pulumi.CustomTimeouts(create=_LONGEST_ADDRESS, update=_LONGEST_ADDRESS),
                 hooks=role_retry,
             ),

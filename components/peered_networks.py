@@ -21,8 +21,7 @@ class PeeredNetwork(TypedDict):
     subnet: network.Subnet
     """Its subnet, which must be written before a peering starts."""
     existing: NotRequired[bool]
-    """Whether the VNet stays when the program goes, so that its peerings are removed from it, and its group is read
-    from its id. False by default."""
+    """Whether its group is read from its id. False by default."""
 
 
 class PeeredNetworksArgs(TypedDict):
@@ -63,7 +62,6 @@ class PeeredNetworks(pulumi.ComponentResource):
                 allow_virtual_network_access=True,
                 opts=pulumi.ResourceOptions(
                     parent=self,
-                    deleted_with=None if local.get("existing") else local["virtual_network"],
                     # Azure refuses a peering while either network is being written, be it a subnet or another
                     # peering (pulumi/pulumi-azure-native issue 4340): one after the other on each network.
                     depends_on=[

@@ -84,6 +84,8 @@ class RegionalCluster(pulumi.ComponentResource):
     """The VNet, to be peered."""
     subnet: network.Subnet
     """Its subnet with the nodes; a peering must not start before it is written."""
+    subnet_role: authorization.RoleAssignment
+    """The right of the cluster's identity to join the subnet."""
     cluster: containerservice.ManagedCluster
     """The AKS cluster."""
     kubeconfig: pulumi.Output[str]
@@ -101,7 +103,7 @@ class RegionalCluster(pulumi.ComponentResource):
             tags=args.get("tags"),
             opts=pulumi.ResourceOptions(parent=self, hooks=busy),
         )
-        in_group = pulumi.ResourceOptions(parent=self, deleted_with=group, hooks=busy)
+        in_group = pulumi.ResourceOptions(parent=self, hooks=busy)
 
         existing_id = args.get("existing_subnet_id")
         if existing_id:
@@ -141,13 +143,12 @@ class RegionalCluster(pulumi.ComponentResource):
             tags=args.get("tags"),
             opts=in_group,
         )
-        join_subnet = grant(
+        self.subnet_role = grant(
             f"{name}-join-subnet",
             NETWORK_CONTRIBUTOR,
             Principal(object_id=identity.principal_id, type=authorization.PrincipalType.SERVICE_PRINCIPAL),
             self.subnet,
             pulumi.ResourceOptions(parent=self),
-            existing=existing_id is not None,
         )
 
         self.cluster = containerservice.ManagedCluster(
@@ -185,8 +186,7 @@ class RegionalCluster(pulumi.ComponentResource):
             tags=args.get("tags"),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                deleted_with=group,
-                depends_on=[join_subnet],
+                depends_on=[self.subnet_role],
                 hooks=retry("cluster-retry", *ROLE_NOT_IN_EFFECT, *NETWORK_BUSY),
                 # Where they scale, the number of nodes is the autoscaler's from the start on.
                 ignore_changes=["agentPoolProfiles[0].count"] if args["node_pool"].get("count") is None else None,

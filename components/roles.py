@@ -23,16 +23,14 @@ class Principal(TypedDict):
     """Stated because Azure otherwise looks the id up, and does not find an identity made a moment ago."""
 
 
-def grant(  # noqa: PLR0913 - what one grant is made of
+def grant(
     name: str,
     role: str,
     principal: Principal,
     scope: pulumi.CustomResource,
     opts: pulumi.ResourceOptions,
-    *,
-    existing: bool = False,
 ) -> authorization.RoleAssignment:
-    """Grant a built-in role on one resource; the assignment goes when that resource goes.
+    """Grant a built-in role on one resource.
 
     Args:
         name: the logical name of the assignment.
@@ -40,7 +38,6 @@ def grant(  # noqa: PLR0913 - what one grant is made of
         principal: whom it is granted to.
         scope: the resource it is granted on.
         opts: the assignment's options, `parent` among them.
-        existing: whether the resource stays when the program goes, so that the assignment must be removed from it.
     """
     # Azure names an assignment by a GUID that is unique in the tenant; this one stays the same between updates.
     guid = random.RandomUuid(f"{name}-id", opts=pulumi.ResourceOptions(parent=opts.parent))
@@ -56,9 +53,6 @@ def grant(  # noqa: PLR0913 - what one grant is made of
         principal_type=principal["type"],
         scope=scope.id,
         opts=pulumi.ResourceOptions.merge(
-            opts,
-            pulumi.ResourceOptions(
-                deleted_with=None if existing else scope, hooks=retry("grant-retry", *IDENTITY_NOT_IN_DIRECTORY)
-            ),
+            opts, pulumi.ResourceOptions(hooks=retry("grant-retry", *IDENTITY_NOT_IN_DIRECTORY))
         ),
     )

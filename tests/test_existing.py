@@ -58,16 +58,6 @@ def test_a_fleet_that_exists_takes_the_members(cloud: Cloud) -> None:
     assert well(program)
 
 
-def test_what_is_added_to_what_exists_is_taken_away_again(cloud: Cloud) -> None:
-    """Deleting what is in a group or cluster that stays must be asked for, one by one."""
-    program = dev_with(
-        cloud, {"existing": {"clusterId": existing.cluster(cloud)}}, fleet={"existingId": existing.fleet(cloud)}
-    )
-    for name in ("mesh-east-to-west", "hub-member-east", "hub-deployer", "app-namespace", "app-entry-point"):
-        assert program[name].deleted_with == "", name
-    assert program["mesh-west-to-east"].deleted_with == "west-vnet"
-
-
 @pytest.mark.parametrize(
     ("profile", "said"),
     [({"networkPluginMode": "overlay"}, r"east: .* \(azure, overlay\)"), ({"networkPlugin": "kubenet"}, "kubenet")],

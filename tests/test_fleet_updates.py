@@ -54,7 +54,6 @@ def test_paused_updates_keep_their_stages() -> None:
     assert len(program["updates-strategy"].inputs["strategy"]["stages"]) == 2
 
 
-def test_updates_go_with_the_fleet(prod: Program) -> None:
+def test_updates_are_retried_with_the_fleet(prod: Program) -> None:
     for name in ("updates-strategy", "updates-profile"):
-        assert prod[name].deleted_with == "hub-fleet"
         assert list(prod[name].options.hooks.on_error) == ["fleet-retry"]

@@ -25,8 +25,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def read(folder: Path) -> AppManifests:
-    locations = ["westus2", "eastus2", "westus2"]
-    return load(folder, namespace="shops", service="shop", locations=locations, secrets={"rabbitmq": {"password": 32}})
+    members = ["west", "east", "west"]
+    return load(folder, namespace="shops", service="shop", members=members, secrets={"rabbitmq": {"password": 32}})
 
 
 def problems(folder: Path) -> list[str]:
@@ -48,7 +48,7 @@ def test_fleets_objects_are_filled_in_each_value_with_its_type(folder: Path) -> 
     manifests = read(folder)
     assert manifests["entry_point"]["metadata"] == {"name": "shop", "namespace": "shops"}
     placement = str(manifests["placement"])
-    assert "'values': ['eastus2', 'westus2']" in placement
+    assert "'values': ['east', 'west']" in placement
     assert "'name': 'shops'" in placement
 
 
@@ -140,7 +140,7 @@ def test_bytes_that_are_no_text_are_told(folder: Path) -> None:
         (None, "fleet/service-export.yaml is missing; it has the ServiceExport"),
         ("", "fleet/service-export.yaml has nothing; it must have one ServiceExport"),
         (SERVICE, "fleet/service-export.yaml has Service; it must have one ServiceExport"),
-        ("a: ${nam}", "fleet/service-export.yaml:1: ${nam} has no value (${namespace}, ${service}, ${locations})"),
+        ("a: ${nam}", "fleet/service-export.yaml:1: ${nam} has no value (${namespace}, ${service}, ${members})"),
     ],
 )
 def test_fleets_files_have_one_object_each(folder: Path, text: str | None, problem: str) -> None:

@@ -98,7 +98,7 @@ MISTAKES = [
     Mistake(
         "cluster that does not wait for its identity's role",
         "components/regional_cluster.py",
-        "depends_on=[join_subnet],",
+        "depends_on=[self.subnet_role],",
         "depends_on=[],",
         r'Status=403 Code="LinkedAuthorizationFailed" .*Microsoft\.Network/virtualNetworks/subnets/join/action',
         late="east-join-subnet",
@@ -275,9 +275,9 @@ MISTAKES = [
     ),
     # The placement.
     Mistake(
-        "the article's values of the location label",
+        "labels that no member has",
         "manifests/fleet/cluster-resource-placement.yaml",
-        "values: ${locations}",
+        "values: ${members}",
         "values: [east, west]",
         r'"app-placement" .* timed out waiting for the condition: .* no condition ClusterResourcePlacementAvailable .*'
         r"last seen: ClusterResourcePlacementScheduled=True SchedulingPolicyFulfilled: .* found 0 cluster\(s\)",
@@ -285,8 +285,8 @@ MISTAKES = [
     Mistake(
         "placement of one region only",
         "manifests/fleet/cluster-resource-placement.yaml",
-        "values: ${locations}",
-        "values: [eastus2]",
+        "values: ${members}",
+        "values: [aks-eastus2]",
         r'"app-placement" .*: timed out .* \{\.status\.placementStatuses\[1\]\.clusterName\} selected nothing; '
         r"last seen: .*found 1 cluster\(s\).*ClusterResourcePlacementAvailable=True",
     ),

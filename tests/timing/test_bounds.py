@@ -2,7 +2,7 @@
 
 import pytest
 
-from timing.bounds import DEMANDS, STEPS, least, script, slowest_group
+from timing.bounds import DEMANDS, STEPS, least, script
 from timing.durations import Durations
 from timing.schedule import schedule
 
@@ -74,7 +74,3 @@ def test_script_does_one_step_after_the_other() -> None:
     # 2 x (group, VNet, cluster, role), 2 peerings, hub's group, hub, 2 members, role, namespace, app, placement, entry
     assert schedule(script(2, durations)).makespan == 2 * (1 + 1 + 300 + 1) + 2 * 10 + 1 + 100 + 2 * 1 + 5
     assert sum(each.token == STEPS["peerings"] for each in script(10, durations)) == 90
-
-
-def test_groups_are_deleted_at_once() -> None:
-    assert slowest_group(table(group=77)) == 77

@@ -206,9 +206,16 @@ def test_region_is_the_nearest_location() -> None:
         resource("component", "p:index:Component"),
         resource("group", parent="component", location="eastus2"),
         resource("network", NETWORK, deleted_with="group"),
+        {**resource("peering", NETWORK), "propertyDependencies": {"virtualNetworkName": ["urn::network"]}},
         resource("cluster", "pulumi:providers:kubernetes", parent="component"),
         resource("object", NAMESPACE, provider="cluster"),
         resource("nowhere"),
     ]
     regions = {each.name: each.region for each in plan([], state, TABLE)}
-    assert regions == {"group": "eastus2", "network": "eastus2", "object": "eastus2", "nowhere": ""}
+    assert regions == {
+        "group": "eastus2",
+        "network": "eastus2",
+        "peering": "eastus2",
+        "object": "eastus2",
+        "nowhere": "",
+    }

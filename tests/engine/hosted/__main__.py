@@ -33,7 +33,8 @@ admins = {"deployer": {"objectId": authorization.get_client_config_output().obje
 
 def documents(folder: str) -> dict[str, Any]:
     """Return the objects in a folder of manifests, by their kind."""
-    values = {"namespace": "podinfo", "service": "podinfo", "locations": json.dumps(sorted(locations))}
+    members = json.dumps(sorted(f"podinfo-{location}" for location in locations))
+    values = {"namespace": "podinfo", "service": "podinfo", "members": members}
     return {
         document["kind"]: document
         for file in (Path(__file__).parent / "manifests" / folder).iterdir()
@@ -113,10 +114,8 @@ app = Hosted(
             "entryPoint": of_fleet["MultiClusterService"],
         },
         "hub": fleet.output("kubernetes"),
-        "fleet": fleet.output("fleet"),
         "members": [fleet.output("members")[location] for location in locations],
         "entry": clusters[locations[0]].output("kubernetes"),
-        "entryCluster": clusters[locations[0]].output("cluster"),
     },
     "url",
 )

@@ -69,6 +69,8 @@ class PeeredNetworks(pulumi.ComponentResource):
                         remote["subnet"],
                         *(self.last[region] for region in (here, there) if region in self.last),
                     ],
+                    # `pulumi up --replace` on one direction mends a pair of which Azure has disconnected the other.
+                    delete_before_replace=True,
                     hooks=busy,
                     transformations=[_without_aliases],
                 ),

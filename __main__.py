@@ -10,6 +10,7 @@ from pathlib import Path
 import pulumi
 from pulumi_azure_native import authorization, containerservice
 
+import changes
 import settings
 from components import manifests
 from components.existing_cluster import ExistingCluster, ExistingClusterArgs
@@ -22,6 +23,7 @@ from components.regional_cluster import NodePool, RegionalCluster, RegionalClust
 from components.roles import Principal
 
 stack = settings.load()
+changes.refuse_what_cannot_change(stack)
 app_manifests = manifests.load(
     Path(__file__).parent / "manifests",
     namespace=stack.app.namespace,

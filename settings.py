@@ -56,7 +56,7 @@ class Problem(NamedTuple):
     quotes: str = ""  # another key that `found` quotes
 
 
-def _show(value: object) -> str:
+def show(value: object) -> str:
     """Quotes a value as JSON, whose escapes betray look-alike characters; cuts a long one."""
     text = json.dumps(value, default=str)
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
@@ -80,9 +80,9 @@ class NameRule(NamedTuple):
     def check(self, name: str) -> None:
         """Raises a refusal when the name breaks this rule."""
         if len(name) > self.longest:
-            raise _refusal(f"{_show(name)} has {len(name)} characters", f"at most {self.longest} are allowed")
+            raise _refusal(f"{show(name)} has {len(name)} characters", f"at most {self.longest} are allowed")
         if not re.fullmatch(self.pattern, name):
-            raise _refusal(f"{_show(name)} is not allowed", f"write {self.words}")
+            raise _refusal(f"{show(name)} is not allowed", f"write {self.words}")
 
 
 _KEBAB = (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", "lower-case letters, digits and inner hyphens")
@@ -148,19 +148,19 @@ def _network(value: object) -> IPv4Network:
     try:
         network = ip_network(value if isinstance(value, str) and "/" in value else "", strict=False)
     except ValueError:
-        raise _refusal(f"{_show(value)} is not an address range", _CIDR) from None
+        raise _refusal(f"{show(value)} is not an address range", _CIDR) from None
     if isinstance(network, IPv6Network):
         # Fleet exports IPv4 endpoint slices only. [fleet-networking v0.3.25 endpointslice/util.go]
-        raise _refusal(f"{_show(value)} is IPv6, which Fleet does not carry between clusters", _CIDR)
+        raise _refusal(f"{show(value)} is IPv6, which Fleet does not carry between clusters", _CIDR)
     if str(network) != value:
-        raise _refusal(f"{_show(value)} has bits beyond its prefix: the range is {network}", _CIDR)
+        raise _refusal(f"{show(value)} has bits beyond its prefix: the range is {network}", _CIDR)
     return network
 
 
 def _permitted(network: IPv4Network) -> IPv4Network:
     for forbidden in FORBIDDEN_RANGES:
         if network.overlaps(forbidden):
-            raise _refusal(f"{_show(network)} overlaps {forbidden}, which Azure reserves", "choose another range")
+            raise _refusal(f"{show(network)} overlaps {forbidden}, which Azure reserves", "choose another range")
     return network
 
 
@@ -168,7 +168,7 @@ def _address(value: object) -> IPv4Address:
     try:
         return IPv4Address(value if isinstance(value, IPv4Address) else str(value))
     except ValueError:
-        raise _refusal(f"{_show(value)} is not an address", "write an IPv4 address, such as 10.0.0.10") from None
+        raise _refusal(f"{show(value)} is not an address", "write an IPv4 address, such as 10.0.0.10") from None
 
 
 Network = Annotated[IPv4Network, BeforeValidator(_network), AfterValidator(_permitted)]
@@ -214,7 +214,7 @@ class NodePool(Section):
     @classmethod
     def _zones_differ(cls, zones: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(zones)) < len(zones):
-            raise _refusal(f"{_show(zones)} names a zone twice", "name each zone once")
+            raise _refusal(f"{show(zones)} names a zone twice", "name each zone once")
         return zones
 
     @model_validator(mode="after")
@@ -267,7 +267,7 @@ _GROUP_ID = rf"(?ai:/subscriptions/[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{
 def _resource_id(kind: str, value: str, example: str) -> str:
     """Checks the id of a resource in Azure; `kind` is a pattern for what comes after the resource group."""
     if not re.fullmatch(rf"{_GROUP_ID}(?i:/providers/{kind})", value):
-        raise _refusal(f"{_show(value)} is not the id of one", f"write /subscriptions/…/resourceGroups/…/{example}")
+        raise _refusal(f"{show(value)} is not the id of one", f"write /subscriptions/…/resourceGroups/…/{example}")
     return value
 
 
@@ -356,7 +356,7 @@ class Region(Section):
     def _holds_services(cls, services: IPv4Network) -> IPv4Network:
         # kube-apiserver refuses more than 20 bits of services; the default DNS address is the range's tenth.
         if not 12 <= services.prefixlen <= 28:  # noqa: PLR2004 (named in the line above and in the message)
-            raise _refusal(f"{_show(services)} is a /{services.prefixlen}", "choose a range from /12 to /28")
+            raise _refusal(f"{show(services)} is a /{services.prefixlen}", "choose a range from /12 to /28")
         return services
 
     @field_validator("dns_service_ip")
@@ -367,7 +367,7 @@ class Region(Section):
         # neither the network's nor the broadcast address [kubernetes: registry/core/service/ipallocator].
         if services and (address not in services or address in (services[0], services[1], services[-1])):
             remedy = "choose an address inside serviceCidr, neither its first two nor its last"
-            raise _refusal(f"{_show(address)} cannot serve DNS in {services}", remedy)
+            raise _refusal(f"{show(address)} cannot serve DNS in {services}", remedy)
         return address
 
     @field_validator("node_subnet")
@@ -378,11 +378,11 @@ class Region(Section):
         space: IPv4Network | None = info.data.get("address_space")
         pool: NodePool | None = info.data.get("node_pool")
         if space and not subnet.subnet_of(space):
-            raise _refusal(f"{_show(subnet)} is outside addressSpace {space}", "choose a range inside addressSpace")
+            raise _refusal(f"{show(subnet)} is outside addressSpace {space}", "choose a range inside addressSpace")
         if pool and subnet.num_addresses < pool.addresses:
             # Else an upgrade or the autoscaler fails: SubnetIsFull. [learn: error-code-subnetisfull-upgrade]
             found = (
-                f"{_show(subnet)} has {subnet.num_addresses} addresses, {pool.addresses} are needed: 5 for Azure, "
+                f"{show(subnet)} has {subnet.num_addresses} addresses, {pool.addresses} are needed: 5 for Azure, "
                 f"{1 + pool.max_pods} for each of {pool.max_nodes} nodes and {pool.surge_nodes} more during upgrades; "
                 f"a /{32 - (pool.addresses - 1).bit_length()} would do"
             )
@@ -444,7 +444,7 @@ class Updates(Section):
     def _ends_in_time(cls, minutes: int, info: ValidationInfo) -> int:
         waits = len(info.data.get("stages", ())) - 1
         if waits * minutes > MAX_WAIT_DAYS * 24 * 60:
-            found = f"{_show(minutes)} minutes between {waits + 1} stages are more than {MAX_WAIT_DAYS} days in all"
+            found = f"{show(minutes)} minutes between {waits + 1} stages are more than {MAX_WAIT_DAYS} days in all"
             raise _refusal(found, f"write less: a node image cannot be installed after {MAX_WAIT_DAYS} days")
         return minutes
 
@@ -453,7 +453,7 @@ class Updates(Section):
     def _has_a_choice(cls, images: str | None, info: ValidationInfo) -> str | None:
         # [Azure/azure-cli-extensions: src/fleet/azext_fleet/custom.py, create_auto_upgrade_profile]
         if images and info.data.get("channel") == "NodeImage":
-            found = f"{_show(images)} is said of channel NodeImage, which has no choice of images"
+            found = f"{show(images)} is said of channel NodeImage, which has no choice of images"
             raise _refusal(found, "remove it: that channel takes the same images in every region")
         return images
 
@@ -492,7 +492,7 @@ class App(Section):
         # [fleet v0.18.9 pkg/utils/common.go IsReservedNamespace, cmd/hubagent/workload/setup.go]
         if namespace == "default" or namespace.startswith(("fleet-", "kube-")):
             remedy = "choose another: Fleet places neither default nor fleet-* nor kube-*"
-            raise _refusal(f"{_show(namespace)} is reserved", remedy)
+            raise _refusal(f"{show(namespace)} is reserved", remedy)
         return namespace
 
     @field_validator("service")
@@ -502,7 +502,7 @@ class App(Section):
         derived = f"{info.data.get('namespace', '')}-{service}"
         if len(derived) > MAX_LABEL:
             remedy = f"shorten service or namespace: <namespace>-<service> has at most {MAX_LABEL} characters"
-            raise _refusal(f"{_show(service)} makes {_show(derived)}, {len(derived)} characters", remedy)
+            raise _refusal(f"{show(service)} makes {show(derived)}, {len(derived)} characters", remedy)
         return service
 
 
@@ -527,7 +527,7 @@ class Access(Section):
     def _admins_differ(cls, admins: tuple[HubAdmin, ...]) -> tuple[HubAdmin, ...]:
         ids = [admin.object_id.lower() for admin in admins]
         if twice := next((id_ for id_ in ids if ids.count(id_) > 1), None):
-            raise _refusal(f"has {_show(twice)} more than once", "name each principal once")
+            raise _refusal(f"has {show(twice)} more than once", "name each principal once")
         return admins
 
 
@@ -535,7 +535,7 @@ def _tag_name(name: str) -> str:
     # [learn: azure-resource-manager/management/tag-resources]
     if re.search(r"[<>%&\\?/]|^(microsoft|azure|windows)|^$", name, re.IGNORECASE):
         remedy = r"choose a name without < > % & \ ? / that does not begin with microsoft, azure or windows"
-        raise _refusal(f"{_show(name)} is not allowed as a tag's name", remedy)
+        raise _refusal(f"{show(name)} is not allowed as a tag's name", remedy)
     return name
 
 
@@ -565,7 +565,7 @@ class Settings(Section):
     def _tags_differ(cls, tags: Mapping[str, str]) -> Mapping[str, str]:
         names = [name.lower() for name in tags]
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise _refusal(f"has {_show(twice)} in two spellings", "keep one: Azure ignores case in tag names")
+            raise _refusal(f"has {show(twice)} in two spellings", "keep one: Azure ignores case in tag names")
         return tags
 
     @property
@@ -583,11 +583,21 @@ def load(config: pulumi.Config | None = None) -> Settings:
     Raises:
         SettingsError: Something is wrong; the message names everything that is.
     """
-    prefix = f"{(config or pulumi.Config()).name}:"
     # pulumi.Config answers for keys that one names; only the whole map shows a misspelt one.
+    prefix = _prefix(config)
     texts = {key.removeprefix(prefix): text for key, text in CONFIG.get().items() if key.startswith(prefix)}
     raw = {key: text if key == "nameSuffix" else _decode(text) for key, text in texts.items()}
-    return parse(raw, {key for key in texts if is_config_secret(prefix + key)})
+    return parse(raw, secret_keys(config))
+
+
+def secret_keys(config: pulumi.Config | None = None) -> set[str]:
+    """Returns the running stack's keys whose values must not be shown."""
+    prefix = _prefix(config)
+    return {key.removeprefix(prefix) for key in CONFIG.get() if key.startswith(prefix) and is_config_secret(key)}
+
+
+def _prefix(config: pulumi.Config | None) -> str:
+    return f"{(config or pulumi.Config()).name}:"
 
 
 def _decode(text: str) -> object:
@@ -623,7 +633,7 @@ def parse(raw: Mapping[str, object], secret: Collection[str] = ()) -> Settings:
     problems += [*_collisions(regions, fleet), *_overlaps(regions), *_lost_entry(regions, app), *_crowds(regions, app)]
     problems += [*_missed_updates(regions, fleet), *_settled(regions, fleet)]
     if settings is None or problems:
-        raise SettingsError(_report(problems, secret))
+        raise SettingsError(report(_MISTAKES, problems, secret))
     if settings.fleet.existing_id:
         fleet.right["resource_group"], fleet.right["name"] = settings.fleet.existing_id.split("/")[4::4]
     entry = settings.app.entry_region or settings.regions[0].name
@@ -691,16 +701,16 @@ def _collisions(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:
             name = right[field]
             owner = first.setdefault(name.lower(), path)  # Azure ignores case in names
             if owner != path and key in raw:
-                yield Problem(f"{path}.{key}", f"{_show(name)} is that of {owner} too", f"choose another {key}")
+                yield Problem(f"{path}.{key}", f"{show(name)} is that of {owner} too", f"choose another {key}")
             elif owner != path:
-                found = f"{_show(raw['location'])} makes the default {key} {_show(name)}, which {owner} has too"
+                found = f"{show(raw['location'])} makes the default {key} {show(name)}, which {owner} has too"
                 yield Problem(f"{path}.location", found, f"set {key} in one of the two")
         if (
             field == "resource_group"
             and not _is_named(fleet.right)
             and (owner := first.get(str(fleet.right.get(field)).lower()))
         ):
-            found = f"{_show(fleet.right[field])} is that of {owner} too"
+            found = f"{show(fleet.right[field])} is that of {owner} too"
             yield Problem("fleet.resourceGroup", found, "choose another: to delete a group deletes all that is in it")
     for path, raw, right in regions:
         if right.keys() >= {"resource_group", "cluster", "location"} and not _is_named(right):
@@ -725,14 +735,14 @@ def _overlaps(regions: Sequence[Draft]) -> Iterator[Problem]:
         ):
             met = [f"{other}.{key} {network}" for other, network in others if network.overlaps(space)]
             if met:
-                yield Problem(f"{path}.addressSpace", f"{_show(space)} overlaps {', '.join(met)}", remedy)
+                yield Problem(f"{path}.addressSpace", f"{show(space)} overlaps {', '.join(met)}", remedy)
 
 
 def _lost_entry(regions: Sequence[Draft], app: Draft) -> Iterator[Problem]:
     """Finds an entry region that is not in the list."""
     entry, names = app.right.get("entry_region"), [region.raw.get("name") for region in regions]
     if entry and names and entry not in names:
-        found = f"{_show(entry)} is none of {', '.join(map(_show, names))}"
+        found = f"{show(entry)} is none of {', '.join(map(show, names))}"
         yield Problem("app.entryRegion", found, "write the name of one of the regions", quotes="regions")
 
 
@@ -742,7 +752,7 @@ def _crowds(regions: Sequence[Draft], app: Draft) -> Iterator[Problem]:
     replicas = app.right.get("replicas", 0)
     if rooms and replicas > min(rooms)[0]:
         room, path = min(rooms)
-        found = f"{_show(replicas)} pods in each cluster are more than the {room} that the nodes of {path} run at most"
+        found = f"{show(replicas)} pods in each cluster are more than the {room} that the nodes of {path} run at most"
         yield Problem("app.replicas", found, "write less, or give that pool more nodes or a higher maxPods", "regions")
 
 
@@ -756,18 +766,18 @@ def _missed_updates(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]
         for place, name in enumerate(names):
             path = f"fleet.updates.stages[{stage}][{place}]"
             if name not in groups:
-                found = f"{_show(name)} is the updateGroup of no region; there are {', '.join(map(_show, groups))}"
+                found = f"{show(name)} is the updateGroup of no region; there are {', '.join(map(show, groups))}"
                 yield Problem(path, found, "write one of them; a region without updateGroup has its name", "regions")
             elif name in stage_of:
                 # [azure-native: UpdateRunStrategyArgs]
-                yield Problem(path, f"{_show(name)} is {stage_of[name]} already", "name each group once")
+                yield Problem(path, f"{show(name)} is {stage_of[name]} already", "name each group once")
             stage_of.setdefault(name, f"stages[{stage}][{place}]")
     if missed := [group for group in groups if group not in stage_of]:
-        found = f"leave out {', '.join(map(_show, missed))}"
+        found = f"leave out {', '.join(map(show, missed))}"
         yield Problem("fleet.updates.stages", found, "put it into a stage: the fleet would not upgrade it", "regions")
     for path, raw, right in regions:
         if updates.channel != "NodeImage" and right.get("kubernetes_version"):
-            found = f"{_show(raw['kubernetesVersion'])} stays only until the fleet upgrades beyond it"
+            found = f"{show(raw['kubernetesVersion'])} stays only until the fleet upgrades beyond it"
             # AKS goes back to no earlier minor version. [learn: aks/upgrade-aks-cluster]
             remedy = "remove it, or choose channel NodeImage: the next `pulumi up` would ask for it again"
             yield Problem(f"{path}.kubernetesVersion", found, remedy)
@@ -794,11 +804,12 @@ _FINDINGS = {
 _OVERLAY_KEYS = ("networkPlugin", "networkPluginMode", "podCidr")
 
 
-def _report(problems: Sequence[Problem], secret: Collection[str]) -> str:
+_MISTAKES = "The configuration has mistakes; nothing was deployed. Mend them in the stack's file, Pulumi.<stack>.yaml:"
+
+
+def report(heading: str, problems: Sequence[Problem], secret: Collection[str]) -> str:
     """Writes two lines for each problem: where and what, then the remedy."""
-    lines = [
-        "The configuration has mistakes; nothing was deployed. Mend them in the stack's file, Pulumi.<stack>.yaml:"
-    ]
+    lines = [heading]
     for path, found, remedy, quotes in dict.fromkeys(problems):
         withheld = {re.split(r"[.\[]", path)[0], quotes} & {*secret}
         lines += [f"  {path}: {'(secret)' if withheld else found}", f"    {remedy}"]
@@ -818,7 +829,7 @@ def _problem(error: ErrorDetails) -> Problem:
     if error["type"] == "extra_forbidden":
         return Problem(path, "is not a key here", _instead_of(str(key), section))
     descriptions = {field.alias: field.description for field in section.model_fields.values()}
-    words = {**context, "value": _show(error["input"]), "description": descriptions.get(str(key))}
+    words = {**context, "value": show(error["input"]), "description": descriptions.get(str(key))}
     found, remedy = _FINDINGS.get(error["type"], ("{value} is not allowed", "write another value"))
     return Problem(path, found.format(**words), remedy.format(**words))
 

@@ -49,6 +49,8 @@ class CloudMocks(Mocks):
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         """Call a function."""
+        if args.token.startswith("pulumi:pulumi:"):  # the engine's own, of a stack that is new here each time
+            return {"outputs": {}}, []
         call = Call(args.token, provider=self._provider(args.provider))
         with self._cloud.operation(Operation("invoke", call)) as family:
             given = cast("Properties", args.args)  # pyright: ignore[reportUnknownMemberType] - a bare dict in the SDK

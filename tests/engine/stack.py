@@ -23,7 +23,7 @@ from tests.rehearsal.kubernetes_objects import in_memory
 def copy_program(root: Path) -> Path:
     """Put the program into a folder: its own stack files, the rest by links."""
     root.mkdir()
-    for name in ("__main__.py", "components", "manifests", "settings.py"):
+    for name in ("__main__.py", "changes.py", "components", "manifests", "settings.py"):
         (root / name).symlink_to(ROOT / name)
     for file in ROOT.glob("Pulumi*.yaml"):
         (root / file.name).write_text(file.read_text())
@@ -102,9 +102,13 @@ class Stack:
 
     def configure(self, **changes: Any) -> None:  # noqa: ANN401 - any JSON value
         """Change keys of the stack's configuration, for this run and for the next ones."""
+        self.configure_all(self.config | changes)
+
+    def configure_all(self, config: Mapping[str, Any]) -> None:
+        """Replace the stack's whole configuration."""
         for file in (self.root / "Pulumi.dev.yaml", self._config_file):
             content = yaml.safe_load(file.read_text())
-            content["config"] |= {f"{PROJECT}:{key}": value for key, value in changes.items()}
+            content["config"] = {f"{PROJECT}:{key}": value for key, value in config.items()}
             file.write_text(yaml.safe_dump(content))
 
     def refuse(self, verb: str, name: str, *messages: str) -> None:

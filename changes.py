@@ -1,0 +1,254 @@
+"""What cannot change while a stack runs: said in the preview, before anything is done.
+
+A change that replaces a cluster or a fleet cannot end well in one `up`. The engine closes the old provider before it
+deletes the objects on the old cluster through it (pulumi v3.259.0, pkg/resource/deploy/providers/registry.go, Diff),
+and a member cannot leave the fleet while the placement wants it. Other changes are refused by Azure, after half of the
+plan has been carried out. So the settings are compared with what the state says of Azure.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from ipaddress import ip_network
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, cast
+
+import pulumi
+from pydantic.alias_generators import to_camel
+
+import settings
+from settings import Problem, Region, Settings, show
+
+State = Mapping[str, Mapping[str, Any]]
+"""The outputs of the state's resources, by logical name. A component's name has its type in front: `FleetHub hub`."""
+
+_HEADING: Final = (
+    "The running stack cannot be changed like this; nothing was done. "
+    'docs/operations.md has the way, under "What cannot change":'
+)
+
+
+class ChangeError(pulumi.RunError):
+    """All changes that cannot be made; Pulumi shows the message of a RunError and no traceback."""
+
+
+def refuse_what_cannot_change(stack: Settings) -> None:
+    """Compare a stack's settings with what runs.
+
+    Raises:
+        ChangeError: something cannot change; the message names all of it.
+    """
+    if problems := [*_regions(stack, state := _state()), *_fleet(stack, state)]:
+        raise ChangeError(settings.report(_HEADING, problems, settings.secret_keys()))
+
+
+def _state() -> State:
+    """Return what the last `up` has left; nothing for a new stack."""
+    # What `pulumi.StackReference` reads of a stack are its outputs alone, which a failed `up` does not have.
+    # [pulumi v3.259.0, pkg/resource/deploy/builtins.go, readStackResourceOutputs]
+    stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    try:
+        answer: Any = pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).value
+    except Exception as error:  # noqa: BLE001 - whatever it is, the stack can be deployed without the comparison
+        pulumi.log.warn(f"changes that cannot be made are not looked for, since the state cannot be read: {error}")
+        return {}
+    found: dict[str, Mapping[str, Any]] = {}
+    for urn, resource in answer["outputs"].items():
+        token, name = urn.split("::")[2].split("$")[-1], urn.rpartition("::")[2]
+        kind = f"{token.rpartition(':')[2]} " if token.startswith("fleet-l4-lb:") else ""
+        found[f"{kind}{name}"] = resource["outputs"]
+    return found
+
+
+# --- Regions ---------------------------------------------------------------------------------------------------
+
+
+class Fixed(NamedTuple):
+    """A key of a region that keeps the value with which the region was made.
+
+    Attributes:
+        field: where the settings have it.
+        resource: the suffix of the resource's logical name.
+        output: where the resource's outputs have it.
+        same: brings both into one form.
+        absent: whether the outputs have nothing where the region was made without.
+    """
+
+    field: str
+    resource: str
+    output: tuple[str | int, ...]
+    same: Callable[[Any], object] = str
+    absent: bool = False
+
+    @property
+    def key(self) -> str:
+        """The key, as the user writes it."""
+        return ".".join(map(to_camel, self.field.split(".")))
+
+
+def _name(value: object) -> str:
+    return str(value).lower()  # Azure ignores case in names
+
+
+def _location(value: object) -> str:
+    return str(value).replace(" ", "").lower()
+
+
+def _zones(value: object) -> list[str]:
+    return sorted(cast("Sequence[str]", value))
+
+
+def _key(value: str) -> list[str]:
+    return value.split()[:2]  # without the comment
+
+
+_POOL: Final = ("agentPoolProfiles", 0)
+FIXED: Final = (
+    # Parts of the ids of the region's resources, or of where they are: another value makes other resources.
+    Fixed("resource_group", "group", ("name",), _name),
+    Fixed("location", "group", ("location",), _location),
+    Fixed("virtual_network", "vnet", ("name",), _name),
+    Fixed("subnet", "subnet", ("name",), _name),
+    Fixed("cluster", "cluster", ("name",), _name),
+    # A subnet with nodes in it. [hashicorp/terraform-provider-azurerm issues 7687, 11211: InUseSubnetCannotBeUpdated]
+    Fixed("node_subnet", "subnet", ("addressPrefix",)),
+    # azure-native replaces the cluster for these. [provider/pkg/gen/replacement.go]
+    Fixed("service_cidr", "cluster", ("networkProfile", "serviceCidr")),
+    Fixed("dns_service_ip", "cluster", ("networkProfile", "dnsServiceIP")),
+    Fixed(
+        "ssh_public_key",
+        "cluster",
+        ("linuxProfile", "ssh", "publicKeys", 0, "keyData"),
+        _key,
+        absent=True,
+    ),
+    # Azure refuses these of a pool that runs. [Azure/bicep-registry-modules issue 7130: PropertyChangeNotAllowed]
+    Fixed("node_pool.vm_size", "cluster", (*_POOL, "vmSize"), _name),
+    Fixed("node_pool.max_pods", "cluster", (*_POOL, "maxPods"), int),
+    Fixed(
+        "node_pool.zones",
+        "cluster",
+        (*_POOL, "availabilityZones"),
+        _zones,
+        absent=True,
+    ),
+)
+
+
+def _regions(stack: Settings, state: State) -> Iterator[Problem]:
+    for number, region in enumerate(stack.regions):
+        path = f"regions[{number}]"
+        made, there = f"RegionalCluster {region.name}" in state, f"ExistingCluster {region.name}" in state
+        if not made and not there:
+            yield from _newcomer(path, region, stack, state)
+        elif made and region.existing_cluster:
+            found = f"region {show(region.name)} has a cluster that this stack has made"
+            yield Problem(f"{path}.existing.clusterId", found, "remove the key, or choose another name for the region")
+        elif there and not region.existing_cluster:
+            found = f"is missing: region {show(region.name)} is on a cluster that existed before it"
+            yield Problem(f"{path}.existing.clusterId", found, "put it back, or choose another name for the region")
+        elif there and _name(state[f"ExistingCluster {region.name}"].get("clusterId")) != _name(
+            region.existing_cluster
+        ):
+            found = f"is not the cluster that region {show(region.name)} was made on"
+            yield Problem(f"{path}.existing.clusterId", found, "put it back, or choose another name for the region")
+        elif made and f"{region.name}-cluster" in state:  # before, there is nothing that the engine could not replace
+            yield from _fixed(path, region, state)
+
+
+def _fixed(path: str, region: Region, state: State) -> Iterator[Problem]:
+    """Find what would replace the region's resources, or be refused."""
+    for fixed in FIXED:
+        if region.existing_subnet and fixed.resource in {"vnet", "subnet"}:
+            continue
+        before = _value(state.get(f"{region.name}-{fixed.resource}"), fixed.output)
+        after = attrgetter(fixed.field)(region)
+        if not after or (not before and not fixed.absent) or (before and fixed.same(before) == fixed.same(after)):
+            continue
+        found = (
+            f"{show(after)} is not what region {show(region.name)} was made with: {show(before) if before else 'none'}"
+        )
+        if fixed.field == "ssh_public_key":
+            found = f"is not what region {show(region.name)} was made with"
+        remedy = "put it back; or add a region with the new value, and remove this one"
+        yield Problem(f"{path}.{fixed.key}", found, remedy)
+    cluster = state.get(f"{region.name}-cluster", {})
+    subnet = str(_value(cluster, (*_POOL, "vnetSubnetID")) or "").lower()
+    group = f"/resourcegroups/{_value(state.get(f'{region.name}-group', {}), ('name',))}/".lower()
+    if region.existing_subnet and (group in region.existing_subnet.lower() or subnet != region.existing_subnet.lower()):
+        found = f"is not the subnet that region {show(region.name)} was made with"
+        remedy = "put it back, or leave it out; or add a region with the new value, and remove this one"
+        yield Problem(f"{path}.existing.subnetId", found, remedy)
+    yield from _version(path, region, _value(cluster, ("currentKubernetesVersion",)))
+
+
+def _version(path: str, region: Region, runs: object) -> Iterator[Problem]:
+    """Find a version of Kubernetes that AKS does not upgrade to. [learn: aks/upgrade-aks-cluster]."""
+    if not region.kubernetes_version or not isinstance(runs, str):
+        return
+    before, after = ([int(part) for part in text.split(".")] for text in (runs, region.kubernetes_version))
+    where = f"{path}.kubernetesVersion"
+    if after < before[: len(after)]:
+        found = f"{show(region.kubernetes_version)} is older than what the cluster runs: {runs}"
+        yield Problem(where, found, "write that version or a newer one: AKS does not go back")
+    elif after[:1] == before[:1] and after[1] > before[1] + 1:
+        found = f"{show(region.kubernetes_version)} leaves out a minor version: the cluster runs {runs}"
+        yield Problem(where, found, f'write "{before[0]}.{before[1] + 1}" first: AKS takes one minor version at a time')
+
+
+def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Iterator[Problem]:
+    """Find what a region that is new in the settings would take from one that has gone from them."""
+    names = {region.name for region in stack.regions}
+    for component in state:
+        kind, _, gone = component.partition(" ")
+        if kind != "RegionalCluster" or gone in names:
+            continue
+        group = _value(state.get(f"{gone}-group", {}), ("name",))
+        if not region.existing_cluster and group and _name(group) == _name(region.resource_group):
+            found = f"{show(region.name)} would have the resource group {show(group)}, which region {show(gone)} has"
+            remedy = (
+                f"put the name {show(gone)} back: it is the region's identity. A new region needs a group of its own"
+            )
+            yield Problem(f"{path}.name", found, remedy)
+            continue
+        space = _value(state.get(f"{gone}-vnet", {}), ("addressSpace", "addressPrefixes", 0))
+        if region.existing is None and space and ip_network(str(space)).overlaps(region.address_space):
+            # Azure refuses to peer it with a network that is peered with the other.
+            # [learn: virtual-network/virtual-network-manage-peering]
+            found = f"{show(region.address_space)} overlaps {space}, which region {show(gone)} has until it is gone"
+            yield Problem(
+                f"{path}.addressSpace", found, f"remove {show(gone)} in one `pulumi up`, add this in the next"
+            )
+
+
+# --- The fleet -------------------------------------------------------------------------------------------------
+
+
+def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
+    if "hub-fleet" not in state:
+        return
+    made = "hub-group" in state
+    if made and stack.fleet.existing_id:
+        yield Problem("fleet.existingId", "this stack has made its fleet", "remove the key")
+    elif not made and not stack.fleet.existing_id:
+        yield Problem("fleet.existingId", "is missing: this stack is in a fleet that existed before it", "put it back")
+    elif stack.fleet.existing_id and _name(state["FleetHub hub"].get("fleetId")) != _name(stack.fleet.existing_id):
+        yield Problem("fleet.existingId", "is not the fleet that this stack is in", "put it back")
+    elif made:
+        for key, resource, output, wanted, same in (
+            ("name", "hub-fleet", "name", stack.fleet.name, _name),
+            ("location", "hub-fleet", "location", stack.fleet.location, _location),
+            ("resourceGroup", "hub-group", "name", stack.fleet.resource_group, _name),
+        ):
+            before = _value(state.get(resource, {}), (output,))
+            if before and same(before) != same(wanted):
+                found = f"{show(wanted)} is not what the fleet was made with: {show(before)}"
+                yield Problem(f"fleet.{key}", found, "put it back; or destroy the fleet first, and the app with it")
+
+
+def _value(outputs: object, path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - any JSON value
+    """Return what outputs have at a path; None where they have nothing."""
+    for step in path:
+        try:
+            outputs = cast("Any", outputs)[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return outputs

@@ -80,6 +80,7 @@ clusters = {
             kubernetes_version=region.kubernetes_version,
             ssh_public_key=region.ssh_public_key,
             tags=stack.tags or None,
+            protect=stack.protect,
             existing_subnet_id=region.existing_subnet,
         ),
     )
@@ -121,6 +122,7 @@ fleet = FleetHub(
         dns_prefix=stack.fleet.hub.dns_prefix,
         vm_size=stack.fleet.hub.vm_size,
         tags=stack.tags or None,
+        protect=stack.protect,
         existing_id=stack.fleet.existing_id,
         after=[cluster.subnet_role for cluster in clusters.values() if isinstance(cluster, RegionalCluster)],
     ),

@@ -548,6 +548,7 @@ class Settings(Section):
     fleet: Fleet = Fleet()
     app: App = App()
     access: Access = Access()
+    protect: bool = False
     # Limits of tags: [learn: azure-resource-manager/management/tag-resources]
     tags: Mapping[
         Annotated[str, Field(max_length=512), AfterValidator(_tag_name)], Annotated[str, Field(max_length=256)]

@@ -50,6 +50,8 @@ class FleetHubArgs(TypedDict):
     after: NotRequired[Sequence[authorization.RoleAssignment] | None]
     """What the fleet waits for: the last that the clusters wait for. The engine deletes in layers, by depth (pulumi
     v3.259.0, step_generator.go, ScheduleDeletes), so the fleet and the clusters are then deleted at the same time."""
+    protect: NotRequired[bool]
+    """Whether Pulumi refuses to delete the group and the fleet, or to replace them. False by default."""
     existing_id: NotRequired[str | None]
     """Azure id of a fleet with a hub that is there and stays; what else makes a fleet is then left aside."""
 
@@ -80,7 +82,7 @@ class FleetHub(pulumi.ComponentResource):
                 resource_group_name=args["resource_group_name"],
                 location=args["location"],
                 tags=args.get("tags"),
-                opts=pulumi.ResourceOptions(parent=self, hooks=patient),
+                opts=pulumi.ResourceOptions(parent=self, hooks=patient, protect=args.get("protect", False)),
             )
             self.fleet = containerservice.Fleet(
                 f"{name}-fleet",
@@ -94,7 +96,12 @@ class FleetHub(pulumi.ComponentResource):
                     else None,
                 ),
                 tags=args.get("tags"),
-                opts=pulumi.ResourceOptions(parent=self, hooks=patient, depends_on=args.get("after")),
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    hooks=patient,
+                    depends_on=args.get("after"),
+                    protect=args.get("protect", False),
+                ),
             )
             group_name, fleet_name = group.name, self.fleet.name
         mine = pulumi.ResourceOptions(parent=self)

@@ -72,6 +72,8 @@ class RegionalClusterArgs(TypedDict):
     """For log-in to nodes, as in `ssh-ed25519 AAAA…`; None for none."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
     """Tags of every resource that takes some."""
+    protect: NotRequired[bool]
+    """Whether Pulumi refuses to delete the group and the cluster, or to replace them. False by default."""
     existing_subnet_id: NotRequired[str | None]
     """Azure id of a subnet, in a VNet of the same location, that is there and stays; in place of name and range of
     both, which are required otherwise."""
@@ -101,7 +103,7 @@ class RegionalCluster(pulumi.ComponentResource):
             resource_group_name=args["resource_group_name"],
             location=args["location"],
             tags=args.get("tags"),
-            opts=pulumi.ResourceOptions(parent=self, hooks=busy),
+            opts=pulumi.ResourceOptions(parent=self, hooks=busy, protect=args.get("protect", False)),
         )
         in_group = pulumi.ResourceOptions(parent=self, hooks=busy)
 
@@ -187,6 +189,7 @@ class RegionalCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[self.subnet_role],
+                protect=args.get("protect", False),
                 hooks=retry("cluster-retry", *ROLE_NOT_IN_EFFECT, *NETWORK_BUSY),
                 # Where they scale, the number of nodes is the autoscaler's from the start on.
                 ignore_changes=["agentPoolProfiles[0].count"] if args["node_pool"].get("count") is None else None,

@@ -55,3 +55,17 @@ def test_removed_region_whose_group_is_locked_stays_in_the_state(stack: Stack) -
 def test_nothing_is_deleted_with_something_else(stack: Stack) -> None:
     """The engine takes such a resource out of the state before the deletion that it relies on is tried."""
     assert [each["urn"] for each in stack.resources() if each.get("deletedWith")] == []
+
+
+def test_protected_stack_is_not_destroyed_and_nothing_of_it_is_deleted(stack: Stack) -> None:
+    stack.configure(protect=True)
+    stack.up()
+    for name in ("east-group", "east-cluster", "hub-group", "hub-fleet"):
+        (resource,) = (each for each in stack.resources() if each["urn"].endswith(f"::{name}"))
+        assert resource["protect"], name
+    with pytest.raises(auto.CommandError, match="because it is protected"):
+        stack.rehearsal.stack.preview_destroy()  # which `pulumi destroy` shows before it does anything
+    stack.configure(protect=False)
+    stack.up()
+    stack.destroy()
+    assert stack.cloud.is_empty()

@@ -241,7 +241,11 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
             before = _value(state.get(resource, {}), (output,))
             if before and same(before) != same(wanted):
                 found = f"{show(wanted)} is not what the fleet was made with: {show(before)}"
-                yield Problem(f"fleet.{key}", found, "put it back; or destroy the fleet first, and the app with it")
+                yield Problem(
+                    f"fleet.{key}",
+                    found,
+                    "put it back; another fleet is another stack, or a `pulumi destroy` before the change",
+                )
 
 
 def _value(outputs: object, path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - any JSON value

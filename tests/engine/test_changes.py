@@ -144,3 +144,16 @@ def as_before(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if request.node.name.startswith("test_change_is_made"):
         request.getfixturevalue("running").up()
+
+
+def test_region_with_another_value_comes_beside_the_old_one_and_the_old_one_goes(stack: Stack) -> None:
+    """The way of docs/operations.md, "What cannot change"."""
+    east, west = stack.config["regions"]
+    names = {"name": "east2", "resourceGroup": "rg-aks-eastus2-b", "cluster": "aks-eastus2-b"}
+    ranges = {"addressSpace": "10.5.0.0/16", "nodeSubnet": "10.5.0.0/24", "serviceCidr": "172.20.0.0/16"}
+    stack.configure(regions=[east, west, east | names | ranges], app={"entryRegion": "east2"})
+    assert set(stack.up().changes.values()) == {"create", "update", "replace"}
+    stack.configure(regions=[west, east | names | ranges])
+    assert stack.up().changes["east-cluster"] == "delete"
+    assert [line for line in stack.cloud.summary() if not line[1]] == []
+    assert stack.preview().changes == {}

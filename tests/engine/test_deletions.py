@@ -1,5 +1,7 @@
 """A deletion that Azure refuses: what stays in Azure stays in the state."""
 
+import json
+
 import pytest
 from pulumi import automation as auto
 
@@ -69,3 +71,20 @@ def test_protected_stack_is_not_destroyed_and_nothing_of_it_is_deleted(stack: St
     stack.up()
     stack.destroy()
     assert stack.cloud.is_empty()
+
+
+def test_state_that_has_lost_resources_comes_back_from_the_backends_history(stack: Stack) -> None:
+    """The way of docs/operations.md, "The state has lost resources", for a backend of files."""
+    history = stack.root / ".rehearsal" / "dev" / "backend" / ".pulumi" / "history" / "fleet-l4-lb" / "dev"
+    last = max(history.glob("*.checkpoint.json"))
+    lost = stack.rehearsal.stack.export_stack()
+    assert lost.deployment
+    lost.deployment["resources"] = [each for each in stack.resources() if "$" not in each["urn"]]
+    stack.rehearsal.stack.import_stack(lost)
+    with pytest.raises(auto.CommandError, match="cannot create already existing resource"):
+        stack.up()
+    kept = json.loads(last.read_text())
+    stack.rehearsal.stack.import_stack(auto.Deployment(kept["version"], kept["checkpoint"]["latest"]))
+    stack.refresh()
+    assert stack.up().changes == {}
+    assert_well(stack)

@@ -158,6 +158,11 @@ class Stack:
         """Destroy; with the program, whose hooks wait for what passes."""
         return self._run(partial(self.rehearsal.stack.destroy, run_program=run_program))
 
+    def pulumi(self, *command: str) -> None:
+        """Run another command of the engine's."""
+        workspace: Any = self.rehearsal.stack.workspace
+        workspace.pulumi_command.run([*command], workspace.work_dir, self.rehearsal.environment)
+
     def outputs(self) -> Mapping[str, auto.OutputValue]:
         """Return the stack's outputs."""
         return self.rehearsal.stack.outputs()

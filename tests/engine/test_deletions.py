@@ -88,3 +88,15 @@ def test_state_that_has_lost_resources_comes_back_from_the_backends_history(stac
     stack.refresh()
     assert stack.up().changes == {}
     assert_well(stack)
+
+
+def test_stack_with_a_lost_region_is_destroyed_once_its_member_is_left_to_the_fleet(stack: Stack) -> None:
+    """The way of docs/operations.md, "Destroy the stack"."""
+    stack.lose_region("west")
+    with pytest.raises(auto.CommandError, match="Please delete serviceExport"):
+        stack.destroy()
+    (member,) = (each["urn"] for each in stack.resources() if each["urn"].endswith("::hub-member-west"))
+    stack.pulumi("state", "delete", member, "--yes")
+    stack.destroy()
+    assert stack.cloud.is_empty()
+    assert stack.resources() == []

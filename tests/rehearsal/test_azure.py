@@ -802,16 +802,93 @@ def test_a_clusters_settings_fit_together(sub: _Subscription, inputs: Properties
     assert list(sub.problems("ManagedCluster", **inputs)) == [path]
 
 
+def test_the_autoscalers_range_is_one(sub: _Subscription) -> None:
+    inputs: Properties = {"resourceGroupName": "rg", "resourceName": "aks", "enableAutoScaling": True}
+    assert list(sub.problems("AgentPool", **inputs, minCount=3, maxCount=2)) == ["minCount"]
+
+
+def test_the_autoscaler_reaches_a_new_minimum_and_keeps_what_is_above_a_new_maximum(sub: _Subscription) -> None:
+    inputs = sub.place()
+    pool: Properties = inputs["agentPoolProfiles"][0]
+    pool |= {"enableAutoScaling": True, "minCount": 2, "maxCount": 6}
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
+    pool |= {"minCount": 5}  # the program still says the count of the first time
+    updated = sub.update("ManagedCluster", cluster_id, **inputs)
+    assert updated["agentPoolProfiles"][0]["count"] == 5
+    found = sub.azure.read(sub.call("ManagedCluster"), cluster_id, inputs, updated)
+    assert found is not None
+    assert found[0]["agentPoolProfiles"][0]["count"] == 5
+    pool |= {"minCount": 2, "maxCount": 3, "count": 5}
+    assert sub.update("ManagedCluster", cluster_id, **inputs)["agentPoolProfiles"][0]["count"] == 5
+
+
+def pool_changed(key: str, value: object) -> Properties:
+    return {"agentPoolProfiles": [{key: value}]}
+
+
 @pytest.mark.parametrize(
-    ("pool", "path"),
+    ("change", "code", "text"),
     [
-        ({"minCount": 3, "maxCount": 2}, "minCount"),
-        ({"minCount": 3, "maxCount": 5, "count": 2}, "count"),
+        (pool_changed("vmSize", "Standard_D4ds_v5"), "PropertyChangeNotAllowed", '"agentPoolProfile.vmSize" is not allow'),
+        (pool_changed("maxPods", 50), "PropertyChangeNotAllowed", "'agentPoolProfile.maxPods' is not allowed"),
+        (pool_changed("osDiskSizeGB", 256), "PropertyChangeNotAllowed", "'agentPoolProfile.osDiskSizeGB'"),
+        (pool_changed("osType", "Windows"), "PropertyChangeNotAllowed", "'agentPoolProfile.osType'"),
+        (pool_changed("availabilityZones", ["1"]), "PropertyChangeNotAllowed", "'agentPoolProfile.availabilityZones'"),
+        (pool_changed("availabilityZones", None), "PropertyChangeNotAllowed", "'agentPoolProfile.availabilityZones'"),
+        (pool_changed("name", "other"), "BadRequest", "A new agent pool was introduced"),
+        ({"enableRBAC": False}, "PropertyChangeNotAllowed", "'enableRBAC'"),
+        ({"aadProfile": None}, "PropertyChangeNotAllowed", "'aadProfile.managed'"),
+        ({"kubernetesVersion": "1.32"}, "OperationNotAllowed", "Downgrading Kubernetes version 1.33.0 to 1.32 is not"),
+        ({"kubernetesVersion": "1.35"}, "OperationNotAllowed", "Upgrading Kubernetes version 1.33.0 to 1.35 is not"),
     ],
 )
-def test_the_autoscalers_range_is_one(sub: _Subscription, pool: Properties, path: str) -> None:
-    inputs: Properties = {"resourceGroupName": "rg", "resourceName": "aks", "enableAutoScaling": True, **pool}
-    assert list(sub.problems("AgentPool", **inputs)) == [path]
+def test_what_aks_keeps_cannot_be_changed_on_a_cluster_that_runs(
+    sub: _Subscription, change: Properties, code: str, text: str
+) -> None:
+    inputs = sub.place()
+    inputs |= {"kubernetesVersion": "1.33", "aadProfile": {"managed": True}}
+    inputs["agentPoolProfiles"][0] |= {"vmSize": "Standard_DS2_v2", "availabilityZones": ["2", "3"]}
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
+    sub.update("ManagedCluster", cluster_id, **inputs)
+    pool = inputs["agentPoolProfiles"][0] | change.get("agentPoolProfiles", [{}])[0]
+    with pytest.raises(RefusedError, match=f'Code="{code}"') as refused:
+        sub.update("ManagedCluster", cluster_id, **{**inputs, **change, "agentPoolProfiles": [pool]})
+    assert text in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pool_changed("count", 3),
+        pool_changed("maxPods", 30),  # Azure's default, now said
+        pool_changed("availabilityZones", ["3", "2"]),
+        {"kubernetesVersion": "1.34"},
+        {"kubernetesVersion": None},
+        {"sku": {"name": "Base", "tier": "Premium"}},
+        {"ingressProfile": {"webAppRouting": {"enabled": True}}},
+        {"aadProfile": {"managed": True}},
+    ],
+)
+def test_other_changes_are_made_on_a_cluster_that_runs(sub: _Subscription, change: Properties) -> None:
+    inputs = sub.place()
+    inputs["kubernetesVersion"] = "1.33.2"
+    inputs["agentPoolProfiles"][0]["availabilityZones"] = ["2", "3"]
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
+    pool = inputs["agentPoolProfiles"][0] | change.get("agentPoolProfiles", [{}])[0]
+    sub.update("ManagedCluster", cluster_id, **{**inputs, **change, "agentPoolProfiles": [pool]})
+
+
+def test_the_same_minor_version_is_no_change(sub: _Subscription) -> None:
+    inputs = {**sub.place(), "kubernetesVersion": "1.33.2"}
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
+    updated = sub.update("ManagedCluster", cluster_id, **{**inputs, "kubernetesVersion": "1.33"})
+    assert updated["currentKubernetesVersion"] == "1.33.2"
+
+
+def test_a_clusters_group_has_no_unicode_in_its_name(sub: _Subscription) -> None:
+    sub.group("rg-küche")
+    inputs = {**sub.place(), "resourceGroupName": "rg-küche"}
+    assert "does not permit Unicode characters" in sub.refused("ManagedCluster", **inputs)
 
 
 def test_rules_leave_unknown_inputs_alone(sub: _Subscription) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterable
+from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -285,6 +286,34 @@ def test_locations_come_out_as_short_names(sub: _Subscription) -> None:
     assert sub.create("ResourceGroup", resourceGroupName="rg", location="East US 2")[1]["location"] == "eastus2"
 
 
+@pytest.mark.parametrize("location", ["mars", "eastus22"])
+def test_a_location_is_a_region_of_azure(sub: _Subscription, location: str) -> None:
+    group = sub.refused("ResourceGroup", resourceGroupName="rg", location=location)
+    assert f"The provided location '{location}' is not available for resource group. List of" in group
+    assert group.startswith('Status=400 Code="LocationNotAvailableForResourceGroup"')
+    sub.group()
+    network = sub.refused("VirtualNetwork", resourceGroupName="rg", virtualNetworkName="vnet", location=location)
+    assert f"'{location}' is not available for resource type 'Microsoft.Network/virtualNetworks'." in network
+    assert network.startswith('Status=400 Code="LocationNotAvailableForResourceType"')
+
+
+@pytest.mark.parametrize(
+    ("location", "cloud", "taken"),
+    [
+        ("usgovvirginia", "usgovernment", True),
+        ("eastus", "usgovernment", False),
+        ("chinanorth3", "public", False),
+        ("chinanorth3", None, True),  # the shell may say which cloud it is
+        ("East US 2", "public", True),
+    ],
+)
+def test_each_cloud_has_its_own_regions(sub: _Subscription, location: str, cloud: str | None, *, taken: bool) -> None:
+    call = sub.call("ResourceGroup", **({"environment": cloud} if cloud else {}))
+    inputs = {"resourceGroupName": "rg", "location": location}
+    with nullcontext() if taken else pytest.raises(RefusedError, match="LocationNotAvailableForResourceGroup"):
+        sub.azure.create(call, inputs)
+
+
 def test_check_compares_with_the_sdk(sub: _Subscription) -> None:
     assert list(sub.problems("ResourceGroup", location="eastus", resourceGroupNam="rg")) == ["resourceGroupNam"]
 
@@ -451,7 +480,8 @@ def test_equal_values_are_equal(old: Properties, new: Properties) -> None:
             False,
         ),
         ("AgentPool", {"vmSize": "a"}, {"vmSize": "b"}, "vmSize", True),
-        ("Fleet", {"hubProfile": {"dnsPrefix": "a"}}, {"hubProfile": {"dnsPrefix": "b"}}, "hubProfile.dnsPrefix", True),
+        ("Fleet", {"location": "eastus"}, {"location": "westus"}, "location", True),
+        ("Fleet", {"hubProfile": {"dnsPrefix": "a"}}, {"hubProfile": {"dnsPrefix": "b"}}, "hubProfile.dnsPrefix", False),
         ("FleetMember", {"clusterResourceId": "a"}, {"clusterResourceId": "b"}, "clusterResourceId", True),
         ("FleetMember", {"group": "a"}, {"group": "b"}, "group", False),
         ("AutoUpgradeProfile", {"disabled": False}, {"disabled": True}, "disabled", True),
@@ -936,6 +966,16 @@ def test_a_hub_can_be_added_but_not_removed(sub: _Subscription) -> None:
     assert len(sub.world.of("hub")) == 1
     with pytest.raises(RefusedError, match="cannot be removed"):
         sub.update("Fleet", fleet_id, resourceGroupName="rg", fleetName="fleet")
+
+
+@pytest.mark.parametrize("profile", [{"dnsPrefix": "other"}, {"dnsPrefix": "hub", "agentProfile": {"vmSize": "a"}}])
+def test_a_hub_keeps_what_it_was_made_with(sub: _Subscription, profile: Properties) -> None:
+    sub.group()
+    fleet_id, _ = sub.fleet(hubProfile={"dnsPrefix": "hub"})
+    hub: Properties = {"resourceGroupName": "rg", "fleetName": "fleet", "hubProfile": {"dnsPrefix": "hub"}}
+    sub.update("Fleet", fleet_id, **hub)
+    with pytest.raises(RefusedError, match=r"Changing property 'hubProfile\."):
+        sub.update("Fleet", fleet_id, **{**hub, "hubProfile": profile})
 
 
 def test_a_member_joins_with_azures_labels(sub: _Subscription) -> None:

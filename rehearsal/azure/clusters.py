@@ -320,7 +320,8 @@ class ManagedCluster(ResourceType):
         pools = {pool["name"]: pool for pool in listed(old, "agentPoolProfiles")}
         outputs: Properties = {
             "agentPoolProfiles": [
-                _pool_outputs(pool, version, pools.get(pool["name"], {})) for pool in listed(inputs, "agentPoolProfiles")
+                _pool_outputs(pool, version, pools.get(pool["name"], {}))
+                for pool in listed(inputs, "agentPoolProfiles")
             ],
             "azurePortalFQDN": fqdn.replace(".hcp.", ".portal.hcp."),
             "currentKubernetesVersion": current if current.startswith(f"{version}.") else _full_version(version),

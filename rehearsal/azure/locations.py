@@ -1,8 +1,8 @@
 """Azure's regions, by cloud, and the refusal of any other location.
 
 Sources, as of November 2026. Public: learn: reliability/regions-list, and the early-access regions that Azure itself
-lists (MicrosoftDocs/executable-docs issue 74). Sovereign: Azure/AKS issue 5099; MicrosoftDocs/executable-docs issues 74,
-75; learn: javascript/api/@azure/arm-migrationassessment/azurelocation. Add a new region here.
+lists (MicrosoftDocs/executable-docs issue 74). Sovereign: Azure/AKS issue 5099, MicrosoftDocs/executable-docs issues
+74 and 75, learn: javascript/api/@azure/arm-migrationassessment/azurelocation. Add a new region here.
 """
 
 from itertools import chain
@@ -10,20 +10,20 @@ from typing import Final
 
 from rehearsal.azure.arm import refusal, short_location
 
+_PUBLIC: Final = """
+australiacentral australiacentral2 australiaeast australiasoutheast austriaeast belgiumcentral brazilsouth
+brazilsoutheast canadacentral canadaeast centralindia centralus centraluseuap chilecentral denmarkeast eastasia
+eastus eastus2 eastus2euap francecentral francesouth germanynorth germanywestcentral indonesiacentral
+israelcentral italynorth japaneast japanwest jioindiacentral jioindiawest koreacentral koreasouth malaysiawest
+mexicocentral newzealandnorth northcentralus northeurope norwayeast norwaywest polandcentral qatarcentral
+southafricanorth southafricawest southcentralus southeastasia southindia spaincentral swedencentral swedensouth
+switzerlandnorth switzerlandwest taiwannorth taiwannorthwest uaecentral uaenorth uksouth ukwest westcentralus
+westeurope westindia westus westus2 westus3
+"""
+
 # By azure-native's name of the cloud, its provider's `environment`.
 _REGIONS: Final[dict[str, tuple[str, ...]]] = {
-    "public": tuple(
-        """
-        australiacentral australiacentral2 australiaeast australiasoutheast austriaeast belgiumcentral brazilsouth
-        brazilsoutheast canadacentral canadaeast centralindia centralus centraluseuap chilecentral denmarkeast eastasia
-        eastus eastus2 eastus2euap francecentral francesouth germanynorth germanywestcentral indonesiacentral
-        israelcentral italynorth japaneast japanwest jioindiacentral jioindiawest koreacentral koreasouth malaysiawest
-        mexicocentral newzealandnorth northcentralus northeurope norwayeast norwaywest polandcentral qatarcentral
-        southafricanorth southafricawest southcentralus southeastasia southindia spaincentral swedencentral swedensouth
-        switzerlandnorth switzerlandwest taiwannorth taiwannorthwest uaecentral uaenorth uksouth ukwest westcentralus
-        westeurope westindia westus westus2 westus3
-        """.split()
-    ),
+    "public": tuple(_PUBLIC.split()),
     "usgovernment": ("usdodcentral", "usdodeast", "usgovarizona", "usgovtexas", "usgovvirginia"),
     "china": ("chinaeast", "chinaeast2", "chinaeast3", "chinanorth", "chinanorth2", "chinanorth3"),
 }

@@ -13,6 +13,7 @@ import pytest
 
 from rehearsal.azure.arm import Access, Deployer
 from rehearsal.azure.family import Azure
+from rehearsal.kubernetes.world import World
 from rehearsal.model import UNKNOWN, Call, Difference, Properties, RefusedError
 from rehearsal.store import Store
 
@@ -62,6 +63,9 @@ class _World:
 
     def set_peered(self, network: str, other: str, *, peered: bool) -> None:
         self.log.append(("peered", network, other, peered))
+
+    def set_routes(self, network: str, other: str, prefixes: list[str]) -> None:
+        self.log.append(("routes", network, other, prefixes))
 
     def access(self, cluster_id: str) -> Access | None:
         return self.servers.get(cluster_id)
@@ -308,7 +312,8 @@ def test_a_location_is_a_region_of_azure(sub: _Subscription, location: str) -> N
     ],
 )
 def test_each_cloud_has_its_own_regions(sub: _Subscription, location: str, cloud: str | None, *, taken: bool) -> None:
-    call = sub.call("ResourceGroup", **({"environment": cloud} if cloud else {}))
+    provider: dict[str, Any] = {"environment": cloud} if cloud else {}
+    call = Call("azure-native:resources:ResourceGroup", "x", provider=provider)
     inputs = {"resourceGroupName": "rg", "location": location}
     with nullcontext() if taken else pytest.raises(RefusedError, match="LocationNotAvailableForResourceGroup"):
         sub.azure.create(call, inputs)
@@ -481,7 +486,13 @@ def test_equal_values_are_equal(old: Properties, new: Properties) -> None:
         ),
         ("AgentPool", {"vmSize": "a"}, {"vmSize": "b"}, "vmSize", True),
         ("Fleet", {"location": "eastus"}, {"location": "westus"}, "location", True),
-        ("Fleet", {"hubProfile": {"dnsPrefix": "a"}}, {"hubProfile": {"dnsPrefix": "b"}}, "hubProfile.dnsPrefix", False),
+        (
+            "Fleet",
+            {"hubProfile": {"dnsPrefix": "a"}},
+            {"hubProfile": {"dnsPrefix": "b"}},
+            "hubProfile.dnsPrefix",
+            False,
+        ),
         ("FleetMember", {"clusterResourceId": "a"}, {"clusterResourceId": "b"}, "clusterResourceId", True),
         ("FleetMember", {"group": "a"}, {"group": "b"}, "group", False),
         ("AutoUpgradeProfile", {"disabled": False}, {"disabled": True}, "disabled", True),
@@ -545,6 +556,19 @@ def test_a_subnet_may_be_updated_in_its_own_range(sub: _Subscription) -> None:
     assert sub.update("Subnet", subnet, **inputs, addressPrefix="10.1.0.0/23")["addressPrefix"] == "10.1.0.0/23"
 
 
+@pytest.mark.parametrize("prefix", ["10.1.0.0/23", "10.1.4.0/24"])
+def test_a_subnet_with_nodes_keeps_its_range(sub: _Subscription, prefix: str) -> None:
+    sub.create("ManagedCluster", **sub.place())
+    inputs: Properties = {"resourceGroupName": "rg", "virtualNetworkName": "vnet", "subnetName": "nodes"}
+    subnet = f"{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/vnet/subnets/nodes"
+    with pytest.raises(
+        RefusedError, match=r'"InUsePrefixCannotBeDeleted" Message="IpPrefix 10\.1\.0\.0/24 on Subnet n'
+    ):
+        sub.update("Subnet", subnet, **inputs, addressPrefix=prefix)
+    sub.update("Subnet", subnet, **inputs, addressPrefix="10.1.0.0/24")
+    sub.update("Subnet", subnet, **inputs, addressPrefixes=["10.1.0.0/24", "10.1.4.0/24"])
+
+
 @pytest.mark.parametrize("prefix", ["10.1.0.7/24", "ten"])
 def test_addresses_are_in_cidr_notation(sub: _Subscription, prefix: str) -> None:
     assert list(sub.problems("Subnet", resourceGroupName="r", virtualNetworkName="v", addressPrefix=prefix)) == [
@@ -603,6 +627,73 @@ def test_deleting_a_network_disconnects_its_peers(sub: _Subscription) -> None:
     back = sub.peering(west, east)
     sub.delete("VirtualNetwork", east)
     assert state(sub, back) == "Disconnected"
+
+
+def resized(sub: _Subscription, network: str, *spaces: str) -> None:
+    inputs: Properties = {"resourceGroupName": "rg", "virtualNetworkName": network.rsplit("/", 1)[-1]}
+    sub.update("VirtualNetwork", network, **inputs, addressSpace={"addressPrefixes": [*spaces]})
+
+
+def levels(sub: _Subscription, *peerings: str) -> list[str]:
+    return [sub.outputs("VirtualNetworkPeering", peering)["peeringSyncLevel"] for peering in peerings]
+
+
+def test_peerings_know_a_larger_network_once_they_are_told_to_look(sub: _Subscription) -> None:
+    east, west = two_networks(sub)
+    there, back = sub.peering(east, west), sub.peering(west, east)
+    assert levels(sub, there, back) == ["FullyInSync", "FullyInSync"]
+
+    resized(sub, west, "10.2.0.0/16", "10.4.0.0/16")
+    assert levels(sub, there, back) == ["LocalNotInSync", "RemoteNotInSync"]
+    known = sub.outputs("VirtualNetworkPeering", there)
+    assert known["remoteAddressSpace"] == {"addressPrefixes": ["10.2.0.0/16"]}
+    assert known["remoteVirtualNetworkAddressSpace"] == {"addressPrefixes": ["10.2.0.0/16", "10.4.0.0/16"]}
+
+    sub.update("VirtualNetworkPeering", there, **peering_inputs(east, west), allowForwardedTraffic=True)
+    assert levels(sub, there, back) == ["LocalNotInSync", "RemoteNotInSync"]
+    assert sub.world.of("routes")[-1][3] == ["10.1.0.0/16"]
+
+    resized(sub, east, "10.1.0.0/16", "10.5.0.0/16")
+    assert levels(sub, there, back) == ["LocalAndRemoteNotInSync", "LocalAndRemoteNotInSync"]
+
+    sub.update("VirtualNetworkPeering", there, **peering_inputs(east, west), syncRemoteAddressSpace="true")
+    assert levels(sub, there, back) == ["RemoteNotInSync", "LocalNotInSync"]
+    assert sub.world.of("routes")[-2:] == [
+        ("routes", east, west, ["10.2.0.0/16", "10.4.0.0/16"]),
+        ("routes", west, east, ["10.1.0.0/16"]),
+    ]
+    sub.update("VirtualNetworkPeering", back, **peering_inputs(west, east), syncRemoteAddressSpace="true")
+    assert levels(sub, there, back) == ["FullyInSync", "FullyInSync"]
+
+
+def test_pods_answer_once_each_side_knows_the_others_range() -> None:
+    world = World(Store())
+    for name, pods in (("east", "10.1.0.0/24"), ("west", "10.4.0.0/24")):
+        world.add_cluster(name, f"https://{name}", location=name, network=f"/{name}", pods=pods, nodes=1)
+    world.set_peered("/east", "/west", peered=True)
+    assert world.routable("east", "west")
+    world.set_routes("/east", "/west", ["10.2.0.0/16"])
+    assert not world.routable("east", "west")
+    assert not world.routable("west", "east")  # the answer has no way back
+    world.set_routes("/east", "/west", ["10.2.0.0/16", "10.4.0.0/16"])
+    assert world.routable("east", "west")
+
+
+def test_a_network_does_not_grow_into_its_peers(sub: _Subscription) -> None:
+    east, west = two_networks(sub)
+    sub.peering(east, west)
+    with pytest.raises(RefusedError, match="VnetAddressSpacesOverlap"):
+        resized(sub, east, "10.0.0.0/14")
+
+
+def test_two_networks_are_peered_once(sub: _Subscription) -> None:
+    east, west = two_networks(sub)
+    there = sub.peering(east, west)
+    again = {**peering_inputs(east, west), "virtualNetworkPeeringName": "again"}
+    message = sub.refused("VirtualNetworkPeering", **again)
+    assert 'Code="AnotherPeeringAlreadyReferencesRemoteVnet"' in message
+    assert there in message
+    sub.update("VirtualNetworkPeering", there, **peering_inputs(east, west))
 
 
 def test_overlapping_networks_are_not_peered(sub: _Subscription) -> None:
@@ -859,7 +950,11 @@ def pool_changed(key: str, value: object) -> Properties:
 @pytest.mark.parametrize(
     ("change", "code", "text"),
     [
-        (pool_changed("vmSize", "Standard_D4ds_v5"), "PropertyChangeNotAllowed", '"agentPoolProfile.vmSize" is not allow'),
+        (
+            pool_changed("vmSize", "Standard_D4ds_v5"),
+            "PropertyChangeNotAllowed",
+            '"agentPoolProfile.vmSize" is not allow',
+        ),
         (pool_changed("maxPods", 50), "PropertyChangeNotAllowed", "'agentPoolProfile.maxPods' is not allowed"),
         (pool_changed("osDiskSizeGB", 256), "PropertyChangeNotAllowed", "'agentPoolProfile.osDiskSizeGB'"),
         (pool_changed("osType", "Windows"), "PropertyChangeNotAllowed", "'agentPoolProfile.osType'"),

@@ -203,7 +203,7 @@ def test_previews_are_not_struck() -> None:
 def test_what_only_a_deletion_meets_strikes_nothing_else(name: str) -> None:
     cloud = Cloud()
     with Faults(Profile(faults=(Fault(fault=name),))).in_force(cloud):
-        for verb in {*get_args(Verb)} - {"delete"}:
+        for verb in [each for each in get_args(Verb) if each != "delete"]:
             request(cloud, verb)
         with pytest.raises(RefusedError, match=name):
             request(cloud, "delete")

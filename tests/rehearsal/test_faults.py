@@ -37,8 +37,9 @@ def texts_of(name: str) -> list[str]:
     """Return all that the program may read when a failure of the catalogue gets through to it."""
     failure, texts = CATALOGUE[name], list[str]()
     cloud = Cloud()
-    verbs: tuple[Verb, ...] = ("create", "delete")
-    for verb in [verb for verb in verbs if verb in failure.verbs]:
+    for verb in failure.verbs:
+        if verb not in ("create", "delete"):
+            continue
         with Faults(Profile(faults=(Fault(fault=name),))).in_force(cloud), pytest.raises(RefusedError) as refused:
             request(cloud, verb, GROUP if failure.azure else NAMESPACE)
         texts.append(str(refused.value))

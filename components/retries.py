@@ -157,6 +157,12 @@ TERMINAL: Final = (
         "these two networks are peered already: leave that peering to whoever made it, as docs/azure.md says under "
         '"Bring what exists", or delete it; then `pulumi up`',
     ),
+    # hashicorp/terraform-provider-azurerm, docs of virtual_network_peering
+    Terminal(
+        "ChangingRemoteVirtualNetworkNotAllowed",
+        "a peering cannot be pointed at another network: delete it (`az network vnet peering delete`), then "
+        "`pulumi refresh` and `pulumi up`",
+    ),
     # Source: learn, page virtual-network-troubleshoot-peering-issues
     Terminal(
         "RemotePeeringIsDisconnected",

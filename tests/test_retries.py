@@ -165,6 +165,7 @@ def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyP
         ('Status=400 Code="NetcfgSubnetRangeOutsideVnet"', "put addressSpace and nodeSubnet back"),
         ("… Overlapping address prefixes: 10.1.0.0/16.", "choose another addressSpace"),
         ('Status=400 Code="AnotherPeeringAlreadyReferencesRemoteVnet"', '"Bring what exists"'),
+        ('Status=400 Code="ChangingRemoteVirtualNetworkNotAllowed"', "`az network vnet peering delete`"),
         ('Status=409 Code="ScopeLocked"', "delete the lock"),
         ('Status=409 Code="ResourceGroupDeletionBlocked"', "`az monitor activity-log list"),
         ('Status=403 Code="RequestDisallowedByPolicy"', "existing.subnetId"),

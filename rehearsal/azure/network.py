@@ -229,6 +229,11 @@ class VirtualNetworkPeering(ResourceType):
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
         own = subscription.require(resource_id.rsplit("/", 2)[0])
         remote = subscription.require(_remote(inputs))
+        if old and _remote(old["inputs"]).lower() != remote["id"].lower():
+            # Source: terraform-provider-azurerm, docs of virtual_network_peering: it forces a new resource. The code is
+            # quoted in public templates; Azure's text is not documented.
+            message = f"The remote virtual network of peering {resource_id} cannot be changed to {remote['id']}."
+            raise refusal(400, "ChangingRemoteVirtualNetworkNotAllowed", message)
         shared = overlaps(prefixes(own["inputs"]), prefixes(remote["inputs"]))
         if shared:
             raise _overlapping(resource_id, own["id"], remote["id"], shared)

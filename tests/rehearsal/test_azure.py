@@ -696,6 +696,14 @@ def test_two_networks_are_peered_once(sub: _Subscription) -> None:
     sub.update("VirtualNetworkPeering", there, **peering_inputs(east, west))
 
 
+def test_a_peering_keeps_its_remote_network(sub: _Subscription) -> None:
+    east, west = two_networks(sub)
+    there, third = sub.peering(east, west), sub.network("third", "10.3.0.0/16")
+    inputs = {**peering_inputs(east, west), "remoteVirtualNetwork": {"id": third}}
+    with pytest.raises(RefusedError, match="ChangingRemoteVirtualNetworkNotAllowed"):
+        sub.update("VirtualNetworkPeering", there, **inputs)
+
+
 def test_overlapping_networks_are_not_peered(sub: _Subscription) -> None:
     east, west = two_networks(sub, "10.1.128.0/17")
     assert "VnetAddressSpacesOverlap" in sub.refused("VirtualNetworkPeering", **peering_inputs(east, west))

@@ -137,7 +137,7 @@ def _admit_changes(old: Record, inputs: Properties) -> None:
                 "managed cluster operations. For agent pool specific change, please use per agent pool operations: "
                 "https://aka.ms/agent-pool-rest-api",
             )
-        _admit_pool_changes(pools[pool["name"]], pool)
+        _admit_pool_changes(old["id"], pools[pool["name"]], pool)
     if inputs.get("enableRBAC") not in (None, old["outputs"]["enableRBAC"]):
         # Documented in learn: rest/api/aks/managed-clusters/create-or-update; Azure's text is assumed.
         raise _unchangeable("enableRBAC")
@@ -148,7 +148,7 @@ def _admit_changes(old: Record, inputs: Properties) -> None:
     _admit_version(old["outputs"]["currentKubernetesVersion"], inputs.get("kubernetesVersion"))
 
 
-def _admit_pool_changes(old: Properties, pool: Properties) -> None:
+def _admit_pool_changes(cluster_id: str, old: Properties, pool: Properties) -> None:
     for key in _POOL_KEEPS:
         was, wanted = old.get(key), pool.get(key)
         if key == "availabilityZones":  # also if none are given any more, as whoever removed them will want to know
@@ -162,7 +162,8 @@ def _admit_pool_changes(old: Properties, pool: Properties) -> None:
             raise refusal(
                 400,
                 "PropertyChangeNotAllowed",
-                "Preflight validation check for resource(s) for container service … in resource group … failed. "
+                f"Preflight validation check for resource(s) for container service {last_segment(cluster_id)} in resource "
+                f"group {resource_group_of(cluster_id)} failed. "
                 'Message: Changing property "agentPoolProfile.vmSize" is not allowed in an api-version before '
                 '"2026-01-02-preview".. Details: ',
             )

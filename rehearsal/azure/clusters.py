@@ -162,8 +162,8 @@ def _admit_pool_changes(cluster_id: str, old: Properties, pool: Properties) -> N
             raise refusal(
                 400,
                 "PropertyChangeNotAllowed",
-                f"Preflight validation check for resource(s) for container service {last_segment(cluster_id)} in resource "
-                f"group {resource_group_of(cluster_id)} failed. "
+                f"Preflight validation check for resource(s) for container service {last_segment(cluster_id)} "
+                f"in resource group {resource_group_of(cluster_id)} failed. "
                 'Message: Changing property "agentPoolProfile.vmSize" is not allowed in an api-version before '
                 '"2026-01-02-preview".. Details: ',
             )

@@ -90,6 +90,8 @@ _LABEL = (r"[a-z]([-a-z0-9]*[a-z0-9])?", "a lower-case letter, then such letters
 _INNER = "letters, digits, inner hyphens and dots, and _ but not in front"
 _LOCATION = NameRule(r"[a-z]+[0-9]*", "an Azure region, such as eastus2 or East US 2", 30)
 _GROUP = NameRule(r"[-\w.()]*[-\w()]", "letters, digits, hyphens, _ . ( and ), with no dot at the end", 90)
+# AKS takes no letters beyond ASCII, in the group and in the nodes' group. [MicrosoftDocs/azure-docs PR 52128]
+_CLUSTER_GROUP = NameRule(rf"(?a:{_GROUP.pattern})", _GROUP.words.replace("letters", "letters a to z"), 90)
 _VM_SIZE = NameRule(r"(?a:Standard_[-\w]+)", "an Azure VM size, such as Standard_D4ds_v5", 64)
 _VERSION = (r"(?a:\d+\.\d+(\.\d+)?)", 'major.minor or major.minor.patch, such as "1.33"')
 _GUID = (r"(?ai:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})", "the object id (a GUID) from Microsoft Entra ID")
@@ -99,7 +101,7 @@ NAMES = {
     "Settings.name_suffix": NameRule(rf"({_KEBAB[0]})?", _KEBAB[1], 15),  # aks-<location>-<suffix> names a member
     "Region.name": NameRule(*_KEBAB, 35),  # twice in <From>To<To>Peering, of at most 80 characters [names]
     "Region.location": _LOCATION,
-    "Region.resource_group": _GROUP,  # [names]
+    "Region.resource_group": _CLUSTER_GROUP,  # [names]
     "Region.cluster": NameRule(*_KEBAB, 50),  # as a member's, narrower than a cluster's [learn: rest/api/fleet]
     "Region.virtual_network": NameRule(r"(?a:[a-zA-Z0-9][-\w.]*\w)", _INNER, 64),  # [names]
     "Region.subnet": NameRule(r"(?a:[a-zA-Z0-9]([-\w.]*\w)?)", _INNER, 80),  # [names]

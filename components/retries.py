@@ -40,7 +40,6 @@ ROLE_NOT_IN_EFFECT: Final = (
     # A role assignment acts up to ten minutes after it was made
     # (learn: role-based-access-control/troubleshooting; hashicorp/terraform-provider-azurerm issue 24064).
     Passing("LinkedAuthorizationFailed", "the role on the subnet takes effect"),
-    Passing("AuthorizationFailed", "the role takes effect"),
     Passing("is forbidden: User", "the role on the cluster takes effect"),
 )
 IDENTITY_NOT_IN_DIRECTORY: Final = (
@@ -72,13 +71,20 @@ ANYWHERE: Final = (
 )
 """Worth waiting for whatever the resource."""
 
+_FEW_VCPUS: Final = (
+    "too few vCPUs are left in the region: raise the quota (`az vm list-usage --location … --output table`), "
+    "or choose a smaller node pool, another VM size or another region"
+)
+_BESIDE: Final = "add a region beside this one, then remove this one (docs/operations.md)"
+_USED_RANGE: Final = (
+    f"nodes are in this subnet, so its range cannot change: put nodeSubnet back; to get another, {_BESIDE}"
+)
+
 TERMINAL: Final = (
     # learn: quotas/regional-quota-requests; texts: Azure/AKS issue 5808, MicrosoftDocs/azure-docs issue 25605
-    Terminal(
-        "exceeding approved",
-        "too few vCPUs are left in the region: raise the quota (`az vm list-usage --location … --output table`), "
-        "or choose a smaller node pool, another VM size or another region",
-    ),
+    Terminal("exceeding approved", _FEW_VCPUS),
+    # 1ChristianAlex/motordesk issue 14
+    Terminal("Insufficient vcpu quota", _FEW_VCPUS),
     # learn: azure-resource-manager/troubleshooting/error-sku-not-available; texts: Azure/azure-cli issue 16961
     Terminal(
         "is currently not available in location",
@@ -91,10 +97,101 @@ TERMINAL: Final = (
         "the subscription may not use the VM size in that region: `az vm list-skus --location … --output table` shows "
         "which it may; change vmSize or the location",
     ),
-    # pulumi/pulumi-azure-native issue 4761
+    # cloud-barista/cb-spider issue 527, Azure/AKS issue 5099
+    Terminal(
+        "LocationNotAvailableForResource",
+        "this is not an Azure region, or not one for this subscription: `az account list-locations --output table` "
+        "lists them; correct location",
+    ),
+    # learn: …/azure-kubernetes/connectivity/insufficientsubnetsize-error-advanced-networking
+    Terminal(
+        "InsufficientSubnetSize",
+        "the subnet has too few addresses for the node pool: lower maxPods, count or maxCount, or use a larger subnet",
+    ),
+    # pulumi/pulumi-azure-native issue 4761. First what loses nothing: what Azure has may be a region that runs.
     Terminal(
         "cannot create already existing resource",
-        "Azure has it and the stack's state does not: `pulumi import` it, or delete it in Azure; then `pulumi up`",
+        "Azure has this resource, the stack's state does not: if you renamed a region or gave its name to another one, "
+        "put the name back; if a `pulumi destroy` was stopped, run it again; else `pulumi import` it; then `pulumi up`",
+    ),
+    # pulumi/pulumi v3.259.0, pkg/resource/deploy/providers/registry.go: while a cluster is replaced, the engine closes
+    # the provider through which its objects are deleted.
+    Terminal(
+        "client connection is closing",
+        "a cluster cannot be replaced in one `pulumi up`: put the old values back; or move the entry point to another "
+        "region, remove this one, run `pulumi up`, and add it again",
+    ),
+    # pulumi/pulumi-azure-native issue 959, Azure/azure-cli issue 29520
+    Terminal(
+        "Changing property",
+        "Azure does not change this property on what runs: put the old value back; to get the new one, " + _BESIDE,
+    ),
+    # Source: learn, page aks/upgrade-aks-cluster
+    Terminal(
+        "Available upgrades:",
+        "a cluster goes up by one minor version at a time, and never back: change kubernetesVersion to one that "
+        "`az aks get-upgrades` lists",
+    ),
+    # hashicorp/terraform-provider-azurerm issues 11211, 7687
+    Terminal("InUsePrefixCannotBeDeleted", _USED_RANGE),
+    Terminal("InUseSubnetCannotBeUpdated", _USED_RANGE),
+    # microsoft/nav-arm-templates issue 161
+    Terminal(
+        "InUseSubnetCannotBeDeleted",
+        "something is still in the subnet, and the message names it: remove that, then run this again",
+    ),
+    # MicrosoftDocs/azure-docs PR 123869
+    Terminal(
+        "NetcfgSubnetRangeOutsideVnet",
+        "a subnet lies inside its network: put addressSpace and nodeSubnet back; to get others, " + _BESIDE,
+    ),
+    # learn: virtual-network/virtual-network-manage-peering; Azure/ResourceModules issue 731
+    Terminal(
+        "Overlapping address prefixes",
+        "two networks that would be peered have the same addresses, and the message names them: choose another "
+        "addressSpace, or delete the peering with a network that is no longer used",
+    ),
+    # cloud-manager of kyma-project, errors.go
+    Terminal(
+        "AnotherPeeringAlreadyReferencesRemoteVnet",
+        "these two networks are peered already: leave that peering to whoever made it, as docs/azure.md says under "
+        '"Bring what exists", or delete it; then `pulumi up`',
+    ),
+    # hashicorp/terraform-provider-azurerm, docs of virtual_network_peering
+    Terminal(
+        "ChangingRemoteVirtualNetworkNotAllowed",
+        "a peering cannot be pointed at another network: delete it (`az network vnet peering delete`), then "
+        "`pulumi refresh` and `pulumi up`",
+    ),
+    # Source: learn, page virtual-network-troubleshoot-peering-issues
+    Terminal(
+        "RemotePeeringIsDisconnected",
+        "Azure makes a peering only together with its opposite: delete that too (`az network vnet peering delete`), "
+        "then `pulumi refresh` and `pulumi up`",
+    ),
+    # learn: azure-resource-manager/management/lock-resources; MicrosoftDocs/azure-docs issue 110791
+    Terminal(
+        "ScopeLocked",
+        "a lock forbids this deletion, and the message names what is locked: leave it and put the settings back, or "
+        "delete the lock (`az lock list --resource-group …`), wait some minutes and run this again",
+    ),
+    # Azure/bicep-registry-modules PR 1607, MicrosoftDocs/azure-docs issue 52282
+    Terminal(
+        "ResourceGroupDeletionBlocked",
+        "something in the group cannot be deleted, and the message names it: "
+        "`az monitor activity-log list --resource-group …` says why; remove the cause, then run this again",
+    ),
+    # learn: governance/policy/concepts/effect-deny-action; HoussemDellai/terraform-course issue 1
+    Terminal(
+        "RequestDisallowedByPolicy",
+        "an Azure policy forbids this, and the message names its assignment: meet it (with tags, or with a subnet of "
+        "your own that has its security group: existing.subnetId), or ask for an exemption; then run this again",
+    ),
+    # learn: role-based-access-control/troubleshooting. No role that the program assigns would help.
+    Terminal(
+        "does not have authorization to perform action",
+        'whoever deploys lacks this right: have it granted (README, "Rights"), then run this again; '
+        "a new right takes effect within ten minutes",
     ),
     # learn: kubernetes-fleet/concepts-preview-api-lifecycle; texts: pulumi/pulumi-azure-native issue 4097,
     # Azure/azure-service-operator issue 4935
@@ -102,12 +199,6 @@ TERMINAL: Final = (
         "NoRegisteredProviderFound",
         "Azure does not answer to this API version any more (or not in this region): use another one, as "
         'docs/operations.md says under "Another version of Azure\'s API"',
-    ),
-    # Source: learn, page virtual-network-troubleshoot-peering-issues
-    Terminal(
-        "RemotePeeringIsDisconnected",
-        "Azure makes a peering only together with its opposite: delete that too (`az network vnet peering delete`), "
-        "then `pulumi refresh` and `pulumi up`",
     ),
     # Azure/fleet v0.18.9: a placement counts as available without the members that have not joined.
     Terminal(
@@ -118,7 +209,13 @@ TERMINAL: Final = (
     Terminal(
         "has condition ClusterResourcePlacementAvailable=",
         "the app does not become available on every cluster: `kubectl describe clusterresourceplacement` on the hub "
-        "names the cluster and the object; mend it, then `pulumi up`",
+        "names the cluster and the object; fix it, then `pulumi up`",
+    ),
+    # fleet-networking v0.3.25, multiclusterservice controller. An entry point without a service has no address either.
+    Terminal(
+        "UnknownServiceImport",
+        "the fleet offers the entry point no service: `kubectl describe serviceexport` on a member says why (a "
+        "headless Service is never exported), or another entry point holds it; then `pulumi up`",
     ),
     Terminal(
         ".status.loadBalancer.ingress",
@@ -126,7 +223,10 @@ TERMINAL: Final = (
         "cluster says why (often the quota of public addresses, or a right on the subnet); then `pulumi up`",
     ),
 )
-"""What ends an operation, with what to do; everything else that is not passing ends it in its own words."""
+"""What ends an operation, with what to do, the first that fits; it outweighs any sign of a passing refusal.
+
+Everything else that is not passing ends an operation in its own words.
+"""
 
 # The engine's form of a failure that has left the resource behind, to be kept in the state
 # (pulumi/pulumi v3.259.0, sdk/go/common/resource/plugin/provider_plugin.go, InitError).
@@ -168,17 +268,19 @@ def _patience(refusals: Sequence[Passing]) -> Callable[[pulumi.ErrorHookArgs], A
         # To try once more to create what is there already would be refused, and the engine would then forget that it is
         # there (pulumi/pulumi v3.259.0, pkg/resource/deploy/step.go, CreateStep.Apply). As it is, `up` goes on with it.
         half_made = failed.failed_operation == "create" and _HALF_MADE.match(error)
-        passing = next((refusal for refusal in (*refusals, *ANYWHERE) if refusal.sign in error), None)
+        remedy = next((terminal.remedy for terminal in TERMINAL if terminal.sign in error), None)
+        signs = () if remedy else (*refusals, *ANYWHERE)
+        passing = next((refusal for refusal in signs if refusal.sign in error), None)
         pause = pause_before_retry(len(failed.errors))
         if passing and pause and not half_made:
             pulumi.log.info(f"{failed.name}: waiting until {passing.reason}; next try in {pause} s")
             await asyncio.sleep(pause)
             return True
-        remedy = next((terminal.remedy for terminal in TERMINAL if terminal.sign in error), None)
         if half_made and not remedy:
             remedy = "it was created, but not finished; `pulumi up` finishes it"
-        elif passing and not remedy:
-            remedy = f"waited {_LONGEST_WAIT // 60} minutes until {passing.reason}, in vain; `pulumi up` tries again"
+        elif passing:
+            minutes = _LONGEST_WAIT // 60
+            remedy = f"gave up after {minutes} minutes of waiting until {passing.reason}; `pulumi up` tries again"
         if remedy:
             pulumi.log.error(f"{failed.name}: {remedy}")
         return False

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -39,8 +39,10 @@ class Failure:
         status: the HTTP status; None where the connection breaks instead.
         code: Azure's code.
         azure: Azure's text, or all that the provider prints where there is no status; empty where Azure never says it.
+        deletion: Azure's text where a deletion is refused, if that is another one.
         kubernetes: the same of a cluster's API server.
         retry_after: the seconds in the answer's Retry-After header, if it has one.
+        verbs: the operations that it can strike.
     """
 
     source: str
@@ -48,11 +50,24 @@ class Failure:
     status: int | None = None
     code: str = ""
     azure: str = ""
+    deletion: str = ""
     kubernetes: str = ""
     retry_after: int | None = None
+    verbs: tuple[Verb, ...] = get_args(Verb)
 
 
 _BUSY = "Another operation on this or dependent resource is in progress."
+_LOCKED = (
+    "The scope '{scope}' cannot perform delete operation because following scope(s) are locked: '{lock}'. "
+    "Please remove the lock and try again."
+)
+_POLICY = (
+    'Policy identifiers: \'[{"policyAssignment":{"name":"…","id":"…"},"policyDefinition":{"name":"…","id":"…"}}]\'.'
+)
+_NO_RIGHT = (
+    "The client '…' with object id '…' does not have authorization to perform action '…/{action}' over scope '…' or "
+    "the scope is invalid. If access was recently granted, please refresh your credentials."
+)
 
 CATALOGUE: Final[dict[str, Failure]] = {
     "TooManyRequests": Failure(
@@ -195,6 +210,52 @@ CATALOGUE: Final[dict[str, Failure]] = {
         azure="The VM size of AgentPoolProfile:system is not allowed in your subscription in location '…'. "
         "For more details, please visit https://aka.ms/aks/quotas-skus-regions",
     ),
+    "InsufficientVCPUQuota": Failure(
+        source="1ChristianAlex/motordesk issue 14",
+        answer="nobody",
+        status=400,
+        code="ErrCode_InsufficientVCPUQuota",
+        azure="Insufficient vcpu quota requested 6, remaining 2 for family standardDSv2Family for region …. "
+        "Surge nodes would also consume vcpu quota.",
+    ),
+    "ScopeLocked": Failure(
+        source="learn: azure-resource-manager/management/lock-resources; MicrosoftDocs/azure-docs issue 110791 (role "
+        "assignments), Azure/terraform-azurerm-lz-vending issue 496",
+        answer="nobody",
+        status=409,
+        code="ScopeLocked",
+        azure=_LOCKED.format(scope="…", lock="…"),
+        verbs=("delete",),
+    ),
+    "ResourceGroupDeletionBlocked": Failure(
+        source="Azure/bicep-registry-modules PR 1607, MicrosoftDocs/azure-docs issue 52282",
+        answer="nobody",
+        status=409,
+        code="ResourceGroupDeletionBlocked",
+        azure="Deletion of resource group '…' failed as resources with identifiers '…' could not be deleted. The "
+        "provisioning state of the resource group will be rolled back. The tracking Id is '…'. Please check audit logs "
+        "for more details.",
+        verbs=("delete",),
+    ),
+    "RequestDisallowedByPolicy": Failure(
+        source="HoussemDellai/terraform-course issue 1; for deletions learn: governance/policy/concepts/"
+        "effect-deny-action, which has the status, but neither code nor text",
+        answer="nobody",
+        status=403,
+        code="RequestDisallowedByPolicy",
+        azure=f"Resource '…' was disallowed by policy. {_POLICY}",
+        deletion=f"Deletion of resource '…' was disallowed by policy. {_POLICY}",
+        verbs=("create", "update", "delete"),
+    ),
+    "AuthorizationFailed": Failure(
+        source="Azure/azure-cli issues 30789, 30800, 28354",
+        answer="nobody",
+        status=403,
+        code="AuthorizationFailed",
+        azure=_NO_RIGHT.format(action="write"),
+        deletion=_NO_RIGHT.format(action="delete"),
+        verbs=("create", "update", "delete"),
+    ),
 }
 
 OUTAGES: Final[dict[str, str]] = {
@@ -253,6 +314,7 @@ class Fault(_Entry):
         """Say whether an operation is one of those that this strikes."""
         return (
             bool(_text(self.failure, verb, call))
+            and verb in self.failure.verbs
             and self.verb in (None, verb)
             and fnmatchcase(call.token, self.type)
             and fnmatchcase(call.name, self.name)
@@ -272,10 +334,18 @@ class Outage(_Entry):
 
 
 class Profile(_Entry):
-    """What goes wrong in a run; of several faults that concern an operation the first strikes."""
+    """What goes wrong in a run; of several faults that concern an operation the first strikes.
+
+    Attributes:
+        faults: which failures strike what.
+        outages: what does not run.
+        locks: patterns (`*`) of resource groups' names: they and all that is in them, role assignments included,
+            cannot be deleted.
+    """
 
     faults: tuple[Fault, ...] = ()
     outages: tuple[Outage, ...] = ()
+    locks: tuple[str, ...] = ()
 
 
 class ProfileError(Exception):
@@ -350,6 +420,11 @@ class Faults:
     def _observe(self, cloud: Cloud, operation: Operation) -> None:
         """Send the operation's request as the provider does, again and again as far as it would; then refuse."""
         verb, call, failed = operation.verb, operation.call, 0
+        if verb == "delete" and (lock := self._lock_on(operation.resource_id)):
+            self._note(verb, call, "ScopeLocked")
+            failure = CATALOGUE["ScopeLocked"]
+            text = _LOCKED.format(scope=operation.resource_id, lock=lock)
+            raise refusal(failure.status or 0, failure.code, text)
         while fault := self._strike(verb, call, halfway=False):
             failed += 1
             pause = _provider_pause(fault.failure, verb, call, failed)
@@ -369,10 +444,21 @@ class Faults:
         return str(refusal(200, fault.failure.code, fault.failure.azure))
 
     def _refuse(self, verb: str, call: Call, fault: Fault, failed: int) -> None:
-        self.refused[verb, _what(call)] += 1
         often = f", {failed} times in a row" if failed > 1 else ""
         how = " after Azure had accepted it" if fault.halfway else ""
-        self._tell(f"fault: {verb} {_what(call)}: {fault.fault}{often}{how}")
+        self._note(verb, call, f"{fault.fault}{often}{how}")
+
+    def _note(self, verb: str, call: Call, what: str) -> None:
+        self.refused[verb, _what(call)] += 1
+        self._tell(f"fault: {verb} {_what(call)}: {what}")
+
+    def _lock_on(self, resource_id: str) -> str | None:
+        """Return the id of the locked group that a resource is in, or is."""
+        group = "/".join(resource_id.split("/")[:5])
+        locked = "/resourcegroups/" in group.lower() and any(
+            fnmatchcase(last_segment(group).lower(), pattern.lower()) for pattern in self._profile.locks
+        )
+        return group if locked else None
 
     def _strike(self, verb: str, call: Call, *, halfway: bool) -> Fault | None:
         """Return the fault that strikes the next request of an operation, if one does."""
@@ -429,7 +515,8 @@ def _text(failure: Failure, verb: str, call: Call) -> str:
         case "azure-native" if failure.azure:
             if failure.status is None:
                 return f"{_METHODS[verb]} {failure.azure}"
-            return str(refusal(failure.status, failure.code, failure.azure))
+            text = failure.deletion if verb == "delete" and failure.deletion else failure.azure
+            return str(refusal(failure.status, failure.code, text))
         case "kubernetes" if failure.kubernetes:
             kind = call.token.rsplit(":", 1)[-1]
             text = failure.kubernetes.format(verb=_KUBERNETES_VERBS.get(verb, verb), kind=f"{kind.lower()}s")

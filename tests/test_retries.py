@@ -18,7 +18,6 @@ FORBIDDEN = 'namespaces is forbidden: User "x" cannot create resource "namespace
 # One refusal for each reason to wait, with the codes and texts of Azure and of Kubernetes, by what the user is told.
 REFUSALS = {
     "the role on the subnet takes effect": 'Status=403 Code="LinkedAuthorizationFailed"',
-    "the role takes effect": 'Status=403 Code="AuthorizationFailed"',
     "the role on the cluster takes effect": FORBIDDEN,
     "the new identity is known to Microsoft Entra ID": 'Status=400 Code="PrincipalNotFound"',
     "the network is no longer being updated": 'Status=400 Code="ReferencedResourceNotProvisioned"',
@@ -124,7 +123,7 @@ def test_any_other_error_ends_the_operation_at_once(monkeypatch: pytest.MonkeyPa
 def test_refusal_that_does_not_pass_ends_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = answer(monkeypatch, *[FORBIDDEN] * 60)
     assert (ended.again, ended.pauses) == (False, [])
-    assert "waited 20 minutes until the role on the cluster takes effect, in vain" in ended.said[0]
+    assert "gave up after 20 minutes of waiting until the role on the cluster takes effect" in ended.said[0]
 
 
 def test_overload_is_waited_out_whatever_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +147,29 @@ def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyP
         ("… results in exceeding approved standardDSv2Family Cores quota", "raise the quota"),
         ("… 'Standard_D4ds_v5' is currently not available in location 'westus3'", "change vmSize, zones or the loc"),
         ("The VM size of Standard_D4ds_v5 is not allowed in your subscription in location 'westus3'", "change vmSize"),
-        ("cannot create already existing resource '/subscriptions/…'", "`pulumi import` it"),
+        (
+            "cannot create already existing resource '/subscriptions/…'",
+            "put the name back; if a `pulumi destroy` was st",
+        ),
+        ("Insufficient vcpu quota requested 2, remaining 0 for family StandardDasv7Family", "raise the quota"),
+        ('Status=400 Code="LocationNotAvailableForResourceGroup"', "`az account list-locations --output table`"),
+        ('Status=400 Code="LocationNotAvailableForResourceType"', "`az account list-locations --output table`"),
+        ('Status=400 Code="InsufficientSubnetSize"', "lower maxPods, count or maxCount"),
+        ("grpc: the client connection is closing", "a cluster cannot be replaced in one `pulumi up`"),
+        ('Changing property "agentPoolProfile.vmSize" is not allowed in an api-version', "put the old value back"),
+        ("Changing property 'agentPoolProfile.maxPods' is not allowed.", "add a region beside this one"),
+        ("Downgrading Kubernetes version 1.34.0 to 1.33 is not allowed. Available upgrades: [1.35.0]", "never back"),
+        ('Status=400 Code="InUsePrefixCannotBeDeleted"', "put nodeSubnet back"),
+        ('Status=400 Code="InUseSubnetCannotBeUpdated"', "put nodeSubnet back"),
+        ('Status=400 Code="InUseSubnetCannotBeDeleted"', "something is still in the subnet"),
+        ('Status=400 Code="NetcfgSubnetRangeOutsideVnet"', "put addressSpace and nodeSubnet back"),
+        ("… Overlapping address prefixes: 10.1.0.0/16.", "choose another addressSpace"),
+        ('Status=400 Code="AnotherPeeringAlreadyReferencesRemoteVnet"', '"Bring what exists"'),
+        ('Status=400 Code="ChangingRemoteVirtualNetworkNotAllowed"', "`az network vnet peering delete`"),
+        ('Status=409 Code="ScopeLocked"', "delete the lock"),
+        ('Status=409 Code="ResourceGroupDeletionBlocked"', "`az monitor activity-log list"),
+        ('Status=403 Code="RequestDisallowedByPolicy"', "existing.subnetId"),
+        ("… does not have authorization to perform action 'Microsoft.X/y/delete' over scope '/…'", 'README, "Rights"'),
         ('Status=400 Code="NoRegisteredProviderFound"', "Another version of Azure's API"),
         ('Status=400 Code="RemotePeeringIsDisconnected"', "delete that too (`az network vnet peering delete`)"),
         ("… {.status.placementStatuses[1].clusterName} selected nothing", "`kubectl get memberclusters`"),
@@ -157,12 +178,25 @@ def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyP
             "`kubectl describe clusterresourceplacement`",
         ),
         ("… {.status.loadBalancer.ingress[0].ip} selected nothing", "`kubectl get events --namespace fleet-system`"),
+        (
+            "{.status.loadBalancer.ingress[0].ip} selected nothing\n* last seen: Valid=Unknown UnknownServiceImport: …",
+            "`kubectl describe serviceexport`",
+        ),
     ],
 )
 def test_refusal_that_stays_says_what_to_do(error: str, remedy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = answer(monkeypatch, error)
     assert (ended.again, ended.pauses, len(ended.said)) == (False, [], 1)
     assert remedy in ended.said[0]
+
+
+@pytest.mark.parametrize("error", ["cannot create already existing resource '/subscriptions/…'"])
+def test_nobody_is_told_to_delete_what_may_run(error: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "delete" not in answer(monkeypatch, error).said[0]
+
+
+def test_what_stays_outweighs_a_sign_of_what_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not answer(monkeypatch, 'Status=429 Code="RequestDisallowedByPolicy"').again
 
 
 def test_patience_outlasts_a_role_assignment_and_then_ends() -> None:

@@ -54,6 +54,10 @@ class World(Protocol):
         """Let two virtual networks, by their ids, reach each other, or not any more."""
         ...
 
+    def set_routes(self, network: str, other: str, prefixes: list[str]) -> None:
+        """Let one of two peered networks reach only these ranges of the other."""
+        ...
+
     def add_cluster(  # noqa: PLR0913 - what one cluster is made of
         self,
         cluster_id: str,

@@ -1,5 +1,6 @@
 """Managed clusters and their node pools."""
 
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from ipaddress import ip_address, ip_network
 from secrets import token_hex
@@ -23,7 +24,7 @@ from rehearsal.azure.arm import (
     short_location,
 )
 from rehearsal.azure.network import SUBNET, overlaps, prefixes, subnet_users
-from rehearsal.model import UNKNOWN, Problem, Properties
+from rehearsal.model import UNKNOWN, Problem, Properties, RefusedError
 
 CLUSTER: Final = "azure-native:containerservice:ManagedCluster"
 
@@ -58,15 +59,13 @@ def _is_flat(inputs: Properties) -> bool:
 
 
 def _pool_problems(pool: Properties, path: str) -> Iterator[Problem]:
-    count, low, high = (known(pool.get(key)) for key in ("count", "minCount", "maxCount"))
+    low, high = (known(pool.get(key)) for key in ("minCount", "maxCount"))
     if known(pool.get("enableAutoScaling")):
         # Source: learn: aks/cluster-autoscaler
         if pool.get("minCount") is None or pool.get("maxCount") is None:
             yield Problem(f"{path}enableAutoScaling", "autoscaling needs minCount and maxCount")
         elif low is not None and high is not None and low > high:
             yield Problem(f"{path}minCount", f"{low:g} is more than maxCount {high:g}")
-        elif None not in (count, low, high) and not low <= count <= high:
-            yield Problem(f"{path}count", f"{count:g} is not between minCount {low:g} and maxCount {high:g}")
     elif pool.get("enableAutoScaling") is not UNKNOWN and (low is not None or high is not None):
         yield Problem(f"{path}minCount", "minCount and maxCount are for pools with enableAutoScaling only")
     pods = known(pool.get("maxPods"))
@@ -109,7 +108,94 @@ def _addresses(pool: Properties, cluster_inputs: Properties) -> int:
     return int(nodes or 1) * (1 + (pods if _is_flat(cluster_inputs) and not pool.get("podSubnetID") else 0))
 
 
-def _pool_outputs(pool: Properties, version: str) -> Properties:
+# What a pool keeps from its creation on (hashicorp/terraform-provider-azurerm, kubernetes_cluster_resource.go, what
+# cycles the default pool; PRs 21719, 8814). The rest of that list is changed in place by now, or is never sent.
+_POOL_KEEPS: Final = (
+    "availabilityZones",
+    "kubeletDiskType",
+    "maxPods",
+    "osDiskSizeGB",
+    "osDiskType",
+    "osType",
+    "podSubnetID",
+    "type",
+    "vmSize",
+    "vnetSubnetID",
+)
+
+
+def _admit_changes(old: Record, inputs: Properties) -> None:
+    """Refuse what AKS does not change on a cluster that is there, although azure-native plans an update."""
+    pools = {pool["name"]: pool for pool in old["outputs"]["agentPoolProfiles"]}
+    for pool in listed(inputs, "agentPoolProfiles"):
+        if pool["name"] not in pools:
+            # Code and text: pulumi/pulumi-azure-native issue 579.
+            raise refusal(
+                400,
+                "BadRequest",
+                "A new agent pool was introduced. Adding agent pools to an existing cluster is not allowed through "
+                "managed cluster operations. For agent pool specific change, please use per agent pool operations: "
+                "https://aka.ms/agent-pool-rest-api",
+            )
+        _admit_pool_changes(old["id"], pools[pool["name"]], pool)
+    if inputs.get("enableRBAC") not in (None, old["outputs"]["enableRBAC"]):
+        # Documented in learn: rest/api/aks/managed-clusters/create-or-update; Azure's text is assumed.
+        raise _unchangeable("enableRBAC")
+    if nested(old["inputs"], "aadProfile").get("managed") and not nested(inputs, "aadProfile").get("managed"):
+        # "Integration can't be disabled" (learn: aks/enable-authentication-microsoft-entra-id); text: Azure/AKS issue
+        # 1519. Whether Azure refuses a cluster without the profile, or keeps it silently, is not documented.
+        raise _unchangeable("aadProfile.managed")
+    _admit_version(old["outputs"]["currentKubernetesVersion"], inputs.get("kubernetesVersion"))
+
+
+def _admit_pool_changes(cluster_id: str, old: Properties, pool: Properties) -> None:
+    for key in _POOL_KEEPS:
+        was, wanted = old.get(key), pool.get(key)
+        if key == "availabilityZones":  # also if none are given any more, as whoever removed them will want to know
+            was, wanted = sorted(was or ()), sorted(wanted or ())
+        elif wanted is None:
+            continue
+        if was == wanted or (isinstance(was, str) and isinstance(wanted, str) and was.lower() == wanted.lower()):
+            continue
+        if key == "vmSize":
+            # Code and text: Azure/bicep-registry-modules issue 7130, for the API version that azure-native 3.29.0 uses.
+            raise refusal(
+                400,
+                "PropertyChangeNotAllowed",
+                f"Preflight validation check for resource(s) for container service {last_segment(cluster_id)} "
+                f"in resource group {resource_group_of(cluster_id)} failed. "
+                'Message: Changing property "agentPoolProfile.vmSize" is not allowed in an api-version before '
+                '"2026-01-02-preview".. Details: ',
+            )
+        raise _unchangeable(f"agentPoolProfile.{key}")
+
+
+def _unchangeable(path: str) -> RefusedError:
+    # Code and text: Azure/azure-cli issue 29520, hashicorp/terraform-provider-azurerm issue 10951.
+    return refusal(400, "PropertyChangeNotAllowed", f"Changing property '{path}' is not allowed.")
+
+
+def _admit_version(current: str, wanted: str | None) -> None:
+    """Refuse a version that is lower, or more than one minor version higher.
+
+    Source: learn: aks/upgrade-aks-cluster; code and texts: rancher/rancher issue 24071, rancher/dashboard issue 11884.
+    """
+    if wanted is None:
+        return
+    now, then = (tuple(map(int, version.split("."))) for version in (current, wanted))
+    now = now[: len(then)]  # a minor version that the cluster has already is no change (Azure/azure-rest-api-specs)
+    if now <= then <= (now[0], now[1] + 1, sys.maxsize):
+        return
+    verb = "Downgrading" if then < now else "Upgrading"
+    raise refusal(
+        400,
+        "OperationNotAllowed",
+        f"{verb} Kubernetes version {current} to {wanted} is not allowed. Available upgrades: "
+        f"[{now[0]}.{now[1] + 1}.0]. Please see https://aka.ms/aks-supported-k8s-ver for version details.",
+    )
+
+
+def _pool_outputs(pool: Properties, version: str, old: Properties) -> Properties:
     return {
         "mode": "User",
         "maxPods": _MAX_PODS,
@@ -117,6 +203,7 @@ def _pool_outputs(pool: Properties, version: str) -> Properties:
         "osDiskSizeGB": 128,
         "osType": "Linux",
         "type": "VirtualMachineScaleSets",
+        **{key: old[key] for key in _POOL_KEEPS if key in old},
         **pool,
         "currentOrchestratorVersion": _full_version(version),
         "powerState": {"code": "Running"},
@@ -194,6 +281,13 @@ class ManagedCluster(ResourceType):
 
     @override
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        group = resource_group_of(resource_id)
+        if not group.isascii():
+            # Source: MicrosoftDocs/azure-docs PR 52128; Azure's code and text are not documented.
+            message = f"AKS does not permit Unicode characters in the name of a cluster's resource group: '{group}'."
+            raise refusal(400, "BadRequest", message)
+        if old:
+            _admit_changes(old, inputs)
         identities = [
             subscription.require(each) for each in listed(nested(inputs, "identity"), "userAssignedIdentities")
         ]
@@ -221,12 +315,17 @@ class ManagedCluster(ResourceType):
         group = resource_group_of(resource_id)
         node_group = inputs.get("nodeResourceGroup") or f"MC_{group}_{name}_{location}"
         version = inputs.get("kubernetesVersion") or old.get("kubernetesVersion") or _KUBERNETES_VERSION
+        current = str(old.get("currentKubernetesVersion"))
         fqdn = old.get("fqdn") or server_name(inputs.get("dnsPrefix") or name, location)
         kubelet = f"{subscription.id}/resourceGroups/{node_group}/providers/Microsoft.ManagedIdentity"
+        pools = {pool["name"]: pool for pool in listed(old, "agentPoolProfiles")}
         outputs: Properties = {
-            "agentPoolProfiles": [_pool_outputs(pool, version) for pool in listed(inputs, "agentPoolProfiles")],
+            "agentPoolProfiles": [
+                _pool_outputs(pool, version, pools.get(pool["name"], {}))
+                for pool in listed(inputs, "agentPoolProfiles")
+            ],
             "azurePortalFQDN": fqdn.replace(".hcp.", ".portal.hcp."),
-            "currentKubernetesVersion": _full_version(version),
+            "currentKubernetesVersion": current if current.startswith(f"{version}.") else _full_version(version),
             "enableRBAC": inputs.get("enableRBAC", True),
             "fqdn": fqdn,
             "identity": identity_outputs(subscription, inputs, old),
@@ -256,6 +355,8 @@ class ManagedCluster(ResourceType):
 
     @override
     def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
+        for pool in (*listed(record["inputs"], "agentPoolProfiles"), *record["outputs"]["agentPoolProfiles"]):
+            _scale(pool)
         if old is None:
             inputs = record["inputs"]
             subscription.world.add_cluster(
@@ -273,6 +374,17 @@ class ManagedCluster(ResourceType):
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         del doomed
         subscription.world.remove(record["id"])
+
+
+def _scale(pool: Properties) -> None:
+    """Bring an autoscaled pool up to its minimum, as the autoscaler does; what is above its maximum stays.
+
+    Azure takes a number of nodes outside the range (Azure/AKS issues 1481, 1758; Azure/azure-cli-extensions PR 1606;
+    hashicorp/terraform-provider-azurerm PR 26417), and the autoscaler acts on a new minimum (learn:
+    aks/cluster-autoscaler).
+    """
+    if pool.get("enableAutoScaling"):
+        pool["count"] = max(pool.get("count") or 0, pool["minCount"])
 
 
 def identity_outputs(subscription: Subscription, inputs: Properties, old: Properties) -> Properties | None:
@@ -382,4 +494,4 @@ class AgentPool(ResourceType):
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
         del old
         cluster = subscription.require(resource_id.rsplit("/", 2)[0])
-        return {**_pool_outputs(inputs, cluster["outputs"]["kubernetesVersion"]), "type": self.kind}
+        return {**_pool_outputs(inputs, cluster["outputs"]["kubernetesVersion"], {}), "type": self.kind}

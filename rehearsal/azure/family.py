@@ -29,6 +29,7 @@ from rehearsal.azure.arm import (
 from rehearsal.azure.clusters import CLUSTER, AgentPool, ManagedCluster
 from rehearsal.azure.credentials import admin_credentials, hub_credentials, user_credentials, uses_entra
 from rehearsal.azure.fleets import FLEET, MEMBER, AutoUpgradeProfile, Fleet, FleetMember, FleetUpdateStrategy
+from rehearsal.azure.locations import require_location
 from rehearsal.azure.network import (
     PEERING,
     SUBNET,
@@ -134,6 +135,8 @@ class Azure(Family):
             if self._subscription.find(resource_id) is not None:
                 # azure-native, provider/pkg/provider/crud/crud.go
                 raise RefusedError(f"cannot create already existing resource '{resource_id}'")
+            if kind.located:
+                require_location(kind.kind, inputs["location"], call.provider.get("environment"))
             outputs = self._put(call.token, resource_id, inputs)
             self._carry_out("create", call, resource_id)
             return resource_id, outputs

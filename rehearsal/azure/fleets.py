@@ -33,6 +33,26 @@ _MAX_MEMBERS = 100  # learn: kubernetes-fleet/faq
 _MAX_STAGE_GROUPS = 50  # learn: kubernetes-fleet/concepts-update-orchestration
 
 
+# What a hub keeps from its creation on (`x-ms-mutability: [read, create]` in Azure/azure-rest-api-specs, fleets.json;
+# Azure's text is not documented). Inside another property that forces no replacement (azure-native, gen/properties.go,
+# `forceNew`): azure-native plans an update.
+_HUB_KEEPS: Final = (
+    "agentProfile.subnetId",
+    "agentProfile.vmSize",
+    "apiServerAccessProfile.enablePrivateCluster",
+    "apiServerAccessProfile.enableVnetIntegration",
+    "apiServerAccessProfile.subnetId",
+    "dnsPrefix",
+)
+
+
+def _at(properties: Properties, path: str) -> object:
+    *steps, last = path.split(".")
+    for step in steps:
+        properties = nested(properties, step)
+    return properties.get(last)
+
+
 def _pattern(longest: int) -> str:
     return rf"(?=.{{1,{longest}}}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
@@ -48,14 +68,19 @@ class Fleet(ResourceType):
     api_version = _API_VERSION
     name = Name("fleetName", _pattern(63), _SOURCE, "random")
     located = True
-    immutable = ("hubProfile.dnsPrefix", "location")
+    immutable = ("location",)
 
     @override
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
         del subscription, resource_id
-        if old is not None and old["outputs"].get("hubProfile") and inputs.get("hubProfile") is None:
+        hub = nested(old["outputs"], "hubProfile") if old else {}
+        if hub and inputs.get("hubProfile") is None:
             # Source: learn: kubernetes-fleet/concepts-lifecycle; Azure's text is not documented.
             raise refusal(400, "BadRequest", "A fleet's hub cannot be removed.")
+        for path in _HUB_KEEPS:
+            was, wanted = _at(hub, path), _at(nested(inputs, "hubProfile"), path)
+            if hub and wanted and was != wanted:
+                raise refusal(400, "BadRequest", f"Changing property 'hubProfile.{path}' is not allowed.")
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:

@@ -1,8 +1,9 @@
 """What clusters in memory and real ones have in common: what others need of them, and who reaches whom."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from ipaddress import ip_network
+from typing import Final, Protocol
 
 from rehearsal.kubernetes.objects import Object
 
@@ -80,14 +81,37 @@ class Clusters(Protocol):
         ...
 
 
-def routable(origin: Object, target: Object, peerings: Sequence[Sequence[str]]) -> bool:
-    """Say whether nodes of one cluster can reach the pods of another.
+def routable(
+    origin: Object, target: Object, peerings: Sequence[Sequence[str]], routes: Mapping[str, Sequence[str]]
+) -> bool:
+    """Say whether nodes of one cluster can reach the pods of another, and these answer.
 
     Args:
-        origin: what is known of the one: its `network`.
-        target: what is known of the other: its `network`, and whether it is `flat`, with pods in that network.
+        origin: what is known of the one: its `network`, the addresses of its `pods`, and whether it is `flat`, with
+            pods and nodes at these addresses of the network.
+        target: the same of the other.
         peerings: the pairs of networks that reach each other, each sorted.
+        routes: which ranges one network knows of another, by `route`; all that are not there are known.
     """
     if origin is target or (target["flat"] and origin["network"] == target["network"]):
         return True
-    return target["flat"] and sorted((origin["network"], target["network"])) in peerings
+    if not target["flat"] or sorted((origin["network"], target["network"])) not in peerings:
+        return False
+    ways = [(origin, target), *([(target, origin)] if origin["flat"] else ())]
+    return all(
+        any(_within(there["pods"], prefix) for prefix in routes.get(route(here["network"], there["network"]), _ALL))
+        for here, there in ways
+    )
+
+
+_ALL: Final = ("0.0.0.0/0",)
+
+
+def route(network: str, other: str) -> str:
+    """Return the key for what one network knows of another."""
+    return f"{network} {other}".lower()
+
+
+def _within(inner: str, outer: str) -> bool:
+    one, other = ip_network(inner), ip_network(outer)
+    return one.version == other.version and one.subnet_of(other)  # pyright: ignore[reportArgumentType] - both of one version

@@ -7,7 +7,7 @@ from typing import Final
 from rehearsal.kubernetes import membership, networking, placement, scheduling, workloads, works
 from rehearsal.kubernetes.apiserver import Cluster
 from rehearsal.kubernetes.bindings import MEMBER_CLUSTER
-from rehearsal.kubernetes.clusters import ApiServer, routable
+from rehearsal.kubernetes.clusters import ApiServer, routable, route
 from rehearsal.kubernetes.kinds import HUB, MEMBER, key_of
 from rehearsal.kubernetes.objects import Object, annotations_of, name_of, namespace_of
 from rehearsal.store import Activity, Store
@@ -48,6 +48,7 @@ class World:
         self._data.setdefault("serial", 0)
         self._data.setdefault("clusters", {})
         self._data.setdefault("peerings", [])
+        self._data.setdefault("routes", {})
         self._data.setdefault("seen", {})
         self.observers: list[Observer] = []
         self.stopped: Callable[[str, ApiServer], bool] = lambda _what, _cluster: False
@@ -168,6 +169,10 @@ class World:
         if (pair in self._data["peerings"]) is not peered:
             (self._data["peerings"].append if peered else self._data["peerings"].remove)(pair)
 
+    def set_routes(self, network: str, other: str, prefixes: list[str]) -> None:
+        """Let one of two peered networks reach only these ranges of the other."""
+        self._data["routes"][route(network, other)] = prefixes
+
     def access(self, cluster_id: str) -> None:
         """Return nothing: no server answers here, so that made-up credentials will do."""
 
@@ -213,7 +218,7 @@ class World:
     def routable(self, origin_id: str, target_id: str) -> bool:
         """Say whether nodes of one cluster can reach the pods of another."""
         known = self._data["clusters"]
-        return routable(known[origin_id], known[target_id], self._data["peerings"])
+        return routable(known[origin_id], known[target_id], self._data["peerings"], self._data["routes"])
 
     # Requests.
 

@@ -163,6 +163,7 @@ class DataPlane:
         self._internet.start("lo")
         self._networks: dict[str, _Network] = {}
         self._cables: dict[frozenset[str], str] = {}
+        self._routes: dict[tuple[str, str], set[IPv4Network]] = {}  # what goes from one to the other
         self._balancers: dict[tuple[str, int], _Balancer] = {}
         self._numbers = count()
 
@@ -191,17 +192,32 @@ class DataPlane:
         pair = frozenset((one, other))
         if pair in self._cables:
             return
-        ends = self._network(one), self._network(other)
+        here, there = self._network(one), self._network(other)
         cable = f"peering{next(self._numbers)}"
-        ends[0].namespace.lay_cable(cable, ends[1].namespace)
-        try:
-            for here, there in (ends, ends[::-1]):
-                for prefix in there.prefixes:
-                    here.namespace.add_route(prefix, cable)
-        except OSError:
-            ends[0].namespace.remove_cable(cable)
-            raise
+        here.namespace.lay_cable(cable, there.namespace)
         self._cables[pair] = cable
+        try:
+            for near, far in ((one, other), (other, one)):
+                self._routes[near, far] = set()
+                self._set_routes(near, far, self._network(far).prefixes)
+        except OSError:
+            here.namespace.remove_cable(self._cables.pop(pair))
+            raise
+
+    async def route(self, network: str, other: str, prefixes: list[str]) -> None:
+        """Send what is for these ranges, and nothing else, from one VNet to another."""
+        if frozenset((network, other)) in self._cables:
+            self._set_routes(network, other, [IPv4Network(prefix) for prefix in prefixes])
+
+    def _set_routes(self, network: str, other: str, prefixes: Sequence[IPv4Network]) -> None:
+        namespace, cable = self._network(network).namespace, self._cables[frozenset((network, other))]
+        known = self._routes[network, other]
+        for prefix in known - {*prefixes}:
+            namespace.remove_route(prefix, cable)
+            known.remove(prefix)
+        for prefix in {*prefixes} - known:
+            namespace.add_route(prefix, cable)
+            known.add(prefix)
 
     async def disconnect(self, one: str, other: str) -> None:
         """Remove the cable between two VNets."""

@@ -251,10 +251,10 @@ class Machines:
         self._frontends = wanted
 
     def _address(self, service: Object) -> str:
-        ingress = child(status_of(service), "loadBalancer").get("ingress")
-        if ingress:
-            return ingress[0]["ip"]
         internal = child(service["metadata"], "annotations").get(INTERNAL) == "true"
+        for each in child(status_of(service), "loadBalancer").get("ingress") or ():
+            if (ipaddress.ip_address(each["ip"]) in self._addresses) is internal:
+                return each["ip"]
         address = self._free_address() if internal else self._public_address()
         self._server.set_status(service, {"loadBalancer": {"ingress": [{"ip": address, "ipMode": "VIP"}]}})
         return address

@@ -15,7 +15,7 @@ from ipaddress import IPv4Network
 _CLONE_NEWNET = 0x40000000
 _IP_BIND_ADDRESS_NO_PORT = 24
 
-_NEW_LINK, _DELETE_LINK, _NEW_ADDRESS, _DELETE_ADDRESS, _NEW_ROUTE = 16, 17, 20, 21, 24
+_NEW_LINK, _DELETE_LINK, _NEW_ADDRESS, _DELETE_ADDRESS, _NEW_ROUTE, _DELETE_ROUTE = 16, 17, 20, 21, 24, 25
 _REQUEST, _ACKNOWLEDGE, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x200, 0x400
 _UP = 0x1
 # Attributes: of an interface, of its kind, of a veth; of an address; of a route.
@@ -91,12 +91,19 @@ class Namespace:
         Raises:
             OSError: EEXIST, if the range has a route.
         """
+        self._change_route(_NEW_ROUTE, _CREATE | _EXCLUSIVE, prefix, cable)
+
+    def remove_route(self, prefix: IPv4Network, cable: str) -> None:
+        """Send what is for a range of addresses nowhere any more."""
+        self._change_route(_DELETE_ROUTE, 0, prefix, cable)
+
+    def _change_route(self, change: int, flags: int, prefix: IPv4Network, cable: str) -> None:
         main_table, static, link_scope, unicast = 254, 4, 253, 1
         kind = (socket.AF_INET, prefix.prefixlen, 0, 0, main_table, static, link_scope, unicast, 0)
         with self._entered():
             interface = struct.pack("=i", socket.if_nametoindex(cable))
             ends = _attribute(_DESTINATION, prefix.network_address.packed) + _attribute(_INTERFACE, interface)
-            _ask(_NEW_ROUTE, _CREATE | _EXCLUSIVE, struct.pack("=8BI", *kind) + ends)
+            _ask(change, flags, struct.pack("=8BI", *kind) + ends)
 
     def open_socket(self, address: str, port: int = 0) -> socket.socket:
         """Make a TCP socket in it, at one of its addresses, that does not block.

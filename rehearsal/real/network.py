@@ -58,6 +58,10 @@ class Networks:
         """
         self._call("connect", one=one, other=other)
 
+    def route(self, network: str, other: str, prefixes: Sequence[str]) -> None:
+        """Let one of two connected VNets reach these ranges of the other, and no longer its whole address space."""
+        self._call("route", network=network, other=other, prefixes=prefixes)
+
     def disconnect(self, one: str, other: str) -> None:
         """Undo `connect`, if it was done."""
         self._call("disconnect", one=one, other=other)

@@ -15,7 +15,7 @@ from typing import Final
 from rehearsal.azure.arm import Access
 from rehearsal.kubernetes import clusters
 from rehearsal.kubernetes.admission import check_leave
-from rehearsal.kubernetes.clusters import routable
+from rehearsal.kubernetes.clusters import routable, route
 from rehearsal.kubernetes.kinds import HUB, MEMBER
 from rehearsal.kubernetes.membership import CLUSTER_ID, LOCATION
 from rehearsal.kubernetes.objects import ApiError, Object, child, is_true, status_of
@@ -55,6 +55,7 @@ class World:
         for part in ("clusters", "members", "networks"):
             self._data.setdefault(part, {})
         self._data.setdefault("peerings", [])
+        self._data.setdefault("routes", {})
         self._data.setdefault("serial", 0)
         self._folder = folder
         self._tools = tools
@@ -72,6 +73,9 @@ class World:
             self.networks.add(network, prefixes)
         for one, other in self._data["peerings"]:
             self.networks.connect(one, other)
+            for network, peer in ((one, other), (other, one)):
+                if (prefixes := self._data["routes"].get(route(network, peer))) is not None:
+                    self.networks.route(network, peer, prefixes)
         with ThreadPoolExecutor() as pool:
             list(pool.map(self._start, [key for key, data in self._data["clusters"].items() if data["reachable"]]))
         for member in self._data["members"].values():
@@ -105,6 +109,11 @@ class World:
         else:
             self._data["peerings"].remove(pair)
             self.networks.disconnect(*pair)
+
+    def set_routes(self, network: str, other: str, prefixes: list[str]) -> None:
+        """Let one of two peered networks reach only these ranges of the other."""
+        self._data["routes"][route(network, other)] = prefixes
+        self.networks.route(network.lower(), other.lower(), prefixes)
 
     def add_cluster(  # noqa: PLR0913 - what one cluster is made of
         self,
@@ -234,7 +243,7 @@ class World:
     def routable(self, origin_id: str, target_id: str) -> bool:
         """Say whether nodes of one cluster can reach the pods of another."""
         known = self._data["clusters"]
-        return routable(known[origin_id], known[target_id], self._data["peerings"])
+        return routable(known[origin_id], known[target_id], self._data["peerings"], self._data["routes"])
 
     def requests(self) -> AbstractContextManager[object]:
         """Return nothing to enter: API servers see to it themselves."""

@@ -1,13 +1,14 @@
 """What Fleet does not do, although one might expect it: each case is silent on the hub, and costs a user hours."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 
 import pytest
 
 from rehearsal.kubernetes.objects import ApiError, Object, condition, conditions_of, status_of
 from tests.conformance.fleet import Fleet, KubectlError, eventually
 from tests.conformance.scenarios import app, entry_point, placement, put, remove
-from tests.rehearsal.kubernetes_objects import get, in_locations, state
+from tests.rehearsal.kubernetes_objects import USER, get, in_locations, state
 
 _BOTH = in_locations("eastus2", "westus2")
 _SHOP = "negative-shop"
@@ -120,6 +121,20 @@ def test_second_entry_point_waits_until_the_first_is_gone(bare: Fleet, shop: str
     eventually(lambda: _entry(bare, "west", shop), _VALID)
     remove(bare["west"], entry_point(shop))
     eventually(lambda: _gone(bare, "west", entry_point(shop)), expected=True)
+
+
+def test_entry_point_that_becomes_internal_gives_its_public_address_back(bare: Fleet, shop: str, address: str) -> None:
+    def is_internal() -> bool:
+        ingress = status_of(get(bare["east"], entry_point(shop)))["loadBalancer"]["ingress"]
+        return ip_address(ingress[0]["ip"]) in ip_network("10.1.0.0/24")
+
+    assert not is_internal()
+    internal = entry_point(shop)
+    internal["metadata"]["annotations"] = {"networking.fleet.azure.com/azure-load-balancer-internal": "true"}
+    bare["east"].apply(internal, user=USER)
+
+    eventually(is_internal, expected=True)
+    eventually(lambda: bare.answering(address, requests=1, timeout=1), [""])
 
 
 def test_without_the_peering_only_local_pods_answer(bare: Fleet, address: str) -> None:

@@ -102,6 +102,16 @@ def test_a_connection_that_is_cut_is_cut_in_both_directions(world: Networks) -> 
     assert answering(world, "http://20.99.1.12", 2) == ["reset", "west-0"]
 
 
+def test_a_network_reaches_only_the_ranges_of_the_other_that_it_knows(world: Networks) -> None:
+    world.connect("east", "west")
+    world.route("east", "west", ["10.2.1.0/24"])
+    assert answering(world, URL, 2) == ["east-0", "reset"]
+
+    world.route("east", "west", ["10.2.0.0/24", "10.2.1.0/24"])
+
+    assert answering(world, URL, 2) == ["east-0", "west-0"]
+
+
 def test_connections_are_not_transitive(world: Networks) -> None:
     world.add("north", ["10.3.0.0/16"])
     world.connect("east", "north")

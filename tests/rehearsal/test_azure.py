@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterable
+from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from rehearsal.azure.arm import Access, Deployer
 from rehearsal.azure.family import Azure
+from rehearsal.kubernetes.world import World
 from rehearsal.model import UNKNOWN, Call, Difference, Properties, RefusedError
 from rehearsal.store import Store
 
@@ -61,6 +63,9 @@ class _World:
 
     def set_peered(self, network: str, other: str, *, peered: bool) -> None:
         self.log.append(("peered", network, other, peered))
+
+    def set_routes(self, network: str, other: str, prefixes: list[str]) -> None:
+        self.log.append(("routes", network, other, prefixes))
 
     def access(self, cluster_id: str) -> Access | None:
         return self.servers.get(cluster_id)
@@ -285,6 +290,35 @@ def test_locations_come_out_as_short_names(sub: _Subscription) -> None:
     assert sub.create("ResourceGroup", resourceGroupName="rg", location="East US 2")[1]["location"] == "eastus2"
 
 
+@pytest.mark.parametrize("location", ["mars", "eastus22"])
+def test_a_location_is_a_region_of_azure(sub: _Subscription, location: str) -> None:
+    group = sub.refused("ResourceGroup", resourceGroupName="rg", location=location)
+    assert f"The provided location '{location}' is not available for resource group. List of" in group
+    assert group.startswith('Status=400 Code="LocationNotAvailableForResourceGroup"')
+    sub.group()
+    network = sub.refused("VirtualNetwork", resourceGroupName="rg", virtualNetworkName="vnet", location=location)
+    assert f"'{location}' is not available for resource type 'Microsoft.Network/virtualNetworks'." in network
+    assert network.startswith('Status=400 Code="LocationNotAvailableForResourceType"')
+
+
+@pytest.mark.parametrize(
+    ("location", "cloud", "taken"),
+    [
+        ("usgovvirginia", "usgovernment", True),
+        ("eastus", "usgovernment", False),
+        ("chinanorth3", "public", False),
+        ("chinanorth3", None, True),  # the shell may say which cloud it is
+        ("East US 2", "public", True),
+    ],
+)
+def test_each_cloud_has_its_own_regions(sub: _Subscription, location: str, cloud: str | None, *, taken: bool) -> None:
+    provider: dict[str, Any] = {"environment": cloud} if cloud else {}
+    call = Call("azure-native:resources:ResourceGroup", "x", provider=provider)
+    inputs = {"resourceGroupName": "rg", "location": location}
+    with nullcontext() if taken else pytest.raises(RefusedError, match="LocationNotAvailableForResourceGroup"):
+        sub.azure.create(call, inputs)
+
+
 def test_check_compares_with_the_sdk(sub: _Subscription) -> None:
     assert list(sub.problems("ResourceGroup", location="eastus", resourceGroupNam="rg")) == ["resourceGroupNam"]
 
@@ -451,7 +485,14 @@ def test_equal_values_are_equal(old: Properties, new: Properties) -> None:
             False,
         ),
         ("AgentPool", {"vmSize": "a"}, {"vmSize": "b"}, "vmSize", True),
-        ("Fleet", {"hubProfile": {"dnsPrefix": "a"}}, {"hubProfile": {"dnsPrefix": "b"}}, "hubProfile.dnsPrefix", True),
+        ("Fleet", {"location": "eastus"}, {"location": "westus"}, "location", True),
+        (
+            "Fleet",
+            {"hubProfile": {"dnsPrefix": "a"}},
+            {"hubProfile": {"dnsPrefix": "b"}},
+            "hubProfile.dnsPrefix",
+            False,
+        ),
         ("FleetMember", {"clusterResourceId": "a"}, {"clusterResourceId": "b"}, "clusterResourceId", True),
         ("FleetMember", {"group": "a"}, {"group": "b"}, "group", False),
         ("AutoUpgradeProfile", {"disabled": False}, {"disabled": True}, "disabled", True),
@@ -515,6 +556,19 @@ def test_a_subnet_may_be_updated_in_its_own_range(sub: _Subscription) -> None:
     assert sub.update("Subnet", subnet, **inputs, addressPrefix="10.1.0.0/23")["addressPrefix"] == "10.1.0.0/23"
 
 
+@pytest.mark.parametrize("prefix", ["10.1.0.0/23", "10.1.4.0/24"])
+def test_a_subnet_with_nodes_keeps_its_range(sub: _Subscription, prefix: str) -> None:
+    sub.create("ManagedCluster", **sub.place())
+    inputs: Properties = {"resourceGroupName": "rg", "virtualNetworkName": "vnet", "subnetName": "nodes"}
+    subnet = f"{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/vnet/subnets/nodes"
+    with pytest.raises(
+        RefusedError, match=r'"InUsePrefixCannotBeDeleted" Message="IpPrefix 10\.1\.0\.0/24 on Subnet n'
+    ):
+        sub.update("Subnet", subnet, **inputs, addressPrefix=prefix)
+    sub.update("Subnet", subnet, **inputs, addressPrefix="10.1.0.0/24")
+    sub.update("Subnet", subnet, **inputs, addressPrefixes=["10.1.0.0/24", "10.1.4.0/24"])
+
+
 @pytest.mark.parametrize("prefix", ["10.1.0.7/24", "ten"])
 def test_addresses_are_in_cidr_notation(sub: _Subscription, prefix: str) -> None:
     assert list(sub.problems("Subnet", resourceGroupName="r", virtualNetworkName="v", addressPrefix=prefix)) == [
@@ -573,6 +627,81 @@ def test_deleting_a_network_disconnects_its_peers(sub: _Subscription) -> None:
     back = sub.peering(west, east)
     sub.delete("VirtualNetwork", east)
     assert state(sub, back) == "Disconnected"
+
+
+def resized(sub: _Subscription, network: str, *spaces: str) -> None:
+    inputs: Properties = {"resourceGroupName": "rg", "virtualNetworkName": network.rsplit("/", 1)[-1]}
+    sub.update("VirtualNetwork", network, **inputs, addressSpace={"addressPrefixes": [*spaces]})
+
+
+def levels(sub: _Subscription, *peerings: str) -> list[str]:
+    return [sub.outputs("VirtualNetworkPeering", peering)["peeringSyncLevel"] for peering in peerings]
+
+
+def test_peerings_know_a_larger_network_once_they_are_told_to_look(sub: _Subscription) -> None:
+    east, west = two_networks(sub)
+    there, back = sub.peering(east, west), sub.peering(west, east)
+    assert levels(sub, there, back) == ["FullyInSync", "FullyInSync"]
+
+    resized(sub, west, "10.2.0.0/16", "10.4.0.0/16")
+    assert levels(sub, there, back) == ["LocalNotInSync", "RemoteNotInSync"]
+    known = sub.outputs("VirtualNetworkPeering", there)
+    assert known["remoteAddressSpace"] == {"addressPrefixes": ["10.2.0.0/16"]}
+    assert known["remoteVirtualNetworkAddressSpace"] == {"addressPrefixes": ["10.2.0.0/16", "10.4.0.0/16"]}
+
+    sub.update("VirtualNetworkPeering", there, **peering_inputs(east, west), allowForwardedTraffic=True)
+    assert levels(sub, there, back) == ["LocalNotInSync", "RemoteNotInSync"]
+    assert sub.world.of("routes")[-1][3] == ["10.1.0.0/16"]
+
+    resized(sub, east, "10.1.0.0/16", "10.5.0.0/16")
+    assert levels(sub, there, back) == ["LocalAndRemoteNotInSync", "LocalAndRemoteNotInSync"]
+
+    sub.update("VirtualNetworkPeering", there, **peering_inputs(east, west), syncRemoteAddressSpace="true")
+    assert levels(sub, there, back) == ["RemoteNotInSync", "LocalNotInSync"]
+    assert sub.world.of("routes")[-2:] == [
+        ("routes", east, west, ["10.2.0.0/16", "10.4.0.0/16"]),
+        ("routes", west, east, ["10.1.0.0/16"]),
+    ]
+    sub.update("VirtualNetworkPeering", back, **peering_inputs(west, east), syncRemoteAddressSpace="true")
+    assert levels(sub, there, back) == ["FullyInSync", "FullyInSync"]
+
+
+def test_pods_answer_once_each_side_knows_the_others_range() -> None:
+    world = World(Store())
+    for name, pods in (("east", "10.1.0.0/24"), ("west", "10.4.0.0/24")):
+        world.add_cluster(name, f"https://{name}", location=name, network=f"/{name}", pods=pods, nodes=1)
+    world.set_peered("/east", "/west", peered=True)
+    assert world.routable("east", "west")
+    world.set_routes("/east", "/west", ["10.2.0.0/16"])
+    assert not world.routable("east", "west")
+    assert not world.routable("west", "east")  # the answer has no way back
+    world.set_routes("/east", "/west", ["10.2.0.0/16", "10.4.0.0/16"])
+    assert world.routable("east", "west")
+
+
+def test_a_network_does_not_grow_into_its_peers(sub: _Subscription) -> None:
+    east, west = two_networks(sub)
+    sub.peering(east, west)
+    with pytest.raises(RefusedError, match="VnetAddressSpacesOverlap"):
+        resized(sub, east, "10.0.0.0/14")
+
+
+def test_two_networks_are_peered_once(sub: _Subscription) -> None:
+    east, west = two_networks(sub)
+    there = sub.peering(east, west)
+    again = {**peering_inputs(east, west), "virtualNetworkPeeringName": "again"}
+    message = sub.refused("VirtualNetworkPeering", **again)
+    assert 'Code="AnotherPeeringAlreadyReferencesRemoteVnet"' in message
+    assert there in message
+    sub.update("VirtualNetworkPeering", there, **peering_inputs(east, west))
+
+
+def test_a_peering_keeps_its_remote_network(sub: _Subscription) -> None:
+    east, west = two_networks(sub)
+    there, third = sub.peering(east, west), sub.network("third", "10.3.0.0/16")
+    inputs = {**peering_inputs(east, west), "remoteVirtualNetwork": {"id": third}}
+    with pytest.raises(RefusedError, match="ChangingRemoteVirtualNetworkNotAllowed"):
+        sub.update("VirtualNetworkPeering", there, **inputs)
 
 
 def test_overlapping_networks_are_not_peered(sub: _Subscription) -> None:
@@ -802,16 +931,97 @@ def test_a_clusters_settings_fit_together(sub: _Subscription, inputs: Properties
     assert list(sub.problems("ManagedCluster", **inputs)) == [path]
 
 
+def test_the_autoscalers_range_is_one(sub: _Subscription) -> None:
+    inputs: Properties = {"resourceGroupName": "rg", "resourceName": "aks", "enableAutoScaling": True}
+    assert list(sub.problems("AgentPool", **inputs, minCount=3, maxCount=2)) == ["minCount"]
+
+
+def test_the_autoscaler_reaches_a_new_minimum_and_keeps_what_is_above_a_new_maximum(sub: _Subscription) -> None:
+    inputs = sub.place()
+    pool: Properties = inputs["agentPoolProfiles"][0]
+    pool |= {"enableAutoScaling": True, "minCount": 2, "maxCount": 6}
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
+    pool |= {"minCount": 5}  # the program still says the count of the first time
+    updated = sub.update("ManagedCluster", cluster_id, **inputs)
+    assert updated["agentPoolProfiles"][0]["count"] == 5
+    found = sub.azure.read(sub.call("ManagedCluster"), cluster_id, inputs, updated)
+    assert found is not None
+    assert found[0]["agentPoolProfiles"][0]["count"] == 5
+    pool |= {"minCount": 2, "maxCount": 3, "count": 5}
+    assert sub.update("ManagedCluster", cluster_id, **inputs)["agentPoolProfiles"][0]["count"] == 5
+
+
+def pool_changed(key: str, value: object) -> Properties:
+    return {"agentPoolProfiles": [{key: value}]}
+
+
 @pytest.mark.parametrize(
-    ("pool", "path"),
+    ("change", "code", "text"),
     [
-        ({"minCount": 3, "maxCount": 2}, "minCount"),
-        ({"minCount": 3, "maxCount": 5, "count": 2}, "count"),
+        (
+            pool_changed("vmSize", "Standard_D4ds_v5"),
+            "PropertyChangeNotAllowed",
+            '"agentPoolProfile.vmSize" is not allow',
+        ),
+        (pool_changed("maxPods", 50), "PropertyChangeNotAllowed", "'agentPoolProfile.maxPods' is not allowed"),
+        (pool_changed("osDiskSizeGB", 256), "PropertyChangeNotAllowed", "'agentPoolProfile.osDiskSizeGB'"),
+        (pool_changed("osType", "Windows"), "PropertyChangeNotAllowed", "'agentPoolProfile.osType'"),
+        (pool_changed("availabilityZones", ["1"]), "PropertyChangeNotAllowed", "'agentPoolProfile.availabilityZones'"),
+        (pool_changed("availabilityZones", None), "PropertyChangeNotAllowed", "'agentPoolProfile.availabilityZones'"),
+        (pool_changed("name", "other"), "BadRequest", "A new agent pool was introduced"),
+        ({"enableRBAC": False}, "PropertyChangeNotAllowed", "'enableRBAC'"),
+        ({"aadProfile": None}, "PropertyChangeNotAllowed", "'aadProfile.managed'"),
+        ({"kubernetesVersion": "1.32"}, "OperationNotAllowed", "Downgrading Kubernetes version 1.33.0 to 1.32 is not"),
+        ({"kubernetesVersion": "1.35"}, "OperationNotAllowed", "Upgrading Kubernetes version 1.33.0 to 1.35 is not"),
     ],
 )
-def test_the_autoscalers_range_is_one(sub: _Subscription, pool: Properties, path: str) -> None:
-    inputs: Properties = {"resourceGroupName": "rg", "resourceName": "aks", "enableAutoScaling": True, **pool}
-    assert list(sub.problems("AgentPool", **inputs)) == [path]
+def test_what_aks_keeps_cannot_be_changed_on_a_cluster_that_runs(
+    sub: _Subscription, change: Properties, code: str, text: str
+) -> None:
+    inputs = sub.place()
+    inputs |= {"kubernetesVersion": "1.33", "aadProfile": {"managed": True}}
+    inputs["agentPoolProfiles"][0] |= {"vmSize": "Standard_DS2_v2", "availabilityZones": ["2", "3"]}
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
+    sub.update("ManagedCluster", cluster_id, **inputs)
+    pool = inputs["agentPoolProfiles"][0] | change.get("agentPoolProfiles", [{}])[0]
+    with pytest.raises(RefusedError, match=f'Code="{code}"') as refused:
+        sub.update("ManagedCluster", cluster_id, **{**inputs, **change, "agentPoolProfiles": [pool]})
+    assert text in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pool_changed("count", 3),
+        pool_changed("maxPods", 30),  # Azure's default, now said
+        pool_changed("availabilityZones", ["3", "2"]),
+        {"kubernetesVersion": "1.34"},
+        {"kubernetesVersion": None},
+        {"sku": {"name": "Base", "tier": "Premium"}},
+        {"ingressProfile": {"webAppRouting": {"enabled": True}}},
+        {"aadProfile": {"managed": True}},
+    ],
+)
+def test_other_changes_are_made_on_a_cluster_that_runs(sub: _Subscription, change: Properties) -> None:
+    inputs = sub.place()
+    inputs["kubernetesVersion"] = "1.33.2"
+    inputs["agentPoolProfiles"][0]["availabilityZones"] = ["2", "3"]
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
+    pool = inputs["agentPoolProfiles"][0] | change.get("agentPoolProfiles", [{}])[0]
+    sub.update("ManagedCluster", cluster_id, **{**inputs, **change, "agentPoolProfiles": [pool]})
+
+
+def test_the_same_minor_version_is_no_change(sub: _Subscription) -> None:
+    inputs = {**sub.place(), "kubernetesVersion": "1.33.2"}
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
+    updated = sub.update("ManagedCluster", cluster_id, **{**inputs, "kubernetesVersion": "1.33"})
+    assert updated["currentKubernetesVersion"] == "1.33.2"
+
+
+def test_a_clusters_group_has_no_unicode_in_its_name(sub: _Subscription) -> None:
+    sub.group("rg-küche")
+    inputs = {**sub.place(), "resourceGroupName": "rg-küche"}
+    assert "does not permit Unicode characters" in sub.refused("ManagedCluster", **inputs)
 
 
 def test_rules_leave_unknown_inputs_alone(sub: _Subscription) -> None:
@@ -859,6 +1069,16 @@ def test_a_hub_can_be_added_but_not_removed(sub: _Subscription) -> None:
     assert len(sub.world.of("hub")) == 1
     with pytest.raises(RefusedError, match="cannot be removed"):
         sub.update("Fleet", fleet_id, resourceGroupName="rg", fleetName="fleet")
+
+
+@pytest.mark.parametrize("profile", [{"dnsPrefix": "other"}, {"dnsPrefix": "hub", "agentProfile": {"vmSize": "a"}}])
+def test_a_hub_keeps_what_it_was_made_with(sub: _Subscription, profile: Properties) -> None:
+    sub.group()
+    fleet_id, _ = sub.fleet(hubProfile={"dnsPrefix": "hub"})
+    hub: Properties = {"resourceGroupName": "rg", "fleetName": "fleet", "hubProfile": {"dnsPrefix": "hub"}}
+    sub.update("Fleet", fleet_id, **hub)
+    with pytest.raises(RefusedError, match=r"Changing property 'hubProfile\."):
+        sub.update("Fleet", fleet_id, **{**hub, "hubProfile": profile})
 
 
 def test_a_member_joins_with_azures_labels(sub: _Subscription) -> None:

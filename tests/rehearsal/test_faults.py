@@ -1,7 +1,8 @@
 """What goes wrong on demand: which failures there are, whom they strike, and what the providers make of them."""
 
+import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -32,13 +33,17 @@ WAITS = (*ANYWHERE, *IDENTITY_NOT_IN_DIRECTORY, *NETWORK_BUSY, *ROLE_NOT_IN_EFFE
 PROFILES = sorted((Path(faults.__file__).parent / "profiles").glob("*.yaml"))
 
 
-def text_of(name: str) -> str:
-    """Return what the program reads when a failure of the catalogue gets through to it."""
-    failure = CATALOGUE[name]
+def texts_of(name: str) -> list[str]:
+    """Return all that the program may read when a failure of the catalogue gets through to it."""
+    failure, texts = CATALOGUE[name], list[str]()
     cloud = Cloud()
-    with Faults(Profile(faults=(Fault(fault=name),))).in_force(cloud), pytest.raises(RefusedError) as refused:
-        request(cloud, token=GROUP if failure.azure else NAMESPACE)
-    return str(refused.value)
+    for verb in failure.verbs:
+        if verb not in ("create", "delete"):
+            continue
+        with Faults(Profile(faults=(Fault(fault=name),))).in_force(cloud), pytest.raises(RefusedError) as refused:
+            request(cloud, verb, GROUP if failure.azure else NAMESPACE)
+        texts.append(str(refused.value))
+    return texts
 
 
 def request(cloud: Cloud, verb: Verb = "create", token: str = GROUP, name: str = "east-group") -> float:
@@ -66,15 +71,15 @@ def outcomes(profile: Profile, names: list[str], seed: int = 0) -> dict[str, boo
 
 @pytest.mark.parametrize("name", [name for name, failure in CATALOGUE.items() if failure.answer != "nobody"])
 def test_program_waits_for_what_a_provider_cannot_get_through(name: str) -> None:
-    text = text_of(name)
-    assert [each for each in WAITS if each.sign in text]
+    for text in texts_of(name):
+        assert [each for each in WAITS if each.sign in text]
 
 
 @pytest.mark.parametrize("name", [name for name, failure in CATALOGUE.items() if failure.answer == "nobody"])
 def test_program_knows_a_remedy_for_what_stays(name: str) -> None:
-    text = text_of(name)
-    assert [each for each in TERMINAL if each.sign in text]
-    assert not [each for each in WAITS if each.sign in text]
+    for text in texts_of(name):
+        assert [each for each in TERMINAL if each.sign in text]
+        assert not [each for each in WAITS if each.sign in text]
 
 
 # The providers.
@@ -195,6 +200,45 @@ def test_previews_are_not_struck() -> None:
         pass
 
 
+@pytest.mark.parametrize("name", ["ScopeLocked", "ResourceGroupDeletionBlocked"])
+def test_what_only_a_deletion_meets_strikes_nothing_else(name: str) -> None:
+    cloud = Cloud()
+    with Faults(Profile(faults=(Fault(fault=name),))).in_force(cloud):
+        for verb in [each for each in get_args(Verb) if each != "delete"]:
+            request(cloud, verb)
+        with pytest.raises(RefusedError, match=name):
+            request(cloud, "delete")
+
+
+# Locks.
+
+
+def asked_to_delete(cloud: Cloud, resource_id: str) -> str | None:
+    """Ask for a deletion; return the refusal."""
+    try:
+        with cloud.operation(Operation("delete", Call(GROUP, "x"), resource_id)):
+            return None
+    except RefusedError as refused:
+        return str(refused)
+
+
+def test_nothing_in_a_locked_group_can_be_deleted_nor_the_group() -> None:
+    group, cloud = "/subscriptions/s/resourceGroups/rg-aks-eastus2", Cloud()
+    inside = f"{group}/providers/Microsoft.Network/virtualNetworks/v"
+    with Faults(Profile(locks=("rg-aks-*",))).in_force(cloud):
+        for scope in (group, inside, f"{inside}/providers/Microsoft.Authorization/roleAssignments/r", group.upper()):
+            lock = "/".join(scope.split("/")[:5])
+            assert asked_to_delete(cloud, scope) == (
+                f'Status=409 Code="ScopeLocked" Message="The scope \'{scope}\' cannot perform delete operation because '
+                f"following scope(s) are locked: '{lock}'. Please remove the lock and try again.\""
+            )
+        assert asked_to_delete(cloud, "/subscriptions/s/resourceGroups/rg-fleet") is None
+        assert asked_to_delete(cloud, "shop/web") is None
+        with cloud.operation(Operation("update", Call(GROUP, "x"), group)):
+            pass
+    assert asked_to_delete(cloud, inside) is None
+
+
 # What an operation leaves behind that fails halfway.
 
 
@@ -262,6 +306,9 @@ def test_ready_made_profile_strikes_what_the_dev_stack_has(path: Path, dev: Prog
     clusters = [each.inputs["resourceName"] for each in dev.of_type(CLUSTER).values()]
     for outage in profile.outages:
         assert outage.cluster in {"*", *clusters}
+    groups = [each.inputs["resourceGroupName"] for each in dev.of_type(GROUP).values()]
+    for lock in profile.locks:
+        assert fnmatch.filter(groups, lock)
 
 
 @pytest.mark.parametrize(

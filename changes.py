@@ -36,7 +36,7 @@ def refuse_what_cannot_change(stack: Settings) -> None:
     Raises:
         ChangeError: something cannot change; the message names all of it.
     """
-    if problems := [*_regions(stack, state := _state()), *_fleet(stack, state)]:
+    if problems := [*_regions(stack, state := _state()), *_clusters(stack, state), *_fleet(stack, state)]:
         raise ChangeError(settings.report(_HEADING, problems, settings.secret_keys()))
 
 
@@ -219,6 +219,16 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
             )
 
 
+def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
+    """Find Entra ID turned off where a cluster has it. [Azure/AKS issue 1519]."""
+    made = [
+        name for region in stack.regions if (name := f"{region.name}-cluster") in state and not region.existing_cluster
+    ]
+    if not stack.clusters.entra_id and any(_value(state[name], ("aadProfile", "managed")) for name in made):
+        found = "false, but the clusters sign in with Microsoft Entra ID"
+        yield Problem("clusters.entraId", found, "write true: AKS does not turn it off again")
+
+
 # --- The fleet -------------------------------------------------------------------------------------------------
 
 
@@ -233,13 +243,17 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
     elif stack.fleet.existing_id and _name(state["FleetHub hub"].get("fleetId")) != _name(stack.fleet.existing_id):
         yield Problem("fleet.existingId", "is not the fleet that this stack is in", "put it back")
     elif made:
+        hub = stack.fleet.hub
         for key, resource, output, wanted, same in (
-            ("name", "hub-fleet", "name", stack.fleet.name, _name),
-            ("location", "hub-fleet", "location", stack.fleet.location, _location),
-            ("resourceGroup", "hub-group", "name", stack.fleet.resource_group, _name),
+            ("name", "fleet", ("name",), stack.fleet.name, _name),
+            ("location", "fleet", ("location",), stack.fleet.location, _location),
+            ("resourceGroup", "group", ("name",), stack.fleet.resource_group, _name),
+            # A hub keeps what it was made with. [Azure/azure-rest-api-specs: fleets.json, FleetHubProfile]
+            ("hub.dnsPrefix", "fleet", ("hubProfile", "dnsPrefix"), hub.dns_prefix, _name),
+            ("hub.vmSize", "fleet", ("hubProfile", "agentProfile", "vmSize"), hub.vm_size, _name),
         ):
-            before = _value(state.get(resource, {}), (output,))
-            if before and same(before) != same(wanted):
+            before = _value(state.get(f"hub-{resource}", {}), output)
+            if before and wanted and same(before) != same(wanted):
                 found = f"{show(wanted)} is not what the fleet was made with: {show(before)}"
                 yield Problem(
                     f"fleet.{key}",

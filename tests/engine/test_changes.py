@@ -34,6 +34,11 @@ class Row(NamedTuple):
     refusal: str = ""
 
 
+def key(**keys: Any) -> Callable[[Config], object]:  # noqa: ANN401 - any JSON value
+    """Change keys at the top."""
+    return lambda config: config.update(keys)
+
+
 def east(**keys: Any) -> Callable[[Config], object]:  # noqa: ANN401 - any JSON value
     """Change keys of the first region."""
     return lambda config: config["regions"][0].update(keys)
@@ -82,9 +87,10 @@ REFUSED = [
         east(name="eus2", resourceGroup="rg-other", cluster="aks-other"),
         refusal=r"addressSpace: .* overlaps 10.1.0.0/16, which region \"east\" has until it is gone",
     ),
-    Row("nameSuffix", lambda config: config.update(nameSuffix="x"), refusal=r"(?s)resourceGroup.*fleet.name"),
+    Row("nameSuffix", key(nameSuffix="x"), refusal=r"(?s)resourceGroup.*fleet.name"),
     Row("fleet.name", section("fleet", name="other"), refusal="fleet.name: .* is not what the fleet was made with"),
     Row("fleet.location", section("fleet", location="centralus"), refusal='fleet.location: "centralus" is not'),
+    Row("fleet.hub.dnsPrefix", section("fleet", hub={"dnsPrefix": "other"}), refusal='fleet.hub.dnsPrefix: "other" is'),
     Row("fleet.resourceGroup", section("fleet", resourceGroup="rg-other"), refusal="fleet.resourceGroup: "),
 ]
 DONE = [

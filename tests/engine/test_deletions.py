@@ -77,10 +77,9 @@ def test_state_that_has_lost_resources_comes_back_from_the_backends_history(stac
     """The way of docs/operations.md, "The state has lost resources", for a backend of files."""
     history = stack.root / ".rehearsal" / "dev" / "backend" / ".pulumi" / "history" / "fleet-l4-lb" / "dev"
     last = max(history.glob("*.checkpoint.json"))
-    lost = stack.rehearsal.stack.export_stack()
-    assert lost.deployment
-    lost.deployment["resources"] = [each for each in stack.resources() if "$" not in each["urn"]]
-    stack.rehearsal.stack.import_stack(lost)
+    state = stack.rehearsal.stack.export_stack()
+    left = [each for each in stack.resources() if "$" not in each["urn"]]
+    stack.rehearsal.stack.import_stack(auto.Deployment(state.version, {**(state.deployment or {}), "resources": left}))
     with pytest.raises(auto.CommandError, match="cannot create already existing resource"):
         stack.up()
     kept = json.loads(last.read_text())

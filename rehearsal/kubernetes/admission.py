@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from rehearsal.kubernetes import limits
 from rehearsal.kubernetes.kinds import HUB, Kind, find_kind
 from rehearsal.kubernetes.objects import ApiError, Object, child, deleting, name_of, namespace_of
 
@@ -57,6 +58,8 @@ def check(cluster: "Cluster", kind: Kind, item: Object, user: str) -> None:
         ApiError: with the API server's message.
     """
     _check_name(kind, name_of(item))
+    if user:
+        limits.check(kind, item)
     if kind.key == "MultiClusterService.networking.fleet.azure.com":
         _check_multi_cluster_service(kind, item)
     if cluster.role != HUB:

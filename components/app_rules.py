@@ -251,7 +251,7 @@ def override(autoscaler: str, workload: Manifest, placement: object) -> Manifest
     group, _, version = str(workload["apiVersion"]).rpartition("/")
     selector = {"group": group, "version": version, "kind": workload["kind"], "name": workload["metadata"]["name"]}
     rule: Manifest = {
-        "clusterSelector": {},  # all clusters
+        "clusterSelector": {"clusterSelectorTerms": []},  # all clusters
         "overrideType": "JSONPatch",
         "jsonPatchOverrides": [{"op": "remove", "path": "/spec/replicas"}],
     }

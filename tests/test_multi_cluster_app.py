@@ -298,7 +298,7 @@ def test_autoscaler_has_the_number_of_pods_for_itself() -> None:
             "policy": {
                 "overrideRules": [
                     {
-                        "clusterSelector": {},
+                        "clusterSelector": {"clusterSelectorTerms": []},
                         "overrideType": "JSONPatch",
                         "jsonPatchOverrides": [{"op": "remove", "path": "/spec/replicas"}],
                     }

@@ -28,7 +28,7 @@ with networks() as world:
     world.add("east", ["10.1.0.0/16"])
     world.add("west", ["10.2.0.0/16"])
     world.connect("east", "west")
-    world.serve("west", "10.2.0.10", 80, {"pod": "west-0"})
+    world.serve("west", "10.2.0.10", {80: "http"}, {"pod": "west-0"})
     world.balance("20.72.1.12", 80, "east", "10.1.0.4", [("10.2.0.10", 80)])
     print(*world.client(), flush=True)
     input()
@@ -58,7 +58,7 @@ def world() -> Generator[Networks]:
     with networks() as world:
         for name, prefix, pod in (("east", "10.1.0.0/16", POD), ("west", "10.2.0.0/16", FAR_POD)):
             world.add(name, [prefix])
-            world.serve(name, *pod, {"pod": f"{name}-0"})
+            world.serve(name, pod[0], {pod[1]: "http"}, {"pod": f"{name}-0"})
         world.balance("20.72.1.12", 80, "east", "10.1.0.4", [POD, FAR_POD])
         yield world
 
@@ -112,7 +112,7 @@ def test_connections_are_not_transitive(world: Networks) -> None:
 
 def test_networks_may_have_the_same_addresses_as_long_as_one_does_not_reach_both(world: Networks) -> None:
     world.add("other", ["10.1.0.0/16"])
-    world.serve("other", *POD, {"pod": "other-0"})
+    world.serve("other", POD[0], {POD[1]: "http"}, {"pod": "other-0"})
     world.balance("20.99.1.12", 80, "other", "10.1.0.4", [POD])
     world.connect("east", "west")
 
@@ -128,7 +128,7 @@ def test_a_stopped_pod_leaves_its_address(world: Networks) -> None:
     assert answering(world, URL, 1) == ["reset"]
 
     world.balance("20.72.1.12", 80, "east", "10.1.0.4", [POD])
-    world.serve("east", *POD, {"pod": "east-1"})
+    world.serve("east", POD[0], {POD[1]: "http"}, {"pod": "east-1"})
 
     assert answering(world, URL, 1) == ["east-1"]
 
@@ -154,7 +154,7 @@ def test_a_pod_that_is_stopped_answers_the_request_under_way(world: Networks) ->
 
 
 def test_replaced_backends_get_the_next_connections(world: Networks) -> None:
-    world.serve("east", "10.1.0.11", 80, {"pod": "east-1"})
+    world.serve("east", "10.1.0.11", {80: "http"}, {"pod": "east-1"})
     assert answering(world, URL, 1) == ["east-0"]
 
     world.balance("20.72.1.12", 80, "east", "10.1.0.4", [("10.1.0.11", 80)])
@@ -195,7 +195,7 @@ def test_a_network_is_removed_with_everything_in_it(world: Networks) -> None:
     assert answering(world, "http://20.99.1.12", 1) == ["west-0"]
 
     world.add("east", ["10.1.0.0/16"])
-    world.serve("east", *POD, {"pod": "east-1"})
+    world.serve("east", POD[0], {POD[1]: "http"}, {"pod": "east-1"})
     world.connect("east", "west")
     world.balance("20.99.1.12", 80, "west", "10.2.0.4", [POD])
     assert answering(world, "http://20.99.1.12", 1) == ["east-1"]
@@ -203,7 +203,7 @@ def test_a_network_is_removed_with_everything_in_it(world: Networks) -> None:
 
 def test_a_network_that_does_not_exist_has_no_pods(world: Networks) -> None:
     with pytest.raises(OSError, match="there is no network nowhere"):
-        world.serve("nowhere", *POD, {})
+        world.serve("nowhere", POD[0], {POD[1]: "http"}, {})
 
 
 def test_many_networks_are_made_connected_and_used_from_many_threads(world: Networks) -> None:
@@ -214,7 +214,7 @@ def test_many_networks_are_made_connected_and_used_from_many_threads(world: Netw
         list(threads.map(world.add, more, [[f"10.{number}.0.0/16"] for number in range(3, 11)]))
         list(threads.map(world.connect, [one for one, _ in ends], [other for _, other in ends]))
         for name, pod in zip(more, backends[2:], strict=True):
-            world.serve(name, *pod, {"pod": name})
+            world.serve(name, pod[0], {pod[1]: "http"}, {"pod": name})
         world.balance("20.72.1.12", 80, "east", "10.1.0.4", backends)
         answers = threads.map(answering, [world] * 10, [URL] * 10, [1] * 10)
         pods = sorted(pod for answer in answers for pod in answer)
@@ -231,7 +231,7 @@ def test_the_network_of_the_machine_stays_as_it_is() -> None:
         world.add("east", ["10.1.0.0/16"])
         world.add("west", ["10.2.0.0/16"])
         world.connect("east", "west")
-        world.serve("east", *POD, {})
+        world.serve("east", POD[0], {POD[1]: "http"}, {})
         world.balance("20.72.1.12", 80, "east", "10.1.0.4", [POD])
         assert machine() == before
     assert machine() == before

@@ -64,10 +64,12 @@ def override(path: str = "/spec/replicas", **rule: Any) -> Object:  # noqa: ANN4
     """Return what takes a field away from the Deployment on every member."""
     selector = {"group": "apps", "version": "v1", "kind": "Deployment", "name": "front"}
     removal = [{"op": "remove", "path": path}]
-    spec = {
+    spec: Object = {
         "placement": {"name": "shop"},
         "resourceSelectors": [selector],
-        "policy": {"overrideRules": [{"clusterSelector": {}, "jsonPatchOverrides": removal, **rule}]},
+        "policy": {
+            "overrideRules": [{"clusterSelector": {"clusterSelectorTerms": []}, "jsonPatchOverrides": removal, **rule}]
+        },
     }
     return new_object("placement.kubernetes-fleet.io/v1", "ResourceOverride", "load", "shop", spec=spec)
 

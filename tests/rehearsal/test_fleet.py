@@ -301,7 +301,6 @@ def test_override_of_a_running_app_takes_effect_at_once_and_so_does_its_end() ->
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
-        ({"clusterSelector": None}, [2, 2]),
         (
             {
                 "clusterSelector": {
@@ -320,6 +319,21 @@ def test_override_is_of_the_clusters_and_fields_that_it_names(rule: Object, expe
     hub.create(override(**rule), user=USER)
     world.settle()
     assert _replicas(east, west) == expected
+
+
+def test_override_of_no_cluster_changes_nothing() -> None:
+    world, hub, east, west = placed_fleet()
+    nothing = override()
+    del nothing["spec"]["policy"]["overrideRules"][0]["clusterSelector"]
+    hub.create(nothing, user=USER)
+    world.settle()
+    assert _replicas(east, west) == [2, 2]
+
+
+def test_override_says_which_clusters_it_means_even_if_all() -> None:
+    _, hub, _, _ = placed_fleet()
+    with pytest.raises(ApiError, match=r"overrideRules\[0\]\.clusterSelector\.clusterSelectorTerms: Required value"):
+        hub.create(override(clusterSelector={}), user=USER)
 
 
 def test_override_that_does_not_fit_stops_the_placement_and_says_so() -> None:

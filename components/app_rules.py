@@ -42,8 +42,8 @@ _FENCES: Final = tuple(
     for name in ("allowed-ip-ranges", "allowed-service-tags", "deny-all-except-load-balancer-source-ranges")
 )
 
-# Ports whose protocol is plain from their number (IANA: http, http-alt, https; 8443 by custom).
-_NUMBERS: Final[dict[int, Literal["http", "https"]]] = {80: "http", 8080: "http", 443: "https", 8443: "https"}
+# Ports whose protocol is plain from their number (IANA: http, http-alt, https).
+_NUMBERS: Final[dict[int, Literal["http", "https"]]] = {80: "http", 8080: "http", 443: "https"}
 # `<protocol>` or `<protocol>-<suffix>`, in a port's name or as its appProtocol (istio.io: protocol-selection).
 _OTHER_PROTOCOLS: Final = ("http2", "h2c", "grpc", "tcp", "tls", "udp", "mongo", "mysql", "redis", "mqtt", "amqp")
 

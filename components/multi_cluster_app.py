@@ -59,7 +59,7 @@ class MultiClusterApp(pulumi.ComponentResource):
     """The address that balances over the pods of all clusters, at every port of the shared Service."""
     url: pulumi.Output[str | None]
     """The same as a URL, if the Service's first TCP port speaks HTTP: by its `appProtocol`, else by its name (`http`,
-    `https`, `http-…`, `https-…`), else, if the name is of no other protocol, by its number (80, 8080, 443, 8443). Else
+    `https`, `http-…`, `https-…`), else, if the name is of no other protocol, by its number (80, 8080, 443). Else
     None, so that a stack has no such output."""
     ports: pulumi.Output[Sequence[ServicePort]]
     """The shared Service's ports."""

@@ -27,7 +27,7 @@ def speaks(port: Object) -> str:
         return said if said in ("http", "https") else "tcp"
     if (word := (port.get("name") or "").partition("-")[0]) in ("http", "https"):
         return word
-    known = {80: "http", 8080: "http", 443: "https", 8443: "https"}
+    known = {80: "http", 8080: "http", 443: "https"}
     return "tcp" if word in _OTHERS else known.get(port["port"], "tcp")
 
 

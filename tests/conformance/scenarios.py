@@ -189,7 +189,7 @@ def two_on_one(fleet: Fleet, space: str) -> Iterator[str]:
 
 
 def autoscaled(fleet: Fleet, space: str) -> Iterator[str]:
-    """An override leaves the number of pods to an autoscaler, through a new version, until both are gone."""
+    """An override leaves the number of pods to an autoscaler, through a change, until both are gone."""
     hub = fleet["hub"]
     override, autoscaler = _autoscaling(space)
     put(hub, namespace(space), deployment(space), override, autoscaler)
@@ -200,9 +200,9 @@ def autoscaled(fleet: Fleet, space: str) -> Iterator[str]:
     put(hub, placed)
     yield "placed, and scaled on each member"
     newer = deployment(space)
-    newer["spec"]["template"]["spec"]["containers"][0]["image"] = "shop:2"
+    newer["spec"]["revisionHistoryLimit"] = 5
     hub.apply(newer, user=USER)
-    yield "a new version"
+    yield "changed in another field"
     remove(hub, autoscaler)
     yield "without the autoscaler"
     remove(hub, override)

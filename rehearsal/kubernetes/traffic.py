@@ -49,8 +49,10 @@ class Internet:
         """
         parts = urlsplit(url)
         spoken, answer = self._reach(parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80))
+        if spoken == "tcp":
+            raise TimeoutError("timed out")  # it takes the connection, and waits for something else
         if spoken != parts.scheme:
-            raise ConnectionResetError("Connection reset by peer")  # it is no server of that protocol
+            raise ConnectionResetError("Connection reset by peer")
         return answer
 
     def connect(self, host: str, port: int) -> None:

@@ -291,3 +291,20 @@ def _python_for(user: int | None) -> str:
             if not subprocess.run(command, cwd=ROOT, user=user, stderr=subprocess.DEVNULL, check=False).returncode:  # noqa: S603 - ours
                 return python
     pytest.skip("there is no Python here that an ordinary user may run, with this checkout")
+
+
+def test_pod_speaks_what_its_ports_say_and_may_be_told_others(world: Networks) -> None:
+    pod, answer, address = "10.1.0.20", {"pod": "broker"}, "20.72.9.9"
+    world.serve("east", pod, {1883: "tcp", 8443: "https"}, answer)
+    for port in (1883, 8443):
+        world.balance(address, port, "east", "10.1.0.4", [(pod, port)])
+    assert world.request(f"https://{address}:8443", 10)["pod"] == "broker"
+    world.reach(address, 1883, 10)
+    for scheme in ("http", "https"):
+        with pytest.raises(TimeoutError):
+            world.request(f"{scheme}://{address}:1883", 1)
+
+    world.serve("east", pod, {1883: "http"}, answer)
+    assert world.request(f"http://{address}:1883", 10)["pod"] == "broker"
+    with pytest.raises(ConnectionResetError):
+        world.request(f"https://{address}:8443", 10)

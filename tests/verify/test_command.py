@@ -172,7 +172,7 @@ def test_port_that_speaks_something_else_answers_no_request(deployed: Deployed, 
 
 
 def test_port_that_takes_no_connection_is_told_with_what_to_look_at(deployed: Deployed) -> None:
-    address = _share(deployed, {"name": "mqtt", "port": 1883}, url=None)
+    address = _share(deployed, {"name": "game", "port": 1884, "protocol": "UDP"}, url=None)
     deployed.outputs["ports"] = [{"port": 1884, "protocol": "TCP"}]
     found, remedy = deployed.wrong()[f"{address}:1884"]
     assert found == "takes 0 of 20 connections: 20 × Tunnel connection failed: 504 Gateway Timeout"  # noqa: RUF001

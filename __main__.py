@@ -30,6 +30,8 @@ app_manifests = manifests.load(
     service=stack.app.service,
     members=[region.cluster for region in stack.regions],
     secrets={"rabbitmq": {"username": 12, "password": 32}},  # the demo's queue
+    replicas=stack.app.replicas,
+    linux_only=not all(region.existing_cluster for region in stack.regions),
 )
 
 kubelogin_mode = KubeloginMode(stack.access.kubelogin_mode)
@@ -148,7 +150,6 @@ app = MultiClusterApp(
     "app",
     MultiClusterAppArgs(
         manifests=app_manifests,
-        replicas=stack.app.replicas,
         ingress=stack.clusters.app_routing,
         internal=stack.app.internal,
         hub=fleet.kubernetes,
@@ -166,6 +167,7 @@ async def outputs() -> dict[str, pulumi.Input[object]]:
     return {
         "externalIp": app.external_ip,
         "url": app.url,
+        "ports": app.ports,
         "fleetId": fleet.fleet.id,
         "clusterIds": {name: cluster.cluster.id for name, cluster in clusters.items()},
         "memberNames": [member.name for member in fleet.members.values()],

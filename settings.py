@@ -486,7 +486,7 @@ class App(Section):
     service: str = "store-front"
     entry_region: str = ""  # parse puts in the first region
     internal: bool = False
-    replicas: int = Field(default=1, ge=1)
+    replicas: int | None = Field(default=None, ge=1)
 
     @field_validator("namespace")
     @classmethod
@@ -752,7 +752,7 @@ def _lost_entry(regions: Sequence[Draft], app: Draft) -> Iterator[Problem]:
 def _crowds(regions: Sequence[Draft], app: Draft) -> Iterator[Problem]:
     """Finds more pods than the smallest cluster's nodes run; the placement would wait for the rest in vain."""
     rooms = [(right["node_pool"].max_running_pods, path) for path, _, right in regions if right.get("node_pool")]
-    replicas = app.right.get("replicas", 0)
+    replicas = app.right.get("replicas") or 0  # without it, the manifests' number counts
     if rooms and replicas > min(rooms)[0]:
         room, path = min(rooms)
         found = f"{show(replicas)} pods in each cluster are more than the {room} that the nodes of {path} run at most"

@@ -4,15 +4,17 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, NotRequired, TypeAlias, TypedDict, cast
+from string import Template
+from typing import Any, Final, NotRequired, TypedDict, cast
 
 import pulumi
 import yaml
 from yaml.constructor import ConstructorError, SafeConstructor
 from yaml.reader import ReaderError
 
-Manifest: TypeAlias = dict[str, Any]
-"""One object as kubectl would take it; values may be Outputs."""
+from . import app_rules
+from .app_rules import Manifest
+from .app_rules import Path as _Path
 
 # What an app may bring: the namespaced kinds of the Kubernetes API reference, v1.34. Other kinds need a
 # CustomResourceDefinition, which is not of a namespace, so that the placement of the namespace leaves it behind.
@@ -37,14 +39,22 @@ _CLUSTER_SCOPED: Final = (
     *("StorageClass", "ValidatingAdmissionPolicy", "ValidatingWebhookConfiguration"),
 )
 _DENIED: Final = ("Pod", "ReplicaSet")  # Azure/fleet v0.18.9, pkg/webhook/pod and pkg/webhook/replicaset
+# Kubernetes' own groups that have a dot (API reference, v1.34); any other group with one is of custom resources.
+_GROUPS: Final = re.compile(
+    r"(admissionregistration|apiextensions|apiregistration|authentication|authorization|certificates|coordination"
+    r"|discovery|events|(flowcontrol|internal)\.apiserver|networking|node|rbac\.authorization|resource|scheduling"
+    r"|storage|storagemigration)\.k8s\.io"
+)
+_FLEET_GROUPS: Final = ("networking.fleet.azure.com", "placement.kubernetes-fleet.io", "cluster.kubernetes-fleet.io")
 _FLEET_KINDS: Final = ("ServiceExport", "ClusterResourcePlacement", "MultiClusterService")
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")  # which `kubectl apply -f <folder>` reads
-_PLACEHOLDER: Final = re.compile(r"\$\{(\w+)\}")
-_UNFILLED: Final = re.compile(r"\$\{[^}]*\}|\{\{.*?\}\}")  # ours, and those of templates in Go, such as Helm's
+_RENDERED: Final = {  # by other tools, from files of these names
+    "kustomization": "kustomize is not applied: put what `kubectl kustomize` writes into a file here",
+    "chart": "a Helm chart is not rendered: put what `helm template` writes into a file here",
+}
+_PLACEHOLDERS: Final = ("${namespace}", "${service}", "${members}")
 _DEEPEST: Final = 100  # levels; an alias inside its own anchor has no end
-
-_Path: TypeAlias = tuple[str | int, ...]
 
 
 class ManifestsError(pulumi.RunError):
@@ -70,44 +80,61 @@ class AppManifests(TypedDict):
     """Secrets that are generated: by name, the length of each key's value, which has letters and digits."""
 
 
-def load(
+def load(  # noqa: PLR0913 - what decides whether an app can be placed
     folder: Path,
     *,
     namespace: str,
     service: str,
     members: Sequence[str],
     secrets: Mapping[str, Mapping[str, int]] | None = None,
+    replicas: int | None = None,
+    linux_only: bool = True,
 ) -> AppManifests:
     """Read an app's manifests.
 
     Args:
-        folder: `app/` in it has the app's own YAML, plain; `fleet/` has Fleet's objects, one in a file, in which
-            `${namespace}`, `${service}` and `${members}` stand for the other arguments.
+        folder: `app/` in it has the app's own YAML, which is used as it is; `fleet/` has Fleet's objects, one in a
+            file, in which `${namespace}`, `${service}` and `${members}` stand for the other arguments.
         namespace: the app's namespace.
         service: the Service that all clusters share.
         members: names of the fleet's members that the app is placed on.
         secrets: Secrets that are generated: by name, the length of each key's value, which has letters and digits.
             The manifests refer to them, and must not have one of such a name.
+        replicas: pods, in each cluster, of the one Deployment or StatefulSet behind the Service; None leaves the
+            manifests' number.
+        linux_only: whether a cluster has Linux nodes only, as those have that the components make.
 
     Raises:
         ManifestsError: something is wrong; the message names everything that is, with file and line.
     """
     reader = _Reader(folder.parent, namespace, secrets or {})
-    app = [*reader.app(folder / "app")]
-    services = [document.name for document in app if document.manifest["kind"] == "Service"]
+    documents = [*reader.app(folder / "app")]
+    app = [document.manifest for document in documents]
+    services = [document.name for document in documents if document.manifest["kind"] == "Service"]
     if service not in services:
         where = (folder / "app").relative_to(folder.parent)
         reader.problems.append(f"{where} has no Service {service!r} to export; it has {', '.join(services) or 'none'}")
+    at = {id(document.manifest): document.at for document in documents}
+    found = app_rules.problems(app, service, linux_only=linux_only)
+    reader.problems += [f"{at[id(manifest)](*path)}: {text}" for manifest, path, text in found]
+    if replicas is not None and service in services:
+        if isinstance(workload := app_rules.replicated(app, service), str):
+            reader.problems.append(f"app.replicas cannot be set: {workload}")
+        else:
+            app = [overlay(each, {"spec": {"replicas": replicas}}) if each is workload else each for each in app]
     values = {"namespace": namespace, "service": service, "members": sorted(set(members))}
     fleet = [reader.fleet(folder / "fleet", kind, values) for kind in _FLEET_KINDS]
     if reader.problems:
         lines = [f"  {problem}" for problem in reader.problems]
         raise ManifestsError("\n".join(["The manifests have mistakes; nothing was deployed:", *lines]))
+    remarks = app_rules.remarks([document.manifest for document in documents], service)
+    for remark in [*reader.hints, *(f"{at[id(manifest)](*path)}: {text}" for manifest, path, text in remarks)]:
+        pulumi.log.warn(remark)
     export, placement, entry_point = fleet
     return AppManifests(
         namespace=namespace,
         service=service,
-        app=[document.manifest for document in app],
+        app=app,
         export=export,
         placement=placement,
         entry_point=entry_point,
@@ -129,16 +156,24 @@ def overlay(manifest: Manifest, changes: Mapping[str, Any]) -> Manifest:
 
 
 class _Document:
-    """One YAML document: what it says, with values in place of placeholders, and in which line it says so."""
+    """One object in a file: what it says, and in which line it says so.
 
-    def __init__(self, file: Path, node: yaml.Node, values: Mapping[str, Any], problems: list[str]) -> None:
+    Args:
+        file: the file.
+        node: what YAML has there.
+        values: of placeholders; None where there are no placeholders.
+        problems: takes what is wrong.
+        hints: takes what may be wrong.
+    """
+
+    def __init__(
+        self, file: Path, node: yaml.Node, values: Mapping[str, Any] | None, problems: list[str], hints: list[str]
+    ) -> None:
         self._file = file
         self._values = values
         self._problems = problems
+        self._hints = hints
         self._lines: dict[_Path, int] = {}
-        keys = {key.value: value.value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
-        # The files in a ConfigMap are the app's own, also where they are templates for something in its pods.
-        self._verbatim = "data" if keys.get("kind") == "ConfigMap" else None
         self.manifest: Any = self._value(node, ())
 
     @property
@@ -148,6 +183,10 @@ class _Document:
     @property
     def identity(self) -> str:
         return f"{self.manifest['kind']} {self.name}"
+
+    def has(self, *path: str | int) -> bool:
+        """Say whether there is a value at a path."""
+        return path in self._lines
 
     def at(self, *path: str | int) -> str:
         """Return the place of a value as `file:line`; of what should hold it, where it is missing."""
@@ -172,8 +211,12 @@ class _Document:
         seen: set[str] = set()
         for key, _ in node.value:
             if key.tag not in {"tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"}:
-                found = f"the key {key.value} is not text" if isinstance(key, yaml.ScalarNode) else "braces make a key"
-                self._problems.append(f"{self._file}:{key.start_mark.line + 1}: {found}; quote it")
+                found = (
+                    f"the key {key.value} is not text; quote it"
+                    if isinstance(key, yaml.ScalarNode)
+                    else "braces make a key; quote them, or render the template they are of (`helm template`)"
+                )
+                self._problems.append(f"{self._file}:{key.start_mark.line + 1}: {found}")
             elif key.value in seen:
                 self._problems.append(f"{self._file}:{key.start_mark.line + 1}: the key {key.value} is here already")
             seen.add(str(key.value))
@@ -185,16 +228,24 @@ class _Document:
             if value is not None and not isinstance(value, bool | int | float):
                 self._problems.append(f"{self.at(*path)}: YAML reads this as a {type(value).__name__}; quote it")
             return value
-        if path[:1] == (self._verbatim,):
+        if self._values is None:
+            # Everything is the app's own, also where it is a template for something in its pods.
+            if value in _PLACEHOLDERS and path[:1] not in (("data",), ("stringData",)):
+                self._hints.append(f"{self.at(*path)}: {value} stays as it is: only manifests/fleet/ has placeholders")
             return value
-        whole = _PLACEHOLDER.fullmatch(value)
-        if whole and whole[1] in self._values:
-            return self._values[whole[1]]
-        filled = _PLACEHOLDER.sub(lambda found: str(self._values.get(found[1], found[0])), value)
-        for left in _UNFILLED.findall(filled):
-            known = [f"${{{name}}}" for name in self._values] or ["nothing is filled in here; a shell takes $name"]
-            self._problems.append(f"{self.at(*path)}: {left} has no value ({', '.join(known)})")
-        return filled
+        return self._filled(value, path, self._values)
+
+    def _filled(self, value: str, path: _Path, values: Mapping[str, Any]) -> object:
+        whole = next((name for name in values if value == f"${{{name}}}"), None)
+        if whole:
+            return values[whole]
+        try:
+            return Template(value).substitute(values)
+        except (KeyError, ValueError) as error:
+            found = f"${{{error.args[0]}}}" if isinstance(error, KeyError) else "a $ that begins no name"
+            known = ", ".join(f"${{{name}}}" for name in values)
+            self._problems.append(f"{self.at(*path)}: {found} has no value ({known}; $$ is a dollar)")
+            return value
 
 
 class _Reader:
@@ -202,6 +253,7 @@ class _Reader:
 
     def __init__(self, root: Path, namespace: str, secrets: Collection[str]) -> None:
         self.problems: list[str] = []
+        self.hints: list[str] = []
         self._root = root
         self._namespace = namespace
         self._secrets = secrets
@@ -210,7 +262,7 @@ class _Reader:
         """Yield the app's objects."""
         seen = {f"Secret {name}": "the program" for name in self._secrets}
         for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-            for document in self._objects(file, {}) if file.suffix in _SUFFIXES else ():
+            for document in self._objects(file, None) if self._is_read(file) else ():
                 if refusal := _refusal(document.manifest["apiVersion"], document.manifest["kind"]):
                     self.problems.append(f"{document.at('kind')}: {refusal}")
                 elif first := seen.get(document.identity):
@@ -218,6 +270,23 @@ class _Reader:
                 else:
                     seen[document.identity] = document.at()
                     yield document
+
+    def _is_read(self, file: Path) -> bool:
+        """Say whether a file of the app is read, and note where it looks as if it should be."""
+        where = file.relative_to(self._root)
+        if file.is_dir():
+            inside = any(each.suffix.lower() in _SUFFIXES for each in file.rglob("*"))
+            if inside and not file.name.startswith("."):
+                self.problems.append(f"{where}: folders inside app/ are not read; put the files into app/ itself")
+        elif file.suffix.lower() not in _SUFFIXES:
+            pass
+        elif file.suffix not in _SUFFIXES:
+            self.problems.append(f"{where} is not read; call it {file.with_suffix(file.suffix.lower()).name}")
+        elif remedy := _RENDERED.get(file.stem.lower()):
+            self.problems.append(f"{where}: {remedy}")
+        else:
+            return True
+        return False
 
     def fleet(self, folder: Path, kind: str, values: Mapping[str, Any]) -> Manifest:
         """Return the one object of a kind of Fleet's; empty where there is a problem."""
@@ -233,17 +302,21 @@ class _Reader:
             self.problems.append(f"{where} has {found}; it must have one {kind}")
         return manifests[0] if manifests else {}
 
-    def _objects(self, file: Path, values: Mapping[str, Any]) -> Iterator[_Document]:
-        """Yield the documents of a file that are objects, whole and of our namespace."""
+    def _objects(self, file: Path, values: Mapping[str, Any] | None) -> Iterator[_Document]:
+        """Yield the objects of a file, also those in lists, that are whole and of our namespace."""
         where, text = file.relative_to(self._root), file.read_bytes()
         try:
             for node in cast("Iterator[yaml.Node]", yaml.compose_all(text, yaml.SafeLoader)):  # pyright: ignore[reportUnknownMemberType] - without types
-                document = _Document(where, node, values, self.problems)
-                if document.manifest is not None and self._is_whole(document):
-                    yield document
+                for part in _members(node):
+                    document = _Document(where, part, values, self.problems, self.hints)
+                    if document.manifest is not None and self._is_whole(document):
+                        yield document
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            self.problems.append(f"{where}:{mark.line + 1 if mark else 1}: {error.problem or error.context}")
+            line = mark.line if mark else 0
+            template = "{{" in "".join(text.decode(errors="replace").splitlines()[line : line + 1])
+            remedy = "; a template is rendered first (`helm template`)" if template else ""
+            self.problems.append(f"{where}:{line + 1}: {error.problem or error.context}{remedy}")
         except ReaderError as error:  # bytes that are no text
             line = text[: error.position].count(b"\n") + 1
             self.problems.append(f"{where}:{line}: this is not UTF-8, or no character: {error.reason}")
@@ -254,7 +327,10 @@ class _Reader:
             value = document.manifest
             for key in path:
                 value = cast("Manifest", value).get(key) if isinstance(value, dict) else None
-            if not value:
+            if not value and path[-1] == "name" and document.has("metadata", "generateName"):
+                text = "generateName makes another object each time, which cannot be placed; write metadata.name"
+                self.problems.append(f"{document.at('metadata', 'generateName')}: {text}, or leave a Helm hook out")
+            elif not value:
                 self.problems.append(f"{document.at(*path)}: {'.'.join(path)} is missing")
             elif not isinstance(value, str):
                 self.problems.append(f"{document.at(*path)}: {'.'.join(path)} is not text; quote it")
@@ -269,19 +345,37 @@ class _Reader:
         return namespace == self._namespace
 
 
+def _members(node: yaml.Node) -> list[yaml.Node]:
+    """Return the objects of a list, such as `kubectl get --output yaml` writes; else the document itself."""
+    if isinstance(node, yaml.MappingNode):
+        parts = {key.value: value for key, value in node.value}
+        items, kind = parts.get("items"), parts.get("kind")
+        if isinstance(items, yaml.SequenceNode) and isinstance(kind, yaml.ScalarNode) and kind.value.endswith("List"):
+            return items.value
+    return [node]
+
+
 def _refusal(version: str, kind: str) -> str:
     """Say why an app cannot have a kind; empty where it can."""
     if kind in _KINDS.get(version, ()):
         return ""
-    if kind in _CLUSTER_SCOPED:
-        return f"{kind} is not of a namespace, and the app is placed as a namespace: it would stay on the hub"
-    if kind in _DENIED:
-        return f"{kind} is refused by the hub, which runs no pods; write a Deployment"
-    if kind in _VERSIONS:
-        return f"{kind} is not of {version}; write apiVersion: {_VERSIONS[kind]}"
+    group = version.rpartition("/")[0]
     nearest = get_close_matches(kind, _VERSIONS, n=1)
     remedy = f"did you mean {nearest[0]}?" if nearest else f"the kinds are {', '.join(sorted(_VERSIONS))}"
-    return f"{kind} of {version} is not a kind that an app can have; {remedy}"
+    reasons = {
+        f"{kind} is one of Fleet's objects, and those are in manifests/fleet/": group in _FLEET_GROUPS,
+        # A definition is not of a namespace, and the placement of a namespace takes what is in it.
+        f"{kind} of {group} is a custom resource, which cannot be placed: its CustomResourceDefinition is not in the "
+        "namespace": "." in group and not _GROUPS.fullmatch(group),
+        f"{kind} is not of a namespace, and the app is placed as a namespace: it would stay on the hub": (
+            kind in _CLUSTER_SCOPED
+        ),
+        f"{kind} is refused by the hub, which runs no pods; write a Deployment": kind in _DENIED,
+        "Endpoints of a Service are not placed; write an EndpointSlice of discovery.k8s.io/v1": kind == "Endpoints",
+        f"{kind} is not of {version}; write apiVersion: {_VERSIONS.get(kind)}": kind in _VERSIONS,
+        f"{kind} of {version} is not a kind that an app can have; {remedy}": True,
+    }
+    return next(reason for reason, applies in reasons.items() if applies)
 
 
 class KubernetesObject(pulumi.CustomResource):

@@ -10,12 +10,14 @@ import pulumi_kubernetes as k8s
 import pulumi_random as random
 from pulumi_azure_native import containerservice
 
-from .manifests import AppManifests, KubernetesObject, Manifest, ManifestsError, overlay
+from . import app_rules
+from .app_rules import Manifest, ServicePort
+from .manifests import AppManifests, KubernetesObject, ManifestsError, overlay
 from .retries import ROLE_NOT_IN_EFFECT, retry
 
 _LONGEST_PLACEMENT: Final = "30m"
 _LONGEST_ADDRESS: Final = "20m"
-_HTTP: Final = 80
+_APP_ROUTING: Final = "webapprouting.kubernetes.azure.com"  # the add-on's class (learn: aks/app-routing)
 
 
 class MultiClusterAppArgs(TypedDict):
@@ -30,7 +32,8 @@ class MultiClusterAppArgs(TypedDict):
     entry: pulumi.Input[k8s.Provider]
     """Provider for the cluster with the entry point."""
     replicas: NotRequired[int | None]
-    """Pods of the shared Service's Deployment, of the same name, in each cluster; None leaves the manifest's."""
+    """Pods, in each cluster, of the one Deployment or StatefulSet that the shared Service selects; None leaves the
+    manifest's number. A workload with a HorizontalPodAutoscaler has as many as that wants."""
     ingress: NotRequired[bool]
     """Whether the app's Ingresses are placed too, which need app routing on the clusters. False by default."""
     internal: NotRequired[bool]
@@ -44,17 +47,22 @@ class MultiClusterApp(pulumi.ComponentResource):
     for which it waits 20.
 
     Raises:
-        ManifestsError: the manifests have no Service of the name that is to be shared.
+        ManifestsError: the manifests have no Service that can be shared under that name, or not the one workload
+            whose number of pods is to be set.
     """
 
     external_ip: pulumi.Output[str]
     """The address that balances over the pods of all clusters, at every port of the shared Service."""
-    url: pulumi.Output[str]
-    """The same as an http URL, with the Service's first port where that is not 80."""
+    url: pulumi.Output[str | None]
+    """The same as a URL, if the Service's first TCP port speaks HTTP: by its `appProtocol`, else by its name (`http`,
+    `https`, `http-…`, `https-…`), else, if the name is of no other protocol, by its number (80, 8080, 443). Else
+    None, so that a stack has no such output."""
+    ports: pulumi.Output[Sequence[ServicePort]]
+    """The shared Service's ports."""
 
     def __init__(self, name: str, args: MultiClusterAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:MultiClusterApp", name, {}, opts)
-        port = _port(args["manifests"])
+        service, objects = _checked(args)
         role_retry = retry("role-retry", *ROLE_NOT_IN_EFFECT)
         on_hub = pulumi.ResourceOptions(parent=self, provider=_provider(args["hub"]), hooks=role_retry)
         namespace = KubernetesObject(
@@ -68,7 +76,7 @@ class MultiClusterApp(pulumi.ComponentResource):
 
         app = [
             self._place(name, manifest, args, in_namespace)
-            for manifest in [*_generated_secrets(name, args, self), *_app_manifests(args)]
+            for manifest in [*_generated_secrets(name, args, self), *objects]
         ]
         export = self._place(name, args["manifests"]["export"], args, in_namespace)
 
@@ -103,8 +111,9 @@ class MultiClusterApp(pulumi.ComponentResource):
             ),
         )
         self.external_ip = entry_point.status.apply(_address)
-        self.url = pulumi.Output.concat("http://", self.external_ip, port)
-        self.register_outputs({"externalIp": self.external_ip, "url": self.url})
+        self.url = _url(service, self.external_ip)
+        self.ports = pulumi.Output.from_input(app_rules.ports(service))
+        self.register_outputs({"externalIp": self.external_ip, "url": self.url, "ports": self.ports})
 
     @staticmethod
     def _place(
@@ -146,28 +155,43 @@ class _Promised(pulumi.ProviderResource):
         }
 
 
-def _app_manifests(args: MultiClusterAppArgs) -> list[Manifest]:
-    replicas = args.get("replicas")
-    return [
-        overlay(manifest, {"spec": {"replicas": replicas}})
-        if replicas is not None and _is(manifest, "Deployment", args["manifests"]["service"])
-        else manifest
-        for manifest in args["manifests"]["app"]
-        if args.get("ingress") or manifest["kind"] != "Ingress"
-    ]
+def _checked(args: MultiClusterAppArgs) -> tuple[Manifest, list[Manifest]]:
+    """Return the shared Service, and the app's objects as they are placed.
+
+    `manifests.load` has said what is wrong with file and line, where it was asked.
+    """
+    app, name = args["manifests"]["app"], args["manifests"]["service"]
+    service = app_rules.named(app, "Service", name)
+    if not service:
+        raise ManifestsError(f"The app has no Service {name!r} to export; nothing was deployed.")
+    if found := [
+        f"  {each['kind']} {each['metadata']['name']}: {text}" for each, _, text in app_rules.problems(app, name)
+    ]:
+        raise ManifestsError("\n".join(["The app has mistakes; nothing was deployed:", *found]))
+    scaled: dict[int, Manifest] = {}
+    if (replicas := args.get("replicas")) is not None:
+        if isinstance(workload := app_rules.replicated(app, name), str):
+            raise ManifestsError(f"replicas cannot be set: {workload}; nothing was deployed.")
+        scaled[id(workload)] = overlay(workload, {"spec": {"replicas": replicas}})
+    autoscaled = app_rules.autoscaled(app)
+    for workload in autoscaled.values():
+        # Not on the hub either, whose own autoscaler may change it: the provider would find somebody else's value.
+        spec = {key: value for key, value in workload["spec"].items() if key != "replicas"}
+        scaled[id(workload)] = workload | {"spec": spec}
+    placement = args["manifests"]["placement"]["metadata"]["name"]
+    overrides = [app_rules.override(autoscaler, workload, placement) for autoscaler, workload in autoscaled.items()]
+    objects = [scaled.get(id(each), each) for each in app if args.get("ingress") or each["kind"] != "Ingress"]
+    for ingress in app if not args.get("ingress") else ():
+        if ingress["kind"] == "Ingress" and ingress.get("spec", {}).get("ingressClassName") != _APP_ROUTING:
+            pulumi.log.warn(f"Ingress {ingress['metadata']['name']} is not placed: Ingresses are with app routing only")
+    return service, [*objects, *overrides]
 
 
-def _is(manifest: Manifest, kind: str, name: str) -> bool:
-    return (manifest["kind"], manifest["metadata"]["name"]) == (kind, name)
-
-
-def _port(manifests: AppManifests) -> str:
-    """Return what a URL has behind the address."""
-    services = [each for each in manifests["app"] if _is(each, "Service", manifests["service"])]
-    if not services:  # `manifests.load` has said so with more particulars, where it was asked
-        raise ManifestsError(f"The app has no Service {manifests['service']!r} to export; nothing was deployed.")
-    port = int(services[0]["spec"]["ports"][0]["port"])  # on its way from another language it becomes a float
-    return "" if port == _HTTP else f":{port}"
+def _url(service: Manifest, address: pulumi.Output[str]) -> pulumi.Output[str | None]:
+    if (found := app_rules.web_address(service)) is None:
+        return pulumi.Output.from_input(None)
+    scheme, port = found
+    return pulumi.Output.concat(scheme, "://", address, port)
 
 
 def _generated_secrets(name: str, args: MultiClusterAppArgs, parent: pulumi.Resource) -> list[Manifest]:

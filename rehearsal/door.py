@@ -9,18 +9,20 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from email.utils import format_datetime
 from hmac import compare_digest
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from socket import MSG_PEEK
+from typing import Any, Final, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
 import yaml
 from typing_extensions import override
 
+from rehearsal import certificate
 from rehearsal.kubernetes.kinds import KINDS
 from rehearsal.kubernetes.objects import ApiError, Object, date_of
 from rehearsal.kubernetes.world import World
@@ -36,8 +38,19 @@ _PATH: Final = re.compile(
     "(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)(?:/(?P<name>[^/]+))?"
 )
 
-Internet = Callable[[str], Mapping[str, str]]
-"""Makes an HTTP request from the internet; raises OSError if nobody answers."""
+_HELLO: Final = b"\x16"  # with which TLS begins (RFC 8446, ContentType)
+
+
+class Internet(Protocol):
+    """What a client on the internet can do; raises OSError if nobody answers."""
+
+    def request(self, url: str) -> Mapping[str, str]:
+        """Make an HTTP request."""
+        ...
+
+    def connect(self, host: str, port: int) -> None:
+        """Open a TCP connection, and close it."""
+        ...
 
 
 class Door:
@@ -69,7 +82,7 @@ class Door:
     def environment(self) -> dict[str, str]:
         """Return the variables with which a program asks the internet here, and what is on loopback directly."""
         proxy = f"http://door:{self._token}@127.0.0.1:{self._port}"
-        values = {"http_proxy": proxy, "no_proxy": "127.0.0.1"}
+        values = {"http_proxy": proxy, "all_proxy": proxy, "no_proxy": "127.0.0.1"}
         return values | {name.upper(): value for name, value in values.items()}
 
 
@@ -86,7 +99,7 @@ def open_door(internet: Internet, world: World | None = None) -> Generator[Door]
     class Handler(_Handler):
         pass
 
-    Handler.token, Handler.internet, Handler.world = token, staticmethod(internet), world
+    Handler.token, Handler.internet, Handler.world = token, internet, world
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         try:
@@ -113,26 +126,56 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path.startswith("http://"):
-            basic = base64.b64encode(f"door:{self.token}".encode()).decode()
-            if not self._admits("Proxy-Authorization", f"Basic {basic}"):
+            if not self._is_proxys():
                 return self._answer(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, {})
-            return self._fetch()
+            return self._fetch(self.path)
         if not self._admits("Authorization", f"Bearer {self.token}"):
             return self._refuse(HTTPStatus.UNAUTHORIZED, "Unauthorized", "Unauthorized")
         return self._read()
 
+    def do_CONNECT(self) -> None:
+        if not self._is_proxys():
+            return self._answer(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, {})
+        host, _, port = self.path.rpartition(":")
+        self.close_connection = True
+        try:
+            self.internet.connect(host, int(port))
+        except (OSError, ValueError) as error:
+            return self._unreachable(error)
+        self.send_response(HTTPStatus.OK)
+        self.end_headers()
+        with suppress(OSError):  # of TLS, too
+            if self.connection.recv(1, MSG_PEEK) == _HELLO:
+                self._secure(f"https://{self.path}")
+        return None
+
+    def _secure(self, url: str) -> None:
+        """Answer one request inside TLS, which ends here as it would at the pod."""
+        with certificate.server().wrap_socket(self.connection, server_side=True) as connection:
+            self.rfile, self.wfile = connection.makefile("rb"), connection.makefile("wb")
+            self.raw_requestline = self.rfile.readline()
+            if self.parse_request():
+                self._fetch(url)
+            self.wfile.flush()
+
+    def _is_proxys(self) -> bool:
+        basic = base64.b64encode(f"door:{self.token}".encode()).decode()
+        return self._admits("Proxy-Authorization", f"Basic {basic}")
+
     def _admits(self, header: str, expected: str) -> bool:
         return compare_digest(self.headers.get(header, "").encode(), expected.encode())
 
-    def _fetch(self) -> None:
+    def _fetch(self, url: str) -> None:
         try:
-            answer = type(self).internet(self.path)
-        except TimeoutError as error:
-            self._answer(HTTPStatus.GATEWAY_TIMEOUT, {"error": str(error)})
+            answer = self.internet.request(url)
         except OSError as error:
-            self._answer(HTTPStatus.BAD_GATEWAY, {"error": str(error)})
+            self._unreachable(error)
         else:
             self._answer(HTTPStatus.OK, answer)
+
+    def _unreachable(self, error: Exception) -> None:
+        late = isinstance(error, TimeoutError)
+        self._answer(HTTPStatus.GATEWAY_TIMEOUT if late else HTTPStatus.BAD_GATEWAY, {"error": str(error)})
 
     def _read(self) -> None:
         try:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, cast
 
 from rehearsal import door
@@ -11,9 +10,23 @@ from rehearsal.cloud import Cloud
 from rehearsal.kubernetes import traffic
 from rehearsal.kubernetes.kubeconfig import resolve
 from rehearsal.kubernetes.world import World
+from rehearsal.real.network import Networks
 from rehearsal.real.world import World as RealWorld
 
 _SECONDS = 10  # for an answer; a connection to an address that nobody has fails after three
+
+
+class _Internet:
+    """What a client before the real clusters' networks gets."""
+
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
+
+    def request(self, url: str) -> Mapping[str, str]:
+        return self._networks.request(url, _SECONDS)
+
+    def connect(self, host: str, port: int) -> None:
+        self._networks.reach(host, port, _SECONDS)
 
 
 @contextmanager
@@ -29,9 +42,9 @@ def verifiable(cloud: Cloud, outputs: Mapping[str, Any]) -> Generator[tuple[str,
     """
     world = cast("World | RealWorld", cloud.world)
     if isinstance(world, RealWorld):
-        opened = door.open_door(partial(world.networks.request, timeout=_SECONDS))
+        opened = door.open_door(_Internet(world.networks))
     else:
-        opened = door.open_door(partial(traffic.request, world), world)
+        opened = door.open_door(traffic.Internet(world), world)
     with opened as entrance:
 
         def kubeconfig(text: str) -> str:

@@ -24,6 +24,7 @@ def test_outputs_are_complete(stack: tuple[str, Program]) -> None:
     assert set(outputs) == {
         "externalIp",
         "url",
+        "ports",
         "fleetId",
         "clusterIds",
         "memberNames",

@@ -1,5 +1,6 @@
 """YAML becomes Kubernetes objects, or is refused as a whole before anything is registered."""
 
+import json
 from pathlib import Path
 
 import pulumi
@@ -8,7 +9,7 @@ import pytest
 from components.manifests import AppManifests, KubernetesObject, ManifestsError, load, overlay
 from tests.program import ROOT, run
 
-SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\n"
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\nspec: {ports: [{port: 80}]}\n"
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\n"
 
 
@@ -52,15 +53,58 @@ def test_fleets_objects_are_filled_in_each_value_with_its_type(folder: Path) -> 
     assert "'name': 'shops'" in placement
 
 
-def test_files_in_a_config_map_are_the_apps_own(folder: Path) -> None:
-    text = "proxy_pass http://${upstream}/{{ path }};"
-    (folder / "app" / "nginx.yaml").write_text(f"{CONFIG % 'nginx'}data:\n  site: {text!r}\n")
-    assert read(folder)["app"][0]["data"] == {"site": text}
+def test_templates_and_variables_of_others_stay_as_they_are(folder: Path) -> None:
+    texts = ["$(HOST), $HOME, $$(X), 5$", "echo ${CODE:-200} ${x%%.*}", "{{ .Values.x }}", "${namespace}/${service}"]
+    (folder / "app" / "a.yaml").write_text(f"{CONFIG % 'a'}args: {json.dumps(texts)}\n")
+    assert read(folder)["app"][0]["args"] == texts
 
 
-def test_variables_of_kubernetes_and_of_the_shell_are_no_placeholders(folder: Path) -> None:
-    (folder / "app" / "a.yaml").write_text(f"{CONFIG % 'a'}args: [$(HOST), $HOME, $$(X), 5$]\n")
-    assert read(folder)["app"][0]["args"] == ["$(HOST)", "$HOME", "$$(X)", "5$"]
+def warnings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    told: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", told.append)
+    read(folder)
+    return [line.removeprefix("manifests/") for line in told]
+
+
+def test_our_own_placeholder_in_the_app_is_pointed_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = "data: {x: '${namespace}'}\nargs: ['${service}', 'a ${service}', '${HOME}']\n"
+    (folder / "app" / "a.yaml").write_text((CONFIG % "a") + texts)
+    assert warnings(folder, monkeypatch) == [
+        "app/a.yaml:5: ${service} stays as it is: only manifests/fleet/ has placeholders"
+    ]
+
+
+def test_objects_of_a_list_are_read(folder: Path) -> None:
+    items = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: b}\n"
+    (folder / "app" / "a.yaml").write_text(f"{items}- apiVersion: v1\n  kind: Pod\n  metadata: {{name: c}}\n")
+    assert problems(folder) == ["app/a.yaml:8: Pod is refused by the hub, which runs no pods; write a Deployment"]
+    (folder / "app" / "a.yaml").write_text(items)
+    assert [manifest["metadata"]["name"] for manifest in read(folder)["app"]] == ["b", "shop"]
+
+
+@pytest.mark.parametrize(
+    ("file", "problem"),
+    [
+        ("more/a.yaml", "app/more: folders inside app/ are not read; put the files into app/ itself"),
+        ("a.YAML", "app/a.YAML is not read; call it a.yaml"),
+        ("kustomization.yaml",
+         "app/kustomization.yaml: kustomize is not applied: put what `kubectl kustomize` writes into a file here"),
+        ("Chart.yaml",
+         "app/Chart.yaml: a Helm chart is not rendered: put what `helm template` writes into a file here"),
+    ],
+)  # fmt: skip
+def test_file_that_is_not_read_is_told(folder: Path, file: str, problem: str) -> None:
+    (folder / "app" / file).parent.mkdir(exist_ok=True)
+    (folder / "app" / file).write_text(CONFIG % "a")
+    assert problems(folder) == [problem]
+
+
+def test_other_files_and_hidden_folders_are_left_alone(folder: Path) -> None:
+    for name in (".git", "docs"):
+        (folder / "app" / name).mkdir()
+    for name in (".git/config.yaml", "docs/README.md", "a.yaml.bak", "LICENSE"):
+        (folder / "app" / name).write_text(CONFIG % "a")
+    assert [manifest["metadata"]["name"] for manifest in read(folder)["app"]] == ["shop"]
 
 
 def test_the_same_keys_are_merged_from_an_anchor(folder: Path) -> None:
@@ -76,17 +120,20 @@ KINDS = (
     "RoleBinding, Secret, Service, ServiceAccount, StatefulSet"
 )
 STAYS = "is not of a namespace, and the app is placed as a namespace: it would stay on the hub"
-NOT_HERE = "has no value (nothing is filled in here; a shell takes $name)"
+CUSTOM = "is a custom resource, which cannot be placed: its CustomResourceDefinition is not in the namespace"
+NAMES = "is not allowed: write lower-case letters, digits, inner hyphens and dots"
+GENERATED = "another object each time, which cannot be placed; write metadata.name, or leave a Helm hook out"
+DOLLAR = "has no value (${namespace}, ${service}, ${members}; $$ is a dollar)"
 MISTAKES: list[tuple[str, str]] = [
     # no YAML
     ("a: [1", "app/a.yaml:1: expected ',' or ']', but got '<stream end>'"),
     ("a:\n\tb: 1", "app/a.yaml:2: found character '\\t' that cannot start any token"),
     ("a: 1\n  b: 2", "app/a.yaml:2: mapping values are not allowed here"),
     ("a: *b", "app/a.yaml:1: found undefined alias 'b'"),
-    (f"{SERVICE}a: !Ref b", "app/a.yaml:4: could not determine a constructor for the tag '!Ref'"),
-    (f"{SERVICE}a: &a [*a]", "app/a.yaml:4: an alias stands inside what it stands for"),
+    (f"{SERVICE}a: !Ref b", "app/a.yaml:5: could not determine a constructor for the tag '!Ref'"),
+    (f"{SERVICE}a: &a [*a]", "app/a.yaml:5: an alias stands inside what it stands for"),
     (f"{SERVICE}a: \x00",
-     "app/a.yaml:4: this is not UTF-8, or no character: special characters are not allowed"),
+     "app/a.yaml:5: this is not UTF-8, or no character: special characters are not allowed"),
     # no object
     ("- a", "app/a.yaml:1: apiVersion is missing"),
     ("kind: Service\nmetadata: {name: a}", "app/a.yaml:1: apiVersion is missing"),
@@ -95,18 +142,35 @@ MISTAKES: list[tuple[str, str]] = [
     (f"{CONFIG % 'a'}---\napiVersion: v1\nkind: Secret", "app/a.yaml:5: metadata.name is missing"),
     ("apiVersion: v1\nkind: Secret\nmetadata:\n  name: 7", "app/a.yaml:4: metadata.name is not text; quote it"),
     # YAML slips
-    (f"{SERVICE}on: 1", "app/a.yaml:4: the key on is not text; quote it"),
-    (f"{SERVICE}kind: Service", "app/a.yaml:4: the key kind is here already"),
-    (f"{SERVICE}since: 2024-09-06", "app/a.yaml:4: YAML reads this as a date; quote it"),
-    # templates
-    (CONFIG % "'${name}'", f"app/a.yaml:3: ${{name}} {NOT_HERE}"),
-    (f"{CONFIG % 'a'}x:\n  - '{{{{ .Values.x }}}}'", f"app/a.yaml:5: {{{{ .Values.x }}}} {NOT_HERE}"),
-    (f"{CONFIG % 'a'}x: {{{{ .Values.x }}}}", "app/a.yaml:4: braces make a key; quote it"),
+    (f"{SERVICE}on: 1", "app/a.yaml:5: the key on is not text; quote it"),
+    (f"{SERVICE}kind: Service", "app/a.yaml:5: the key kind is here already"),
+    (f"{SERVICE}since: 2024-09-06", "app/a.yaml:5: YAML reads this as a date; quote it"),
+    # templates of other tools
+    (f"{CONFIG % 'a'}x: {{{{ .Values.x }}}}",
+     "app/a.yaml:4: braces make a key; quote them, or render the template they are of (`helm template`)"),
+    (f"{{{{- if .x }}}}\n{CONFIG % 'a'}{{{{- end }}}}",
+     "app/a.yaml:1: expected the node content, but found '-'; a template is rendered first (`helm template`)"),
+    (CONFIG % "'{{ .Release.Name }}'",
+     f"app/a.yaml:3: metadata.name {{{{ .Release.Name }}}} {NAMES}"),
+    ("apiVersion: batch/v1\nkind: Job\nmetadata:\n  generateName: hook-",
+     f"app/a.yaml:4: generateName makes {GENERATED}"),
     # kinds
     (SERVICE.replace("Service", "Servce"),
      "app/a.yaml:2: Servce of v1 is not a kind that an app can have; did you mean Service?"),
-    ("apiVersion: example.com/v1\nkind: Xyz\nmetadata: {name: a}",
-     f"app/a.yaml:2: Xyz of example.com/v1 is not a kind that an app can have; {KINDS}"),
+    ("apiVersion: v1\nkind: Xyz\nmetadata: {name: a}",
+     f"app/a.yaml:2: Xyz of v1 is not a kind that an app can have; {KINDS}"),
+    ("apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: {name: a}",
+     f"app/a.yaml:2: ServiceMonitor of monitoring.coreos.com {CUSTOM}"),
+    ("apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: a}",
+     f"app/a.yaml:2: ScaledObject of keda.sh {CUSTOM}"),
+    ("apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: a}",
+     f"app/a.yaml:2: Service of serving.knative.dev {CUSTOM}"),
+    ("apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: a}",
+     f"app/a.yaml:2: HTTPRoute of gateway.networking.k8s.io {CUSTOM}"),
+    ("apiVersion: networking.fleet.azure.com/v1beta1\nkind: ServiceExport\nmetadata: {name: a}",
+     "app/a.yaml:2: ServiceExport is one of Fleet's objects, and those are in manifests/fleet/"),
+    ("apiVersion: v1\nkind: Endpoints\nmetadata: {name: a}",
+     "app/a.yaml:2: Endpoints of a Service are not placed; write an EndpointSlice of discovery.k8s.io/v1"),
     ("apiVersion: extensions/v1beta1\nkind: Ingress\nmetadata: {name: a}",
      "app/a.yaml:2: Ingress is not of extensions/v1beta1; write apiVersion: networking.k8s.io/v1"),
     ("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}", f"app/a.yaml:2: Namespace {STAYS}"),
@@ -140,7 +204,8 @@ def test_bytes_that_are_no_text_are_told(folder: Path) -> None:
         (None, "fleet/service-export.yaml is missing; it has the ServiceExport"),
         ("", "fleet/service-export.yaml has nothing; it must have one ServiceExport"),
         (SERVICE, "fleet/service-export.yaml has Service; it must have one ServiceExport"),
-        ("a: ${nam}", "fleet/service-export.yaml:1: ${nam} has no value (${namespace}, ${service}, ${members})"),
+        ("a: ${nam}", f"fleet/service-export.yaml:1: ${{nam}} {DOLLAR}"),
+        ("a: 5$", f"fleet/service-export.yaml:1: a $ that begins no name {DOLLAR}"),
     ],
 )
 def test_fleets_files_have_one_object_each(folder: Path, text: str | None, problem: str) -> None:
@@ -159,7 +224,7 @@ def test_service_that_is_not_there_is_told_with_those_that_are(folder: Path) -> 
 def test_all_mistakes_of_all_files_are_told_at_once_and_no_value(folder: Path) -> None:
     for name in ("a", "b"):
         (folder / "app" / f"{name}.yaml").write_text(
-            "kind: Secret\nmetadata: {}\nstringData:\n  one: hunter2\n  one: hunter3\n  two: ${x}hunter4\n"
+            "kind: Secret\nmetadata: {}\nstringData:\n  one: hunter2\n  one: hunter3\n  2: hunter4\n"
         )
     (folder / "fleet" / "service-export.yaml").unlink()
     told = problems(folder)
@@ -178,6 +243,47 @@ def test_values_of_a_secret_are_secret() -> None:
         KubernetesObject("plain", manifest | values, pulumi.ResourceOptions())
 
     assert run(program, preview=True)["plain"].secrets == {("data", "a"), ("stringData", "b")}
+
+
+AUTOSCALER = """
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: load}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: shop}
+"""
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec: {replicas: 2, template: {metadata: {labels: {app: shop}}}}
+"""
+
+
+def test_rules_are_told_with_file_and_line(folder: Path) -> None:
+    (folder / "app" / "a.yaml").write_text(f"{CONFIG % 'a'}---{AUTOSCALER}")
+    (folder / "app" / "shop.yaml").write_text(SERVICE.replace("spec: {", "spec:\n  {clusterIP: None, "))
+    assert [line.partition(", and")[0] for line in problems(folder)] == [
+        "app/shop.yaml:5: Service shop is headless (clusterIP: None)",
+        "app/a.yaml:9: it scales Deployment shop, which is no Deployment or StatefulSet here",
+    ]
+
+
+def test_remarks_are_warnings_with_file_and_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "app" / "shop.yaml").write_text(SERVICE.replace("spec: {", "spec:\n  {sessionAffinity: ClientIP, "))
+    (told,) = warnings(folder, monkeypatch)
+    assert told.startswith("app/shop.yaml:5: Fleet does not carry sessionAffinity to the entry point: a client's")
+
+
+def test_replicas_are_of_the_workload_behind_the_service_or_refused(folder: Path) -> None:
+    with pytest.raises(ManifestsError, match=r"app\.replicas cannot be set: Service shop selects the pods of no"):
+        load(folder, namespace="shops", service="shop", members=[], replicas=3)
+    (folder / "app" / "shop.yaml").write_text(
+        f"{SERVICE.replace('spec: {', 'spec: {selector: {app: shop}, ')}---{DEPLOYMENT}"
+    )
+    for replicas, expected in ((3, 3), (None, 2)):
+        app = load(folder, namespace="shops", service="shop", members=[], replicas=replicas)["app"]
+        assert app[1]["spec"] == {"replicas": expected, "template": {"metadata": {"labels": {"app": "shop"}}}}
 
 
 def test_overlay_joins_mappings_and_leaves_the_original_alone() -> None:

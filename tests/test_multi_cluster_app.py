@@ -3,11 +3,13 @@
 import json
 from typing import Any
 
+import pulumi
+import pulumi_kubernetes as k8s
 import pytest
 import yaml
 
-from components.manifests import ManifestsError
-from components.multi_cluster_app import MultiClusterApp
+from components.manifests import AppManifests, ManifestsError
+from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from tests.program import ROOT, Program, run, run_stack, stack_config
 
 NAMESPACE = "aks-store-demo"
@@ -225,3 +227,117 @@ def test_manifests_of_ones_own_without_the_service_are_refused_before_anything_i
 def test_service_that_is_not_in_the_manifests_is_refused_at_once() -> None:
     with pytest.raises(ManifestsError, match=r"app has no Service 'shop' to export; it has .*store-front"):
         run_stack("dev", app={"service": "shop"})
+
+
+# --- Apps of one's own --------------------------------------------------------------------------------------------
+
+PORTS = [{"name": "mqtt", "port": 1883}]
+LABELS = {"app": "broker"}
+
+
+def own_app(*objects: dict[str, Any], ports: list[dict[str, Any]] = PORTS, **args: Any) -> Program:  # noqa: ANN401 - JSON
+    """Preview an app behind the Service `broker`."""
+    template = {"metadata": {"labels": LABELS}, "spec": {"containers": [{"name": "emq", "image": "emqx"}]}}
+    spec = {"replicas": 2, "serviceName": "peers", "selector": {"matchLabels": LABELS}, "template": template}
+    app = [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "broker"},
+            "spec": {"selector": LABELS, "ports": ports},
+        },
+        {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "emq"}, "spec": spec},
+        *objects,
+    ]
+    manifest: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "any"}}
+
+    def program() -> None:
+        provider = k8s.Provider("anywhere")
+        manifests = AppManifests(
+            namespace="iot", service="broker", app=app, export=manifest, placement=manifest, entry_point=manifest
+        )
+        made = MultiClusterApp(
+            "app",
+            MultiClusterAppArgs(manifests=manifests, hub=provider, members=[], entry=provider, **args),
+        )
+        pulumi.export("url", made.url)
+        pulumi.export("ports", made.ports)
+
+    return run(program, preview=True)
+
+
+def autoscaler(kind: str = "StatefulSet", name: str = "emq") -> dict[str, Any]:
+    reference = {"apiVersion": "apps/v1", "kind": kind, "name": name}
+    spec = {"scaleTargetRef": reference, "minReplicas": 2, "maxReplicas": 4}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "load"},
+        "spec": spec,
+    }
+
+
+def test_number_of_pods_is_of_the_workload_behind_the_service() -> None:
+    assert own_app()["app-statefulset-emq"].inputs["spec"]["replicas"] == 2
+    assert own_app(replicas=5)["app-statefulset-emq"].inputs["spec"]["replicas"] == 5
+
+
+def test_autoscaler_has_the_number_of_pods_for_itself() -> None:
+    program = own_app(autoscaler())
+    assert "replicas" not in program["app-statefulset-emq"].inputs["spec"]
+    override = program["app-resourceoverride-load"]
+    assert override.inputs == {
+        "apiVersion": "placement.kubernetes-fleet.io/v1",
+        "kind": "ResourceOverride",
+        "metadata": {"name": "load", "namespace": "iot", "annotations": SKIP_AWAIT},
+        "spec": {
+            "placement": {"name": "any"},
+            "resourceSelectors": [{"group": "apps", "version": "v1", "kind": "StatefulSet", "name": "emq"}],
+            "policy": {
+                "overrideRules": [
+                    {
+                        "clusterSelector": {"clusterSelectorTerms": []},
+                        "overrideType": "JSONPatch",
+                        "jsonPatchOverrides": [{"op": "remove", "path": "/spec/replicas"}],
+                    }
+                ]
+            },
+        },
+    }
+    assert "app-resourceoverride-load" in program["app-placement"].dependencies
+
+
+@pytest.mark.parametrize(
+    ("objects", "args", "message"),
+    [
+        (
+            [autoscaler()],
+            {"replicas": 3},
+            "replicas cannot be set: HorizontalPodAutoscaler load scales StatefulSet emq",
+        ),
+        (
+            [autoscaler(name="web")],
+            {},
+            "HorizontalPodAutoscaler load: it scales StatefulSet web, which is no Deployment",
+        ),
+        ([autoscaler("Rollout")], {}, "HorizontalPodAutoscaler load: it scales Rollout emq, which is no Deployment"),
+    ],
+)
+def test_autoscaler_that_cannot_work_is_refused(objects: list[Any], args: dict[str, Any], message: str) -> None:
+    with pytest.raises(ManifestsError, match=message):
+        own_app(*objects, **args)
+
+
+def test_url_is_left_out_where_the_port_is_not_http() -> None:
+    program = own_app()
+    assert "url" not in program.outputs
+    assert program.outputs["ports"] == [{"name": "mqtt", "port": 1883, "protocol": "TCP"}]
+    assert "url" in own_app(ports=[{"port": 443}]).outputs
+
+
+def test_ingress_that_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", told.append)
+    ingress = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web"}, "spec": {}}
+    assert "app-ingress-web" not in own_app(ingress).resources
+    assert told == ["Ingress web is not placed: Ingresses are with app routing only"]

@@ -29,7 +29,7 @@ ARGS: dict[str, tuple[Any, set[str]]] = {
     "PeeredNetworks": (PeeredNetworksArgs, {"last"}),
     "FleetHub": (FleetHubArgs, {"fleet", "members", "kubeconfig", "kubernetes"}),
     "FleetUpdates": (FleetUpdatesArgs, {"strategy", "profile"}),
-    "MultiClusterApp": (MultiClusterAppArgs, {"externalIp", "url"}),
+    "MultiClusterApp": (MultiClusterAppArgs, {"externalIp", "url", "ports"}),
 }
 
 

@@ -46,7 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--requests",
         type=_not_negative,
         metavar="N",
-        help=f"ask for the URL so often (default: {_FOR_EACH_REGION} times for each region)",
+        help=f"ask for the URL, and connect to each other TCP port, so often (default: {_FOR_EACH_REGION} times for "
+        "each region)",
     )
     parser.add_argument("--json", action="store_true", help="print one object, for programs")
     options = parser.parse_args(arguments)

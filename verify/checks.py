@@ -6,18 +6,23 @@ Azure/fleet v0.18.9, Azure/fleet-networking v0.3.25.
 
 import ipaddress
 import json
+import socket
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from http.client import HTTPConnection
 from typing import Final
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from verify.clusters import Cluster, Object, Problem, plain
-from verify.outputs import Outputs
+from verify.outputs import Outputs, Port
 
 # The hub calls a member unhealthy from then on (Azure/fleet v0.18.9, charts/hub-agent/values.yaml).
 _SILENCE: Final = timedelta(minutes=3)
@@ -45,7 +50,7 @@ class Deployment:
         outputs: the stack's outputs.
         hub: the fleet's hub.
         clusters: the members, by the name of their region.
-        requests: how many requests the URL has to answer.
+        requests: how many requests the URL has to answer, and how many connections each other TCP port has to take.
     """
 
     outputs: Outputs
@@ -84,7 +89,12 @@ def checks(deployment: Deployment) -> list[Check]:
         *((f"export on {name}", partial(_export, deployment, region)) for region, name in members.items()),
         (f"entry point on {members[deployment.outputs.entry_region]}", partial(_entry_point, deployment)),
         *((f"endpoints of {name}", partial(_endpoints, deployment, region)) for region, name in members.items()),
-        (f"{deployment.outputs.url}", partial(_url, deployment)),
+        *((url, partial(_url, deployment, url)) for url in filter(None, (deployment.outputs.url,))),
+        *(
+            (f"{deployment.outputs.external_ip}:{port}", partial(_port, deployment, port))
+            for port in deployment.outputs.ports
+            if (port.port, port.protocol) != (deployment.outputs.url_port, "TCP")
+        ),
     ]
 
 
@@ -285,10 +295,10 @@ def _endpoints(deployment: Deployment, region: str) -> str:
     )
 
 
-def _url(deployment: Deployment) -> str:
+def _url(deployment: Deployment, url: str) -> str:
     """Ask for the URL, each time in a connection of its own: the load balancer chooses for each connection."""
-    url, requests = deployment.outputs.url, deployment.requests
-    with httpx.Client(timeout=_SECONDS, limits=httpx.Limits(max_keepalive_connections=0)) as http:
+    # A certificate is for a name, and the URL has the address.
+    with httpx.Client(timeout=_SECONDS, limits=httpx.Limits(max_keepalive_connections=0), verify=False) as http:  # noqa: S501
 
         def ask(_: int) -> str:
             """Return what is wrong with the answer; nothing, if it is well."""
@@ -298,25 +308,63 @@ def _url(deployment: Deployment) -> str:
                 return "no answer in time" if isinstance(error, httpx.TimeoutException) else plain(error)
             return f"{response.status_code} {response.reason_phrase}" if response.is_error else ""
 
-        with ThreadPoolExecutor(_CLIENTS) as pool:
-            failures = Counter(filter(None, pool.map(ask, range(requests))))
-    answered = requests - failures.total()
-    if not failures:
-        return f"answers {answered} of {requests} requests"
-    reasons = ", ".join(f"{count} × {reason}" for reason, count in failures.most_common())  # noqa: RUF001 - a sign of times
-    raise Problem(
-        f"answers {answered} of {requests} requests: {reasons}", _unanswered(deployment, answered=answered > 0)
+        unchecked = ", whatever its certificate" if url.startswith("https:") else ""
+        return _tried(deployment, ask, "answers {} of {} requests" + unchecked, f"curl --verbose {url}")
+
+
+def _port(deployment: Deployment, port: Port) -> str:
+    """Connect to a port, as often as the URL is asked for; what is spoken there, we do not know."""
+    address = deployment.outputs.external_ip
+    if port.protocol != "TCP":
+        return f"not tried: {port.protocol} has no connections; use a client of its protocol"
+
+    def connect(_: int) -> str:
+        try:
+            _connect(address, port.port)
+        except OSError as error:
+            return "no answer in time" if isinstance(error, TimeoutError) else plain(error)
+        return ""
+
+    return _tried(deployment, connect, "takes {} of {} connections", f"nc -vz {address} {port.port}")
+
+
+def _connect(address: str, port: int) -> None:
+    """Open a TCP connection, and close it: through `ALL_PROXY` where there is one, else directly."""
+    proxy = urlsplit("" if proxy_bypass(address) else getproxies().get("all", ""))
+    if proxy.scheme != "http":
+        socket.create_connection((address, port), _SECONDS).close()
+        return
+    way = HTTPConnection(proxy.hostname or "", proxy.port, timeout=_SECONDS)
+    user = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}"
+    way.set_tunnel(
+        address, port, {"Proxy-Authorization": f"Basic {b64encode(user.encode()).decode()}"} if proxy.username else {}
     )
+    try:
+        way.connect()
+    finally:
+        way.close()
 
 
-def _unanswered(deployment: Deployment, *, answered: bool) -> str:
+def _tried(deployment: Deployment, attempt: Callable[[int], str], found: str, command: str) -> str:
+    """Try something as often as was asked for; `attempt` returns what is wrong, `found` has the two numbers."""
+    with ThreadPoolExecutor(_CLIENTS) as pool:
+        failures = Counter(filter(None, pool.map(attempt, range(deployment.requests))))
+    answered = deployment.requests - failures.total()
+    said = found.format(answered, deployment.requests)
+    if not failures:
+        return said
+    reasons = ", ".join(f"{count} × {reason}" for reason, count in failures.most_common())  # noqa: RUF001 - a sign of times
+    raise Problem(f"{said}: {reasons}", _unanswered(deployment, command, answered=answered > 0))
+
+
+def _unanswered(deployment: Deployment, command: str, *, answered: bool) -> str:
     if answered:
         return f"pods behind the address do not answer: mend the regions above; {_LOST}"
     if _is_private(deployment.outputs.external_ip):
-        return "a private address: ask from inside the networks, or set `app.internal` to false"
+        return f"a private address: run this inside its network or one that is peered with it; `{command}`"
     return (
-        "if all above is well, the way is barred: a network security group must let the Internet in; "
-        f"`curl --verbose {deployment.outputs.url}`"
+        "if all above is well, something on the way stops it: look at the network security group of the nodes' subnet "
+        f"and at your own firewall; `{command}`"
     )
 
 

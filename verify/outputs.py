@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -12,12 +13,25 @@ class OutputsError(Exception):
     """There are no outputs to go by; the message says why and what to do, and never quotes one."""
 
 
+class Port(BaseModel):
+    """A port of the Service that all regions share."""
+
+    model_config = ConfigDict(frozen=True)
+
+    port: int
+    protocol: str
+
+    def __str__(self) -> str:
+        return str(self.port) if self.protocol == "TCP" else f"{self.port}/{self.protocol}"
+
+
 class Outputs(BaseModel):
     """The outputs that a verification needs.
 
     Attributes:
-        url: what clients ask for.
-        external_ip: the address in it.
+        url: what clients ask for, where they speak HTTP.
+        external_ip: the address at which they do.
+        ports: the ports there; a stack that was deployed before they were outputs has none.
         service: namespace and name of the app's Service that all regions share, as in `aks-store-demo/store-front`.
         entry_region: the region that has the address.
         fleet_id: the fleet's Azure id.
@@ -28,14 +42,21 @@ class Outputs(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, hide_input_in_errors=True)
 
-    url: str
+    url: str | None = None
     external_ip: str
+    ports: tuple[Port, ...] = ()
     service: str = Field(pattern=r"^[^/]+/[^/]+$")
     entry_region: str
     fleet_id: str
     cluster_ids: Mapping[str, str]
     hub_kubeconfig: str = Field(repr=False)
     kubeconfigs: Mapping[str, str] = Field(repr=False)
+
+    @property
+    def url_port(self) -> int | None:
+        """The port that the URL is of."""
+        parts = urlsplit(self.url or "")
+        return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
     @property
     def members(self) -> dict[str, str]:
@@ -94,6 +115,8 @@ def parse(text: str) -> Outputs:
         ) from None
     if "[secret]" in (outputs.hub_kubeconfig, *outputs.kubeconfigs.values()):
         raise OutputsError("the kubeconfigs are hidden: `pulumi stack output --json --show-secrets`")
+    if not (outputs.url or outputs.ports):
+        raise OutputsError("these are not the outputs of this program (url, ports): `pulumi up` writes them anew")
     if outputs.entry_region not in outputs.cluster_ids or outputs.kubeconfigs.keys() != outputs.cluster_ids.keys():
         raise OutputsError("entryRegion, clusterIds and kubeconfigs do not name the same regions: `pulumi up`")
     return outputs

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from rehearsal.kubernetes import limits
 from rehearsal.kubernetes.kinds import HUB, Kind, find_kind
 from rehearsal.kubernetes.objects import ApiError, Object, child, deleting, name_of, namespace_of
 
@@ -57,10 +58,14 @@ def check(cluster: "Cluster", kind: Kind, item: Object, user: str) -> None:
         ApiError: with the API server's message.
     """
     _check_name(kind, name_of(item))
+    if user:
+        limits.check(kind, item)
     if kind.key == "MultiClusterService.networking.fleet.azure.com":
         _check_multi_cluster_service(kind, item)
     if cluster.role != HUB:
         return
+    if kind.key == "ResourceOverride.placement.kubernetes-fleet.io":
+        _check_override(kind, item)
     if kind.key in ("Pod", "ReplicaSet.apps") and not namespace_of(item).startswith(_RESERVED):
         raise ApiError("Forbidden", pod_denial(kind.resource, name_of(item)))
     if user:
@@ -226,6 +231,18 @@ def _check_multi_cluster_service(kind: Kind, item: Object) -> None:
     if not pattern.fullmatch(name) or len(name) > length:
         rule = f"spec.serviceImport.name in body should match '^({pattern.pattern})$'"
         raise _invalid(kind, item, f'spec.serviceImport.name: Invalid value: "{name}": {rule}')
+
+
+def _check_override(kind: Kind, item: Object) -> None:
+    # As a hub with the definitions of fleet v0.18.9 answers.
+    for number, rule in enumerate(child(child(item, "spec"), "policy").get("overrideRules") or ()):
+        if "clusterSelectorTerms" not in rule.get("clusterSelector", {"clusterSelectorTerms": []}):
+            problem = (
+                f"[spec.policy.overrideRules[{number}].clusterSelector.clusterSelectorTerms: Required value, <nil>: "
+                "Invalid value: null: some validation rules were not checked because the object was invalid; correct "
+                "the existing errors to complete validation]"
+            )
+            raise _invalid(kind, item, problem)
 
 
 def _check_guard_rail(kind: Kind, item: Object, user: str) -> None:

@@ -127,6 +127,7 @@ _KINDS: Final = (
         namespaced=False,
         roles=_ON_HUB,
     ),
+    Kind("ResourceOverride", _PLACEMENT, ("v1", "v1beta1", "v1alpha1"), "resourceoverrides", roles=_ON_HUB),
     Kind("AppliedWork", _PLACEMENT, ("v1", "v1beta1"), "appliedworks", namespaced=False, roles=_ON_MEMBER),
 )
 

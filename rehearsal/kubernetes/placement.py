@@ -63,7 +63,7 @@ _STAGES: Final = (
             "override defined"
         ),
         ("OverriddenFailed", "Failed to override resources in {} cluster(s)"),
-        ("NoOverrideSpecified", "No override rules are configured for the selected resources"),
+        ("OverriddenSucceeded", "The selected resources are successfully overridden in {} cluster(s)"),
     ),
     (
         "WorkSynchronized",
@@ -196,7 +196,10 @@ def _set_status(hub: "Cluster", item: Object, policy: Object | None) -> None:
         if "False" in states:
             put(name, "False", false[0], false[1].format(states.count("False")))
             break
-        put(name, "True", true[0], true[1].format(len(states)))
+        reason, message = true
+        if name == "Overridden" and not any("applicableResourceOverrides" in cluster for cluster in clusters):
+            reason, message = "NoOverrideSpecified", "No override rules are configured for the selected resources"
+        put(name, "True", reason, message.format(len(states)))
     kept = {f"ClusterResourcePlacement{name}" for name in names}
     status["conditions"] = [entry for entry in status["conditions"] if entry["type"] in kept]
     hub.set_status(item, status)
@@ -231,6 +234,11 @@ def _cluster_status(hub: "Cluster", item: Object, snapshot: Object, decision: Ob
         ),
         None,
     )
+    overrides: list[Object] = binding["spec"].get("resourceOverrideSnapshots") or [] if binding else []
+    if overrides:
+        result["applicableResourceOverrides"] = [
+            {"name": entry["name"], "namespace": entry["namespace"]} for entry in overrides
+        ]
     for name, (reason, message), *_ in _STAGES:
         found = condition(binding, name) if binding else None
         stale = binding is not None and binding["spec"].get("resourceSnapshotName") != name_of(snapshot)

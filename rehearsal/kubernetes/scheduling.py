@@ -6,6 +6,7 @@ Source: Azure/fleet v0.18.9, pkg/scheduler/framework and pkg/controllers/rollout
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rehearsal.kubernetes import overrides
 from rehearsal.kubernetes.bindings import (
     GENERATION,
     MEMBER_CLUSTER,
@@ -155,7 +156,8 @@ def roll_out(world: "World", hub: "Cluster") -> None:
         removed = [binding for binding in live if binding["spec"]["state"] == "Unscheduled"]
         fresh = [binding for binding in live if binding["spec"]["state"] == "Scheduled"]
         bound = [binding for binding in live if binding["spec"]["state"] == "Bound"]
-        stale = [binding for binding in bound if binding["spec"]["resourceSnapshotName"] != name_of(snapshot)]
+        wanted = {name_of(binding): _content(hub, item, snapshot, binding) for binding in [*fresh, *bound]}
+        stale = [binding for binding in bound if not wanted[name_of(binding)].items() <= binding["spec"].items()]
         failed = [binding for binding in stale if _failed(binding)]
         waiting = [binding for binding in stale if not _failed(binding)]
         if not (removed or fresh or stale):
@@ -171,7 +173,7 @@ def roll_out(world: "World", hub: "Cluster") -> None:
             hub.discard(binding)
         updatable = max(0, removable - len(removed))
         for binding in [*failed, *waiting[:updatable], *fresh[:addable]]:
-            _change_binding(hub, binding, {"state": "Bound", "resourceSnapshotName": name_of(snapshot)})
+            _change_binding(hub, binding, {"state": "Bound", **wanted[name_of(binding)]})
             hub.set_status(binding, {})
             hub.set_condition(
                 binding,
@@ -188,6 +190,13 @@ def roll_out(world: "World", hub: "Cluster") -> None:
                 "RolloutNotStartedYet",
                 "The resources cannot be updated to the latest because of the rollout strategy",
             )
+
+
+def _content(hub: "Cluster", item: Object, snapshot: Object, binding: Object) -> Object:
+    """Return what a binding has to bring: the snapshot of what is selected, and the overrides for its member."""
+    member = hub.find(MEMBER_CLUSTER, binding["spec"]["targetCluster"])
+    found = overrides.matching(hub, item, snapshot, member) if member else []
+    return {"resourceSnapshotName": name_of(snapshot), "resourceOverrideSnapshots": found}
 
 
 def _share(value: int | str, total: int) -> int:

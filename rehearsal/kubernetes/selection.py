@@ -195,7 +195,15 @@ def _manifest(item: Object) -> Object:
                 result["spec"].pop(field, None)
         for port in result["spec"].get("ports") or ():
             port.pop("nodePort", None)
-    annotations[HASH] = digest(result, 64)
+    return seal(result)
+
+
+def seal(manifest: Object) -> Object:
+    """Return a manifest with the hash of what it says, by which a member knows it again."""
+    metadata: Object = manifest["metadata"]
+    annotations = {key: value for key, value in annotations_of(manifest).items() if key != HASH}
+    result = {**manifest, "metadata": {**metadata, "annotations": annotations}}
+    result["metadata"]["annotations"] = annotations | {HASH: digest(result, 64)}
     return result
 
 

@@ -28,6 +28,7 @@ from rehearsal.kubernetes.objects import (
     put_condition,
     seconds,
     status_of,
+    timestamp,
 )
 from rehearsal.model import RefusedError
 
@@ -43,6 +44,7 @@ _REVISION_HASH: Final = "controller-revision-hash"
 # Simulated seconds. Pods: kwok and the store demo's probes are ready in about one; Azure's balancer takes longer.
 _POD_START: Final = 1
 _LOAD_BALANCER: Final = 3
+_AUTOSCALER_PERIOD: Final = 15  # kube-controller-manager, --horizontal-pod-autoscaler-sync-period
 # The namespace controller waits before it touches anything (namespace_controller.go, namespaceDeletionGracePeriod), and
 # then works in passes (measured: 5.3, 10.6, 15.9 s).
 _NAMESPACE_PASS: Final = 5
@@ -198,6 +200,27 @@ def replica_sets(cluster: "Cluster") -> None:
                 "availableReplicas": ready,
             },
         )
+
+
+def autoscalers(cluster: "Cluster") -> None:
+    """HorizontalPodAutoscalers keep the number of pods between their limits; no load is played.
+
+    Source: Kubernetes v1.34, pkg/controller/podautoscaler/horizontal.go (reconcileAutoscaler): the limits count also
+    where there are no metrics. Whether Azure runs this controller on a hub is not known; here it does not.
+    """
+    for item in _active(cluster, "HorizontalPodAutoscaler.autoscaling"):
+        reference: Object = item["spec"]["scaleTargetRef"]
+        target = cluster.find(f"{reference['kind']}.apps", reference["name"], namespace_of(item))
+        if cluster.role == HUB or deleting(item) or target is None or not target["spec"].get("replicas"):
+            continue  # no pods are wanted: autoscaling is off
+        current: int = target["spec"]["replicas"]
+        wanted = min(max(current, item["spec"].get("minReplicas", 1)), item["spec"]["maxReplicas"])
+        status = status_of(item)
+        since = seconds(status["lastScaleTime"]) if "lastScaleTime" in status else _created(item)
+        if wanted != current and cluster.world.elapsed(since, _AUTOSCALER_PERIOD):
+            _scale(cluster, target, wanted)
+            status = {**status, "lastScaleTime": timestamp(cluster.world.now)}
+            cluster.set_status(item, {**status, "currentReplicas": current, "desiredReplicas": wanted})
 
 
 def stateful_sets(cluster: "Cluster") -> None:
@@ -508,5 +531,6 @@ CONTROLLERS: Final = (
     daemon_sets,
     stateful_sets,
     replica_sets,
+    autoscalers,
     deployments,
 )

@@ -32,6 +32,7 @@ from rehearsal.kubernetes.objects import (
     seconds,
     status_of,
 )
+from rehearsal.kubernetes.overrides import OverrideError, overridden
 from rehearsal.kubernetes.selection import HASH, availability, identity, wave
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 
 # What was not available when applied is looked at again after so many seconds.
 _RECHECK: Final = 5
+_OVERRIDDEN: Final = {
+    False: ("NoOverrideSpecified", "No override rules are configured for the selected resources"),
+    True: ("OverriddenSucceeded", "Successfully applied the override rules on the resources"),
+}
 
 
 def synchronize(world: "World", hub: "Cluster") -> None:
@@ -48,13 +53,15 @@ def synchronize(world: "World", hub: "Cluster") -> None:
     for binding in hub.objects(BINDING):
         if deleting(binding) or not is_true(binding, "RolloutStarted") or condition(binding, "WorkSynchronized"):
             continue
+        try:
+            _manifests(hub, binding)
+        except OverrideError as error:
+            message = f"Failed to apply the override rules on the resources: {error}"
+            hub.set_condition(binding, "Overridden", "False", "OverriddenFailed", message)
+            continue
+        has_overrides = bool(binding["spec"].get("resourceOverrideSnapshots"))
         for name, value, reason, message in (
-            (
-                "Overridden",
-                "True",
-                "NoOverrideSpecified",
-                "No override rules are configured for the selected resources",
-            ),
+            ("Overridden", "True", *_OVERRIDDEN[has_overrides]),
             ("WorkSynchronized", "True", "AllWorkSynced", "All of the works are synchronized to the latest"),
             ("Applied", "False", "ApplyInProgress", "Resources are being applied"),
         ):
@@ -73,7 +80,16 @@ def apply_works(world: "World", hub: "Cluster") -> None:
             if member is None or deleting(member) or cluster is None or _removed(cluster, binding):
                 hub.set_finalizer(binding, WORK_CLEANUP, present=False)
         elif cluster and cluster.reachable and member and not deleting(member) and is_true(binding, "WorkSynchronized"):
-            _apply_work(hub, cluster, binding)
+            _apply_work(world, hub, cluster, binding)
+
+
+def _manifests(hub: "Cluster", binding: Object) -> list[Object]:
+    """Return what a binding brings to its member."""
+    snapshot = hub.find(SNAPSHOT, binding["spec"]["resourceSnapshotName"])
+    member = hub.find(MEMBER_CLUSTER, binding["spec"]["targetCluster"])
+    selected: list[Object] = snapshot["spec"]["selectedResources"] if snapshot else []
+    overrides: list[Object] = binding["spec"].get("resourceOverrideSnapshots") or []
+    return overridden(selected, overrides, member) if member else selected
 
 
 def _work_name(binding: Object) -> str:
@@ -87,9 +103,8 @@ def _removed(cluster: "Cluster", binding: Object) -> bool:
     return cluster.find(APPLIED_WORK, _work_name(binding)) is None
 
 
-def _apply_work(hub: "Cluster", cluster: "Cluster", binding: Object) -> None:
-    snapshot = hub.find(SNAPSHOT, binding["spec"]["resourceSnapshotName"])
-    if snapshot is None:
+def _apply_work(world: "World", hub: "Cluster", cluster: "Cluster", binding: Object) -> None:
+    if hub.find(SNAPSHOT, binding["spec"]["resourceSnapshotName"]) is None:
         return
     work = cluster.find(APPLIED_WORK, _work_name(binding))
     if work is None:
@@ -99,8 +114,8 @@ def _apply_work(hub: "Cluster", cluster: "Cluster", binding: Object) -> None:
         return
     if deleting(work):
         return
-    manifests: list[Object] = snapshot["spec"]["selectedResources"]
-    applied, failures = _apply_wave(cluster, work, manifests)
+    manifests = _manifests(hub, binding)
+    applied, failures = _apply_wave(world, cluster, work, manifests)
     name = _work_name(binding)
     if failures:
         _set_failures(hub, binding, "Applied", failures)
@@ -127,9 +142,13 @@ def _apply_work(hub: "Cluster", cluster: "Cluster", binding: Object) -> None:
 
 
 def _apply_wave(
-    cluster: "Cluster", work: Object, manifests: list[Object]
+    world: "World", cluster: "Cluster", work: Object, manifests: list[Object]
 ) -> tuple[bool, list[tuple[Object, str, str]]]:
-    """Apply the first wave that is not up to date; return whether anything was, and what failed."""
+    """Apply the first wave that is not up to date; return whether anything was, and what failed.
+
+    What somebody else has changed on the member is put back at once, as far as the manifest says something of it
+    (observed); of the kinds that have a generation.
+    """
     applied = False
     failures: list[tuple[Object, str, str]] = []
     current = -1
@@ -137,15 +156,20 @@ def _apply_wave(
         if applied and wave(manifest) != current:
             break
         live = cluster.find(key_of(manifest), name_of(manifest), namespace_of(manifest))
-        if live and annotations_of(live).get(HASH) == annotations_of(manifest)[HASH]:
+        before = live["metadata"].get("generation") if live else None
+        known = live is not None and annotations_of(live).get(HASH) == annotations_of(manifest)[HASH]
+        if live and known and before in (None, world.seen.get(live["metadata"]["uid"])):
             continue
         body = deepcopy(manifest)
         body["metadata"]["ownerReferences"] = [owner_reference(work, controller=False)]
         try:
-            cluster.apply(body)
+            after = cluster.apply(body)["metadata"]
         except ApiError as error:
             failures.append((manifest, "ManifestApplyFailed", f"Failed to apply the manifest (error: {error})"))
-        else:
+            continue
+        if "generation" in after:
+            world.seen[after["uid"]] = after["generation"]
+        if not known or after.get("generation") != before:
             applied, current = True, wave(manifest)
     return applied, failures
 

@@ -42,6 +42,8 @@ _CONTROLLERS: Final = (
     "validatingadmissionpolicy-status-controller",
     "clusterrole-aggregation-controller",
 )
+# There is no load and no metrics for it; it keeps to its limits. Whether Azure runs it on a hub is not known.
+_ON_MEMBERS: Final = ("horizontal-pod-autoscaler-controller",)
 _INSTALLERS: Final = 8  # requests at a time
 
 # Azure/fleet v0.18.9, charts/hub-agent/values.yaml; without its webhook, whose port and certificate folder are fixed,
@@ -212,7 +214,7 @@ class Cluster:
             f"--service-account-private-key-file={keys}/service-accounts.key",
             f"--root-ca-file={certificate}",
             "--use-service-account-credentials=true",
-            f"--controllers={','.join(_CONTROLLERS)}",
+            f"--controllers={','.join([*_CONTROLLERS, *(_ON_MEMBERS if self.role != HUB else ())])}",
         ]
         self._control_plane.append(self._run("kube-controller-manager", command))
 

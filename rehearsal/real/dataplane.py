@@ -18,6 +18,7 @@ from itertools import count, cycle
 from typing import Any
 from urllib.parse import urlsplit
 
+from rehearsal import certificate
 from rehearsal.real.namespace import Namespace
 
 # How long a stopped pod has for the requests under way: the default of terminationGracePeriodSeconds
@@ -80,11 +81,12 @@ class _Server:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("=ii", 1, 0))
 
 
-class _Pod(_Server):
-    """An HTTP server at a pod's address, with one answer for every request. A connection is for one request."""
+class _Port(_Server):
+    """A port of a pod. With HTTP it has one answer for every request, and a connection is for one request."""
 
-    def __init__(self, answer: Mapping[str, str]) -> None:
-        super().__init__(self._respond)
+    def __init__(self, spoken: str, answer: Mapping[str, str]) -> None:
+        super().__init__({"http": self._respond, "https": self._respond_securely}.get(spoken, _listen_only))
+        self.spoken = spoken
         self._answer = answer
 
     async def _respond(self, connection: socket.socket) -> None:
@@ -95,10 +97,43 @@ class _Pod(_Server):
             if not data:
                 return
             request += data
+        await loop.sock_sendall(connection, self._response(connection))
+
+    async def _respond_securely(self, connection: socket.socket) -> None:
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        loop = asyncio.get_running_loop()
+        own = connection.dup()  # the transport closes it
+        transport, _ = await loop.connect_accepted_socket(lambda: protocol, own, ssl=certificate.server())
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        with suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(self._response(connection))
+            await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    def _response(self, connection: socket.socket) -> bytes:
         caller, _ = connection.getpeername()
         body = json.dumps({**self._answer, "caller": caller}).encode() + b"\n"
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
-        await loop.sock_sendall(connection, head.encode() + b"\r\n\r\n" + body)
+        return head.encode() + b"\r\n\r\n" + body
+
+
+async def _listen_only(connection: socket.socket) -> None:
+    await _read(connection)
+
+
+@dataclass
+class _Pod:
+    """A pod: what it answers, and its ports."""
+
+    answer: Mapping[str, str]
+    ports: dict[int, _Port] = field(default_factory=dict[int, _Port])
+
+    async def close(self, grace: float = 0) -> None:
+        """Refuse further connections, and reset what is under way after some seconds."""
+        await asyncio.gather(*(port.close(grace) for port in self.ports.values()))
 
 
 @dataclass
@@ -225,12 +260,19 @@ class DataPlane:
         if cable:
             self._network(one).namespace.remove_cable(cable)
 
-    async def serve(self, network: str, address: str, port: int, answer: dict[str, str]) -> None:
-        """Start a pod."""
+    async def serve(self, network: str, address: str, ports: list[tuple[int, str]], answer: dict[str, str]) -> None:
+        """Start a pod, or change the ports of one that runs."""
         place = self._network(network)
-        place.namespace.add_address(address)
-        place.pods[address] = pod = _Pod(answer)
-        pod.listen(place.namespace.open_socket(address, port))
+        pod = place.pods.get(address)
+        if pod is None or pod.answer != answer:
+            place.namespace.add_address(address)
+            place.pods[address] = pod = _Pod(answer)
+        wanted = {number: spoken for number, spoken in ports}  # noqa: C416 - JSON has lists for pairs
+        for number in [number for number, port in pod.ports.items() if wanted.get(number) != port.spoken]:
+            await pod.ports.pop(number).close(_GRACE_SECONDS)
+        for number in wanted.keys() - pod.ports.keys():
+            pod.ports[number] = port = _Port(wanted[number], answer)
+            port.listen(place.namespace.open_socket(address, number))
 
     async def stop(self, network: str, address: str) -> None:
         """Stop a pod, and wait until it has."""
@@ -272,17 +314,43 @@ class DataPlane:
         with socket.socket() as connection:
             connection.settimeout(0)
             async with asyncio.timeout(seconds):
-                await loop.sock_connect(connection, (parts.hostname, parts.port or 80))
-                await loop.sock_sendall(connection, asked.encode())
-                _, _, body = (await _read(connection)).partition(b"\r\n\r\n")
+                await loop.sock_connect(
+                    connection, (parts.hostname, parts.port or {"https": 443}.get(parts.scheme, 80))
+                )
+                if parts.scheme == "https":
+                    answered = await _ask_securely(connection.dup(), asked.encode())
+                else:
+                    await loop.sock_sendall(connection, asked.encode())
+                    answered = await _read(connection)
+        _, _, body = answered.partition(b"\r\n\r\n")
         if not body:
             raise ConnectionResetError(errno.ECONNRESET, f"{url} closed the connection without an answer")
         return json.loads(body)
+
+    async def reach(self, address: str, port: int, seconds: float) -> None:
+        """Open a TCP connection from the internet, and close it."""
+        with socket.socket() as connection:
+            connection.settimeout(0)
+            async with asyncio.timeout(seconds):
+                await asyncio.get_running_loop().sock_connect(connection, (address, port))
 
     def _network(self, name: str) -> _Network:
         if name not in self._networks:
             raise OSError(errno.ENONET, f"there is no network {name}")
         return self._networks[name]
+
+
+async def _ask_securely(connection: socket.socket, asked: bytes) -> bytes:
+    try:
+        reader, writer = await asyncio.open_connection(sock=connection, ssl=certificate.client(), server_hostname="pod")
+    except OSError as error:  # the other side speaks no TLS, or went
+        connection.close()
+        raise ConnectionResetError(errno.ECONNRESET, "no TLS") from error
+    try:
+        writer.write(asked)
+        return await reader.read()
+    finally:
+        writer.transport.abort()
 
 
 async def _obey(plane: DataPlane, caller: socket.socket) -> None:

@@ -1,13 +1,14 @@
 """The machines of a real cluster: its nodes, the pods that run on them, and Azure's load balancer before them.
 
-API server and controllers are real; what would need machines is played here. Every pod with a port is an HTTP server at
-its own address, and every Service of type LoadBalancer forwards to the pods that its EndpointSlices name.
+API server and controllers are real; what would need machines is played here. Every pod has an address of its own, at
+which it speaks what the Services that select it say of their ports (HTTP, HTTPS, or TCP without a word; UDP is not
+played), and every Service of type LoadBalancer forwards to the pods that its EndpointSlices name.
 """
 
 import ipaddress
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
@@ -23,6 +24,7 @@ from rehearsal.kubernetes.objects import (
     namespace_of,
     status_of,
 )
+from rehearsal.kubernetes.traffic import speaks
 from rehearsal.kubernetes.workloads import INTERNAL, SERVICE_NAME, node_name
 from rehearsal.real.apiserver import ApiServer
 from rehearsal.real.network import Networks
@@ -33,6 +35,8 @@ _KEPT_BY_AZURE: Final = 4  # addresses at the start of a subnet (learn: virtual-
 _CAPACITY: Final = {"cpu": "2", "memory": "8Gi", "pods": "110"}
 
 _Backends = list[tuple[str, int]]
+_Ports = dict[int, str]
+"""What each port of a pod speaks."""
 
 
 class Machines:
@@ -69,6 +73,7 @@ class Machines:
             node_name(server.id, index): str(self._addresses[_KEPT_BY_AZURE + index]) for index in range(nodes)
         }
         self._pods: dict[str, str] = {}  # the addresses that answer, by the pod's uid
+        self._listening: dict[str, tuple[dict[str, str], _Ports]] = {}  # and what answers there
         self._frontends: dict[tuple[str, int], _Backends] = {}
         self._internal: set[str] = set()  # load balancers' addresses in the network: no client of ours is there
         self._changed = threading.Event()
@@ -131,7 +136,10 @@ class Machines:
             # An API server that is down, or an object that somebody else changed first: the next look finds it so.
             with suppress(ApiError):
                 self._run_pods()
-                self._balance()
+                slices = self._server.list("discovery.k8s.io/v1", "EndpointSlice")
+                services = self._server.list("v1", "Service")
+                self._listen(services, slices)
+                self._balance(services, slices)
             self._changed.wait(_PAUSE)
             self._changed.clear()
 
@@ -141,7 +149,7 @@ class Machines:
         pods = self._server.list("v1", "Pod")
         there = {pod["metadata"]["uid"] for pod in pods}
         for uid in self._pods.keys() - there:
-            self._networks.stop(self._network, self._pods.pop(uid))
+            self._stop_pod(uid)
         load = {name: sum(pod["spec"].get("nodeName") == name for pod in pods) for name in self._nodes}
         for pod in pods:
             if deleting(pod):
@@ -157,12 +165,9 @@ class Machines:
         node = pod["spec"]["nodeName"]
         address = status_of(pod).get("podIP") or self._free_address()
         answer = {"cluster": self._server.id.rsplit("/", 1)[-1], "pod": name_of(pod), "node": node}
-        # One port, the first, is enough to see where a request went.
-        port = next(
-            (port["containerPort"] for each in pod["spec"]["containers"] for port in each.get("ports") or ()), 0
-        )
-        self._networks.serve(self._network, address, port or 80, answer)
+        self._networks.serve(self._network, address, {}, answer)
         self._pods[pod["metadata"]["uid"]] = address
+        self._listening[address] = answer, {}
         if is_true(pod, "Ready"):
             return
         now = _timestamp(time.time())
@@ -207,10 +212,28 @@ class Machines:
         asked = datetime.fromisoformat(pod["metadata"]["deletionTimestamp"]).timestamp() - grace
         if time.time() < asked + min(grace, max(sleeps, default=0)):
             return
-        address = self._pods.pop(pod["metadata"]["uid"], None)
-        if address:
-            self._networks.stop(self._network, address)
+        self._stop_pod(pod["metadata"]["uid"])
         self._server.discard(pod)
+
+    def _stop_pod(self, uid: str) -> None:
+        if address := self._pods.pop(uid, None):
+            del self._listening[address]
+            self._networks.stop(self._network, address)
+
+    def _listen(self, services: Sequence[Object], slices: Sequence[Object]) -> None:
+        """Let pods listen at the ports that Services send to, in what these say is spoken there."""
+        wanted: dict[str, _Ports] = {address: {} for address in self._listening}
+        for service in services:
+            own = _slices_of(service, slices)
+            for port in service["spec"].get("ports") or ():
+                if (spoken := speaks(port)) in ("http", "https", "tcp"):
+                    for address, number in _targets(own, port.get("name", ""), ready=False):
+                        if address in wanted:
+                            wanted[address][number] = spoken
+        for address, (answer, ports) in self._listening.items():
+            if wanted[address] != ports:
+                self._networks.serve(self._network, address, wanted[address], answer)
+                self._listening[address] = answer, wanted[address]
 
     def _free_address(self) -> str:
         used = {*self._pods.values(), *self._nodes.values(), *self._internal}
@@ -221,27 +244,22 @@ class Machines:
 
     # The load balancer.
 
-    def _balance(self) -> None:
+    def _balance(self, services: Sequence[Object], slices: Sequence[Object]) -> None:
         if not self._balanced():
             return
-        slices = self._server.list("discovery.k8s.io/v1", "EndpointSlice")
         wanted: dict[tuple[str, int], _Backends] = {}
-        for service in self._server.list("v1", "Service"):
+        for service in services:
             if service["spec"].get("type") != "LoadBalancer" or deleting(service):
                 continue
             address = self._address(service)
             if ipaddress.ip_address(address) in self._addresses:
                 self._internal.add(address)
                 continue
-            own = [
-                piece
-                for piece in slices
-                if namespace_of(piece) == namespace_of(service)
-                and labels_of(piece).get(SERVICE_NAME) == name_of(service)
-            ]
+            own = _slices_of(service, slices)
             for port in service["spec"]["ports"]:
-                # One of each, however many slices name it (kube-proxy's endpointslicecache.go, v1.34.1, addEndpoints).
-                wanted[address, port["port"]] = sorted({*_backends(own, port.get("name", ""))})
+                if speaks(port) in ("http", "https", "tcp"):
+                    # One of each, however many slices name it (kube-proxy's endpointslicecache.go, v1.34.1).
+                    wanted[address, port["port"]] = sorted({*_targets(own, port.get("name", ""), ready=True)})
         for address in {address for address, _ in self._frontends} - {address for address, _ in wanted}:
             self._networks.unbalance(address)
         source = next(iter(self._nodes.values()))
@@ -260,12 +278,20 @@ class Machines:
         return address
 
 
-def _backends(slices: list[Object], port_name: str) -> Iterator[tuple[str, int]]:
-    """Yield what kube-proxy would send connections to: ready endpoints, at the port of the same name."""
+def _slices_of(service: Object, slices: Sequence[Object]) -> list[Object]:
+    return [
+        piece
+        for piece in slices
+        if namespace_of(piece) == namespace_of(service) and labels_of(piece).get(SERVICE_NAME) == name_of(service)
+    ]
+
+
+def _targets(slices: list[Object], port_name: str, *, ready: bool) -> Iterator[tuple[str, int]]:
+    """Yield the endpoints at the port of a name; kube-proxy would send connections to those that are ready."""
     for piece in slices:
         ports = [port["port"] for port in piece.get("ports") or () if (port.get("name") or "") == port_name]
         for endpoint in piece.get("endpoints") or ():
-            if child(endpoint, "conditions").get("ready", True):
+            if not ready or child(endpoint, "conditions").get("ready", True):
                 yield from ((address, port) for address in endpoint["addresses"] for port in ports)
 
 

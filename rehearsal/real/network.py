@@ -66,13 +66,20 @@ class Networks:
         """Undo `connect`, if it was done."""
         self._call("disconnect", one=one, other=other)
 
-    def serve(self, network: str, address: str, port: int, answer: Mapping[str, str]) -> None:
-        """Start a pod: an HTTP server that answers every GET with `answer` and the `caller`'s address, as JSON.
+    def serve(self, network: str, address: str, ports: Mapping[int, str], answer: Mapping[str, str]) -> None:
+        """Start a pod, or let one that runs listen at other ports.
+
+        Args:
+            network: the VNet that it is in.
+            address: its address.
+            ports: what each port speaks: `http` or `https` answers every GET with `answer` and the `caller`'s address,
+                as JSON; `tcp` takes connections, reads, and says nothing.
+            answer: what tells the pod from others.
 
         Raises:
             FileExistsError: if the address is taken, also by a pod that is being stopped.
         """
-        self._call("serve", network=network, address=address, port=port, answer=dict(answer))
+        self._call("serve", network=network, address=address, ports=[*ports.items()], answer=dict(answer))
 
     def stop(self, network: str, address: str) -> None:
         """Stop a pod once it has answered the requests under way. Then nobody has its address."""
@@ -105,6 +112,14 @@ class Networks:
             OSError: if nobody answers; TimeoutError, if not in time.
         """
         return self._call("request", url=url, seconds=timeout)
+
+    def reach(self, address: str, port: int, timeout: float) -> None:
+        """Open a TCP connection from the internet, and close it.
+
+        Raises:
+            OSError: if nobody takes it; TimeoutError, if not in time.
+        """
+        self._call("reach", address=address, port=port, seconds=timeout)
 
     def client(self) -> list[str]:
         """Return what to put before a command, for instance curl, that shall run on the internet."""

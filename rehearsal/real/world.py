@@ -18,7 +18,8 @@ from rehearsal.kubernetes.admission import check_leave
 from rehearsal.kubernetes.clusters import routable, route
 from rehearsal.kubernetes.kinds import HUB, MEMBER
 from rehearsal.kubernetes.membership import CLUSTER_ID, LOCATION
-from rehearsal.kubernetes.objects import ApiError, Object, child, is_true, status_of
+from rehearsal.kubernetes.objects import ApiError, Object, child, is_true, name_of, namespace_of, status_of
+from rehearsal.kubernetes.traffic import speaks
 from rehearsal.model import RefusedError
 from rehearsal.real.apiserver import ApiServer
 from rehearsal.real.cluster import Cluster
@@ -289,7 +290,7 @@ class World:
         """Return commands that show what is there, as the article has them, and what a client gets."""
         kubectl = "kubectl" if shutil.which("kubectl") == str(self._tools.kubectl) else str(self._tools.kubectl)
         lines: list[str] = []
-        addresses: list[str] = []
+        clients: list[str] = []
         for cluster in sorted(self._clusters.values(), key=lambda each: each.role):
             command = f"{kubectl} --kubeconfig {os.path.relpath(cluster.kubeconfig)} get"
             if cluster.role == HUB:
@@ -298,8 +299,26 @@ class World:
             what = "serviceexport,multiclusterservice,pods --all-namespaces"
             lines.append(f"{command} {what}")
             for item in cluster.server.list("networking.fleet.azure.com/v1alpha1", "MultiClusterService"):
-                addresses += [each["ip"] for each in child(status_of(item), "loadBalancer").get("ingress", ())]
-        return lines + [shlex.join([*self.networks.client(), "curl", f"http://{address}"]) for address in addresses]
+                clients += self._clients(cluster, item)
+        return lines + clients
+
+    def _clients(self, cluster: Cluster, entry_point: Object) -> list[str]:
+        """Return commands that ask for what an entry point speaks; nothing plays UDP."""
+        space, name = namespace_of(entry_point), name_of(entry_point)
+        derived = cluster.server.list("v1", "Service", "fleet-system")
+        found = [each["spec"]["ports"] for each in derived if name_of(each) == f"{space}-{name}"]
+        ports: list[Object] = found[0] if found else []
+        commands: list[list[str]] = []
+        for each in child(status_of(entry_point), "loadBalancer").get("ingress", ()):
+            for port in ports:
+                spoken, number = speaks(port), port["port"]
+                if spoken in ("http", "https"):
+                    suffix = "" if number == {"http": 80, "https": 443}[spoken] else f":{number}"
+                    insecure = ["--insecure"] if spoken == "https" else []  # its certificate is of nobody
+                    commands.append(["curl", *insecure, f"{spoken}://{each['ip']}{suffix}"])
+                elif spoken == "tcp":
+                    commands.append(["nc", "-vz", each["ip"], str(number)])
+        return [shlex.join([*self.networks.client(), *command]) for command in commands]
 
     def _new_folder(self, cluster_id: str) -> str:
         """Return a name for a cluster's folder that no other has."""

@@ -188,6 +188,49 @@ def two_on_one(fleet: Fleet, space: str) -> Iterator[str]:
     yield "gone"
 
 
+def autoscaled(fleet: Fleet, space: str) -> Iterator[str]:
+    """An override leaves the number of pods to an autoscaler, through a change, until both are gone."""
+    hub = fleet["hub"]
+    override, autoscaler = _autoscaling(space)
+    put(hub, namespace(space), deployment(space), override, autoscaler)
+    yield "the app is on the hub"
+    # An autoscaler cannot be tracked, so that each cluster would count as unavailable for a minute after a change.
+    placed = placement(space, _BOTH)
+    placed["spec"]["strategy"] = {"type": "RollingUpdate", "rollingUpdate": {"unavailablePeriodSeconds": 1}}
+    put(hub, placed)
+    yield "placed, and scaled on each member"
+    newer = deployment(space)
+    newer["spec"]["revisionHistoryLimit"] = 5
+    hub.apply(newer, user=USER)
+    yield "changed in another field"
+    remove(hub, autoscaler)
+    yield "without the autoscaler"
+    remove(hub, override)
+    yield "without the override"
+    remove(hub, placed)
+    remove(hub, namespace(space))
+    yield "gone"
+
+
+def _autoscaling(space: str) -> tuple[Object, Object]:
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "front"}
+    limits = {"scaleTargetRef": reference, "minReplicas": 3, "maxReplicas": 4}
+    selector = {"group": "apps", "version": "v1", "kind": "Deployment", "name": "front"}
+    rule: Object = {
+        "clusterSelector": {"clusterSelectorTerms": []},
+        "jsonPatchOverrides": [{"op": "remove", "path": "/spec/replicas"}],
+    }
+    specification: Object = {
+        "placement": {"name": space},
+        "resourceSelectors": [selector],
+        "policy": {"overrideRules": [rule]},
+    }
+    return (
+        new_object("placement.kubernetes-fleet.io/v1", "ResourceOverride", "load", space, spec=specification),
+        new_object("autoscaling/v2", "HorizontalPodAutoscaler", "load", space, spec=limits),
+    )
+
+
 def membership(fleet: Fleet, space: str) -> Iterator[str]:
     """A member may not leave while it exports; then it leaves, and joins again."""
     hub, west = fleet["hub"], fleet["west"]
@@ -223,5 +266,6 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     late_service,
     missing_namespace,
     two_on_one,
+    autoscaled,
     membership,
 )

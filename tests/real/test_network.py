@@ -28,7 +28,7 @@ with networks() as world:
     world.add("east", ["10.1.0.0/16"])
     world.add("west", ["10.2.0.0/16"])
     world.connect("east", "west")
-    world.serve("west", "10.2.0.10", 80, {"pod": "west-0"})
+    world.serve("west", "10.2.0.10", {80: "http"}, {"pod": "west-0"})
     world.balance("20.72.1.12", 80, "east", "10.1.0.4", [("10.2.0.10", 80)])
     print(*world.client(), flush=True)
     input()
@@ -58,7 +58,7 @@ def world() -> Generator[Networks]:
     with networks() as world:
         for name, prefix, pod in (("east", "10.1.0.0/16", POD), ("west", "10.2.0.0/16", FAR_POD)):
             world.add(name, [prefix])
-            world.serve(name, *pod, {"pod": f"{name}-0"})
+            world.serve(name, pod[0], {pod[1]: "http"}, {"pod": f"{name}-0"})
         world.balance("20.72.1.12", 80, "east", "10.1.0.4", [POD, FAR_POD])
         yield world
 
@@ -122,7 +122,7 @@ def test_connections_are_not_transitive(world: Networks) -> None:
 
 def test_networks_may_have_the_same_addresses_as_long_as_one_does_not_reach_both(world: Networks) -> None:
     world.add("other", ["10.1.0.0/16"])
-    world.serve("other", *POD, {"pod": "other-0"})
+    world.serve("other", POD[0], {POD[1]: "http"}, {"pod": "other-0"})
     world.balance("20.99.1.12", 80, "other", "10.1.0.4", [POD])
     world.connect("east", "west")
 
@@ -138,7 +138,7 @@ def test_a_stopped_pod_leaves_its_address(world: Networks) -> None:
     assert answering(world, URL, 1) == ["reset"]
 
     world.balance("20.72.1.12", 80, "east", "10.1.0.4", [POD])
-    world.serve("east", *POD, {"pod": "east-1"})
+    world.serve("east", POD[0], {POD[1]: "http"}, {"pod": "east-1"})
 
     assert answering(world, URL, 1) == ["east-1"]
 
@@ -164,7 +164,7 @@ def test_a_pod_that_is_stopped_answers_the_request_under_way(world: Networks) ->
 
 
 def test_replaced_backends_get_the_next_connections(world: Networks) -> None:
-    world.serve("east", "10.1.0.11", 80, {"pod": "east-1"})
+    world.serve("east", "10.1.0.11", {80: "http"}, {"pod": "east-1"})
     assert answering(world, URL, 1) == ["east-0"]
 
     world.balance("20.72.1.12", 80, "east", "10.1.0.4", [("10.1.0.11", 80)])
@@ -205,7 +205,7 @@ def test_a_network_is_removed_with_everything_in_it(world: Networks) -> None:
     assert answering(world, "http://20.99.1.12", 1) == ["west-0"]
 
     world.add("east", ["10.1.0.0/16"])
-    world.serve("east", *POD, {"pod": "east-1"})
+    world.serve("east", POD[0], {POD[1]: "http"}, {"pod": "east-1"})
     world.connect("east", "west")
     world.balance("20.99.1.12", 80, "west", "10.2.0.4", [POD])
     assert answering(world, "http://20.99.1.12", 1) == ["east-1"]
@@ -213,7 +213,7 @@ def test_a_network_is_removed_with_everything_in_it(world: Networks) -> None:
 
 def test_a_network_that_does_not_exist_has_no_pods(world: Networks) -> None:
     with pytest.raises(OSError, match="there is no network nowhere"):
-        world.serve("nowhere", *POD, {})
+        world.serve("nowhere", POD[0], {POD[1]: "http"}, {})
 
 
 def test_many_networks_are_made_connected_and_used_from_many_threads(world: Networks) -> None:
@@ -224,7 +224,7 @@ def test_many_networks_are_made_connected_and_used_from_many_threads(world: Netw
         list(threads.map(world.add, more, [[f"10.{number}.0.0/16"] for number in range(3, 11)]))
         list(threads.map(world.connect, [one for one, _ in ends], [other for _, other in ends]))
         for name, pod in zip(more, backends[2:], strict=True):
-            world.serve(name, *pod, {"pod": name})
+            world.serve(name, pod[0], {pod[1]: "http"}, {"pod": name})
         world.balance("20.72.1.12", 80, "east", "10.1.0.4", backends)
         answers = threads.map(answering, [world] * 10, [URL] * 10, [1] * 10)
         pods = sorted(pod for answer in answers for pod in answer)
@@ -241,7 +241,7 @@ def test_the_network_of_the_machine_stays_as_it_is() -> None:
         world.add("east", ["10.1.0.0/16"])
         world.add("west", ["10.2.0.0/16"])
         world.connect("east", "west")
-        world.serve("east", *POD, {})
+        world.serve("east", POD[0], {POD[1]: "http"}, {})
         world.balance("20.72.1.12", 80, "east", "10.1.0.4", [POD])
         assert machine() == before
     assert machine() == before
@@ -301,3 +301,20 @@ def _python_for(user: int | None) -> str:
             if not subprocess.run(command, cwd=ROOT, user=user, stderr=subprocess.DEVNULL, check=False).returncode:  # noqa: S603 - ours
                 return python
     pytest.skip("there is no Python here that an ordinary user may run, with this checkout")
+
+
+def test_pod_speaks_what_its_ports_say_and_may_be_told_others(world: Networks) -> None:
+    pod, answer, address = "10.1.0.20", {"pod": "broker"}, "20.72.9.9"
+    world.serve("east", pod, {1883: "tcp", 8443: "https"}, answer)
+    for port in (1883, 8443):
+        world.balance(address, port, "east", "10.1.0.4", [(pod, port)])
+    assert world.request(f"https://{address}:8443", 10)["pod"] == "broker"
+    world.reach(address, 1883, 10)
+    for scheme in ("http", "https"):
+        with pytest.raises(TimeoutError):
+            world.request(f"{scheme}://{address}:1883", 1)
+
+    world.serve("east", pod, {1883: "http"}, answer)
+    assert world.request(f"http://{address}:1883", 10)["pod"] == "broker"
+    with pytest.raises(ConnectionResetError):
+        world.request(f"https://{address}:8443", 10)

@@ -60,6 +60,20 @@ def placement(policy: Object | None = None, namespace: str = "shop") -> Object:
     return new_object("placement.kubernetes-fleet.io/v1", "ClusterResourcePlacement", "shop", spec=spec)
 
 
+def override(path: str = "/spec/replicas", **rule: Any) -> Object:  # noqa: ANN401 - JSON
+    """Return what takes a field away from the Deployment on every member."""
+    selector = {"group": "apps", "version": "v1", "kind": "Deployment", "name": "front"}
+    removal = [{"op": "remove", "path": path}]
+    spec: Object = {
+        "placement": {"name": "shop"},
+        "resourceSelectors": [selector],
+        "policy": {
+            "overrideRules": [{"clusterSelector": {"clusterSelectorTerms": []}, "jsonPatchOverrides": removal, **rule}]
+        },
+    }
+    return new_object("placement.kubernetes-fleet.io/v1", "ResourceOverride", "load", "shop", spec=spec)
+
+
 def in_locations(*locations: str) -> Object:
     """Return the policy of the article: all clusters whose location label has one of these values."""
     expression = {"key": "fleet.azure.com/location", "operator": "In", "values": list(locations)}

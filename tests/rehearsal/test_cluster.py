@@ -1,5 +1,6 @@
 """API servers in memory."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,51 @@ def test_hub_refuses_pods_and_replica_sets(item: dict[str, object]) -> None:
     hub.create(new_object("v1", "Namespace", "shop"))
     with pytest.raises(ApiError, match="creating pods and replicas is disallowed in the fleet hub cluster"):
         hub.create(item)
+
+
+_MEBIBYTE = 1024 * 1024
+_WORD = "alphanumeric characters, '-', '_' or '.'"
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (
+            new_object("v1", "ConfigMap", "x", "shop", data={"a": "x" * (_MEBIBYTE + 1)}),
+            'ConfigMap "x" is invalid: []: Too long: may not be more than 1048576 bytes',
+        ),
+        (
+            new_object("v1", "Secret", "x", "shop", stringData={"a": "x" * (_MEBIBYTE + 1)}),
+            'Secret "x" is invalid: data: Too long: may not be more than 1048576 bytes',
+        ),
+        (
+            new_object("v1", "ConfigMap", "x", "shop", data={"a": "x" * 4 * _MEBIBYTE}),
+            "Request entity too large: limit is 3145728",
+        ),
+        (
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "annotations": {"a": "x" * 262144}}},
+            'ConfigMap "x" is invalid: metadata.annotations: Too long: may not be more than 262144 bytes',
+        ),
+        (
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "labels": {"a": "a b"}}},
+            'ConfigMap "x" is invalid: metadata.labels: Invalid value: "a b": a valid label must be an empty string or',
+        ),
+        (
+            new_object("v1", "ConfigMap", "x", "shop", data={"a/b": "x"}),
+            f'ConfigMap "x" is invalid: data[a/b]: Invalid value: "a/b": a valid config key must consist of {_WORD}',
+        ),
+        (
+            service(ports=[{"port": 80}, {"port": 81}]),
+            'Service "front" is invalid: [spec.ports[0].name: Required value, spec.ports[1].name: Required value]',
+        ),
+        (service(ports=[]), 'Service "front" is invalid: spec.ports: Required value'),
+    ],
+)
+def test_what_no_api_server_takes_is_refused_in_its_words(item: dict[str, object], message: str) -> None:
+    _, _, east, _ = new_fleet()
+    east.create(new_object("v1", "Namespace", "shop"))
+    with pytest.raises(ApiError, match=re.escape(message)):
+        east.create(item, user=USER)
 
 
 def test_users_do_not_write_the_fleets_own_namespaces() -> None:

@@ -1,7 +1,6 @@
 """The door on loopback: who enters, and what is behind it."""
 
 from collections.abc import Iterator
-from functools import partial
 
 import httpx
 import pytest
@@ -15,7 +14,7 @@ from tests.rehearsal.kubernetes_objects import HUB, placed_fleet
 @pytest.fixture
 def door() -> Iterator[Door]:
     world, *_ = placed_fleet()
-    with open_door(partial(traffic.request, world), world) as door:
+    with open_door(traffic.Internet(world), world) as door:
         yield door
 
 

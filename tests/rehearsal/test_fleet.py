@@ -18,6 +18,7 @@ from tests.rehearsal.kubernetes_objects import (
     in_locations,
     new_fleet,
     new_object,
+    override,
     placed_fleet,
     placement,
     put_app,
@@ -243,6 +244,123 @@ def test_update_reaches_the_members_one_after_the_other() -> None:
                 updated.setdefault(cluster.id, world.now - since)
     # The export cannot be tracked, so each cluster counts as unavailable for a minute more.
     assert updated == {east.id: 0, west.id: 65}
+
+
+def _scale(cluster: Cluster, replicas: int) -> None:
+    """Scale the Deployment on a member as `kubectl scale` does, which holds no configuration."""
+    live = cluster.find("Deployment.apps", "front", "shop")
+    assert live
+    live["spec"]["replicas"] = replicas
+    live["metadata"]["generation"] += 1
+    cluster.touch(live)
+
+
+def _replicas(*clusters: Cluster) -> list[int]:
+    return [get(cluster, deployment())["spec"]["replicas"] for cluster in clusters]
+
+
+def test_what_somebody_changes_on_a_member_is_put_back() -> None:
+    world, _, east, west = placed_fleet()
+    _scale(east, 3)
+    world.settle()
+    assert _replicas(east, west) == [2, 2]
+
+
+def test_number_of_pods_that_an_override_takes_away_is_left_alone() -> None:
+    world, hub, east, west = new_fleet()
+    put_app(hub)
+    hub.create(override(), user=USER)
+    hub.create(placement(_BOTH), user=USER)
+    world.settle()
+    assert _replicas(hub, east, west) == [2, 1, 1]
+    live = get(hub, placement())
+    assert state(live, "ClusterResourcePlacementOverridden") == ("True", "OverriddenSucceeded")
+    assert live["status"]["placementStatuses"][0]["applicableResourceOverrides"] == [
+        {"name": "load-0", "namespace": "shop"}
+    ]
+    _scale(east, 3)
+    hub.apply(deployment(image="shop:2"), user=USER)
+    world.settle()
+    assert _replicas(east, west) == [3, 1]
+    assert get(east, deployment())["spec"]["template"]["spec"]["containers"][0]["image"] == "shop:2"
+
+
+def test_override_of_a_running_app_takes_effect_at_once_and_so_does_its_end() -> None:
+    world, hub, east, west = placed_fleet()
+    hub.create(override(), user=USER)
+    world.settle()
+    # The API server's default takes the place of what is taken away; Kubernetes warns of it (tasks: HPA walkthrough).
+    assert _replicas(east, west) == [1, 1]
+    hub.delete("placement.kubernetes-fleet.io/v1", "ResourceOverride", "load", "shop", user=USER)
+    world.settle()
+    assert _replicas(east, west) == [2, 2]
+    live = get(hub, placement())
+    assert state(live, "ClusterResourcePlacementOverridden") == ("True", "NoOverrideSpecified")
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (
+            {
+                "clusterSelector": {
+                    "clusterSelectorTerms": [
+                        {"labelSelector": {"matchLabels": {"fleet.azure.com/location": "westus2"}}}
+                    ]
+                }
+            },
+            [2, 1],
+        ),
+        ({"jsonPatchOverrides": [{"op": "replace", "path": "/spec/replicas", "value": 5}]}, [5, 5]),
+    ],
+)
+def test_override_is_of_the_clusters_and_fields_that_it_names(rule: Object, expected: list[int]) -> None:
+    world, hub, east, west = placed_fleet()
+    hub.create(override(**rule), user=USER)
+    world.settle()
+    assert _replicas(east, west) == expected
+
+
+def test_override_of_no_cluster_changes_nothing() -> None:
+    world, hub, east, west = placed_fleet()
+    nothing = override()
+    del nothing["spec"]["policy"]["overrideRules"][0]["clusterSelector"]
+    hub.create(nothing, user=USER)
+    world.settle()
+    assert _replicas(east, west) == [2, 2]
+
+
+def test_override_says_which_clusters_it_means_even_if_all() -> None:
+    _, hub, _, _ = placed_fleet()
+    with pytest.raises(ApiError, match=r"overrideRules\[0\]\.clusterSelector\.clusterSelectorTerms: Required value"):
+        hub.create(override(clusterSelector={}), user=USER)
+
+
+def test_override_that_does_not_fit_stops_the_placement_and_says_so() -> None:
+    world, hub, east, _ = new_fleet()
+    put_app(hub)
+    hub.create(override("/spec/paused"), user=USER)
+    hub.create(placement(_BOTH), user=USER)
+    world.settle()
+    live = get(hub, placement())
+    assert state(live, "ClusterResourcePlacementOverridden") == ("False", "OverriddenFailed")
+    assert east.find("Namespace", "shop") is None
+
+
+def test_autoscaler_keeps_the_number_of_pods_between_its_limits() -> None:
+    world, hub, east, _ = new_fleet()
+    put_app(hub)
+    hub.create(override(), user=USER)
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "front"}
+    limits = {"scaleTargetRef": reference, "minReplicas": 3, "maxReplicas": 4}
+    hub.create(new_object("autoscaling/v2", "HorizontalPodAutoscaler", "load", "shop", spec=limits), user=USER)
+    hub.create(placement(_BOTH), user=USER)
+    world.settle()
+    assert _replicas(hub, east) == [2, 3]
+    assert get(east, deployment())["status"]["availableReplicas"] == 3
+    _scale(east, 7)
+    world.settle()
+    assert _replicas(east) == [4]
 
 
 def test_change_soon_after_the_last_one_waits_for_the_next_snapshot() -> None:

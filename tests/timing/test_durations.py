@@ -32,6 +32,7 @@ def test_every_type_of_the_program_has_durations(stack: str) -> None:
 def test_every_kind_that_an_app_may_bring_has_durations() -> None:
     groups = {version if "/" in version else f"core/{version}": kinds for version, kinds in _KINDS.items()}
     load().require(f"kubernetes:{group}:{kind}" for group, kinds in groups.items() for kind in kinds)
+    load().require(["kubernetes:placement.kubernetes-fleet.io/v1:ResourceOverride"])  # beside an autoscaler
 
 
 def test_unknown_types_are_named() -> None:

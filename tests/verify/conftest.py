@@ -4,7 +4,6 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import pytest
@@ -60,7 +59,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     east.create(entry_point(), user=USER)
     world.settle()
     address = addresses(get(east, entry_point()))[0]
-    with open_door(partial(traffic.request, world), world) as door:
+    with open_door(traffic.Internet(world), world) as door:
         for name, value in door.environment().items():
             monkeypatch.setenv(name, value)
         outputs = {

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import shutil
+import socket
 import stat
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from typing_extensions import override
 
 from rehearsal.kubernetes.objects import Object
 from tests.machine import command
+from tests.rehearsal.kubernetes_objects import USER, service
 from tests.verify.conftest import Deployed
 from verify import table
 from verify.__main__ import main
@@ -123,6 +125,69 @@ def test_gives_up_when_the_time_is_over(deployed: Deployed, monkeypatch: pytest.
     assert progress == "waiting up to 10 s until all is well: endpoints of west\n"  # once, as nothing changes
 
 
+def _share(deployed: Deployed, *ports: dict[str, Any], url: str | None) -> str:
+    """Give the shared Service other ports; return the address."""
+    deployed.hub.apply(service(ports=[*ports]), user=USER)
+    deployed.world.settle()
+    deployed.outputs["ports"] = [{"port": each["port"], "protocol": each.get("protocol", "TCP")} for each in ports]
+    address = deployed.outputs["externalIp"]
+    deployed.outputs["url"] = url and url.format(address)
+    return address
+
+
+def _tried(deployed: Deployed) -> dict[str, str]:
+    status, text, _ = deployed.run("--json")
+    checks: list[dict[str, Any]] = json.loads(text)["checks"]
+    assert status == int(any(not each["ok"] for each in checks))
+    address = deployed.outputs["externalIp"]
+    return {each["check"].replace(address, "IP"): each["found"] for each in checks[10:]}
+
+
+def test_ports_that_are_not_http_are_connected_to_and_udp_is_not_tried(deployed: Deployed) -> None:
+    game, both = {"name": "game", "port": 2456, "protocol": "UDP"}, {"name": "dns", "port": 53}
+    _share(deployed, {"name": "mqtt", "port": 1883}, game, both, both | {"name": "u", "protocol": "UDP"}, url=None)
+    untried = "not tried: UDP has no connections; use a client of its protocol"
+    assert _tried(deployed) == {
+        "IP:1883": "takes 20 of 20 connections",
+        "IP:2456/UDP": untried,
+        "IP:53": "takes 20 of 20 connections",
+        "IP:53/UDP": untried,
+    }
+
+
+def test_https_is_asked_for_whatever_its_certificate(deployed: Deployed) -> None:
+    ports = {"name": "https", "port": 8443}, {"name": "metrics", "port": 9090}
+    _share(deployed, *ports, url="https://{}:8443")
+    assert _tried(deployed) == {
+        "https://IP:8443": "answers 20 of 20 requests, whatever its certificate",
+        "IP:9090": "takes 20 of 20 connections",
+    }
+
+
+@pytest.mark.parametrize("url", ["http://{}:1883", "https://{}:1883"])
+def test_port_that_speaks_something_else_answers_no_request(deployed: Deployed, url: str) -> None:
+    _share(deployed, {"name": "mqtt", "port": 1883}, url=url)
+    ((_, found),) = _tried(deployed).items()
+    assert found.startswith("answers 0 of 20 requests")
+
+
+def test_port_that_takes_no_connection_is_told_with_what_to_look_at(deployed: Deployed) -> None:
+    address = _share(deployed, {"name": "game", "port": 1884, "protocol": "UDP"}, url=None)
+    deployed.outputs["ports"] = [{"port": 1884, "protocol": "TCP"}]
+    found, remedy = deployed.wrong()[f"{address}:1884"]
+    assert found == "takes 0 of 20 connections: 20 × Tunnel connection failed: 504 Gateway Timeout"  # noqa: RUF001
+    assert remedy.endswith(f"at your own firewall; `nc -vz {address} 1884`")
+
+
+def test_connects_directly_where_there_is_no_proxy(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        deployed.outputs |= {"ports": [{"port": server.getsockname()[1], "protocol": "TCP"}], "url": None}
+        deployed.outputs["externalIp"] = "127.0.0.1"
+        assert "takes 20 of 20 connections" in deployed.run()[1]
+
+
 def test_asks_as_often_as_it_is_told(deployed: Deployed) -> None:
     assert "answers 3 of 3 requests" in deployed.run("--requests", "3")[1]
 
@@ -165,6 +230,7 @@ def test_no_pulumi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     ("changes", "message"),
     [
         (None, "the stack has no outputs: `pulumi up` has them once it has succeeded"),
+        ({"url": None}, "these are not the outputs of this program (url, ports): `pulumi up` writes them anew"),
         ({"service": None}, "these are not the outputs of this program (service): `pulumi up` writes them anew"),
         ({"hubKubeconfig": "[secret]"}, "the kubeconfigs are hidden: `pulumi stack output --json --show-secrets`"),
         (

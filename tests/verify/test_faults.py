@@ -229,7 +229,8 @@ def test_entry_point_on_no_member(deployed: Deployed) -> None:
     assert wrong[deployed.outputs["url"]] == (
         "answers 0 of 20 requests: 20 × 504 Gateway Timeout",  # noqa: RUF001
         (
-            "if all above is well, the way is barred: a network security group must let the Internet in; "
+            "if all above is well, something on the way stops it: look at the network security group of the nodes' "
+            "subnet and at your own firewall; "
             f"`curl --verbose {deployed.outputs['url']}`"
         ),
     )
@@ -332,7 +333,8 @@ def test_address_that_refuses(deployed: Deployed) -> None:
             url: (
                 "answers 0 of 20 requests: 20 × Connection refused",  # noqa: RUF001
                 (
-                    "if all above is well, the way is barred: a network security group must let the Internet in; "
+                    "if all above is well, something on the way stops it: look at the network security group of the "
+                    "nodes' subnet and at your own firewall; "
                     f"`curl --verbose {url}`"
                 ),
             )
@@ -350,7 +352,10 @@ def test_private_address_from_outside(deployed: Deployed) -> None:
     assert deployed.wrong() == {
         f"http://{address}": (
             "answers 0 of 20 requests: 20 × 504 Gateway Timeout",  # noqa: RUF001
-            "a private address: ask from inside the networks, or set `app.internal` to false",
+            (
+                "a private address: run this inside its network or one that is peered with it; "
+                f"`curl --verbose http://{address}`"
+            ),
         )
     }
 

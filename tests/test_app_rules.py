@@ -1,0 +1,309 @@
+"""What an app may be on a fleet, what of it Fleet does not carry, and what its ports speak."""
+
+import base64
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from components import app_rules
+from components.app_rules import Manifest
+from tests.program import run
+
+SERVICE = "{apiVersion: v1, kind: Service, metadata: {name: shop}, spec: {selector: {app: shop}, ports: [{port: 80}]}}"
+AUTOSCALER = """
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: load}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: shop}, minReplicas: 2, maxReplicas: 4}
+"""
+
+
+def objects(*texts: str) -> list[Manifest]:
+    return [yaml.safe_load(text) for text in texts]
+
+
+def service(spec: str = "", annotations: str = "") -> Manifest:
+    ports = "" if "ports:" in spec else "ports: [{port: 80}]"
+    (found,) = objects(
+        f"{{apiVersion: v1, kind: Service, metadata: {{name: shop, annotations: {{{annotations}}}}}, "
+        f"spec: {{{', '.join(filter(None, (spec, ports)))}}}}}"
+    )
+    return found
+
+
+def workload(kind: str = "Deployment", name: str = "shop", pod: str = "", labels: str = "app: shop") -> Manifest:
+    template = f"{{metadata: {{labels: {{{labels}}}}}, spec: {{{pod}}}}}"
+    spec = f"{{jobTemplate: {{spec: {{template: {template}}}}}}}" if kind == "CronJob" else f"{{template: {template}}}"
+    (found,) = objects(f"{{apiVersion: apps/v1, kind: {kind}, metadata: {{name: {name}}}, spec: {spec}}}")
+    return found
+
+
+def problems(*app: Manifest, linux_only: bool = True) -> list[tuple[str, str]]:
+    found = app_rules.problems(app, "shop", linux_only=linux_only)
+    return [(".".join(map(str, path)), text) for _, path, text in found]
+
+
+def remarks(*app: Manifest) -> list[str]:
+    return [text for _, _, text in app_rules.remarks(app, "shop")]
+
+
+# --- The shared Service ------------------------------------------------------------------------------------------
+
+OPEN = (
+    "to the entry point, which would let everybody in; remove it, and keep others out with app.internal or a network "
+    "security group on the nodes' subnet"
+)
+
+
+@pytest.mark.parametrize(
+    ("shared", "path", "text"),
+    [
+        (
+            service("clusterIP: None"),
+            "spec.clusterIP",
+            "Service shop is headless (clusterIP: None), and Fleet does not",
+        ),
+        (service("type: ExternalName, externalName: a.b"), "spec.type", "Service shop is an ExternalName, which Fleet"),
+        (
+            service("ipFamilies: [IPv6]"),
+            "spec.ipFamilies",
+            "Service shop is IPv6 only, and Fleet exports IPv4 endpoints",
+        ),
+        (service("ports: []"), "spec", "Service shop has no ports to share"),
+        (
+            service("type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8]"),
+            "spec.loadBalancerSourceRanges",
+            f"Fleet does not carry loadBalancerSourceRanges {OPEN}",
+        ),
+        (
+            service(annotations="service.beta.kubernetes.io/azure-allowed-service-tags: X"),
+            "metadata.annotations.service.beta.kubernetes.io/azure-allowed-service-tags",
+            f"Fleet does not carry service.beta.kubernetes.io/azure-allowed-service-tags {OPEN}",
+        ),
+    ],
+)
+def test_service_that_cannot_be_shared_is_refused(shared: Manifest, path: str, text: str) -> None:
+    ((found, said),) = problems(shared)
+    assert found == path
+    assert said.startswith(text)
+
+
+def test_other_services_may_be_headless() -> None:
+    peers = service("clusterIP: None")
+    peers["metadata"]["name"] = "peers"
+    assert problems(service("ipFamilies: [IPv4, IPv6]"), peers) == []
+
+
+@pytest.mark.parametrize(
+    ("shared", "text"),
+    [
+        (
+            service("sessionAffinity: ClientIP"),
+            "sessionAffinity to the entry point: a client's connections go to pods of",
+        ),
+        (
+            service("externalTrafficPolicy: Local"),
+            "externalTrafficPolicy to the entry point: pods see the address of a",
+        ),
+        (service("loadBalancerIP: 1.2.3.4"), "loadBalancerIP to the entry point: the entry point has another address"),
+        (service("externalIPs: [1.2.3.4]"), "externalIPs to the entry point: the entry point has one address"),
+        (
+            service(annotations="service.beta.kubernetes.io/azure-load-balancer-internal: 'true'"),
+            "service.beta.kubernetes.io/azure-load-balancer-internal to the entry point: the entry point's address is",
+        ),
+        (
+            service(annotations="service.beta.kubernetes.io/azure-dns-label-name: shop"),
+            "service.beta.kubernetes.io/azure-dns-label-name to the entry point: the entry point's load balancer does",
+        ),
+    ],
+)
+def test_what_fleet_does_not_carry_is_said(shared: Manifest, text: str) -> None:
+    (said,) = remarks(shared)
+    assert said.startswith(f"Fleet does not carry {text}")
+    assert problems(shared) == []
+
+
+def test_defaults_are_not_worth_a_word() -> None:
+    spec = "type: ClusterIP, sessionAffinity: None, externalTrafficPolicy: Cluster, publishNotReadyAddresses: false"
+    assert remarks(service(spec, "example.com/team: shop")) == []
+
+
+def test_address_in_each_region_is_said_of_every_service() -> None:
+    other = service("type: LoadBalancer")
+    other["metadata"]["name"] = "other"
+    beside = "gives this Service {} in each region, beside the entry point's address"
+    assert remarks(service("type: NodePort"), other) == [
+        f"type NodePort {beside.format('a port on every node')}; write type: ClusterIP if it needs none",
+        f"type LoadBalancer {beside.format('an address')}",
+    ]
+
+
+# --- Limits, Windows ---------------------------------------------------------------------------------------------
+
+
+def config_map(size: int, kind: str = "ConfigMap", part: str = "data") -> Manifest:
+    text = "x" * size
+    if (kind, part) in (("Secret", "data"), ("ConfigMap", "binaryData")):
+        text = base64.b64encode(text.encode()).decode()
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": "big"}, part: {"a": text}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"), [("ConfigMap", "data"), ("ConfigMap", "binaryData"), ("Secret", "data"), ("Secret", "stringData")]
+)
+def test_object_with_too_much_data_is_refused(kind: str, part: str) -> None:
+    assert problems(config_map(1024 * 1024, kind, part)) == []
+    text = f"{kind} big has 1048577 bytes of data, and Kubernetes takes 1048576 at most; mount a volume, or build it"
+    ((path, said),) = problems(config_map(1024 * 1024 + 1, kind, part))
+    assert (path, said) == ("", f"{text} into the image")
+
+
+def test_annotations_and_names_that_are_too_long_are_refused() -> None:
+    item = config_map(1)
+    item["metadata"] = {"name": "a" * 254, "annotations": {"a": "x" * (256 * 1024)}}
+    assert problems(item) == [
+        ("metadata.name", "metadata.name has more than 253 characters"),
+        ("metadata.annotations", "the annotations have 262145 bytes, and Kubernetes takes 262144 at most"),
+    ]
+
+
+WINDOWS = "{key: kubernetes.io/os, operator: In, values: [windows]}"
+EITHER = "{key: kubernetes.io/os, operator: In, values: [windows, linux]}"
+
+
+def affinity(*terms: str) -> str:
+    each = ", ".join(f"{{matchExpressions: [{term}]}}" for term in terms)
+    required = f"requiredDuringSchedulingIgnoredDuringExecution: {{nodeSelectorTerms: [{each}]}}"
+    return f"affinity: {{nodeAffinity: {{{required}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("pod", "place"),
+    [
+        ("nodeSelector: {kubernetes.io/os: windows}", "nodeSelector.kubernetes.io/os"),
+        ("os: {name: windows}", "os.name"),
+        (affinity(WINDOWS), "affinity.nodeAffinity"),
+        (affinity("{key: kubernetes.io/os, operator: NotIn, values: [linux]}"), "affinity.nodeAffinity"),
+    ],
+)
+def test_pods_for_windows_are_refused_where_there_is_linux_only(pod: str, place: str) -> None:
+    for kind, at in (("Deployment", "spec.template"), ("CronJob", "spec.jobTemplate.spec.template")):
+        text = f"{kind} shop asks for Windows nodes, and these clusters have none"
+        assert problems(workload(kind, pod=pod)) == [(f"{at}.spec.{place}", text)]
+    assert problems(workload(pod=pod), linux_only=False) == []
+
+
+@pytest.mark.parametrize(
+    "pod", ["nodeSelector: {kubernetes.io/os: linux}", affinity(EITHER), affinity(WINDOWS, EITHER)]
+)
+def test_pods_for_linux_too_are_taken(pod: str) -> None:
+    assert problems(workload(pod=pod)) == []
+
+
+# --- How many pods -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_number_of_pods_is_of_what_the_service_selects(kind: str) -> None:
+    other, ours = workload(name="web", labels="app: other"), workload(kind, "front", labels="app: shop, tier: web")
+    (shared,) = objects(SERVICE)
+    assert app_rules.replicated([shared, other, ours], "shop") is ours
+
+
+ONLY = "and only a Deployment or StatefulSet has replicas"
+
+
+@pytest.mark.parametrize(
+    ("app", "why"),
+    [
+        ([], "selects the pods of no Deployment or StatefulSet here"),
+        ([workload(labels="app: other")], "selects the pods of no Deployment or StatefulSet here"),
+        ([workload("DaemonSet")], f"selects the pods of DaemonSet shop, {ONLY}"),
+        (
+            [workload(), workload("StatefulSet", "queue")],
+            "selects the pods of Deployment shop and StatefulSet queue; set replicas in their manifests instead",
+        ),
+    ],
+)
+def test_number_of_pods_that_cannot_be_set_is_refused(app: list[Manifest], why: str) -> None:
+    assert app_rules.replicated([*objects(SERVICE), *app], "shop") == f"Service shop {why}"
+
+
+def test_number_of_pods_is_the_autoscalers() -> None:
+    assert app_rules.replicated([*objects(SERVICE, AUTOSCALER), workload()], "shop") == (
+        "HorizontalPodAutoscaler load scales Deployment shop; set its minReplicas and maxReplicas instead"
+    )
+
+
+def test_service_without_a_selector_has_no_pods() -> None:
+    assert app_rules.replicated([service(), workload()], "shop") == (
+        "Service shop selects the pods of no Deployment or StatefulSet here"
+    )
+
+
+@pytest.mark.parametrize(
+    ("app", "text"),
+    [
+        (objects(AUTOSCALER), "it scales Deployment shop, which is no Deployment or StatefulSet here"),
+        (
+            [*objects(AUTOSCALER, AUTOSCALER.replace("load", "other")), workload()],
+            "Deployment shop is scaled by load already",
+        ),
+    ],
+)
+def test_autoscaler_must_have_its_workload_for_itself(app: list[Manifest], text: str) -> None:
+    assert problems(*app) == [("spec.scaleTargetRef", text)]
+
+
+# --- Ports -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ports", "address"),
+    [
+        ("[{port: 80}]", ("http", "")),
+        ("[{port: 8080}]", ("http", ":8080")),
+        ("[{port: 443}]", ("https", "")),
+        ("[{port: 8443}]", None),
+        ("[{port: 8443, name: https}]", ("https", ":8443")),
+        ("[{port: 80, name: web}]", ("http", "")),
+        ("[{port: 3000, name: http}]", ("http", ":3000")),
+        ("[{port: 3000, name: http-api}]", ("http", ":3000")),
+        ("[{port: 80, name: https}]", ("https", ":80")),
+        ("[{port: 9000, appProtocol: https, name: api}]", ("https", ":9000")),
+        ("[{port: 443, appProtocol: http}]", ("http", ":443")),
+        ("[{port: 53, protocol: UDP}, {port: 80.0, protocol: TCP}]", ("http", "")),
+        ("[{port: 2456, protocol: UDP}]", None),
+        ("[{port: 80, protocol: UDP}]", None),
+        ("[{port: 1883, name: mqtt}, {port: 80, name: http}]", None),
+        ("[{port: 5432}]", None),
+        ("[{port: 443, name: grpc}]", None),
+        ("[{port: 443, name: tls-sni}]", None),
+        ("[{port: 80, appProtocol: kubernetes.io/h2c}]", None),
+        ("[{port: 80, name: http, appProtocol: grpc}]", None),
+        ("[{port: 80, name: http2}]", None),
+        ("[{port: 80, name: httpbin}]", ("http", "")),
+        ("[{port: 9000, name: httpbin}]", None),
+    ],
+)
+def test_url_is_where_http_is_plain(ports: str, address: Any) -> None:  # noqa: ANN401 - a tuple or nothing
+    assert app_rules.web_address(service(f"ports: {ports}")) == address
+
+
+def test_ports_are_told_with_their_protocols() -> None:
+    ports = "[{name: game, port: 2456, protocol: UDP}, {port: 80.0, targetPort: web}]"
+    assert app_rules.ports(service(f"ports: {ports}")) == [
+        {"name": "game", "port": 2456, "protocol": "UDP"},
+        {"port": 80, "protocol": "TCP"},
+    ]
+
+
+def test_values_that_are_not_known_yet_pass() -> None:
+    def program() -> None:
+        shared = service()
+        shared["spec"] |= {name: pulumi.Output.from_input("?") for name in ("type", "clusterIP", "sessionAffinity")}
+        assert problems(shared) == []
+
+    run(program)

@@ -680,5 +680,5 @@ def test_load_refuses_what_is_not_json_and_hides_secrets() -> None:
         "  clusters: (secret)",
         "    write one key: value a line",
         "  secrt: (secret)",
-        "    the keys are regions, nameSuffix, clusters, fleet, app, access, tags",
+        "    the keys are regions, nameSuffix, clusters, fleet, app, access, protect, tags",
     ]

@@ -15,7 +15,8 @@ from rehearsal.store import Store
 class Deployer:
     """The identity that runs the program: Owner of its tenant's subscriptions, which grants nothing inside clusters.
 
-    `subscription_id` is that of a login with nothing else said; `client_id` is the Azure CLI's public application, as in a login with `az login`.
+    `subscription_id` is that of a login with nothing else said; `client_id` is the Azure CLI's public application, as
+    in a login with `az login`.
     """
 
     subscription_id: str = "5a1f0c2e-6d3b-4e8a-9f57-20c4d1b7e930"

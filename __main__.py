@@ -13,6 +13,7 @@ from pulumi_azure_native import authorization, containerservice
 import changes
 import settings
 from components import manifests
+from components.existing import cluster_network, readable, services_of
 from components.existing_cluster import ExistingCluster, ExistingClusterArgs
 from components.fleet_hub import FleetHub, FleetHubArgs, Member
 from components.fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateChannel
@@ -21,6 +22,7 @@ from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from components.regional_cluster import NodePool, RegionalCluster, RegionalClusterArgs
 from components.roles import Principal
+from components.subscriptions import AzureProviders
 
 stack = settings.load()
 changes.refuse_what_cannot_change(stack)
@@ -36,7 +38,7 @@ app_manifests = manifests.load(
 
 kubelogin_mode = KubeloginMode(stack.access.kubelogin_mode)
 deployer = Principal(
-    object_id=authorization.get_client_config_output().object_id,
+    object_id=readable("the identity that deploys", authorization.get_client_config_output()).object_id,
     type=authorization.PrincipalType(stack.access.deployer_type),
 )
 admins = {"deployer": deployer} | {
@@ -44,6 +46,9 @@ admins = {"deployer": deployer} | {
     for admin in stack.access.hub_admins
 }
 
+# What an id names is worked on in its own subscription.
+azure = AzureProviders()
+azure_of = {region.name: azure.of(region.existing_cluster) for region in stack.regions}
 clusters = {
     region.name: ExistingCluster(
         region.name,
@@ -53,6 +58,7 @@ clusters = {
             kubelogin_mode=kubelogin_mode,
             entra_id_admins=admins if stack.clusters.entra_id else None,
         ),
+        pulumi.ResourceOptions(provider=azure_of[region.name]),
     )
     if region.existing_cluster
     else RegionalCluster(
@@ -89,6 +95,16 @@ clusters = {
     for region in stack.regions
 }
 
+
+def shared_network(region: settings.Region) -> str | None:
+    """Return the id of a region's VNet, if another region may be in it too: one that exists, in the same location."""
+    if region.existing is None or not any(
+        other.existing and other.location == region.location for other in stack.regions if other is not region
+    ):
+        return None
+    return region.existing.network_id or cluster_network(str(region.existing_cluster), azure_of[region.name])
+
+
 networks = PeeredNetworks(
     "mesh",
     PeeredNetworksArgs(
@@ -98,6 +114,12 @@ networks = PeeredNetworks(
                 resource_group_name=region.resource_group,
                 subnet=clusters[region.name].subnet,
                 existing=region.existing is not None,
+                provider=azure_of[region.name],
+                shared=shared_network(region),
+                peered=region.existing is not None and region.existing.peered,
+                service_cidr=services_of(clusters[region.name].cluster)
+                if region.existing_cluster
+                else str(region.service_cidr),
             )
             for region in stack.regions
         }
@@ -128,6 +150,7 @@ fleet = FleetHub(
         existing_id=stack.fleet.existing_id,
         after=[cluster.subnet_role for cluster in clusters.values() if isinstance(cluster, RegionalCluster)],
     ),
+    pulumi.ResourceOptions(provider=azure.of(stack.fleet.existing_id)),
 )
 
 if updates := stack.fleet.updates:
@@ -142,7 +165,9 @@ if updates := stack.fleet.updates:
             channel=UpdateChannel(updates.channel),
             node_images=NodeImages(updates.node_images) if updates.node_images else None,
             enabled=updates.enabled,
+            existing=stack.fleet.existing_id is not None,
         ),
+        pulumi.ResourceOptions(provider=azure.of(stack.fleet.existing_id)),
     )
 
 entry = clusters[stack.app.entry_region]
@@ -170,7 +195,7 @@ async def outputs() -> dict[str, pulumi.Input[object]]:
         "ports": app.ports,
         "fleetId": fleet.fleet.id,
         "clusterIds": {name: cluster.cluster.id for name, cluster in clusters.items()},
-        "memberNames": [member.name for member in fleet.members.values()],
+        "memberNames": {region: member.name for region, member in fleet.members.items()},
         "entryRegion": stack.app.entry_region,
         "service": f"{stack.app.namespace}/{stack.app.service}",
         "hubKubeconfig": fleet.kubeconfig,

@@ -77,12 +77,12 @@ class NameRule(NamedTuple):
     words: str
     longest: int
 
-    def check(self, name: str) -> None:
-        """Raises a refusal when the name breaks this rule."""
+    def check(self, name: str, besides: str = "") -> None:
+        """Raises a refusal when the name breaks this rule; `besides` goes behind the remedy."""
         if len(name) > self.longest:
-            raise _refusal(f"{show(name)} has {len(name)} characters", f"at most {self.longest} are allowed")
+            raise _refusal(f"{show(name)} has {len(name)} characters", f"at most {self.longest} are allowed{besides}")
         if not re.fullmatch(self.pattern, name):
-            raise _refusal(f"{show(name)} is not allowed", f"write {self.words}")
+            raise _refusal(f"{show(name)} is not allowed", f"write {self.words}{besides}")
 
 
 _KEBAB = (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", "lower-case letters, digits and inner hyphens")
@@ -90,8 +90,8 @@ _LABEL = (r"[a-z]([-a-z0-9]*[a-z0-9])?", "a lower-case letter, then such letters
 _INNER = "letters, digits, inner hyphens and dots, and _ but not in front"
 _LOCATION = NameRule(r"[a-z]+[0-9]*", "an Azure region, such as eastus2 or East US 2", 30)
 _GROUP = NameRule(r"[-\w.()]*[-\w()]", "letters, digits, hyphens, _ . ( and ), with no dot at the end", 90)
-# AKS takes no letters beyond ASCII, in the group and in the nodes' group. [MicrosoftDocs/azure-docs PR 52128]
-_CLUSTER_GROUP = NameRule(rf"(?a:{_GROUP.pattern})", _GROUP.words.replace("letters", "letters a to z"), 90)
+# AKS takes nothing but ASCII in the names of a cluster's group and of its nodes' group. [azure-docs PR 52128]
+_CLUSTER_GROUP = NameRule(rf"(?a:{_GROUP.pattern})", _GROUP.words.replace("letters", "letters from a to z"), 90)
 _VM_SIZE = NameRule(r"(?a:Standard_[-\w]+)", "an Azure VM size, such as Standard_D4ds_v5", 64)
 _VERSION = (r"(?a:\d+\.\d+(\.\d+)?)", 'major.minor or major.minor.patch, such as "1.33"')
 _GUID = (r"(?ai:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})", "the object id (a GUID) from Microsoft Entra ID")
@@ -190,7 +190,11 @@ class Section(BaseModel):
     def _check_name(cls, value: object, info: ValidationInfo) -> object:
         rule = NAMES.get(f"{cls.__name__}.{info.field_name}")
         if rule and isinstance(value, str):
-            rule.check(value)
+            # The default is the existing cluster's name, which the user has not written here.
+            is_members = info.field_name == "cluster" and _is_named(info.data)
+            rule.check(
+                value, "; cluster names the member, and may differ from the existing cluster" if is_members else ""
+            )
         return value
 
     @field_validator("*")
@@ -268,7 +272,7 @@ _GROUP_ID = rf"(?ai:/subscriptions/[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{
 
 def _resource_id(kind: str, value: str, example: str) -> str:
     """Checks the id of a resource in Azure; `kind` is a pattern for what comes after the resource group."""
-    if not re.fullmatch(rf"{_GROUP_ID}(?i:/providers/{kind})", value):
+    if not re.fullmatch(rf"{_GROUP_ID}(?ai:/providers/{kind})", value):
         raise _refusal(f"{show(value)} is not the id of one", f"write /subscriptions/…/resourceGroups/…/{example}")
     return value
 
@@ -278,6 +282,7 @@ class Existing(Section):
 
     subnet_id: str | None = None
     cluster_id: str | None = None
+    peered: bool = False  # with every other network that says so, by somebody else
 
     @field_validator("subnet_id")
     @classmethod
@@ -298,6 +303,11 @@ class Existing(Section):
             both = "both subnetId and clusterId" if self.subnet_id else "neither subnetId nor clusterId"
             raise _refusal(f"has {both}", "write one of them: a cluster's subnet is known from the cluster")
         return self
+
+    @property
+    def network_id(self) -> str | None:
+        """The id of the VNet, where it is that of the subnet."""
+        return self.subnet_id and self.subnet_id.rsplit("/", 2)[0]
 
     @property
     def settled(self) -> tuple[str, ...]:
@@ -634,7 +644,7 @@ def parse(raw: Mapping[str, object], secret: Collection[str] = ()) -> Settings:
     fleet = Draft.of(Fleet, raw.get("fleet", {}), "fleet", suffix)
     app = Draft.of(App, raw.get("app", {}), "app")
     problems += [*_collisions(regions, fleet), *_overlaps(regions), *_lost_entry(regions, app), *_crowds(regions, app)]
-    problems += [*_missed_updates(regions, fleet), *_settled(regions, fleet)]
+    problems += [*_missed_updates(regions, fleet), *_settled(regions, fleet), *_twice(regions), *_unpeered(regions)]
     if settings is None or problems:
         raise SettingsError(report(_MISTAKES, problems, secret))
     if settings.fleet.existing_id:
@@ -687,11 +697,32 @@ def _settled(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:
         if to_camel(field) in fleet.raw:
             found = "stands beside fleet.existingId, which settles it"
             yield Problem(f"fleet.{to_camel(field)}", found, "remove it")
-    clusters = [(path, str(right["existing"].cluster_id).lower()) for path, _, right in regions if _is_named(right)]
-    for place, (path, cluster) in enumerate(clusters):
-        if first := next((other for other, known in clusters[:place] if known == cluster), None):
-            found = f"is that of {first} too"
-            yield Problem(f"{path}.existing.clusterId", found, "a cluster is a member once: remove one of the regions")
+
+
+def _twice(regions: Sequence[Draft]) -> Iterator[Problem]:
+    """Finds a cluster or a subnet that two regions have."""
+    for field, remedy in (
+        ("cluster_id", "a cluster is a member once: remove one of the regions"),
+        # [learn: aks/configure-azure-cni, "Prerequisites"]
+        ("subnet_id", "a subnet has one cluster: choose another subnet, which may be of the same VNet"),
+    ):
+        first = dict[str, str]()
+        for path, _, right in regions:
+            existing: Existing | None = right.get("existing")
+            if existing and (resource_id := getattr(existing, field)):
+                owner = first.setdefault(resource_id.lower(), path)
+                if owner != path:
+                    yield Problem(f"{path}.existing.{to_camel(field)}", f"is that of {owner} too", remedy)
+
+
+def _unpeered(regions: Sequence[Draft]) -> Iterator[Problem]:
+    """Finds a network that is said to be peered with others, of which there are none."""
+    said = [path for path, _, right in regions if (existing := right.get("existing")) and existing.peered]
+    if len(said) == 1:
+        found = "is said of no other region's network"
+        yield Problem(
+            f"{said[0]}.existing.peered", found, "write it in each region whose VNets are peered, or remove it"
+        )
 
 
 def _collisions(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:

@@ -20,9 +20,11 @@ from .multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from .peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from .regional_cluster import NodePool, RegionalCluster, RegionalClusterArgs
 from .roles import Principal
+from .subscriptions import AzureProviders
 
 __all__ = [
     "AppManifests",
+    "AzureProviders",
     "ExistingCluster",
     "ExistingClusterArgs",
     "ExistingError",

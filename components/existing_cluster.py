@@ -7,16 +7,17 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import containerservice, network
 
-from .existing import flat_subnet, in_location, network_of, part_of
+from .existing import flat_subnet, in_location, network_of, part_of, readable
 from .kubeconfig import KubeloginMode, unattended
 from .roles import AKS_RBAC_CLUSTER_ADMIN, Principal, grant
+from .subscriptions import HAND_ON, in_subscription
 
 
 class ExistingClusterArgs(TypedDict):
     """Which cluster it is, and how to log in to it."""
 
     cluster_id: str
-    """The AKS cluster's Azure id."""
+    """The AKS cluster's Azure id. The component's provider for Azure must be one of the cluster's subscription."""
     location: pulumi.Input[str]
     """The Azure region, short name, where it must be."""
     kubelogin_mode: KubeloginMode
@@ -54,8 +55,15 @@ class ExistingCluster(pulumi.ComponentResource):
             grant(f"{name}-{admin}", AKS_RBAC_CLUSTER_ADMIN, who, self.cluster, here)
             for admin, who in (args.get("entra_id_admins") or {}).items()
         ]
-        credentials = containerservice.list_managed_cluster_user_credentials_output(
-            resource_group_name=part_of(args["cluster_id"], "resourceGroups"), resource_name=self.cluster.name
+        asked = pulumi.InvokeOptions(parent=self)
+        cluster_id = in_subscription(args["cluster_id"], asked, HAND_ON)
+        credentials = readable(
+            f"{name}: the log-in to {args['cluster_id']}",
+            containerservice.list_managed_cluster_user_credentials_output(
+                resource_group_name=cluster_id.apply(lambda found: part_of(found, "resourceGroups")),
+                resource_name=self.cluster.name,
+                opts=asked,
+            ),
         )
         self.kubeconfig = unattended(credentials.kubeconfigs[0].value, args["kubelogin_mode"])
         self.kubernetes = k8s.Provider(

@@ -7,10 +7,11 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import authorization, containerservice, network, resources
 
-from .existing import hub_of, part_of
+from .existing import hub_of, part_of, readable
 from .kubeconfig import KubeloginMode, unattended
 from .retries import MEMBER_EXPORTS_SERVICES, retry
 from .roles import FLEET_RBAC_CLUSTER_ADMIN, Principal, grant
+from .subscriptions import HAND_ON, in_subscription
 
 
 class Member(TypedDict):
@@ -53,7 +54,8 @@ class FleetHubArgs(TypedDict):
     protect: NotRequired[bool]
     """Whether Pulumi refuses to delete the group and the fleet, or to replace them. False by default."""
     existing_id: NotRequired[str | None]
-    """Azure id of a fleet with a hub that is there and stays; what else makes a fleet is then left aside."""
+    """Azure id of a fleet with a hub that is there and stays; what else makes a fleet is then left aside. The
+    component's provider for Azure must be one of the fleet's subscription."""
 
 
 class FleetHub(pulumi.ComponentResource):
@@ -71,9 +73,12 @@ class FleetHub(pulumi.ComponentResource):
     def __init__(self, name: str, args: FleetHubArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:FleetHub", name, {}, opts)
         patient = retry("fleet-retry", *MEMBER_EXPORTS_SERVICES)
+        asked = pulumi.InvokeOptions(parent=self)
         existing_id = args.get("existing_id")
         if existing_id:
-            group_name: pulumi.Input[str] = part_of(existing_id, "resourceGroups")
+            group_name: pulumi.Input[str] = in_subscription(existing_id, asked, HAND_ON).apply(
+                lambda found: part_of(found, "resourceGroups")
+            )
             self.fleet = containerservice.Fleet.get(f"{name}-fleet", existing_id, pulumi.ResourceOptions(parent=self))
             fleet_name = hub_of(self.fleet)
         else:
@@ -130,8 +135,11 @@ class FleetHub(pulumi.ComponentResource):
             for region, member in args["members"].items()
         }
 
-        credentials = containerservice.list_fleet_credentials_output(
-            resource_group_name=group_name, fleet_name=fleet_name
+        credentials = readable(
+            "the log-in to the fleet's hub",
+            containerservice.list_fleet_credentials_output(
+                resource_group_name=group_name, fleet_name=fleet_name, opts=asked
+            ),
         )
         self.kubeconfig = unattended(credentials.kubeconfigs[0].value, args["kubelogin_mode"])
         self.kubernetes = k8s.Provider(

@@ -7,7 +7,9 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_azure_native import containerservice
 
+from .existing import part_of
 from .retries import MEMBER_EXPORTS_SERVICES, retry
+from .subscriptions import HAND_ON, in_subscription
 
 
 class UpdateChannel(StrEnum):
@@ -51,6 +53,9 @@ class FleetUpdatesArgs(TypedDict):
     enabled: NotRequired[bool]
     """Whether the fleet starts upgrades by itself. True by default; the stages are there for upgrades by hand in any
     case."""
+    existing: NotRequired[bool]
+    """Whether the fleet existed before: its group is read from its id, and the component's provider
+    for Azure must be one of its subscription. False by default."""
 
 
 class FleetUpdates(pulumi.ComponentResource):
@@ -63,6 +68,10 @@ class FleetUpdates(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: FleetUpdatesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:FleetUpdates", name, {}, opts)
+        group_name = args["resource_group_name"]
+        if args.get("existing"):
+            fleet_id = in_subscription(args["fleet"].id, pulumi.InvokeOptions(parent=self), HAND_ON)
+            group_name = fleet_id.apply(lambda found: part_of(found, "resourceGroups"))
         in_fleet = pulumi.ResourceOptions(
             parent=self,
             hooks=retry("fleet-retry", *MEMBER_EXPORTS_SERVICES),
@@ -70,7 +79,7 @@ class FleetUpdates(pulumi.ComponentResource):
         last = len(args["stages"])
         self.strategy = containerservice.FleetUpdateStrategy(
             f"{name}-strategy",
-            resource_group_name=args["resource_group_name"],
+            resource_group_name=group_name,
             fleet_name=args["fleet"].name,
             update_strategy_name="stages",
             strategy=containerservice.UpdateRunStrategyArgs(
@@ -88,7 +97,7 @@ class FleetUpdates(pulumi.ComponentResource):
         )
         self.profile = containerservice.AutoUpgradeProfile(
             f"{name}-profile",
-            resource_group_name=args["resource_group_name"],
+            resource_group_name=group_name,
             fleet_name=args["fleet"].name,
             auto_upgrade_profile_name="auto-upgrade",
             # A text: the SDK's enumeration is that of a cluster's own upgrades, whose names Fleet refuses.

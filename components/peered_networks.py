@@ -5,14 +5,16 @@ from itertools import chain
 from typing import NotRequired, TypedDict
 
 import pulumi
+import pulumi_azure_native as azure_native
 from pulumi_azure_native import network
 
-from .existing import apart, part_of
+from .existing import apart, part_of, ranges_of
 from .retries import NETWORK_BUSY, retry
+from .subscriptions import in_subscription
 
 
 class PeeredNetwork(TypedDict):
-    """One network of the mesh."""
+    """One region's network in the mesh."""
 
     virtual_network: network.VirtualNetwork
     """The VNet."""
@@ -21,7 +23,17 @@ class PeeredNetwork(TypedDict):
     subnet: network.Subnet
     """Its subnet, which must be written before a peering starts."""
     existing: NotRequired[bool]
-    """Whether its group is read from its id. False by default."""
+    """Whether the VNet existed before, so that its group is read from its id. False by default."""
+    provider: NotRequired[azure_native.Provider | None]
+    """The Azure provider of the VNet's subscription; None for the component's."""
+    shared: NotRequired[str | None]
+    """What the regions of one VNet have in common, such as its id: it is peered once. None for a VNet of its own."""
+    peered: NotRequired[bool]
+    """Whether somebody else connects the VNet with every other one that says so; none of these is peered with another
+    here. False by default."""
+    service_cidr: NotRequired[pulumi.Input[str | None]]
+    """The range of the services of the region's cluster, which must overlap no network. Looked at where a network
+    exists."""
 
 
 class PeeredNetworksArgs(TypedDict):
@@ -36,22 +48,33 @@ class PeeredNetworks(pulumi.ComponentResource):
 
     last: dict[str, network.VirtualNetworkPeering]
     """Each region's last peering, by its name: when it is there, so are all others of the region, in both
-    directions. A single region has none."""
+    directions. A region whose network is peered with none has none."""
 
     def __init__(self, name: str, args: PeeredNetworksArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:PeeredNetworks", name, {}, opts)
         busy = retry("network-retry", *NETWORK_BUSY)
-        networks = {region: each["virtual_network"] for region, each in args["networks"].items()}
-        self.last = {}
+        regions = args["networks"]
+        # A VNet that several regions are in has one place in the mesh, that of the first of them.
+        places = dict[str, str]()
+        place = {name: places.setdefault((each.get("shared") or name).lower(), name) for name, each in regions.items()}
+        inside = {first: [regions[name] for name in regions if place[name] == first] for first in places.values()}
+        peered = {first for first, each in inside.items() if any(region.get("peered") for region in each)}
+        networks = {first: regions[first]["virtual_network"] for first in inside}
+        last = dict[str, network.VirtualNetworkPeering]()
         # What the program makes may be compared before; of what exists the ranges are known only now.
-        fit = apart(networks) if any(each.get("existing") for each in args["networks"].values()) else None
-        for here, there in chain.from_iterable(((a, b), (b, a)) for a, b in _tournament(list(args["networks"]))):
-            local, remote = args["networks"][here], args["networks"][there]
+        fit = (
+            apart(networks, {name: each.get("service_cidr") for name, each in regions.items()})
+            if any(each.get("existing") for each in regions.values())
+            else None
+        )
+        for here, there in chain.from_iterable(((a, b), (b, a)) for a, b in _tournament(list(inside))):
+            if {here, there} <= peered:
+                continue
+            local = regions[here]
+            provider = local.get("provider")
             peering = network.VirtualNetworkPeering(
                 f"{name}-{here}-to-{there}",
-                resource_group_name=local["virtual_network"].id.apply(lambda found: part_of(found, "resourceGroups"))
-                if local.get("existing")
-                else local["resource_group_name"],
+                resource_group_name=self._group_of(local) if local.get("existing") else local["resource_group_name"],
                 virtual_network_name=local["virtual_network"].name,
                 virtual_network_peering_name=f"{here.capitalize()}To{there.capitalize()}Peering",
                 remote_virtual_network=network.SubResourceArgs(
@@ -60,23 +83,41 @@ class PeeredNetworks(pulumi.ComponentResource):
                     else networks[there].id
                 ),
                 allow_virtual_network_access=True,
+                # Routes to what the other network gains later come with the next write of the peering that says so:
+                # the range makes it one (learn: virtual-network/update-virtual-network-peering-address-space;
+                # Azure/azure-cli, `az network vnet peering sync`, sends the peering again with this parameter).
+                remote_virtual_network_address_space=network.AddressSpaceArgs(
+                    address_prefixes=ranges_of(networks[there])
+                ),
+                sync_remote_address_space="true",
                 opts=pulumi.ResourceOptions(
                     parent=self,
+                    provider=provider,
                     # Azure refuses a peering while either network is being written, be it a subnet or another
                     # peering (pulumi/pulumi-azure-native issue 4340): one after the other on each network.
                     depends_on=[
-                        local["subnet"],
-                        remote["subnet"],
-                        *(self.last[region] for region in (here, there) if region in self.last),
+                        *(region["subnet"] for region in (*inside[here], *inside[there])),
+                        *(last[first] for first in (here, there) if first in last),
                     ],
                     # `pulumi up --replace` on one direction mends a pair of which Azure has disconnected the other.
                     delete_before_replace=True,
+                    # Azure points no peering at another network (ChangingRemoteVirtualNetworkNotAllowed).
+                    replace_on_changes=["remoteVirtualNetwork.id"],
                     hooks=busy,
                     transformations=[_without_aliases],
                 ),
             )
-            self.last[here] = self.last[there] = peering
+            last[here] = last[there] = peering
+        self.last = {name: last[first] for name, first in place.items() if first in last}
         self.register_outputs({})
+
+    def _group_of(self, existing: PeeredNetwork) -> pulumi.Output[str]:
+        provider = existing.get("provider")
+        asked = pulumi.InvokeOptions(provider=provider) if provider else pulumi.InvokeOptions(parent=self)
+        checked = in_subscription(
+            existing["virtual_network"].id, asked, "give the network a `provider` of that subscription"
+        )
+        return checked.apply(lambda found: part_of(found, "resourceGroups"))
 
 
 def _without_aliases(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:

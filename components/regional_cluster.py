@@ -7,10 +7,11 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import authorization, containerservice, managedidentity, network, resources
 
-from .existing import in_location, network_of
+from .existing import in_location, large_enough, network_of, readable
 from .kubeconfig import KubeloginMode, unattended
 from .retries import NETWORK_BUSY, ROLE_NOT_IN_EFFECT, retry
 from .roles import AKS_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
+from .subscriptions import in_subscription
 
 
 class NodePool(TypedDict):
@@ -75,8 +76,8 @@ class RegionalClusterArgs(TypedDict):
     protect: NotRequired[bool]
     """Whether Pulumi refuses to delete the group and the cluster, or to replace them. False by default."""
     existing_subnet_id: NotRequired[str | None]
-    """Azure id of a subnet, in a VNet of the same location, that is there and stays; in place of name and range of
-    both, which are required otherwise."""
+    """Azure id of a subnet, in a VNet of the same location and subscription, that is there and stays; in place of name
+    and range of both, which are required otherwise."""
 
 
 class RegionalCluster(pulumi.ComponentResource):
@@ -110,12 +111,20 @@ class RegionalCluster(pulumi.ComponentResource):
         existing_id = args.get("existing_subnet_id")
         if existing_id:
             mine = pulumi.ResourceOptions(parent=self)
-            self.virtual_network = network.VirtualNetwork.get(f"{name}-vnet", network_of(existing_id), mine)
+            # A network interface is in the subscription of its network (learn:
+            # virtual-network/virtual-network-network-interface), and a cluster's nodes are in the cluster's.
+            found_id = in_subscription(
+                existing_id,
+                pulumi.InvokeOptions(parent=self),
+                "Azure puts nodes into no network of another subscription; choose a subnet of this one",
+            )
+            self.virtual_network = network.VirtualNetwork.get(f"{name}-vnet", found_id.apply(network_of), mine)
             self.subnet = network.Subnet.get(
                 f"{name}-subnet",
                 in_location(name, args["location"], self.virtual_network.location).apply(lambda _: existing_id),
                 mine,
             )
+            subnet_id = large_enough(name, self.subnet, _addresses(args["node_pool"]))
         else:
             self.virtual_network = network.VirtualNetwork(
                 f"{name}-vnet",
@@ -134,6 +143,7 @@ class RegionalCluster(pulumi.ComponentResource):
                 address_prefix=args.get("node_subnet"),
                 opts=in_group,
             )
+            subnet_id = self.subnet.id
 
         # AKS only joins a subnet that is not its own if its identity may, before it starts
         # (learn: aks/concepts-network-legacy-cni).
@@ -164,7 +174,7 @@ class RegionalCluster(pulumi.ComponentResource):
             identity=containerservice.ManagedClusterIdentityArgs(
                 type=containerservice.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[identity.id]
             ),
-            agent_pool_profiles=[_system_pool(args["node_pool"], self.subnet.id)],
+            agent_pool_profiles=[_system_pool(args["node_pool"], subnet_id)],
             # Flat Azure CNI: only pods with addresses of the VNet can be reached from another cluster.
             # A dictionary, because the arguments' class adds a pod CIDR, which belongs to overlay networks.
             network_profile={
@@ -200,8 +210,13 @@ class RegionalCluster(pulumi.ComponentResource):
             grant(f"{name}-{admin}", AKS_RBAC_CLUSTER_ADMIN, who, self.cluster, pulumi.ResourceOptions(parent=self))
             for admin, who in (args.get("entra_id_admins") or {}).items()
         ]
-        credentials = containerservice.list_managed_cluster_user_credentials_output(
-            resource_group_name=group.name, resource_name=self.cluster.name
+        credentials = readable(
+            f"{name}: the log-in to the cluster",
+            containerservice.list_managed_cluster_user_credentials_output(
+                resource_group_name=group.name,
+                resource_name=self.cluster.name,
+                opts=pulumi.InvokeOptions(parent=self),
+            ),
         )
         self.kubeconfig = unattended(credentials.kubeconfigs[0].value, args["kubelogin_mode"])
         self.kubernetes = k8s.Provider(
@@ -214,6 +229,12 @@ class RegionalCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=admins),
         )
         self.register_outputs({"clusterId": self.cluster.id, "virtualNetworkId": self.virtual_network.id})
+
+
+def _addresses(pool: NodePool) -> int:
+    """Return the addresses that a pool takes at its largest, as `node_subnet` has it, with 10 % for upgrades."""
+    nodes = pool.get("count") or pool.get("max_count") or 0
+    return 5 + (nodes + -(-nodes // 10)) * (1 + pool["max_pods"])
 
 
 def _system_pool(pool: NodePool, subnet_id: pulumi.Output[str]) -> containerservice.ManagedClusterAgentPoolProfileArgs:

@@ -154,8 +154,15 @@ TERMINAL: Final = (
     # cloud-manager of kyma-project, errors.go
     Terminal(
         "AnotherPeeringAlreadyReferencesRemoteVnet",
-        "these two networks are peered already: leave that peering to whoever made it, as docs/azure.md says under "
-        '"Bring what exists", or delete it; then `pulumi up`',
+        "the networks are peered already: by somebody else, write `existing.peered: true` in both regions; by this "
+        "stack, under a region of the same VNet that has gone or moved in the list, delete both peerings (`az network "
+        "vnet peering delete`), then `pulumi up`",
+    ),
+    # Code: Azure/azure-service-operator issue 4181
+    Terminal(
+        "ClusterAlreadyJoinedAnotherFleet",
+        "the cluster is a member of another fleet, and can be in one only: name that fleet in fleet.existingId, or "
+        "take the cluster out of it (`az fleet member delete`)",
     ),
     # hashicorp/terraform-provider-azurerm, docs of virtual_network_peering
     Terminal(
@@ -166,8 +173,8 @@ TERMINAL: Final = (
     # Source: learn, page virtual-network-troubleshoot-peering-issues
     Terminal(
         "RemotePeeringIsDisconnected",
-        "Azure makes a peering only together with its opposite: delete that too (`az network vnet peering delete`), "
-        "then `pulumi refresh` and `pulumi up`",
+        "the opposite peering is still there, disconnected, and must be made anew too: `pulumi up --replace` with its "
+        'URN, as docs/operations.md says under "Destroy the stack"',
     ),
     # learn: azure-resource-manager/management/lock-resources; MicrosoftDocs/azure-docs issue 110791
     Terminal(

@@ -160,11 +160,11 @@ class Recovery:
         - random: nothing is left, as its values exist in the state alone. Neither do providers or components.
         """
         package = creation.token.partition(":")[0]
+        provider: Properties = resources.get(creation.provider, {}).get("inputs", {})
         if package == "azure-native":
-            return self._cloud.azure.find(creation.token, creation.inputs)
+            return self._cloud.azure.find(creation.token, creation.inputs, provider)
         if package != "kubernetes":
             return None
-        provider: Properties = resources.get(creation.provider, {}).get("inputs", {})
         cluster = self._cloud.world.get(provider.get("clusterIdentifier", ""))
         name, namespace = name_of(creation.inputs), namespace_of(creation.inputs)
         try:

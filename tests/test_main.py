@@ -36,7 +36,7 @@ def test_outputs_are_complete(stack: tuple[str, Program]) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+\.\d+", outputs["externalIp"])
     assert outputs["url"] == f"http://{outputs['externalIp']}"
     assert outputs["clusterIds"].keys() == outputs["kubeconfigs"].keys() == set(regions(name))
-    assert outputs["memberNames"] == [outputs["clusterIds"][region].rsplit("/", 1)[1] for region in regions(name)]
+    assert outputs["memberNames"] == {region: each.rsplit("/", 1)[1] for region, each in outputs["clusterIds"].items()}
     assert outputs["entryRegion"] == regions(name)[0]
     assert outputs["service"] == "aks-store-demo/store-front"
     assert program.secret_outputs == {"hubKubeconfig", "kubeconfigs"}
@@ -70,7 +70,7 @@ def test_dev_and_prod_share_no_name_in_a_subscription(dev: Program, prod: Progra
         }
 
     assert not names(dev) & names(prod)
-    assert not set(dev.outputs["memberNames"]) & set(prod.outputs["memberNames"])
+    assert not set(dev.outputs["memberNames"].values()) & set(prod.outputs["memberNames"].values())
 
 
 def test_tags_reach_every_resource_that_takes_some() -> None:

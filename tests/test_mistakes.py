@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import pulumi
 import pytest
 from typing_extensions import override
 
@@ -352,7 +353,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=[mistake.name for mistake in MISTAKES])
 def test_mistake_is_refused_with_its_reason(mistake: Mistake, tmp_path: Path) -> None:
-    with pytest.raises((RefusedError, KeyError), match=mistake.message):
+    with pytest.raises((RefusedError, pulumi.RunError, KeyError), match=mistake.message):
         run_with(mistake, tmp_path)
 
 

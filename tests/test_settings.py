@@ -205,8 +205,8 @@ IPV6 = "is IPv6, which Fleet does not carry between clusters"
 VM_SIZE = "write an Azure VM size, such as Standard_D4ds_v5"
 VERSION = 'write major.minor or major.minor.patch, such as "1.33"'
 INNER = "write letters, digits, inner hyphens and dots, and _ but not in front"
-AKS_GROUP = "write letters a to z, digits, hyphens, _ . ( and ), with no dot at the end"
 GROUP = "write letters, digits, hyphens, _ . ( and ), with no dot at the end"
+CLUSTER_GROUP = "write letters from a to z, digits, hyphens, _ . ( and ), with no dot at the end"
 LABEL = "write a lower-case letter, then such letters, digits and inner hyphens"
 PUBLIC_KEY = "write the line from a .pub file: ssh-rsa AAAA..."
 ADDRESS = "write an IPv4 address, such as 10.0.0.10"
@@ -272,7 +272,8 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     *[
         (key, "", '"" is not allowed', remedy)
         for key, remedy in (
-            *(("regions[0].name", KEBAB), ("regions[0].location", LOCATION), ("regions[0].resourceGroup", AKS_GROUP)),
+            *(("regions[0].name", KEBAB), ("regions[0].location", LOCATION)),
+            ("regions[0].resourceGroup", CLUSTER_GROUP),
             *(("regions[0].cluster", KEBAB), ("regions[0].virtualNetwork", INNER), ("regions[0].subnet", INNER)),
             *(("regions[0].updateGroup", KEBAB), ("regions[0].kubernetesVersion", VERSION), ("fleet.name", KEBAB)),
             *(("regions[0].nodePool.vmSize", VM_SIZE), ("fleet.resourceGroup", GROUP), ("app.namespace", LABEL)),
@@ -284,8 +285,8 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("regions[0].location", "eastus\u0662", r'"eastus\u0662" is not allowed', LOCATION),
     ("regions[0].kubernetesVersion", "1.\u0663", r'"1.\u0663" is not allowed', VERSION),
     ("nameSuffix", "p\u0440", r'"p\u0440" is not allowed', KEBAB),
-    ("regions[0].resourceGroup", "rg aks", '"rg aks" is not allowed', AKS_GROUP),
-    ("regions[0].resourceGroup", "rg-k\u00fcche", r'"rg-k\u00fcche" is not allowed', AKS_GROUP),
+    ("regions[0].resourceGroup", "rg aks", '"rg aks" is not allowed', CLUSTER_GROUP),
+    ("regions[0].resourceGroup", "rg-k\u00fcche", '"rg-k\\u00fcche" is not allowed', CLUSTER_GROUP),
     ("regions[0].subnet", "s" * 81, f'"{"s" * 76}... has 81 characters', "at most 80 are allowed"),
     ("regions[0].virtualNetwork", "v" * 65, f'"{"v" * 65}" has 65 characters', "at most 64 are allowed"),
     ("regions[0].updateGroup", "u" * 51, f'"{"u" * 51}" has 51 characters', "at most 50 are allowed"),
@@ -295,8 +296,7 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("regions[0].name", "e\u0430st", r'"e\u0430st" is not allowed', KEBAB),
     ("regions[0].name", "e" * 36, f'"{"e" * 36}" has 36 characters', "at most 35 are allowed"),
     ("regions[0].location", "east-us", '"east-us" is not allowed', LOCATION),
-    ("regions[0].resourceGroup", "rg.", '"rg." is not allowed',
-     AKS_GROUP),
+    ("regions[0].resourceGroup", "rg.", '"rg." is not allowed', CLUSTER_GROUP),
     ("regions[0].cluster", "AKS_1", '"AKS_1" is not allowed', KEBAB),
     ("regions[0].cluster", "a" * 51, f'"{"a" * 51}" has 51 characters', "at most 50 are allowed"),
     ("regions[0].updateGroup", "-a", '"-a" is not allowed', KEBAB),

@@ -1,7 +1,7 @@
 """What a stack says of itself: its outputs, with the kubeconfigs in them."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,6 +36,8 @@ class Outputs(BaseModel):
         entry_region: the region that has the address.
         fleet_id: the fleet's Azure id.
         cluster_ids: the clusters' Azure ids by the name of their region.
+        member_names: the names of the fleet's members by the name of their region; a list in no order, or nothing, from
+            earlier versions of the program.
         hub_kubeconfig: log-in to the fleet's hub, secret.
         kubeconfigs: log-in to the clusters by the name of their region, secret.
     """
@@ -49,6 +51,7 @@ class Outputs(BaseModel):
     entry_region: str
     fleet_id: str
     cluster_ids: Mapping[str, str]
+    member_names: Mapping[str, str] | Sequence[str] = ()
     hub_kubeconfig: str = Field(repr=False)
     kubeconfigs: Mapping[str, str] = Field(repr=False)
 
@@ -60,8 +63,10 @@ class Outputs(BaseModel):
 
     @property
     def members(self) -> dict[str, str]:
-        """The names of the fleet's members by region: each is called like its cluster."""
-        # In lower case (learn: rest/api/fleet), also where the name of a cluster that was there before is not.
+        """The names of the fleet's members by region."""
+        if isinstance(self.member_names, Mapping):
+            return dict(self.member_names)
+        # Called like the cluster, in lower case (learn: rest/api/fleet), unless the settings say otherwise.
         return {region: cluster_id.rsplit("/", 1)[-1].lower() for region, cluster_id in self.cluster_ids.items()}
 
 
@@ -117,6 +122,10 @@ def parse(text: str) -> Outputs:
         raise OutputsError("the kubeconfigs are hidden: `pulumi stack output --json --show-secrets`")
     if not (outputs.url or outputs.ports):
         raise OutputsError("these are not the outputs of this program (url, ports): `pulumi up` writes them anew")
-    if outputs.entry_region not in outputs.cluster_ids or outputs.kubeconfigs.keys() != outputs.cluster_ids.keys():
-        raise OutputsError("entryRegion, clusterIds and kubeconfigs do not name the same regions: `pulumi up`")
+    if outputs.entry_region not in outputs.cluster_ids or not (
+        outputs.kubeconfigs.keys() == outputs.members.keys() == outputs.cluster_ids.keys()
+    ):
+        raise OutputsError(
+            "entryRegion, clusterIds, memberNames and kubeconfigs do not name the same regions: `pulumi up`"
+        )
     return outputs

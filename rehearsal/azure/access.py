@@ -87,7 +87,7 @@ class RoleAssignment(ResourceType):
     @override
     def require_parents(self, subscription: Subscription, resource_id: str) -> None:
         scope = resource_id.rsplit("/providers/", 1)[0]
-        if scope.lower() == subscription.id:
+        if scope.lower() == subscription.id.lower():
             return
         if scope.count("/") == self._GROUP_DEPTH:
             super().require_parents(subscription, resource_id)

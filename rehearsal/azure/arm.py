@@ -13,9 +13,10 @@ from rehearsal.store import Store
 
 @dataclass(frozen=True)
 class Deployer:
-    """The identity that runs the program: Owner of the subscription, which grants nothing inside clusters.
+    """The identity that runs the program: Owner of its tenant's subscriptions, which grants nothing inside clusters.
 
-    `client_id` is the Azure CLI's public application, as in a login with `az login`.
+    `subscription_id` is that of a login with nothing else said; `client_id` is the Azure CLI's public application, as
+    in a login with `az login`.
     """
 
     subscription_id: str = "5a1f0c2e-6d3b-4e8a-9f57-20c4d1b7e930"
@@ -135,6 +136,11 @@ def resource_group_of(resource_id: str) -> str:
     return rest.split("/")[0]
 
 
+def subscription_of(resource_id: str) -> str:
+    """Return the id of the subscription that a resource is in."""
+    return resource_id.split("/")[2]
+
+
 def known(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Return a value, or None if it is not known yet."""
     return None if value is UNKNOWN else value
@@ -153,12 +159,27 @@ def listed(properties: Properties, key: str) -> list[Any]:
 
 
 class Subscription:
-    """What exists in one subscription. Used inside a transaction of the store; ids are compared without case."""
+    """One subscription, and what its tenant has in this one and in others.
 
-    def __init__(self, store: Store, world: World, deployer: Deployer) -> None:
+    Used inside a transaction of the store; ids are compared without case.
+
+    Args:
+        store: what keeps the resources.
+        world: the Kubernetes side.
+        deployer: who runs the program.
+        subscription_id: that of this one; without it, the deployer's own.
+    """
+
+    def __init__(self, store: Store, world: World, deployer: Deployer, subscription_id: str = "") -> None:
         self._store = store
         self.world = world
         self.deployer = deployer
+        self.id = f"/subscriptions/{subscription_id or deployer.subscription_id}"
+        """The subscription's id in ARM's form."""
+
+    def other(self, subscription_id: str) -> "Subscription":
+        """Return another subscription of the tenant."""
+        return Subscription(self._store, self.world, self.deployer, subscription_id)
 
     @property
     def _section(self) -> dict[str, Any]:
@@ -176,11 +197,6 @@ class Subscription:
     def reseed(self) -> None:
         """Forget `seed`, so that what depends on it changes."""
         self._section.pop("seed", None)
-
-    @property
-    def id(self) -> str:
-        """The subscription's id in ARM's form."""
-        return f"/subscriptions/{self.deployer.subscription_id}"
 
     def find(self, resource_id: str) -> Record | None:
         """Return a resource, or None if there is none of this id."""
@@ -207,8 +223,9 @@ class Subscription:
         return [record for key, record in self._records.items() if key.startswith(prefix)]
 
     def all_of(self, token: str, scope: str | None = None) -> list[Record]:
-        """Return the resources of one type, optionally only those below a scope."""
-        return [record for record in self.within(scope or self.id) if record["token"] == token]
+        """Return the resources of one type in every subscription, optionally only those below a scope."""
+        records = self.within(scope) if scope else self._records.values()
+        return [record for record in records if record["token"] == token]
 
     def put(self, record: Record) -> None:
         """Add or replace a resource."""

@@ -25,6 +25,7 @@ from rehearsal.azure.arm import (
     compare,
     last_segment,
     short_location,
+    subscription_of,
 )
 from rehearsal.azure.clusters import CLUSTER, AgentPool, ManagedCluster
 from rehearsal.azure.credentials import admin_credentials, hub_credentials, user_credentials, uses_entra
@@ -80,6 +81,7 @@ class Azure(Family):
         self._subscription = Subscription(store, world, deployer or Deployer())
         self._functions = {
             "azure-native:authorization:getClientConfig": self._client_config,
+            "azure-native:containerservice:getManagedCluster": self._cluster,
             "azure-native:containerservice:listFleetCredentials": self._fleet_credentials,
             "azure-native:containerservice:listManagedClusterAdminCredentials": self._admin_credentials,
             "azure-native:containerservice:listManagedClusterUserCredentials": self._user_credentials,
@@ -104,7 +106,7 @@ class Azure(Family):
             if kind.name.automatic != "copy" and (not old or CREATE_BEFORE_DELETE in old):
                 completed[CREATE_BEFORE_DELETE] = True
         if kind.located and "location" not in completed:
-            location = old.get("location") or call.provider.get("location") or self._group_location(completed)
+            location = old.get("location") or call.provider.get("location") or self._group_location(call, completed)
             if location is None:
                 problems.append(Problem("location", "missing, and neither the provider nor the group has one"))
             else:
@@ -131,7 +133,7 @@ class Azure(Family):
         if call.preview:
             return "", schema.expected_outputs(call.token, inputs)
         with self._store.transaction():
-            resource_id = kind.id_of(self._subscription, inputs)
+            resource_id = kind.id_of(self._asked(call.provider), inputs)
             if self._subscription.find(resource_id) is not None:
                 # azure-native, provider/pkg/provider/crud/crud.go
                 raise RefusedError(f"cannot create already existing resource '{resource_id}'")
@@ -168,10 +170,10 @@ class Azure(Family):
                     given.pop(key, None)
             return deepcopy(given), deepcopy(found)
 
-    def find(self, token: str, inputs: Properties) -> str | None:
-        """Return the id of the resource that these inputs would create, if it exists already."""
+    def find(self, token: str, inputs: Properties, provider: Properties) -> str | None:
+        """Return the id of the resource that a provider of this configuration would create, if it exists already."""
         with self._store.transaction():
-            record = self._subscription.find(_type(token).id_of(self._subscription, inputs))
+            record = self._subscription.find(_type(token).id_of(self._asked(provider), inputs))
             return record["id"] if record else None
 
     def update(self, call: Call, resource_id: str, outputs: Properties, inputs: Properties) -> Properties:
@@ -189,21 +191,22 @@ class Azure(Family):
         del outputs
         _type(call.token)
         with self._store.transaction():
-            record = self._subscription.find(resource_id)
+            subscription = self._subscription.other(subscription_of(resource_id))
+            record = subscription.find(resource_id)
             if record is None:
                 return
             # What came last may use what was there before.
-            records = [*reversed(self._subscription.within(record["id"])), record]
+            records = [*reversed(subscription.within(record["id"])), record]
             doomed = {each["id"].lower() for each in records}
             for each in records:
-                TYPES[each["token"]].admit_deletion(self._subscription, each, doomed)
+                TYPES[each["token"]].admit_deletion(subscription, each, doomed)
             for each in records:
-                TYPES[each["token"]].deleted(self._subscription, each, doomed)
+                TYPES[each["token"]].deleted(subscription, each, doomed)
             for each in records:
-                self._subscription.remove(each)
+                subscription.remove(each)
 
     def invoke(self, call: Call, args: Properties) -> Properties:
-        """Call one of the functions that list credentials or tell who deploys."""
+        """Call one of the functions that list credentials, tell who deploys, or read a cluster."""
         problems = schema.function_problems(call.token, args)
         if problems:
             raise RefusedError("; ".join(f"{call.token}: {problem.reason}" for problem in problems))
@@ -212,7 +215,7 @@ class Azure(Family):
                 f"this rehearsal does not know {call.token} yet: add it to Azure in rehearsal/azure/family.py"
             )
         with self._store.transaction():
-            return self._functions[call.token](args)
+            return self._functions[call.token](self._asked(call.provider), args)
 
     # For the Kubernetes side.
 
@@ -250,7 +253,7 @@ class Azure(Family):
             raise NotReadyError(reason, resource_id=resource_id, outputs=outputs, reasons=[reason])
 
     def _put(self, token: str, resource_id: str, inputs: Properties) -> Properties:
-        kind, subscription = TYPES[token], self._subscription
+        kind, subscription = TYPES[token], self._subscription.other(subscription_of(resource_id))
         old = subscription.find(resource_id)
         kind.require_parents(subscription, resource_id)
         kind.admit(subscription, resource_id, inputs, old)
@@ -271,40 +274,47 @@ class Azure(Family):
         subscription.put(record)
         return deepcopy(outputs)
 
-    def _group_location(self, inputs: Properties) -> Any:  # noqa: ANN401 - a text, UNKNOWN or None
+    def _asked(self, provider: Properties) -> Subscription:
+        """Return the subscription in which an instance of the provider works (provider.go, `Configure`)."""
+        return self._subscription.other(provider.get("subscriptionId") or "")
+
+    def _group_location(self, call: Call, inputs: Properties) -> Any:  # noqa: ANN401 - a text, UNKNOWN or None
         group = inputs.get("resourceGroupName")
         if group is None or group is UNKNOWN:
             return group
         with self._store.transaction():
-            record = self._subscription.find(f"{self._subscription.id}/resourceGroups/{group}")
+            record = self._subscription.find(f"{self._asked(call.provider).id}/resourceGroups/{group}")
             return record["outputs"]["location"] if record else None
 
-    def _client_config(self, args: Properties) -> Properties:
+    def _client_config(self, subscription: Subscription, args: Properties) -> Properties:
         del args
-        deployer = self._subscription.deployer
+        deployer = subscription.deployer
         return {
             "clientId": deployer.client_id,
             "objectId": deployer.object_id,
-            "subscriptionId": deployer.subscription_id,
+            "subscriptionId": subscription_of(subscription.id),
             "tenantId": deployer.tenant_id,
         }
 
-    def _fleet_credentials(self, args: Properties) -> Properties:
-        return hub_credentials(self._subscription, self._named(FLEET, args, {"fleetName"}))
+    def _cluster(self, subscription: Subscription, args: Properties) -> Properties:
+        record = self._named(subscription, CLUSTER, args, {"resourceName"})
+        return {**deepcopy(record["outputs"]), "id": record["id"]}
 
-    def _user_credentials(self, args: Properties) -> Properties:
-        return user_credentials(
-            self._subscription, self._named(CLUSTER, args, {"resourceName"}), style=args.get("format")
-        )
+    def _fleet_credentials(self, subscription: Subscription, args: Properties) -> Properties:
+        return hub_credentials(subscription, self._named(subscription, FLEET, args, {"fleetName"}))
 
-    def _admin_credentials(self, args: Properties) -> Properties:
-        return admin_credentials(self._subscription, self._named(CLUSTER, args, {"resourceName"}))
+    def _user_credentials(self, subscription: Subscription, args: Properties) -> Properties:
+        cluster = self._named(subscription, CLUSTER, args, {"resourceName"})
+        return user_credentials(subscription, cluster, style=args.get("format"))
 
-    def _named(self, token: str, args: Properties, keys: set[str]) -> Record:
+    def _admin_credentials(self, subscription: Subscription, args: Properties) -> Properties:
+        return admin_credentials(subscription, self._named(subscription, CLUSTER, args, {"resourceName"}))
+
+    def _named(self, subscription: Subscription, token: str, args: Properties, keys: set[str]) -> Record:
         for key in sorted({"resourceGroupName", *keys}):
             if not args.get(key):
                 raise RefusedError(f"missing required argument '{key}'")
-        return self._subscription.require(TYPES[token].id_of(self._subscription, args))
+        return subscription.require(TYPES[token].id_of(subscription, args))
 
 
 def _type(token: str) -> ResourceType:

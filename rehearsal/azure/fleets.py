@@ -19,6 +19,7 @@ from rehearsal.azure.arm import (
     refusal,
     resource_group_of,
     short_location,
+    subscription_of,
 )
 from rehearsal.azure.clusters import identity_outputs, server_name, server_url
 from rehearsal.model import Problem, Properties
@@ -173,7 +174,7 @@ def _join(subscription: Subscription, fleet: Record, member: Record) -> None:
     labels = {
         "fleet.azure.com/location": short_location(cluster["inputs"]["location"]),
         "fleet.azure.com/resource-group": resource_group_of(cluster["id"]),
-        "fleet.azure.com/subscription-id": subscription.deployer.subscription_id,
+        "fleet.azure.com/subscription-id": subscription_of(cluster["id"]),
         "fleet.azure.com/cluster-name": last_segment(cluster["id"]),
         "fleet.azure.com/member-name": name,
     }

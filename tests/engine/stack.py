@@ -93,6 +93,11 @@ class Stack:
         return self._done.asked
 
     @property
+    def text(self) -> str:
+        """What the engine printed during the last operation, also one that failed."""
+        return self._done.text
+
+    @property
     def config(self) -> dict[str, Any]:
         """The stack's configuration, its keys without the namespace."""
         return {

@@ -1,7 +1,13 @@
 """What exists already, under the real engine: used, left as it is, and left behind."""
 
+import pytest
+from pulumi import automation as auto
+
+from rehearsal.cloud import Operation
+from rehearsal.model import RefusedError
 from tests import existing
 from tests.engine.stack import Stack
+from tests.existing import OTHER
 
 
 def test_what_exists_is_still_there_when_the_stack_has_gone(empty: Stack) -> None:
@@ -38,3 +44,76 @@ def test_subnet_is_still_there_when_the_cluster_in_it_has_gone(empty: Stack) -> 
     assert not deleted & {"east-subnet", "east-vnet"}
     assert existing.is_there(empty.cloud, subnet)
     assert not empty.resources()
+
+
+def test_ids_of_another_subscription_are_worked_on_there(empty: Stack) -> None:
+    namesakes = existing.cluster(empty.cloud), existing.fleet(empty.cloud)
+    cluster, fleet = existing.cluster(empty.cloud, subscription=OTHER), existing.fleet(empty.cloud, subscription=OTHER)
+    _, west = empty.config["regions"]
+    east = {"name": "east", "location": "eastus2", "existing": {"clusterId": cluster}}
+    empty.configure(regions=[east, west], fleet={"existingId": fleet})
+    assert f"azure-{OTHER}" in empty.preview().changes
+    empty.up()
+    assert [line for line in empty.cloud.summary() if not line[1]] == []
+    assert existing.is_there(empty.cloud, f"{fleet}/members/aks-before")
+    assert not existing.is_there(empty.cloud, f"{namesakes[1]}/members/aks-before")
+    assert empty.up().changes == {}
+    assert empty.refresh().changes == {}
+
+    empty.destroy(run_program=True)
+    assert not empty.resources()
+    for planted in (cluster, fleet, *namesakes):
+        assert existing.is_there(empty.cloud, planted)
+    assert not existing.is_there(empty.cloud, f"{fleet}/members/aks-before")
+
+
+def test_two_clusters_in_one_network_of_another_subscription(empty: Stack) -> None:
+    """What the preview must know at once, it reads through a provider that is not made yet."""
+    blue = existing.network(empty.cloud, subscription=OTHER)
+    green = existing.second_subnet(empty.cloud, blue, "10.9.4.0/22")
+    clusters = {
+        "blue": existing.cluster_in(empty.cloud, blue, "aks-blue"),
+        "green": existing.cluster_in(empty.cloud, green, "aks-green"),
+    }
+    regions = [
+        {"name": name, "location": "eastus2", "existing": {"clusterId": each}} for name, each in clusters.items()
+    ]
+    empty.configure(regions=regions)
+    assert not [name for name in empty.preview().changes if name.startswith("mesh-")]
+    empty.up()
+    assert [line for line in empty.cloud.summary() if not line[1]] == []
+    assert empty.up().changes == {}
+
+
+@pytest.mark.parametrize("refused", ["listManagedClusterUserCredentials", "getManagedCluster", "ManagedCluster"])
+def test_what_cannot_be_read_is_said_without_a_traceback(empty: Stack, refused: str) -> None:
+    blue = existing.network(empty.cloud)
+    clusters = [
+        existing.cluster_in(empty.cloud, blue, "aks-blue"),
+        existing.cluster_in(empty.cloud, existing.second_subnet(empty.cloud, blue, "10.9.4.0/22"), "aks-green"),
+    ]
+
+    def refuse(operation: Operation) -> None:
+        if operation.call.token.endswith(f":{refused}"):
+            raise RefusedError('Status=403 Code="AuthorizationFailed" Message="planted"')
+
+    empty.cloud.observers.append(refuse)
+    regions = [
+        {"name": f"r{number}", "location": "eastus2", "existing": {"clusterId": each}}
+        for number, each in enumerate(clusters)
+    ]
+    empty.configure(regions=regions)
+    with pytest.raises((RuntimeError, auto.CommandError)):
+        empty.preview()
+    assert 'Status=403 Code="AuthorizationFailed" Message="planted"' in empty.text
+    assert "Traceback" not in empty.text
+
+
+def test_larger_range_reaches_the_peers_in_the_same_update(stack: Stack) -> None:
+    east, west = stack.config["regions"]
+    stack.configure(regions=[east, west | {"addressSpace": "10.2.0.0/15"}])
+    done = stack.up()
+    assert done.changes == {"west-vnet": "update", "mesh-east-to-west": "update"}
+    order = [name for verb, name in done.asked if verb == "update"]
+    assert order == ["west-vnet", "mesh-east-to-west"]
+    assert stack.up().changes == {}

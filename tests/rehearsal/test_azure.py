@@ -385,7 +385,7 @@ def test_import_takes_azures_defaults_for_the_programs_wishes(sub: _Subscription
     imported, problems = sub.azure.check(call, found[0])
     assert problems == []
     assert imported.items() >= inputs.items()
-    assert sub.azure.find(call.token, inputs) == cluster_id
+    assert sub.azure.find(call.token, inputs, {}) == cluster_id
     # pulumi/pulumi-azure-native issue 4401
     wanted, _ = sub.azure.check(call, inputs, imported)
     assert "nodeResourceGroup" in sub.azure.diff(call, imported, {}, wanted).replaced

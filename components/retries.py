@@ -112,15 +112,15 @@ TERMINAL: Final = (
     # Text: cloud-manager of kyma-project, errors.go
     Terminal(
         "AnotherPeeringAlreadyReferencesRemoteVnet",
-        "the networks are peered already: by somebody else, write `existing.peered: true` in both regions; by this stack, "
-        "under a region of the same VNet that has gone or moved in the list, delete both peerings (`az network vnet "
-        "peering delete`), then `pulumi up`",
+        "the networks are peered already: by somebody else, write `existing.peered: true` in both regions; by this "
+        "stack, under a region of the same VNet that has gone or moved in the list, delete both peerings (`az network "
+        "vnet peering delete`), then `pulumi up`",
     ),
     # Code: Azure/azure-service-operator issue 4181
     Terminal(
         "ClusterAlreadyJoinedAnotherFleet",
-        "the cluster is a member of another fleet, and can be in one only: name that fleet in fleet.existingId, or take "
-        "the cluster out of it (`az fleet member delete`)",
+        "the cluster is a member of another fleet, and can be in one only: name that fleet in fleet.existingId, or "
+        "take the cluster out of it (`az fleet member delete`)",
     ),
     # Azure/fleet v0.18.9: a placement counts as available without the members that have not joined.
     Terminal(

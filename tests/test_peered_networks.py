@@ -54,6 +54,9 @@ def test_peerings_are_the_articles(dev: Program) -> None:
                 f"/providers/Microsoft.Network/virtualNetworks/aks-vnet-{there}"
             },
             "allowVirtualNetworkAccess": True,
+            # What makes a larger range of the other network reach this side.
+            "remoteVirtualNetworkAddressSpace": vnets[there].inputs["addressSpace"],
+            "syncRemoteAddressSpace": "true",
         }
         for here, there in [("east", "west"), ("west", "east")]
     }

@@ -610,6 +610,58 @@ def test_what_exists_is_named_by_one_id(existing: dict[str, str], path: str, fou
     assert mistakes(changed(("regions[0].existing", existing)))[0] == f"{path}: {found}"
 
 
+def test_the_name_of_a_member_may_differ_from_that_of_its_cluster() -> None:
+    one: dict[str, Any] = {"name": "east", "location": "eastus2", "existing": {"clusterId": f"{CLUSTER}_prd"}}
+    assert mistakes(changed(("regions[0]", one))) == [
+        'regions[0].cluster: "aks1_prd" is not allowed',
+        f"{KEBAB}; cluster names the member, and may differ from the existing cluster",
+    ]
+    assert parse(changed(("regions[0]", one | {"cluster": "aks-prd"}))).regions[0].cluster == "aks-prd"
+
+
+def test_a_fleet_may_be_in_a_group_that_aks_would_not_take() -> None:
+    assert parse(changed(("fleet.resourceGroup", "rg-k\u00fcche"))).fleet.resource_group == "rg-k\u00fcche"
+
+
+def with_existing(*existing: dict[str, Any]) -> dict[str, Any]:
+    """Return settings whose regions have what exists."""
+    pool = {"vmSize": "Standard_DS2_v2", "count": 3}
+    return changed(
+        *(
+            (f"regions[{i}]", {"name": f"r{i}", "location": f"eastus{i}", "existing": each})
+            if "clusterId" in each
+            else (f"regions[{i}]", {"name": f"r{i}", "location": f"eastus{i}", "existing": each, "nodePool": pool})
+            for i, each in enumerate(existing)
+        )
+    )
+
+
+@pytest.mark.parametrize(("key", "found"), [("subnetId", SUBNET), ("clusterId", CLUSTER)])
+def test_a_subnet_or_a_cluster_is_of_one_region(key: str, found: str) -> None:
+    twice = mistakes(with_existing({key: found}, {key: found.replace("resourceGroups", "resourcegroups")}))
+    assert f"regions[1].existing.{key}: is that of regions[0] too" in twice
+
+
+def test_two_subnets_may_be_of_one_network() -> None:
+    assert not mistakes(with_existing({"subnetId": SUBNET}, {"subnetId": f"{SUBNET}2"}))
+
+
+def test_a_network_is_peered_with_others_that_say_so() -> None:
+    one, other = {"subnetId": SUBNET, "peered": True}, {"clusterId": CLUSTER}
+    assert mistakes(with_existing(one, other)) == [
+        "regions[0].existing.peered: is said of no other region's network",
+        "write it in each region whose VNets are peered, or remove it",
+    ]
+    assert not mistakes(with_existing(one, other | {"peered": True}))
+
+
+def test_ids_are_in_plain_letters() -> None:
+    look_alike = CLUSTER.replace("Kubernetes", "").replace("ContainerService/m", "Container\u017fervice/m")
+    assert mistakes(with_existing({"clusterId": look_alike}, {"subnetId": SUBNET}))[0].startswith(
+        "regions[0].existing.clusterId: "
+    )
+
+
 def test_what_exists_is_not_described_again() -> None:
     assert list(mistakes(changed(("regions[0].existing", {"subnetId": SUBNET})))[::2]) == [
         f"regions[0].{key}: stands beside existing.subnetId, which settles it" for key in ("addressSpace", "nodeSubnet")

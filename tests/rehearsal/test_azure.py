@@ -1290,3 +1290,43 @@ def test_the_client_configuration_is_the_deployers(sub: _Subscription) -> None:
     config = sub.azure.invoke(Call("azure-native:authorization:getClientConfig"), {})
     assert config["objectId"] == DEPLOYER.object_id
     assert config["subscriptionId"] == DEPLOYER.subscription_id
+
+
+OTHER = "0b2e6f14-93a7-4d58-8c1b-7f5e2a90d6c3"
+
+
+def test_a_provider_works_in_the_subscription_that_it_is_told(sub: _Subscription) -> None:
+    call = Call("azure-native:resources:ResourceGroup", "g", provider={"subscriptionId": OTHER})
+    inputs: Properties = {"resourceGroupName": "rg", "location": "westus"}
+    sub.create("ResourceGroup", **inputs)
+    resource_id, _ = sub.azure.create(call, sub.azure.check(call, inputs)[0])
+    assert resource_id == f"/subscriptions/{OTHER}/resourceGroups/rg"
+    assert (
+        sub.azure.invoke(Call("azure-native:authorization:getClientConfig", provider=call.provider), {})[
+            "subscriptionId"
+        ]
+        == OTHER
+    )
+    sub.azure.delete(call, resource_id, {})
+    assert sub.azure.read(call, resource_id, inputs, {}) is None
+    assert sub.azure.find(call.token, inputs, call.provider) is None
+    assert sub.azure.find(call.token, inputs, {}) == f"{SUBSCRIPTION}/resourceGroups/rg"
+
+
+def test_an_id_is_read_in_the_subscription_that_it_names_whoever_asks(sub: _Subscription) -> None:
+    elsewhere = Call("azure-native:resources:ResourceGroup", "g", provider={"subscriptionId": OTHER})
+    inputs: Properties = {"resourceGroupName": "rg", "location": "westus"}
+    resource_id, _ = sub.azure.create(elsewhere, sub.azure.check(elsewhere, inputs)[0])
+    found = sub.azure.read(Call(elsewhere.token), resource_id, {}, {})
+    assert found
+    assert found[1]["location"] == "westus"
+
+
+def test_functions_answer_about_the_providers_subscription_alone(sub: _Subscription) -> None:
+    sub.create("ManagedCluster", **sub.place())
+    args: Properties = {"resourceGroupName": "rg", "resourceName": "aks"}
+    for function in ("getManagedCluster", "listManagedClusterUserCredentials"):
+        token = f"azure-native:containerservice:{function}"
+        assert sub.azure.invoke(Call(token), args)
+        with pytest.raises(RefusedError, match="ResourceNotFound"):
+            sub.azure.invoke(Call(token, provider={"subscriptionId": OTHER}), args)

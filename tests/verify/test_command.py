@@ -290,3 +290,19 @@ def test_secrets_are_in_no_output_and_leave_no_file(
     assert not [secret for secret in (token, key, "planted") if secret in text + progress]
     assert modes == {(True, 0o700), (False, 0o600)}
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("names", [None, ["any", "order"], {"east": "east", "west": "west"}])
+def test_members_are_known_from_the_outputs_of_every_version(deployed: Deployed, names: object) -> None:
+    if names is not None:
+        deployed.outputs["memberNames"] = names
+    assert deployed.run()[0] == 0
+
+
+def test_member_is_called_as_the_outputs_say(deployed: Deployed) -> None:
+    cluster = deployed.outputs["clusterIds"]["east"]
+    deployed.outputs["memberNames"] = {
+        region: each.rpartition("/")[2] for region, each in deployed.outputs["clusterIds"].items()
+    }
+    deployed.outputs["clusterIds"]["east"] = cluster.rpartition("/")[0] + "/AKS-Of-Another-Name"
+    assert deployed.run()[0] == 0

@@ -3,12 +3,15 @@
 What a kill leaves behind (pulumi v3.259.0, pkg/backend/snapshot.go and pkg/resource/deploy/step.go):
 
 - The engine's lock on the stack: `pulumi cancel`.
-- Updates and deletions under way: `pulumi refresh` reads back how they ended.
+- Updates and deletions under way: `pulumi refresh` reads back how they ended. It comes first, because the program reads
+  the credentials of each cluster that the state has.
 - Creations under way. The state remembers them as pending, but not whether the cloud has carried them out; if it has,
   it refuses to create the same again. Those are taken into the state with `pulumi import`, the others are forgotten
   with `pulumi refresh --clear-pending-creates`.
 - Creations that the cloud has carried out, but that failed for the engine because the provider died. The state knows
   nothing of them: what `pulumi preview` would create and what exists all the same is imported, too.
+- Deletions that were never asked for: what goes with something else (`deleted_with`) is forgotten before that is
+  deleted. If its deletion does not succeed, they are found as such creations are.
 
 `pulumi refresh --import-pending-creates` does not help: it marks the operation as an import, which nothing carries out
 (v3.259.0, pkg/cmd/pulumi/operations/refresh.go), so that the resource is in the cloud and nowhere in the state.
@@ -62,7 +65,6 @@ class Recovery:
     Args:
         stack: the Automation API's handle.
         cloud: where to look what exists.
-        environment: the engine's.
         standin: the stand-in's address.
         say: tells the user what is done.
     """
@@ -72,16 +74,19 @@ class Recovery:
         stack: auto.Stack,
         cloud: Cloud,
         *,
-        environment: Mapping[str, str],
         standin: str,
         say: Callable[[str], object],
     ) -> None:
         self._stack = stack
         self._workspace = cast("auto.LocalWorkspace", stack.workspace)
         self._cloud = cloud
-        self._environment = environment
         self._standin = standin
         self._say = say
+
+    def has_resources(self) -> bool:
+        """Say whether the state has anything that the cloud would have, too."""
+        resources: list[Properties] = self._export().get("resources") or []
+        return any(each["type"].startswith(("azure-native:", "kubernetes:")) for each in resources)
 
     def run(self, *, crashed: bool) -> None:
         """Do what is necessary; nothing, if the last run came to an end.
@@ -89,8 +94,18 @@ class Recovery:
         Each step leaves what the ones after it need, so that it may be killed itself.
 
         Args:
-            crashed: whether the stand-in was killed during an update.
+            crashed: whether the state may lack what exists: the stand-in was killed, or a destruction did not succeed.
         """
+        if crashed:
+            self._say("The last run was killed, or was a destruction that did not succeed. pulumi refresh")
+            # Of what is gone, the program could not read the credentials.
+            self._stack.refresh(show_secrets=False, suppress_outputs=True)
+        # What is inside something that the state lacks can be planned only when that is back.
+        while self._pass(crashed=crashed) and crashed:
+            pass
+
+    def _pass(self, *, crashed: bool) -> bool:
+        """Take what is found into the state, and say whether there was anything."""
         deployment = self._export()
         pending: list[Properties] = deployment.get("pending_operations") or []
         creations = {
@@ -101,7 +116,7 @@ class Recovery:
         if pending:
             self._say(f"The last run was interrupted during {len(pending)} operations.")
         if crashed:
-            self._say("The last run was killed. pulumi preview: what would be created, though it exists?")
+            self._say("pulumi preview: what would be created, though it exists?")
             creations = {creation.urn: creation for creation in self._planned()} | creations
         recorded: list[Properties] = deployment.get("resources") or []
         resources = {each["urn"]: each for each in recorded}
@@ -122,6 +137,7 @@ class Recovery:
         if found or pending:
             self._say("pulumi refresh --clear-pending-creates")
             self._stack.refresh(show_secrets=False, suppress_outputs=True, clear_pending_creates=True)
+        return bool(found)
 
     def _planned(self) -> list[_Creation]:
         """Return what the next update would create."""
@@ -225,10 +241,10 @@ class Recovery:
             "runtime": {"name": "client", "options": {"address": self._standin}},
         }
         with tempfile.TemporaryDirectory(dir=Path(self._workspace.work_dir).parent) as folder:
-            (Path(folder) / "Pulumi.yaml").write_text(json.dumps(project))
+            (Path(folder) / "Pulumi.yaml").write_text(json.dumps(project), encoding="utf-8")
             file = Path(folder) / "import.json"
             file.touch(mode=0o600)  # its values may be secret
-            file.write_text(json.dumps({"nameTable": table, "resources": list(resources)}))
+            file.write_text(json.dumps({"nameTable": table, "resources": list(resources)}), encoding="utf-8")
             yield lambda *options: self._pulumi(
                 "import", "--file", str(file), "--protect=false", "--generate-code=false", *options, folder=folder
             )
@@ -238,7 +254,7 @@ class Recovery:
         return json.loads(self._pulumi("stack", "export"))["deployment"] or {}
 
     def _pulumi(self, *args: str, folder: str | None = None) -> str:
-        environment = {**self._environment, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
+        environment = {"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
         return self._workspace.pulumi_command.run(list(args), folder or self._workspace.work_dir, environment).stdout
 
 

@@ -20,19 +20,21 @@ What a kill leaves behind (pulumi v3.259.0, pkg/backend/snapshot.go and pkg/reso
 import json
 import tempfile
 from collections.abc import Callable, Collection, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
 from pulumi import automation as auto
 
+from rehearsal.azure.access import ROLE_ASSIGNMENT
 from rehearsal.cloud import Cloud
 from rehearsal.kubernetes import waiting
 from rehearsal.kubernetes.objects import ApiError, name_of, namespace_of
 from rehearsal.model import Properties
 from rehearsal.wire import SECRET, SIGNATURE, UNKNOWNS
 
+_PROVIDER: Final = "pulumi:providers:kubernetes"
 _CREATING: Final = {auto.OpType.CREATE, auto.OpType.CREATE_REPLACEMENT}
 # In place of secrets that the engine's events hide. The next update finds the difference, and puts it right.
 _HIDDEN: Final[Properties] = {SIGNATURE: SECRET, "plaintext": "{}"}
@@ -120,10 +122,11 @@ class Recovery:
             creations = {creation.urn: creation for creation in self._planned()} | creations
         recorded: list[Properties] = deployment.get("resources") or []
         resources = {each["urn"]: each for each in recorded}
+        planned = {creation.urn: creation.inputs for creation in creations.values()}
         found = {
             creation: resource_id
             for creation in creations.values()
-            if (resource_id := self._locate(creation, resources)) is not None
+            if (resource_id := self._locate(creation, resources, planned)) is not None
             and not _is_recorded(resources.get(creation.urn), resource_id)
         }
         for creation in found:
@@ -132,12 +135,30 @@ class Recovery:
                 # under another name, which the program does not have, the next update sees to that.
                 self._say(f"pulumi state rename: {creation.name}, which was being replaced")
                 self._pulumi("state", "rename", "--yes", creation.urn, f"{creation.name}-replaced")
-        if found:
-            self._import(found)
-        if found or pending:
+        # Nothing can be imported through a provider that the state lacks.
+        ready = {each: found[each] for each in found if each.provider in resources}
+        if ready:
+            self._import(ready)
+        if ready or pending:
             self._say("pulumi refresh --clear-pending-creates")
             self._stack.refresh(show_secrets=False, suppress_outputs=True, clear_pending_creates=True)
+        if len(ready) < len(found):
+            self._create_providers([each for each in creations.values() if each not in found])
         return bool(found)
+
+    def _create_providers(self, planned: Collection[_Creation]) -> None:
+        """Create what is planned of clusters' providers, with what these need to be let in; else, what can be created."""
+        targets = [
+            each for each in planned if each.token.startswith(("random:", _PROVIDER)) or each.token == ROLE_ASSIGNMENT
+        ]
+        self._say(f"pulumi up --target: {', '.join(each.name for each in targets)}")
+        try:
+            self._stack.up(target=[each.urn for each in targets], show_secrets=False, suppress_outputs=True)
+        except auto.CommandError:
+            # Some cluster is gone, and the program cannot do without it.
+            self._say("pulumi up, as far as it comes")
+            with suppress(auto.CommandError):
+                self._stack.up(show_secrets=False, suppress_outputs=True)
 
     def _planned(self) -> list[_Creation]:
         """Return what the next update would create."""
@@ -162,7 +183,9 @@ class Recovery:
             if not any(unknown in json.dumps(new.inputs) for unknown in UNKNOWNS)
         ]
 
-    def _locate(self, creation: _Creation, resources: Mapping[str, Properties]) -> str | None:
+    def _locate(
+        self, creation: _Creation, resources: Mapping[str, Properties], planned: Mapping[str, Properties]
+    ) -> str | None:
         """Return the id, as the providers know it, of what a creation has left in the cloud; None if it left nothing.
 
         On Azure, people find it out like this:
@@ -180,7 +203,7 @@ class Recovery:
             return self._cloud.azure.find(creation.token, creation.inputs)
         if package != "kubernetes":
             return None
-        provider: Properties = resources.get(creation.provider, {}).get("inputs", {})
+        provider = (resources.get(creation.provider) or {}).get("inputs") or planned.get(creation.provider) or {}
         cluster = self._cloud.world.get(provider.get("clusterIdentifier", ""))
         name, namespace = name_of(creation.inputs), namespace_of(creation.inputs)
         try:

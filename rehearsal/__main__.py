@@ -1,12 +1,13 @@
 """The rehearsal's command line: `python -m rehearsal up --stack dev`."""
 
 import argparse
+import io
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from pulumi.automation import CommandError
@@ -124,9 +125,48 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@contextmanager
+def _telling_unplayed(faults: Faults) -> Generator[None]:
+    """Say in the end which faults of the profile no operation has met: their silence would look like success."""
+    try:
+        yield
+    finally:
+        for each in faults.unplayed():
+            sys.stderr.write(f"fault: not played, as no operation met it: {each}\n")
+        if faults.unplayed():
+            sys.stderr.write("Nothing is created of a stack that is up: `make rehearse-destroy` first.\n")
+
+
+def _on_stack(arguments: argparse.Namespace) -> int:
+    """Start the stand-in for one command, and return its status."""
+    faults = Faults(
+        load(arguments.faults) if arguments.faults else Profile(),
+        seed=arguments.seed,
+        tell=lambda line: sys.stderr.write(f"{line}\n"),  # as the engine's own output may be for a program to read
+    )
+    with (
+        rehearsing(
+            arguments.stack,
+            arguments.program.resolve(),
+            real_fleet=arguments.fleet == "real",
+            destroying=arguments.command == "destroy",
+        ) as rehearsal,
+        faults.in_force(rehearsal.cloud),
+        Speed(arguments.speed, _azures_time).in_force(rehearsal.cloud) if arguments.speed else nullcontext(),
+        nullcontext() if arguments.command in {"preview", "verify"} else _telling_unplayed(faults),
+    ):
+        status = _perform(rehearsal, arguments)
+        if arguments.command == "up" and isinstance(rehearsal.cloud.world, World):
+            _stay(rehearsal.cloud.world)
+    return status
+
+
 def main() -> int:
     """Run one command and return the exit status."""
     arguments = _parser().parse_args()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where a locale lacks a character
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)  # so that both clean up as Ctrl-C does
@@ -137,19 +177,7 @@ def main() -> int:
         if arguments.command == "tools":
             sys.stdout.write(f"{find_tools()}\n")
             return 0
-        faults = Faults(
-            load(arguments.faults) if arguments.faults else Profile(),
-            seed=arguments.seed,
-            tell=lambda line: sys.stderr.write(f"{line}\n"),  # as the engine's own output may be for a program to read
-        )
-        with (
-            rehearsing(arguments.stack, arguments.program.resolve(), real_fleet=arguments.fleet == "real") as rehearsal,
-            faults.in_force(rehearsal.cloud),
-            Speed(arguments.speed, _azures_time).in_force(rehearsal.cloud) if arguments.speed else nullcontext(),
-        ):
-            status = _perform(rehearsal, arguments)
-            if arguments.command == "up" and isinstance(rehearsal.cloud.world, World):
-                _stay(rehearsal.cloud.world)
+        return _on_stack(arguments)
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped; run the command again to go on.\n")
         return _INTERRUPTED
@@ -159,7 +187,6 @@ def main() -> int:
     except (ToolchainError, ProcessError, ProfileError, RehearsalError, CommandError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    return status
 
 
 if __name__ == "__main__":

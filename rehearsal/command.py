@@ -26,7 +26,7 @@ class EngineCommand(PulumiCommand):
             lock: the descriptor of a locked file. The engine inherits it, so that the lock is held until both,
                 this process and the engine, have ended.
             updating: the file that is there from the beginning of a change of the stack until the engine has recorded
-                all of it; it stays if we are killed meanwhile, and if a destruction fails.
+                all of it, and holds the command. It stays if we are killed meanwhile, and if a destruction fails.
         """
         self.command = str(path)
         self.version = version_of(path)
@@ -96,7 +96,7 @@ class EngineCommand(PulumiCommand):
         if command not in {"up", "refresh", "destroy"}:
             yield
             return
-        self._updating.touch()
+        self._updating.write_text(command, encoding="utf-8")
         try:
             yield
         except BaseException:

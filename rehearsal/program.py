@@ -44,8 +44,8 @@ def adapt_sdk() -> None:
     """Make the SDK (pulumi 3.272.0) fit to run a program several times in one process, and to report an error once."""
     setattr(_stack, "LanguageServer", _LanguageServer)  # noqa: B010 - not one of its exports, says the type checker
     # A failed update ends the engine before the program, whose last log calls then leave a channel that tries to
-    # reconnect for ever. gRPC shares connections by address, and the kernel gives ports again: to a later engine on that
-    # port, nothing would get through while the old channel pauses between two tries.
+    # reconnect for ever. gRPC shares connections by address, and the kernel gives ports again: to a later engine on
+    # that port, nothing would get through while the old channel pauses between two tries.
     own_connections = ("grpc.use_local_subchannel_pool", 1)
     if own_connections not in _GRPC_CHANNEL_OPTIONS:
         _GRPC_CHANNEL_OPTIONS.append(own_connections)

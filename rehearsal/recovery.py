@@ -147,7 +147,7 @@ class Recovery:
         return bool(found)
 
     def _create_providers(self, planned: Collection[_Creation]) -> None:
-        """Create what is planned of clusters' providers, with what these need to be let in; else, what can be created."""
+        """Create what is planned of clusters' providers and of what lets them in; else, whatever can be created."""
         targets = [
             each for each in planned if each.token.startswith(("random:", _PROVIDER)) or each.token == ROLE_ASSIGNMENT
         ]

@@ -194,7 +194,9 @@ class Rehearsal:
 
 
 @contextmanager
-def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Generator[Rehearsal]:
+def rehearsing(
+    stack: str, root: Path = ROOT, *, real_fleet: bool = False, destroying: bool = False
+) -> Generator[Rehearsal]:
     """Start the stand-in on what the stack's earlier runs have left, and attach the engine to it.
 
     Args:
@@ -202,6 +204,7 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
         root: the folder of the program. Everything that is written goes to `.rehearsal/<stack>` in it, or to
             `.rehearsal/<stack>.real`: they are different clouds.
         real_fleet: whether clusters are real API servers with Fleet's own controllers, rather than in memory.
+        destroying: whether the stack is about to be destroyed, so that an earlier destruction need not be made up for.
 
     Raises:
         RehearsalError: if the stack has no file, has secrets of its own, or is in use; if what earlier runs have left
@@ -265,19 +268,23 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
             had_state = any(backend.glob(".pulumi/stacks/**/*.json"))
             handle = auto.Stack.create_or_select(stack, workspace)
             recovery = Recovery(handle, cloud, standin=f"127.0.0.1:{port}", say=_tell)
+            has_state = recovery.has_resources()
             if remembered and not had_state and not cloud.is_empty():
                 raise UnreadableError(f"{_shown(folder)} has a cloud (cloud.json) and no state (backend)")
-            if not remembered and recovery.has_resources():
+            if not remembered and has_state:
                 raise UnreadableError(f"{_shown(folder)} has a state (backend) and no cloud (cloud.json)")
         if any(backend.glob(".pulumi/locks/**/*.json")):
             # We hold the folder's lock, so nobody is left who could hold the engine's.
             _tell("The last run was killed, but holds the stack. pulumi cancel")
             handle.cancel()
+        interrupted = (updating.read_text(encoding="utf-8") or "up") if updating.exists() else ""
+        goes_on = destroying and interrupted == "destroy"  # what is lost goes with what it is in
         try:
-            recovery.run(crashed=updating.exists())
+            recovery.run(crashed=bool(interrupted) and not goes_on)
         except auto.CommandError as error:
             raise RehearsalError(f"the last run cannot be put in order: {_reason(error)}") from None
-        updating.unlink(missing_ok=True)
+        if not goes_on:
+            updating.unlink(missing_ok=True)
         yield Rehearsal(handle, cloud, engine, root)
 
 
@@ -298,8 +305,8 @@ def _preparing(folder: Path) -> Generator[None]:
 
 def _reason(error: auto.CommandError) -> str:
     """Return the engine's own words."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    return next((line.removeprefix("error: ") for line in lines if line.startswith("error: ")), str(error))
+    found = re.search(r"\berror: (.+)", str(error))
+    return found[1].strip() if found else str(error).strip().splitlines()[-1]
 
 
 def _anew(folder: Path) -> str:

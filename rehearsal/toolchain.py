@@ -265,7 +265,7 @@ def _find_go(oldest: VersionInfo) -> str:
 @contextmanager
 def _locked(path: Path) -> Generator[None]:
     """Hold a lock file; the kernel releases it when this process dies."""
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

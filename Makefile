@@ -56,7 +56,7 @@ bench: $(PACKAGES) ## measure what the program adds to Azure's time, and what th
 	@$(PYTHON_HERE) -m timing bench
 
 policies: $(PACKAGES) ## check the plan of STACK against policies/
-	@PATH="$(CURDIR)/rehearsal/plugins:$(CURDIR)/.venv/bin:$$PATH" $(PYTHON_HERE) -m rehearsal preview --stack $(STACK) \
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON_HERE) -m rehearsal preview --stack $(STACK) \
 	  --policies policies $(addprefix --policy-config ,$(wildcard policies/$(STACK).json))
 
 preview: $(PACKAGES) ## show what `up` would do to the stack STACK on Azure

@@ -107,7 +107,7 @@ class Recovery:
             pass
 
     def _pass(self, *, crashed: bool) -> bool:
-        """Take what is found into the state, and say whether there was anything."""
+        """Take what is found into the state, and say whether there may be more to find now."""
         deployment = self._export()
         pending: list[Properties] = deployment.get("pending_operations") or []
         creations = {
@@ -142,9 +142,12 @@ class Recovery:
         if ready or pending:
             self._say("pulumi refresh --clear-pending-creates")
             self._stack.refresh(show_secrets=False, suppress_outputs=True, clear_pending_creates=True)
-        if len(ready) < len(found):
+        missing = {each.provider for each in found} - set(resources)
+        if missing:
             self._create_providers([each for each in creations.values() if each not in found])
-        return bool(found)
+            missing -= {each["urn"] for each in self._export().get("resources") or []}
+        # What is left, if anything, the next update meets, and says what it is.
+        return bool(ready) or (len(ready) < len(found) and not missing)
 
     def _create_providers(self, planned: Collection[_Creation]) -> None:
         """Create what is planned of clusters' providers and of what lets them in; else, whatever can be created."""

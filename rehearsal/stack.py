@@ -36,13 +36,15 @@ _PATIENCE = 15  # seconds, for an engine that has lost its program and its provi
 
 _PACKAGES = ("azure-native", "kubernetes", "random")  # which the stand-in answers for
 
+_ANALYZER = Path(__file__).parent / "plugins" / "pulumi-analyzer-policy-python"
+
 _RUNS_PROGRAM = ("preview", "up", "refresh", "destroy")  # commands that may run the program
 
 _NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)  # of a stack (pulumi v3.259.0, sdk/go/common/tokens/names.go)
 
 _LEAST_FREE = 50 * 2**20  # bytes; 20 regions leave about a tenth of it, and each update keeps its own history
 
-_KEPT_LOGS = 20  # files, of the last two or three runs
+KEPT_LOGS = 20  # files, of the last two or three runs
 
 _ROLL_OUT = 60  # simulated seconds, in which pods are replaced
 
@@ -213,7 +215,7 @@ def rehearsing(
     """
     reach_loopback()
     adapt_sdk()
-    settings = _settings(root, stack)
+    settings = settings_of(root, stack)
     command = find_engine()
     folder = root / ".rehearsal" / (f"{stack}.real" if real_fleet else stack)
     project = folder / "project"
@@ -226,7 +228,8 @@ def rehearsing(
                 each.mkdir(mode=0o700, exist_ok=True)
             _require_space(folder)
             lock = resources.enter_context(_locked(folder, stack))
-            _prune(home / "logs")
+            prune(home / "logs")
+            _install_analyzer(home / "plugins")
             remembered = (folder / "cloud.json").exists()
             clusters = resources.enter_context(real_clusters(folder / "clusters")) if real_fleet else None
             cloud = _cloud(folder / "cloud.json", clusters)
@@ -334,14 +337,22 @@ def _require_space(folder: Path) -> None:
         )
 
 
-def _prune(logs: Path) -> None:
-    """Delete the engine's logs but the newest."""
+def prune(logs: Path) -> None:
+    """Delete all of the engine's logs but the newest."""
     files = sorted((path for path in logs.glob("*") if path.is_file()), key=lambda path: path.stat().st_mtime)
-    for path in files[:-_KEPT_LOGS]:
+    for path in files[:-KEPT_LOGS]:
         path.unlink()
 
 
-def _settings(root: Path, stack: str) -> str:
+def _install_analyzer(plugins: Path) -> None:
+    """Let an engine that came alone run policy packs: a full installation of Pulumi has a plugin for it beside it."""
+    target = plugins / "analyzer-policy-python-v0.0.0" / _ANALYZER.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    target.symlink_to(_ANALYZER)
+
+
+def settings_of(root: Path, stack: str) -> str:
     """Return the text of the stack's file."""
     if not (root / "Pulumi.yaml").is_file():
         raise RehearsalError(

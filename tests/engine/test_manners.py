@@ -10,7 +10,7 @@ import yaml
 
 from components import retries
 from rehearsal import stack as stacks
-from rehearsal.stack import RehearsalError, rehearsing
+from rehearsal.stack import KEPT_LOGS, RehearsalError, prune, rehearsing, settings_of
 from tests.engine.stack import Stack, copy_program
 from tests.engine.test_safety import rehearse
 
@@ -93,8 +93,8 @@ def test_the_engines_logs_do_not_pile_up(empty: Stack) -> None:
     logs.mkdir(exist_ok=True)
     for number in range(100):
         (logs / f"{number}.log").touch()
-    stacks._prune(logs)
-    assert len(list(logs.iterdir())) == stacks._KEPT_LOGS
+    prune(logs)
+    assert len(list(logs.iterdir())) == KEPT_LOGS
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_what_only_looks_like_a_secret_is_none(tmp_path: Path, tags: dict[str, o
     root = copy_program(tmp_path / "program")
     text = yaml.safe_dump({"config": {"fleet-l4-lb:tags": tags}})
     (root / "Pulumi.dev.yaml").write_text(text)
-    assert stacks._settings(root, "dev") == text
+    assert settings_of(root, "dev") == text
 
 
 @pytest.mark.parametrize(

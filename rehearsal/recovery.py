@@ -145,7 +145,8 @@ class Recovery:
         missing = {each.provider for each in found} - set(resources)
         if missing:
             self._create_providers([each for each in creations.values() if each not in found])
-            missing -= {each["urn"] for each in self._export().get("resources") or []}
+            recorded = self._export().get("resources") or []
+            missing -= {each["urn"] for each in recorded}
         # What is left, if anything, the next update meets, and says what it is.
         return bool(ready) or (len(ready) < len(found) and not missing)
 

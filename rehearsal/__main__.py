@@ -161,6 +161,12 @@ def _on_stack(arguments: argparse.Namespace) -> int:
     return status
 
 
+def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError):  # such as a full disk
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+    return str(error)
+
+
 def main() -> int:
     """Run one command and return the exit status."""
     arguments = _parser().parse_args()
@@ -184,8 +190,8 @@ def main() -> int:
     except BrokenPipeError:  # whoever read our output has gone; nothing more can be said
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (ToolchainError, ProcessError, ProfileError, RehearsalError, CommandError) as error:
-        sys.stderr.write(f"error: {error}\n")
+    except (OSError, ToolchainError, ProcessError, ProfileError, RehearsalError, CommandError) as error:
+        sys.stderr.write(f"error: {_in_words(error)}\n")
         return 1
 
 

@@ -47,8 +47,11 @@ class Store:
         if self._path is None or (content := orjson.dumps({"version": _VERSION, **self._sections})) == self._written:
             return
         draft = self._path.with_suffix(".new")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
+        try:
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(content)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(draft)) from None  # a full disk comes without the name
         draft.replace(self._path)
         self._written = content
 

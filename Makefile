@@ -13,13 +13,16 @@ SPEED ?=
 FLEET ?=
 REHEARSAL_OPTIONS = --program $(PROGRAM) --stack $(STACK) $(if $(FAULTS),--faults $(FAULTS) --seed $(SEED)) $(if $(SPEED),--speed $(SPEED)) $(if $(FLEET),--fleet $(FLEET))
 
+REQUIRE_PULUMI = command -v pulumi > /dev/null || { \
+  echo 'There is no pulumi on PATH. Install the Pulumi CLI: https://www.pulumi.com/docs/install/'; exit 1; }
+
 PYTHON_HERE := .venv/bin/python
 PACKAGES := .venv/.packages
 LIBRARY := .venv/.library
 TOOLS := .venv/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-verify rehearse-destroy policies test test-all conformance bench preview up verify lint workflows watch docs format clean
+.PHONY: help rehearse rehearse-verify rehearse-destroy policies test test-all conformance bench preview up destroy verify lint workflows watch docs format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,18 +56,24 @@ bench: $(PACKAGES) ## measure what the program adds to Azure's time, and what th
 	@$(PYTHON_HERE) -m timing bench
 
 policies: $(PACKAGES) ## check the plan of STACK against policies/
-	@PATH="$(CURDIR)/rehearsal/plugins:$(CURDIR)/.venv/bin:$$PATH" PULUMI_OPTION_POLICY_PACK="$(CURDIR)/policies" \
-	  $(if $(wildcard policies/$(STACK).json),PULUMI_OPTION_POLICY_PACK_CONFIG="$(CURDIR)/policies/$(STACK).json") \
-	  $(PYTHON_HERE) -m rehearsal preview --stack $(STACK)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON_HERE) -m rehearsal preview --stack $(STACK) \
+	  --policies policies $(addprefix --policy-config ,$(wildcard policies/$(STACK).json))
 
 preview: $(PACKAGES) ## show what `up` would do to the stack STACK on Azure
+	@$(REQUIRE_PULUMI)
 	@pulumi preview --stack $(STACK)
 
 verify: $(PACKAGES) ## check what the stack STACK has deployed on Azure: table, remedies, exit status
 	@$(PYTHON_HERE) -m verify --stack $(STACK)
 
 up: $(PACKAGES) ## bring the stack STACK up on Azure
+	@$(REQUIRE_PULUMI)
 	@pulumi up --stack $(STACK)
+
+destroy: $(PACKAGES) ## delete the stack STACK on Azure; the program waits for what passes
+	@$(REQUIRE_PULUMI)
+	@pulumi destroy --run-program --stack $(STACK) || { \
+	  echo 'If it was the program that failed, because the stack is not complete: pulumi destroy --stack $(STACK)'; exit 1; }
 
 lint: $(TOOLS) $(LIBRARY) ## check style and types, and that docs/components.md says what the docstrings say
 	@$(PYTHON_HERE) -m ruff check

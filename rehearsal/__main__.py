@@ -1,13 +1,13 @@
 """The rehearsal's command line: `python -m rehearsal up --stack dev`."""
 
 import argparse
+import io
 import os
-import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from pulumi.automation import CommandError
@@ -25,22 +25,17 @@ from rehearsal.verification import verifiable
 from timing import durations
 
 _LONG_AGO = 600  # seconds, after which Fleet knows what has stopped
+_NOTHING = 2  # as `verify` ends where there is nothing to go by
 _INTERRUPTED = 130  # what shells report for a command that Ctrl-C has ended
-
-
-def _serve(rehearsal: Rehearsal) -> None:
-    for name, value in rehearsal.environment.items():
-        sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
-    sys.stdout.flush()
-    sys.stderr.write("The stand-in is ready; Ctrl-C ends it.\n")
-    with suppress(KeyboardInterrupt):
-        signal.pause()
 
 
 def _verify(rehearsal: Rehearsal) -> int:
     """Run `verify` on what is deployed, and return its status."""
-    rehearsal.cloud.pass_time(_LONG_AGO)
     outputs = {name: output.value for name, output in rehearsal.stack.outputs().items()}
+    if not outputs:
+        sys.stderr.write(f"Nothing of stack {rehearsal.stack.name} is deployed: `make rehearse` deploys it.\n")
+        return _NOTHING
+    rehearsal.cloud.pass_time(_LONG_AGO)
     # Real clusters move by themselves; those in memory have done all that they will.
     waiting = [] if isinstance(rehearsal.cloud.world, World) else ["--timeout", "0"]
     command = [sys.executable, "-m", "verify", "--outputs", "-", *waiting]
@@ -81,15 +76,27 @@ _ON_STACK: dict[str, tuple[Callable[[Rehearsal], int | None], str]] = {
     "refresh": (Rehearsal.refresh, "read the state back from the stand-in"),
     "verify": (_verify, "check what is deployed as `python -m verify` does"),
     "destroy": (Rehearsal.destroy, "delete everything"),
-    "serve": (_serve, "start the stand-in alone, and print the environment for a `pulumi` command of your own"),
 }
 
 
-def main() -> int:
-    """Run one command and return the exit status."""
+_PULUMI = "run a command of `pulumi` on the stack, with the stand-in for as long as it takes"
+
+
+def _perform(rehearsal: Rehearsal, arguments: argparse.Namespace) -> int:
+    """Run one command on a stack, and return its status."""
+    if arguments.command == "pulumi":
+        return rehearsal.pulumi(arguments.arguments)
+    if arguments.command == "preview" and arguments.policies:
+        configs = [arguments.policy_config.resolve()] if arguments.policy_config else []
+        rehearsal.preview([arguments.policies.resolve()], configs)
+        return 0
+    return _ON_STACK[arguments.command][0](rehearsal) or 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m rehearsal", description=sys.modules["rehearsal"].__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, (_, text) in _ON_STACK.items():
+    for name, text in [*((name, text) for name, (_, text) in _ON_STACK.items()), ("pulumi", _PULUMI)]:
         command = commands.add_parser(name, help=text)
         command.add_argument("--stack", default="dev", help="(default: dev)")
         command.add_argument(
@@ -106,9 +113,66 @@ def main() -> int:
         command.add_argument(
             "--speed", type=_factor, metavar="N", help="play N seconds of Azure's in one (default: nothing takes time)"
         )
+        if name == "preview":
+            command.add_argument(
+                "--policies", type=Path, metavar="FOLDER", help="a policy pack that the plan must keep"
+            )
+            command.add_argument("--policy-config", type=Path, metavar="FILE", help="the pack's configuration")
+        if name == "pulumi":
+            command.add_argument("arguments", nargs=argparse.REMAINDER, help="the command, such as `preview --diff`")
     commands.add_parser("engine", help="print the path of the `pulumi` command, installing it where there is none")
     commands.add_parser("tools", help="print the paths of what the real Fleet runs on, building what is missing")
-    arguments = parser.parse_args()
+    return parser
+
+
+@contextmanager
+def _telling_unplayed(faults: Faults) -> Generator[None]:
+    """Say in the end which faults of the profile no operation has met: their silence would look like success."""
+    try:
+        yield
+    finally:
+        for each in faults.unplayed():
+            sys.stderr.write(f"fault: not played, as no operation met it: {each}\n")
+        if faults.unplayed():
+            sys.stderr.write("Nothing is created of a stack that is up: `make rehearse-destroy` first.\n")
+
+
+def _on_stack(arguments: argparse.Namespace) -> int:
+    """Start the stand-in for one command, and return its status."""
+    faults = Faults(
+        load(arguments.faults) if arguments.faults else Profile(),
+        seed=arguments.seed,
+        tell=lambda line: sys.stderr.write(f"{line}\n"),  # as the engine's own output may be for a program to read
+    )
+    with (
+        rehearsing(
+            arguments.stack,
+            arguments.program.resolve(),
+            real_fleet=arguments.fleet == "real",
+            destroying=arguments.command == "destroy",
+        ) as rehearsal,
+        faults.in_force(rehearsal.cloud),
+        Speed(arguments.speed, _azures_time).in_force(rehearsal.cloud) if arguments.speed else nullcontext(),
+        nullcontext() if arguments.command in {"preview", "verify"} else _telling_unplayed(faults),
+    ):
+        status = _perform(rehearsal, arguments)
+        if arguments.command == "up" and isinstance(rehearsal.cloud.world, World):
+            _stay(rehearsal.cloud.world)
+    return status
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError):  # such as a full disk
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+    return str(error)
+
+
+def main() -> int:
+    """Run one command and return the exit status."""
+    arguments = _parser().parse_args()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where a locale lacks a character
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)  # so that both clean up as Ctrl-C does
@@ -119,29 +183,16 @@ def main() -> int:
         if arguments.command == "tools":
             sys.stdout.write(f"{find_tools()}\n")
             return 0
-        faults = Faults(
-            load(arguments.faults) if arguments.faults else Profile(),
-            seed=arguments.seed,
-            tell=lambda line: sys.stderr.write(f"{line}\n"),  # the output of `serve` is for a shell to read
-        )
-        with (
-            rehearsing(arguments.stack, arguments.program.resolve(), real_fleet=arguments.fleet == "real") as rehearsal,
-            faults.in_force(rehearsal.cloud),
-            Speed(arguments.speed, _azures_time).in_force(rehearsal.cloud) if arguments.speed else nullcontext(),
-        ):
-            status = _ON_STACK[arguments.command][0](rehearsal) or 0
-            if arguments.command == "up" and isinstance(rehearsal.cloud.world, World):
-                _stay(rehearsal.cloud.world)
+        return _on_stack(arguments)
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped; run the command again to go on.\n")
         return _INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone; nothing more can be said
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (ToolchainError, ProcessError, ProfileError, RehearsalError, CommandError) as error:
-        sys.stderr.write(f"error: {error}\n")
+    except (OSError, ToolchainError, ProcessError, ProfileError, RehearsalError, CommandError) as error:
+        sys.stderr.write(f"error: {_in_words(error)}\n")
         return 1
-    return status
 
 
 if __name__ == "__main__":

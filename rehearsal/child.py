@@ -28,7 +28,7 @@ def child(
 
     Args:
         command: the command; no shell sees it.
-        environment: in addition to ours.
+        environment: all of it.
         cwd: where it runs, if not here.
         descriptors: open files that it inherits.
 
@@ -57,11 +57,12 @@ def child(
         with subprocess.Popen(  # noqa: S603 - no shell, and nothing in it comes from outside
             command,
             cwd=cwd,
-            env={**os.environ, **environment},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
+            errors="replace",
             umask=0o077,  # what the engine writes is for its owner, whatever the user's own mask
             start_new_session=True,
             pass_fds=descriptors,

@@ -52,6 +52,7 @@ class Cloud:
     """Azure, the Kubernetes clusters in it, and pulumi-random.
 
     Attributes:
+        asked: how often anything was asked of it, in previews too.
         observers: who sees every operation first; previews and checks are not operations.
         world: the Kubernetes clusters.
 
@@ -73,6 +74,7 @@ class Cloud:
         self._activity = Activity(patience)
         self._clock = clock
         self._refused: dict[tuple[str, str], float] = {}  # when, by verb and logical name
+        self.asked = 0
         self.observers: list[Observer] = []
         self.world: KubernetesWorld = clusters(self._store) if clusters else World(self._store, self._activity)
         self.azure = Azure(self._store, self.world)
@@ -84,6 +86,7 @@ class Cloud:
 
     def family(self, token: str) -> Family:
         """Return the family that a type's or a function's token belongs to, or that a provider's type names."""
+        self.asked += 1
         # A package that was made for one version of Azure's API has its name behind that of its base.
         package = token.removeprefix("pulumi:providers:").split(":")[0].split("_")[0]
         return self._families[package]

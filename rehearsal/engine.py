@@ -12,7 +12,8 @@ from pathlib import Path
 
 from semver import VersionInfo
 
-from rehearsal.toolchain import PROBE_SECONDS, Module, ToolchainError, ask, cache_folder, filled, run
+from rehearsal.environment import neutral
+from rehearsal.toolchain import PROBE_SECONDS, Module, ToolchainError, cache_folder, filled, probe, run
 
 OLDEST = VersionInfo(3, 254, 0)
 """The oldest engine that imports a resource with inputs of one's own, which recovery rests on."""
@@ -30,22 +31,30 @@ class EngineError(ToolchainError):
     """There is no usable `pulumi` command; the message says what was tried."""
 
 
-def version_of(command: Path) -> VersionInfo | None:
-    """Return the version that a `pulumi` command reports, None when it does not run."""
-    answer = ask([command, "version"], environment={"PULUMI_SKIP_UPDATE_CHECK": "true"})
+def version_of(command: Path) -> VersionInfo:
+    """Return the version that a `pulumi` command reports.
+
+    Raises:
+        ToolchainError: if it does not.
+    """
+    answer = probe([command, "version"], environment=neutral() | {"PULUMI_SKIP_UPDATE_CHECK": "true"}).strip()
     try:
-        return VersionInfo.parse(answer.strip().removeprefix("v"))
+        return VersionInfo.parse(answer.removeprefix("v"))
     except ValueError:
-        return None
+        last = answer.splitlines()[-1] if answer else "nothing"
+        raise ToolchainError(f"does not tell its version, but {last}") from None
 
 
 def find_engine() -> Path:
-    """Return the path of a new enough `pulumi` command, which is installed first where there is none.
+    """Return the path of a usable `pulumi` command, which is installed first where there is none.
+
+    One on PATH that is not usable is named, with the reason and with what is used in its place.
 
     Raises:
         EngineError: if none of the ways works.
     """
     attempts: list[str] = []
+    unfit = ""
     for way, attempt in (
         ("on PATH", _on_path),
         (f"in {cache_folder()}", _cached),
@@ -57,10 +66,14 @@ def find_engine() -> Path:
         except ToolchainError as failure:
             attempts.append(f"  {way}: {failure}")
             continue
-        version = version_of(command)
-        if _usable(version):
+        reason = _unusable(command)
+        if not reason:
+            if unfit:
+                sys.stderr.write(f"{unfit}; using {command}\n")
             return command
-        attempts.append(f"  {way}: {command} " + (f"is {version}" if version else "does not run"))
+        if attempt is _on_path:
+            unfit = f"{command} {reason}"
+        attempts.append(f"  {way}: {command} {reason}")
     raise EngineError(
         "\n".join(
             [
@@ -73,8 +86,17 @@ def find_engine() -> Path:
     )
 
 
-def _usable(version: VersionInfo | None) -> bool:
-    return version is not None and OLDEST <= version < OLDEST.bump_major()
+def _unusable(command: Path) -> str:
+    """Return why a command cannot be used, nothing if it can."""
+    try:
+        version = version_of(command)
+    except ToolchainError as failure:
+        return str(failure)
+    if version < OLDEST:
+        return f"is {version}, which is older than {OLDEST}"
+    if version >= OLDEST.bump_major():
+        return f"is {version}, which is not {OLDEST.major}.x"
+    return ""
 
 
 def _on_path() -> Path:
@@ -86,7 +108,7 @@ def _on_path() -> Path:
 
 def _cached() -> Path:
     for command in sorted((cache_folder() / "pulumi").glob("*/bin/pulumi"), reverse=True):
-        if _usable(version_of(command)):
+        if not _unusable(command):
             return command
     raise ToolchainError("none")
 

@@ -359,7 +359,7 @@ def load(path: Path) -> Profile:
         ProfileError: the file cannot be read, or says what no profile can say.
     """
     try:
-        return Profile.model_validate(yaml.safe_load(path.read_text()) or {})
+        return Profile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ProfileError(f"{path}: {error}") from error
     except ValidationError as error:
@@ -398,6 +398,7 @@ class Faults:
         self._lock = threading.Lock()
         self._requests: Counter[tuple[int, str, str]] = Counter()
         self._first: dict[int, float] = {}
+        self._played: set[Fault | Outage] = set()
 
     @contextmanager
     def in_force(self, cloud: Cloud) -> Generator[None]:
@@ -416,6 +417,14 @@ class Faults:
             cloud.observers.remove(observe)
             cloud.azure.failure, cloud.world.stopped = failure, stopped
             cloud.pass_time(0)  # what had stopped looks about again
+
+    def unplayed(self) -> list[str]:
+        """Return what of the profile has not happened so far, in the profile's own words."""
+        return [
+            ", ".join(f"{key}: {value}" for key, value in each.model_dump(exclude_unset=True).items())
+            for each in (*self._profile.faults, *self._profile.outages)
+            if each not in self._played
+        ]
 
     def _observe(self, cloud: Cloud, operation: Operation) -> None:
         """Send the operation's request as the provider does, again and again as far as it would; then refuse."""
@@ -475,12 +484,17 @@ class Faults:
                 )
                 self._requests[key] += 1
                 if not over and chance < fault.probability:
+                    self._played.add(fault)
                     return fault
         return None
 
     def _stopped(self, what: str, cluster: ApiServer) -> bool:
         name = last_segment(cluster.id)
-        return any(each.outage == what and fnmatchcase(name, each.cluster) for each in self._profile.outages)
+        for each in self._profile.outages:
+            if each.outage == what and fnmatchcase(name, each.cluster):
+                self._played.add(each)
+                return True
+        return False
 
 
 def _what(call: Call) -> str:

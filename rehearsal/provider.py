@@ -230,6 +230,8 @@ def _answering(context: grpc.ServicerContext, secrets: Collection[Path] = ()) ->
         _abort(context, str(error), failure)
     except RefusedError as error:
         _abort(context, str(error))
+    except OSError as error:  # such as a full disk
+        _abort(context, f"the stand-in cannot write {error.filename}: {error.strerror}")
     except Exception as error:  # noqa: BLE001 - a fault of the stand-in itself: the engine must get an answer, and we the cause
         # Without the error's message, which may quote a kubeconfig or a password.
         sys.stderr.writelines([*traceback.format_tb(error.__traceback__), f"{type(error).__name__}\n"])

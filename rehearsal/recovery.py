@@ -3,12 +3,15 @@
 What a kill leaves behind (pulumi v3.259.0, pkg/backend/snapshot.go and pkg/resource/deploy/step.go):
 
 - The engine's lock on the stack: `pulumi cancel`.
-- Updates and deletions under way: `pulumi refresh` reads back how they ended.
+- Updates and deletions under way: `pulumi refresh` reads back how they ended. It comes first, because the program reads
+  the credentials of each cluster that the state has.
 - Creations under way. The state remembers them as pending, but not whether the cloud has carried them out; if it has,
   it refuses to create the same again. Those are taken into the state with `pulumi import`, the others are forgotten
   with `pulumi refresh --clear-pending-creates`.
 - Creations that the cloud has carried out, but that failed for the engine because the provider died. The state knows
   nothing of them: what `pulumi preview` would create and what exists all the same is imported, too.
+- Deletions that were never asked for: what goes with something else (`deleted_with`) is forgotten before that is
+  deleted. If its deletion does not succeed, they are found as such creations are.
 
 `pulumi refresh --import-pending-creates` does not help: it marks the operation as an import, which nothing carries out
 (v3.259.0, pkg/cmd/pulumi/operations/refresh.go), so that the resource is in the cloud and nowhere in the state.
@@ -17,19 +20,21 @@ What a kill leaves behind (pulumi v3.259.0, pkg/backend/snapshot.go and pkg/reso
 import json
 import tempfile
 from collections.abc import Callable, Collection, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
 from pulumi import automation as auto
 
+from rehearsal.azure.access import ROLE_ASSIGNMENT
 from rehearsal.cloud import Cloud
 from rehearsal.kubernetes import waiting
 from rehearsal.kubernetes.objects import ApiError, name_of, namespace_of
 from rehearsal.model import Properties
 from rehearsal.wire import SECRET, SIGNATURE, UNKNOWNS
 
+_PROVIDER: Final = "pulumi:providers:kubernetes"
 _CREATING: Final = {auto.OpType.CREATE, auto.OpType.CREATE_REPLACEMENT}
 # In place of secrets that the engine's events hide. The next update finds the difference, and puts it right.
 _HIDDEN: Final[Properties] = {SIGNATURE: SECRET, "plaintext": "{}"}
@@ -62,7 +67,6 @@ class Recovery:
     Args:
         stack: the Automation API's handle.
         cloud: where to look what exists.
-        environment: the engine's.
         standin: the stand-in's address.
         say: tells the user what is done.
     """
@@ -72,16 +76,19 @@ class Recovery:
         stack: auto.Stack,
         cloud: Cloud,
         *,
-        environment: Mapping[str, str],
         standin: str,
         say: Callable[[str], object],
     ) -> None:
         self._stack = stack
         self._workspace = cast("auto.LocalWorkspace", stack.workspace)
         self._cloud = cloud
-        self._environment = environment
         self._standin = standin
         self._say = say
+
+    def has_resources(self) -> bool:
+        """Say whether the state has anything that the cloud would have, too."""
+        resources: list[Properties] = self._export().get("resources") or []
+        return any(each["type"].startswith(("azure-native:", "kubernetes:")) for each in resources)
 
     def run(self, *, crashed: bool) -> None:
         """Do what is necessary; nothing, if the last run came to an end.
@@ -89,8 +96,18 @@ class Recovery:
         Each step leaves what the ones after it need, so that it may be killed itself.
 
         Args:
-            crashed: whether the stand-in was killed during an update.
+            crashed: whether the state may lack what exists: the stand-in was killed, or a destruction did not succeed.
         """
+        if crashed:
+            self._say("The last run was killed, or was a destruction that did not succeed. pulumi refresh")
+            # Of what is gone, the program could not read the credentials.
+            self._stack.refresh(show_secrets=False, suppress_outputs=True)
+        # What is inside something that the state lacks can be planned only when that is back.
+        while self._pass(crashed=crashed) and crashed:
+            pass
+
+    def _pass(self, *, crashed: bool) -> bool:
+        """Take what is found into the state, and say whether there may be more to find now."""
         deployment = self._export()
         pending: list[Properties] = deployment.get("pending_operations") or []
         creations = {
@@ -101,14 +118,15 @@ class Recovery:
         if pending:
             self._say(f"The last run was interrupted during {len(pending)} operations.")
         if crashed:
-            self._say("The last run was killed. pulumi preview: what would be created, though it exists?")
+            self._say("pulumi preview: what would be created, though it exists?")
             creations = {creation.urn: creation for creation in self._planned()} | creations
         recorded: list[Properties] = deployment.get("resources") or []
         resources = {each["urn"]: each for each in recorded}
+        planned = {creation.urn: creation.inputs for creation in creations.values()}
         found = {
             creation: resource_id
             for creation in creations.values()
-            if (resource_id := self._locate(creation, resources)) is not None
+            if (resource_id := self._locate(creation, resources, planned)) is not None
             and not _is_recorded(resources.get(creation.urn), resource_id)
         }
         for creation in found:
@@ -117,11 +135,34 @@ class Recovery:
                 # under another name, which the program does not have, the next update sees to that.
                 self._say(f"pulumi state rename: {creation.name}, which was being replaced")
                 self._pulumi("state", "rename", "--yes", creation.urn, f"{creation.name}-replaced")
-        if found:
-            self._import(found)
-        if found or pending:
+        # Nothing can be imported through a provider that the state lacks.
+        ready = {each: found[each] for each in found if each.provider in resources}
+        if ready:
+            self._import(ready)
+        if ready or pending:
             self._say("pulumi refresh --clear-pending-creates")
             self._stack.refresh(show_secrets=False, suppress_outputs=True, clear_pending_creates=True)
+        missing = {each.provider for each in found} - set(resources)
+        if missing:
+            self._create_providers([each for each in creations.values() if each not in found])
+            recorded = self._export().get("resources") or []
+            missing -= {each["urn"] for each in recorded}
+        # What is left, if anything, the next update meets, and says what it is.
+        return bool(ready) or (len(ready) < len(found) and not missing)
+
+    def _create_providers(self, planned: Collection[_Creation]) -> None:
+        """Create what is planned of clusters' providers and of what lets them in; else, whatever can be created."""
+        targets = [
+            each for each in planned if each.token.startswith(("random:", _PROVIDER)) or each.token == ROLE_ASSIGNMENT
+        ]
+        self._say(f"pulumi up --target: {', '.join(each.name for each in targets)}")
+        try:
+            self._stack.up(target=[each.urn for each in targets], show_secrets=False, suppress_outputs=True)
+        except auto.CommandError:
+            # Some cluster is gone, and the program cannot do without it.
+            self._say("pulumi up, as far as it comes")
+            with suppress(auto.CommandError):
+                self._stack.up(show_secrets=False, suppress_outputs=True)
 
     def _planned(self) -> list[_Creation]:
         """Return what the next update would create."""
@@ -146,7 +187,9 @@ class Recovery:
             if not any(unknown in json.dumps(new.inputs) for unknown in UNKNOWNS)
         ]
 
-    def _locate(self, creation: _Creation, resources: Mapping[str, Properties]) -> str | None:
+    def _locate(
+        self, creation: _Creation, resources: Mapping[str, Properties], planned: Mapping[str, Properties]
+    ) -> str | None:
         """Return the id, as the providers know it, of what a creation has left in the cloud; None if it left nothing.
 
         On Azure, people find it out like this:
@@ -160,7 +203,7 @@ class Recovery:
         - random: nothing is left, as its values exist in the state alone. Neither do providers or components.
         """
         package = creation.token.partition(":")[0]
-        provider: Properties = resources.get(creation.provider, {}).get("inputs", {})
+        provider = (resources.get(creation.provider) or {}).get("inputs") or planned.get(creation.provider) or {}
         if package == "azure-native":
             return self._cloud.azure.find(creation.token, creation.inputs, provider)
         if package != "kubernetes":
@@ -225,10 +268,10 @@ class Recovery:
             "runtime": {"name": "client", "options": {"address": self._standin}},
         }
         with tempfile.TemporaryDirectory(dir=Path(self._workspace.work_dir).parent) as folder:
-            (Path(folder) / "Pulumi.yaml").write_text(json.dumps(project))
+            (Path(folder) / "Pulumi.yaml").write_text(json.dumps(project), encoding="utf-8")
             file = Path(folder) / "import.json"
             file.touch(mode=0o600)  # its values may be secret
-            file.write_text(json.dumps({"nameTable": table, "resources": list(resources)}))
+            file.write_text(json.dumps({"nameTable": table, "resources": list(resources)}), encoding="utf-8")
             yield lambda *options: self._pulumi(
                 "import", "--file", str(file), "--protect=false", "--generate-code=false", *options, folder=folder
             )
@@ -238,7 +281,7 @@ class Recovery:
         return json.loads(self._pulumi("stack", "export"))["deployment"] or {}
 
     def _pulumi(self, *args: str, folder: str | None = None) -> str:
-        environment = {**self._environment, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
+        environment = {"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
         return self._workspace.pulumi_command.run(list(args), folder or self._workspace.work_dir, environment).stdout
 
 

@@ -3,24 +3,29 @@
 import fcntl
 import json
 import os
-import runpy
+import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
+from urllib.parse import quote
 
 import yaml
 from pulumi import automation as auto
 
-from rehearsal.cloud import Cloud
+from rehearsal.cloud import Cloud, KubernetesWorld
 from rehearsal.command import EngineCommand
 from rehearsal.engine import find_engine
+from rehearsal.environment import neutral, reach_loopback
+from rehearsal.program import adapt_sdk, failures, served
+from rehearsal.program import run as run_program
 from rehearsal.provider import serve
 from rehearsal.real.world import real_clusters
 from rehearsal.recovery import Recovery
+from rehearsal.store import Store, UnreadableError
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,6 +35,18 @@ _PASSPHRASE = "rehearsal"  # noqa: S105
 _PATIENCE = 15  # seconds, for an engine that has lost its program and its providers to end
 
 _PACKAGES = ("azure-native", "kubernetes", "random")  # which the stand-in answers for
+
+_ANALYZER = Path(__file__).parent / "plugins" / "pulumi-analyzer-policy-python"
+
+_RUNS_PROGRAM = ("preview", "up", "refresh", "destroy")  # commands that may run the program
+
+_NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)  # of a stack (pulumi v3.259.0, sdk/go/common/tokens/names.go)
+
+_LEAST_FREE = 50 * 2**20  # bytes; 20 regions leave about a tenth of it, and each update keeps its own history
+
+KEPT_LOGS = 20  # files, of the last two or three runs
+
+_ROLL_OUT = 60  # simulated seconds, in which pods are replaced
 
 _DONE: Final = {
     "create": "created",
@@ -52,17 +69,41 @@ class Rehearsal:
     Attributes:
         stack: the Automation API's handle.
         cloud: the model behind the stand-in.
-        environment: with which a `pulumi` command, run in the program's folder, works on the same stack.
+        environment: all of the engine's environment.
     """
 
-    def __init__(self, stack: auto.Stack, cloud: Cloud, environment: dict[str, str]) -> None:
+    def __init__(self, stack: auto.Stack, cloud: Cloud, engine: EngineCommand, root: Path) -> None:
         self.stack = stack
         self.cloud = cloud
-        self.environment = environment
+        self.environment = engine.environment
+        self._engine = engine
+        self._root = root
 
-    def preview(self) -> None:
-        """Show what `up` would do."""
-        self._stream(self.stack.preview)
+    def preview(self, policies: Sequence[Path] = (), policy_configs: Sequence[Path] = ()) -> None:
+        """Show what `up` would do.
+
+        Args:
+            policies: the folders of policy packs that the plan must keep.
+            policy_configs: their configurations, in the same order.
+
+        Raises:
+            RehearsalError: if it fails, or if the engine planned with anybody but the stand-in.
+        """
+        asked, planned = self.cloud.asked, False
+
+        def note(event: auto.EngineEvent) -> None:
+            nonlocal planned
+            step = event.resource_pre_event
+            planned = planned or (step is not None and step.metadata.type.partition(":")[0] in _PACKAGES)
+
+        self._stream(
+            self.stack.preview,
+            on_event=note,
+            policy_packs=list(map(str, policies)),
+            policy_pack_configs=list(map(str, policy_configs)),
+        )
+        if planned and self.cloud.asked == asked:
+            raise RehearsalError("the engine did not ask the stand-in for this plan; nothing was done")
 
     def up(self) -> None:
         """Show what is going to be done, do it, and report."""
@@ -80,13 +121,41 @@ class Rehearsal:
         self._report()
 
     def destroy(self) -> None:
-        """Delete everything."""
-        self._stream(self.stack.destroy, show_secrets=False)
+        """Delete everything, with the program if possible, because its error hooks wait for what passes."""
+        failed = failures()
+        try:
+            self._destroy(run_program=True)
+        except RehearsalError:
+            if failures() == failed:
+                raise
+            # On a stack that lacks something, the engine has no outputs for the program to go on with.
+            _say("\nThe program cannot run on this stack; so without it: pulumi destroy\n")
+            self._destroy(run_program=False)
+        _say(f"Nothing is left to do; {_shown(Path(self.stack.workspace.work_dir).parent)} may be removed.")
 
-    def _stream(self, operation: Callable[..., _T], **options: bool) -> _T:
+    def _destroy(self, *, run_program: bool) -> None:
+        over = False
+
+        def say(line: str) -> None:
+            # The engine ends with advice on the history and `pulumi stack rm`, of which a rehearsal has no use.
+            nonlocal over
+            over = over or line.startswith("The resources in the stack have been deleted")
+            if not over:
+                _say(line)
+
+        self._stream(self.stack.destroy, say=say, show_secrets=False, run_program=run_program)
+
+    def pulumi(self, arguments: Sequence[str]) -> int:
+        """Run a command of `pulumi` on the stack, at the terminal, and return its status."""
+        with served(self._root) as address:
+            at = next((index for index, each in enumerate(arguments, 1) if each in _RUNS_PROGRAM), 0)
+            client = [f"--client={address}"] if at else []
+            return self._engine.attend([*arguments[:at], *client, *arguments[at:]], self._root)
+
+    def _stream(self, operation: Callable[..., _T], say: Callable[[str], object] | None = None, **options: Any) -> _T:  # noqa: ANN401 - the operation's own
         color = "always" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else "never"
         try:
-            return operation(color=color, on_output=_say, on_error=_say, **options)
+            return operation(color=color, on_output=say or _say, on_error=_say, **options)
         except auto.CommandError:
             raise RehearsalError(f"{operation.__name__} did not succeed; the engine says why above") from None
 
@@ -97,8 +166,12 @@ class Rehearsal:
         for name, value in sorted(outputs.items()):
             _say(f"{name:{width}}  {value if isinstance(value, str) else json.dumps(value)}")
         _say("")
-        for what, is_well, particulars in self.cloud.summary():
+        lines = self.cloud.summary()
+        for what, is_well, particulars in lines:
             _say(f"{'ok' if is_well else '--'}  {what}: {particulars}")
+        self.cloud.pass_time(_ROLL_OUT)
+        if self.cloud.summary() != lines or not all(is_well for _, is_well, _ in lines):
+            _say("Still rolling out: `make rehearse-verify` waits for the rest.")
 
     def _picture(self, done: str) -> None:
         """Say how long Azure would take, and leave the report."""
@@ -119,13 +192,13 @@ class Rehearsal:
     def _ask(self, *command: str) -> dict[str, Any]:
         """Return what `pulumi stack` says as JSON, with secrets hidden at any depth."""
         # The Automation API would have them all shown first.
-        workspace = cast("auto.LocalWorkspace", self.stack.workspace)
-        answer = workspace.pulumi_command.run(["stack", *command], workspace.work_dir, self.environment)
-        return json.loads(answer.stdout)
+        return json.loads(self._engine.run(["stack", *command], self.stack.workspace.work_dir, {}).stdout)
 
 
 @contextmanager
-def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Generator[Rehearsal]:
+def rehearsing(
+    stack: str, root: Path = ROOT, *, real_fleet: bool = False, destroying: bool = False
+) -> Generator[Rehearsal]:
     """Start the stand-in on what the stack's earlier runs have left, and attach the engine to it.
 
     Args:
@@ -133,100 +206,225 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
         root: the folder of the program. Everything that is written goes to `.rehearsal/<stack>` in it, or to
             `.rehearsal/<stack>.real`: they are different clouds.
         real_fleet: whether clusters are real API servers with Fleet's own controllers, rather than in memory.
+        destroying: whether the stack is about to be destroyed, so that an earlier destruction need not be made up for.
 
     Raises:
-        RehearsalError: if the stack has no file, has secrets of its own, or is in use.
+        RehearsalError: if the stack has no file, has secrets of its own, or is in use; if what earlier runs have left
+            cannot be read or does not fit together; if there is no space, or no right to write.
         EngineError: if there is no engine.
     """
-    settings = _settings(root, stack)
-    engine = find_engine()
+    reach_loopback()
+    adapt_sdk()
+    settings = settings_of(root, stack)
+    command = find_engine()
     folder = root / ".rehearsal" / (f"{stack}.real" if real_fleet else stack)
     project = folder / "project"
     backend = folder / "backend"
     home = folder / "home"
     updating = folder / "updating"
-    root.joinpath(".rehearsal").mkdir(mode=0o700, exist_ok=True)
-    for each in (folder, project, backend, home):
-        each.mkdir(mode=0o700, exist_ok=True)
-    with (
-        _locked(folder, stack) as lock,
-        real_clusters(folder / "clusters") if real_fleet else nullcontext() as clusters,
-        serve(cloud := Cloud(folder / "cloud.json", clusters=clusters)) as port,
-    ):
-        # Commands without a --config-file, such as the creation of a stack, would write the salt of its secrets into
-        # the program's own stack file. They run in a folder that has a copy, and the others are pointed to the copy.
-        copy = project / f"Pulumi.{stack}.yaml"
-        copy.write_text(settings + _salt(copy))
-        shutil.copy(root / "Pulumi.yaml", project)
-        environment = {
-            # Without the attributes beside each file, which are not replaced as a whole: a kill that leaves them
-            # half written makes the state unreadable (gocloud.dev v0.46, blob/fileblob/attrs.go).
-            "PULUMI_BACKEND_URL": f"file://{backend}?metadata=skip",
-            "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE,
-            "PULUMI_DEBUG_PROVIDERS": ",".join(f"{package}:{port}" for package in _PACKAGES),
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "PULUMI_HOME": str(home),
-            "PULUMI_OPTION_CONFIG_FILE": str(copy),
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_STACK": stack,
-        }
-        workspace = auto.LocalWorkspace(
-            work_dir=str(project),
-            secrets_provider="passphrase",  # said at the stack's creation, so that the salt is made and kept there
-            program=lambda: _run_program(root),
-            env_vars=environment,
-            pulumi_command=EngineCommand(engine, lock, updating),
-        )
-        handle = auto.Stack.create_or_select(stack, workspace)
+    with ExitStack() as resources:
+        with _preparing(folder):
+            for each in (folder.parent, folder, project, backend, home):
+                each.mkdir(mode=0o700, exist_ok=True)
+            _require_space(folder)
+            lock = resources.enter_context(_locked(folder, stack))
+            prune(home / "logs")
+            _install_analyzer(home / "plugins")
+            remembered = (folder / "cloud.json").exists()
+            clusters = resources.enter_context(real_clusters(folder / "clusters")) if real_fleet else None
+            cloud = _cloud(folder / "cloud.json", clusters)
+            port = resources.enter_context(serve(cloud))
+            # Commands without a --config-file, such as the creation of a stack, would write the salt of its secrets
+            # into the program's own stack file. They run in a folder that has a copy, and the others are pointed to it.
+            copy = project / f"Pulumi.{stack}.yaml"
+            copy.write_text(settings + _salt(copy), encoding="utf-8")
+            shutil.copy(root / "Pulumi.yaml", project)
+            engine = EngineCommand(
+                command,
+                neutral()
+                | {
+                    # Whoever is logged in to Azure is so for nobody here.
+                    "AZURE_CONFIG_DIR": str(home / "azure"),
+                    # Without the attributes beside each file, which are not replaced as a whole: a kill that leaves
+                    # them half written makes the state unreadable (gocloud.dev v0.46, blob/fileblob/attrs.go).
+                    "PULUMI_BACKEND_URL": f"file://{quote(str(backend))}?metadata=skip",
+                    "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE,
+                    # Once the stand-in has ended, nobody answers there, and the engine fails.
+                    "PULUMI_DEBUG_PROVIDERS": ",".join(f"{package}:{port}" for package in _PACKAGES),
+                    # No other provider can be started: none is installed in this home, on PATH, or on demand.
+                    "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+                    "PULUMI_HOME": str(home),
+                    "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
+                    "PULUMI_OPTION_CONFIG_FILE": str(copy),
+                    "PULUMI_SKIP_UPDATE_CHECK": "true",
+                    "PULUMI_STACK": stack,
+                },
+                lock,
+                updating,
+            )
+            workspace = auto.LocalWorkspace(
+                work_dir=str(project),
+                secrets_provider="passphrase",  # said at the stack's creation, so that the salt is made and kept there
+                program=lambda: run_program(root),
+                pulumi_command=engine,
+            )
+            had_state = any(backend.glob(".pulumi/stacks/**/*.json"))
+            handle = auto.Stack.create_or_select(stack, workspace)
+            recovery = Recovery(handle, cloud, standin=f"127.0.0.1:{port}", say=_tell)
+            has_state = recovery.has_resources()
+            if remembered and not had_state and not cloud.is_empty():
+                raise UnreadableError(f"{_shown(folder)} has a cloud (cloud.json) and no state (backend)")
+            if not remembered and has_state:
+                raise UnreadableError(f"{_shown(folder)} has a state (backend) and no cloud (cloud.json)")
         if any(backend.glob(".pulumi/locks/**/*.json")):
             # We hold the folder's lock, so nobody is left who could hold the engine's.
             _tell("The last run was killed, but holds the stack. pulumi cancel")
             handle.cancel()
-        recovery = Recovery(handle, cloud, environment=environment, standin=f"127.0.0.1:{port}", say=_tell)
-        recovery.run(crashed=updating.exists())
-        updating.unlink(missing_ok=True)
-        yield Rehearsal(handle, cloud, environment)
+        interrupted = (updating.read_text(encoding="utf-8") or "up") if updating.exists() else ""
+        goes_on = destroying and interrupted == "destroy"  # what is lost goes with what it is in
+        try:
+            recovery.run(crashed=bool(interrupted) and not goes_on)
+        except auto.CommandError as error:
+            raise RehearsalError(f"the last run cannot be put in order: {_reason(error)}") from None
+        if not goes_on:
+            updating.unlink(missing_ok=True)
+        yield Rehearsal(handle, cloud, engine, root)
 
 
-def _run_program(root: Path) -> None:
-    """Run the program as `pulumi` would: as `__main__`, with its own folder first on the module path."""
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    runpy.run_path(str(root / "__main__.py"), run_name="__main__")
+@contextmanager
+def _preparing(folder: Path) -> Generator[None]:
+    """Say in one line what is wrong with a stack's folder."""
+    try:
+        yield
+    except OSError as error:
+        raise RehearsalError(f"{_shown(Path(error.filename or folder))}: {error.strerror}") from None
+    except UnreadableError as error:
+        raise RehearsalError(f"{error}; {_anew(folder)}") from None
+    except auto.CommandError as error:
+        raise RehearsalError(
+            f"the state in {_shown(folder)} cannot be read: {_reason(error)}; {_anew(folder)}"
+        ) from None
 
 
-def _settings(root: Path, stack: str) -> str:
-    """Return the text of the stack's file."""
-    file = root / f"Pulumi.{stack}.yaml"
-    if not file.is_file():
-        known = ", ".join(
-            sorted(path.name.split(".", 1)[1].removesuffix(".yaml") for path in root.glob("Pulumi.*.yaml"))
+def _reason(error: auto.CommandError) -> str:
+    """Return the engine's own words."""
+    found = re.search(r"\berror: (.+)", str(error))
+    return found[1].strip() if found else str(error).strip().splitlines()[-1]
+
+
+def _anew(folder: Path) -> str:
+    return f"remove {_shown(folder)} to begin anew"
+
+
+def _cloud(file: Path, clusters: Callable[[Store], KubernetesWorld] | None) -> Cloud:
+    try:
+        return Cloud(file, clusters=clusters)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UnreadableError(f"{_shown(file)} cannot be read: it holds no cloud ({error!r})") from None
+
+
+def _shown(path: Path) -> str:
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _require_space(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST_FREE:
+        raise RehearsalError(
+            f"{free // 2**20} MB are free in {_shown(folder)}, and a rehearsal may need {_LEAST_FREE // 2**20}: "
+            "make space"
         )
-        raise RehearsalError(f"there is no {file.name}; the stacks here are: {known}")
-    text = file.read_text()
-    secrets = {"encryptedkey", "encryptionsalt", "secretsprovider", "secure"}.intersection(_keys(yaml.safe_load(text)))
+
+
+def prune(logs: Path) -> None:
+    """Delete all of the engine's logs but the newest."""
+    files = sorted((path for path in logs.glob("*") if path.is_file()), key=lambda path: path.stat().st_mtime)
+    for path in files[:-KEPT_LOGS]:
+        path.unlink()
+
+
+def _install_analyzer(plugins: Path) -> None:
+    """Let an engine that came alone run policy packs: a full installation of Pulumi has a plugin for it beside it."""
+    target = plugins / "analyzer-policy-python-v0.0.0" / _ANALYZER.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    target.symlink_to(_ANALYZER)
+
+
+def settings_of(root: Path, stack: str) -> str:
+    """Return the text of the stack's file."""
+    if not (root / "Pulumi.yaml").is_file():
+        raise RehearsalError(
+            f"there is no {'Pulumi.yaml in the' if root.is_dir() else ''} folder {_shown(root)}".replace("  ", " ")
+        )
+    file = root / f"Pulumi.{stack}.yaml"
+    if not _NAME.fullmatch(stack) or not file.is_file():
+        known = ", ".join(
+            sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in root.glob("Pulumi.*.yaml"))
+        )
+        raise RehearsalError(f"there is no stack {stack}; the stacks of {_shown(root)} are: {known or 'none'}")
+    _parsed(root / "Pulumi.yaml")
+    content = _parsed(file)
+    if "environment" in content:
+        raise RehearsalError(
+            f"{file.name} takes values from an environment of Pulumi Cloud (environment), which is not asked here; "
+            "rehearse a stack whose file has the values itself"
+        )
+    secrets = {"encryptedkey", "encryptionsalt", "secretsprovider"}.intersection(content)
+    if _has_secret(content.get("config")):
+        secrets.add("secure")
     if secrets:
         raise RehearsalError(
             f"{file.name} has secrets that only their owner can open ({', '.join(sorted(secrets))}); "
             "rehearse a stack whose file has none"
         )
-    return text.rstrip() + "\n"
+    return file.read_text(encoding="utf-8-sig").rstrip() + "\n"
 
 
-def _keys(value: object) -> Generator[str]:
-    """Yield the keys of a YAML document, at every depth."""
+def _parsed(file: Path) -> dict[str, Any]:
+    """Return what a YAML file says at its top.
+
+    Raises:
+        RehearsalError: it says nothing that can be read; with the line.
+    """
+    content = b""
+    try:
+        content = file.read_bytes()
+        value: object = yaml.safe_load(content.decode("utf-8-sig"))
+    except OSError as error:
+        raise RehearsalError(f"{file.name}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise RehearsalError(f"{file.name}:{line}: this is not UTF-8; save the file as UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise RehearsalError(f"{file.name}:{line}: {error.problem or error.context}") from None
+    except yaml.reader.ReaderError as error:
+        line = content.decode("utf-8-sig")[: error.position].count("\n") + 1
+        raise RehearsalError(f"{file.name}:{line}: {error.reason}") from None
+    if not isinstance(value, dict):
+        raise RehearsalError(f"{file.name}:1: this is not a map of keys and values")
+    return cast("dict[str, Any]", value)
+
+
+def _has_secret(value: object) -> bool:
+    """Say whether Pulumi would decrypt anything in a value: a map with `secure` alone, and text in it.
+
+    Source: pulumi v3.259.0, sdk/go/common/resource/config/object.go, isSecureValue.
+    """
     if isinstance(value, dict):
-        mapping = cast("dict[str, object]", value)
-        yield from mapping
-        value = list(mapping.values())
-    if isinstance(value, list):
-        for item in cast("list[object]", value):
-            yield from _keys(item)
+        content = cast("dict[str, object]", value)
+        if len(content) == 1 and isinstance(content.get("secure"), str):
+            return True
+        value = list(content.values())
+    return isinstance(value, list) and any(map(_has_secret, cast("list[object]", value)))
 
 
 def _salt(copy: Path) -> str:
     """Return the line that an earlier run has added to the copy, without which its secrets stay closed."""
-    lines = copy.read_text().splitlines() if copy.exists() else []
+    lines = copy.read_text(encoding="utf-8", errors="replace").splitlines() if copy.exists() else []
     return "".join(f"{line}\n" for line in lines if line.startswith("encryptionsalt:"))
 
 
@@ -237,7 +435,9 @@ def _locked(folder: Path, stack: str) -> Generator[int]:
     Yields:
         the descriptor that holds the lock.
     """
-    with os.fdopen(os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+    with os.fdopen(
+        os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8", errors="replace"
+    ) as file:
         for _ in range(_PATIENCE):
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -273,4 +473,4 @@ def _say(line: str) -> None:
 
 
 def _tell(line: str) -> None:
-    sys.stderr.write(line + "\n")  # the output of `serve` is for a shell to read
+    sys.stderr.write(line + "\n")  # what a command of `pulumi` prints may be for another program to read

@@ -5,9 +5,15 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
+
+_VERSION = 1  # of the file; those of before have none
+
+
+class UnreadableError(Exception):
+    """What an earlier run has left cannot be used; the message says what and why, for people."""
 
 
 class Store:
@@ -20,7 +26,7 @@ class Store:
         self._path = path
         self._lock = threading.RLock()
         self._written = b""
-        self._sections: dict[str, dict[str, Any]] = orjson.loads(path.read_bytes()) if path and path.exists() else {}
+        self._sections: dict[str, dict[str, Any]] = _read(path) if path and path.exists() else {}
 
     def section(self, name: str) -> dict[str, Any]:
         """Return one section, to be read and changed inside a `transaction`."""
@@ -38,13 +44,35 @@ class Store:
     def _write(self) -> None:
         # The file is replaced as a whole: a kill at any moment leaves the old state or the new one.
         # It holds kubeconfigs and passwords, hence its mode.
-        if self._path is None or (content := orjson.dumps(self._sections)) == self._written:
+        if self._path is None or (content := orjson.dumps({"version": _VERSION, **self._sections})) == self._written:
             return
-        self._written = content
         draft = self._path.with_suffix(".new")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
+        try:
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(content)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(draft)) from None  # a full disk comes without the name
         draft.replace(self._path)
+        self._written = content
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        content: object = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from None
+    except orjson.JSONDecodeError as error:
+        raise UnreadableError(f"{path} cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise UnreadableError(f"{path} cannot be read: it is not a JSON object")
+    sections = cast("dict[str, Any]", content)
+    version = sections.pop("version", _VERSION)
+    if version != _VERSION:
+        raise UnreadableError(f"{path} cannot be read: it has version {version}, and this rehearsal writes {_VERSION}")
+    for name, section in sections.items():
+        if not isinstance(section, dict):
+            raise UnreadableError(f"{path} cannot be read: {name} is not a JSON object")
+    return sections
 
 
 class Activity:

@@ -5,12 +5,13 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,8 +81,8 @@ class Module:
                 "GOTMPDIR": str(folder.parent),  # vanishes with the draft, whatever ends the build
             }
             # A few bytes, of the version that is needed, past the modules that were downloaded before.
-            probe = {**environment, "GOMODCACHE": f"{folder.parent}/probe"}
-            if not ask([go, "list", "-m", f"{self.source}@v{self.version}"], environment=probe):
+            asking = {**environment, "GOMODCACHE": f"{folder.parent}/probe"}
+            if not ask([go, "list", "-m", f"{self.source}@v{self.version}"], environment=asking):
                 sys.stderr.write("No answer from the module proxy; trying with what was downloaded before.\n")
                 environment["GOPROXY"] = "off"
             (folder / "bin").mkdir()
@@ -158,19 +159,51 @@ def filled(target: Path, fill: Callable[[Path], None]) -> Path:
     return target
 
 
+def probe(command: Sequence[str | Path], *, environment: Mapping[str, str], cwd: Path = Path("/")) -> str:
+    """Return the output of a short command.
+
+    Args:
+        command: the command; no shell sees it.
+        environment: all of it.
+        cwd: where it runs.
+
+    Raises:
+        ToolchainError: if it does not answer in time, after which nothing of it runs any more, or fails.
+    """
+    try:
+        process = subprocess.Popen(  # noqa: S603 - no shell, and nothing in it comes from outside
+            command,
+            env=environment,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,  # a group of its own, with what it starts in turn
+        )
+    except OSError as error:
+        raise ToolchainError(f"does not run: {error.strerror}") from None
+    try:
+        output, errors = process.communicate(timeout=PROBE_SECONDS)
+    except BaseException as error:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise ToolchainError(f"does not answer within {PROBE_SECONDS} s") from None
+        raise
+    if process.returncode:
+        lines = (errors.strip() or output.strip()).splitlines() or [f"it ends with status {process.returncode}"]
+        raise ToolchainError(f"does not run: {lines[-1].strip()}")
+    return output
+
+
 def ask(command: Sequence[str | Path], *, environment: Mapping[str, str] | None = None, cwd: Path = Path("/")) -> str:
     """Return the output of a short command, nothing when it fails or does not answer in time."""
     try:
-        return subprocess.run(  # noqa: S603 - no shell, and nothing in it comes from outside
-            command,
-            env={**os.environ, **(environment or {})},
-            cwd=cwd,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=PROBE_SECONDS,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
+        return probe(command, environment={**os.environ, **(environment or {})}, cwd=cwd)
+    except ToolchainError:
         return ""
 
 
@@ -188,7 +221,7 @@ def run(
     """
     lines: list[str] = []
     sys.stderr.write(f"{doing} ...\n")
-    with child(command, environment=environment or {}, cwd=cwd) as process:
+    with child(command, environment={**os.environ, **(environment or {})}, cwd=cwd) as process:
         readers = [
             threading.Thread(target=read_lines, args=(stream, lines)) for stream in (process.stdout, process.stderr)
         ]
@@ -232,7 +265,7 @@ def _find_go(oldest: VersionInfo) -> str:
 @contextmanager
 def _locked(path: Path) -> Generator[None]:
     """Hold a lock file; the kernel releases it when this process dies."""
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

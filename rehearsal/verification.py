@@ -52,7 +52,7 @@ def verifiable(cloud: Cloud, outputs: Mapping[str, Any]) -> Generator[tuple[str,
             if cluster is None:
                 return text  # it is gone
             return (
-                world.kubeconfig(cluster.id).read_text()
+                world.kubeconfig(cluster.id).read_text(encoding="utf-8")
                 if isinstance(world, RealWorld)
                 else entrance.kubeconfig(cluster.id)
             )

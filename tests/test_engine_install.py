@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal import toolchain
 from rehearsal.engine import OLDEST, EngineError, find_engine
 from tests.machine import INSTALL, Machine, command
 
@@ -42,11 +43,43 @@ def test_the_command_on_path_is_taken_first(machine: Machine) -> None:
     assert find_engine() == on_path
 
 
-@pytest.mark.parametrize("version", [TOO_OLD, "4.0.0", "unknown"])
-def test_an_unfit_command_on_path_is_passed_over(machine: Machine, version: str) -> None:
-    pulumi(machine.path, version)
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (f"echo v{TOO_OLD}", f"is {TOO_OLD}, which is older than {OLDEST}"),
+        ("echo v4.0.0", "is 4.0.0, which is not 3.x"),
+        ("echo hello", "does not tell its version, but hello"),
+        ("echo first >&2; echo panic: no luck >&2; exit 2", "does not run: panic: no luck"),
+        ("kill -SEGV $$", "does not run: it ends with status -11"),
+    ],
+)
+def test_an_unfit_command_on_path_is_named_and_passed_over(
+    machine: Machine, capsys: pytest.CaptureFixture[str], script: str, reason: str
+) -> None:
+    unfit = command(machine.path / "pulumi", script)
     cached = pulumi(machine.cache / "pulumi" / NEWER / "bin", NEWER)
     assert find_engine() == cached
+    assert capsys.readouterr().err == f"{unfit} {reason}; using {cached}\n"
+
+
+@pytest.mark.parametrize("hanging", ["sleep 1000", "sleep 1000 & exit"])
+def test_a_command_on_path_that_hangs_is_ended_with_all_that_it_has_started(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hanging: str
+) -> None:
+    monkeypatch.setattr(toolchain, "PROBE_SECONDS", 0.5)
+    unfit = command(machine.path / "pulumi", f"PATH=/usr/bin:/bin; echo $$ > {tmp_path}/group; {hanging}")
+    cached = pulumi(machine.cache / "pulumi" / NEWER / "bin", NEWER)
+    assert find_engine() == cached
+    assert f"{unfit} does not answer within 0.5 s" in capsys.readouterr().err
+    group = (tmp_path / "group").read_text().strip()
+    states = [stat.read_text().rpartition(")")[2].split() for stat in Path("/proc").glob("[0-9]*/stat")]
+    assert [state for state, _, its_group, *_ in states if its_group == group and state != "Z"] == []
+
+
+def test_options_for_the_real_engine_are_not_the_probes(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_OPTION_PARALLEL", "1")
+    on_path = command(machine.path / "pulumi", f'[ -z "$PULUMI_OPTION_PARALLEL" ] && echo v{NEWER}')
+    assert find_engine() == on_path
 
 
 def test_a_cached_command_that_does_not_run_is_passed_over(machine: Machine) -> None:

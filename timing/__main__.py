@@ -20,7 +20,7 @@ def main() -> int:
     )
     parser.add_argument("state", type=Path, metavar="STATEFILE", help="the JSON of `pulumi stack export`")
     try:
-        export = json.loads(parser.parse_args().state.read_text())
+        export = json.loads(parser.parse_args().state.read_text(encoding="utf-8"))
         sys.stdout.writelines(f"{line}\n" for line in summary(resources(export), durations.load()))
     except (OSError, ValueError, KeyError, durations.UnknownTypeError) as error:
         sys.stderr.write(f"error: {error}\n")

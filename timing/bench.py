@@ -215,7 +215,7 @@ class Nothing(mocks.Mocks):
     def call(self, args): return {}
     def new_resource(self, args): return args.name, {}
 mocks.set_mocks(Nothing(), project='fleet-l4-lb', stack='bench')
-config = yaml.safe_load(open(sys.argv[1]))['config']
+config = yaml.safe_load(open(sys.argv[1], encoding='utf-8'))['config']
 pulumi.runtime.set_all_config({key: json.dumps(value) for key, value in config.items()})
 pulumi.ComponentResource.__init__ = started
 sys.path.insert(0, os.getcwd())
@@ -233,7 +233,7 @@ _STARTS: Final = 7
 def _start() -> Iterator[Figure]:
     _tell(f"the program's start, {_STARTS} times ...")
     with _folder() as folder:
-        (folder / "stack.yaml").write_text(configuration(2))
+        (folder / "stack.yaml").write_text(configuration(2), encoding="utf-8")
         program = [sys.executable, "-c", _PROGRAM, str(folder / "stack.yaml")]
         modules = _output(program, ROOT)
         empty = [sys.executable, "-c", _EMPTY, modules]

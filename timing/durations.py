@@ -82,4 +82,4 @@ def load(path: Path = TABLE) -> Durations:
     Raises:
         pydantic.ValidationError: figures are missing, negative or do not rise.
     """
-    return Durations.model_validate(yaml.safe_load(path.read_text()))
+    return Durations.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))

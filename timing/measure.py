@@ -80,7 +80,7 @@ def prepare(root: Path) -> None:
 
 def configure(root: Path, regions: int, nodes: int = 3) -> None:
     """Write the stack's file in such a folder."""
-    (root / f"Pulumi.{_STACK}.yaml").write_text(configuration(regions, nodes))
+    (root / f"Pulumi.{_STACK}.yaml").write_text(configuration(regions, nodes), encoding="utf-8")
 
 
 def _measure(root: Path, command: str) -> Cost:
@@ -104,7 +104,7 @@ def _measure(root: Path, command: str) -> Cost:
 
 def _peak(process: str) -> float:
     """Return the most memory that a process has had, in MB."""
-    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+    for line in Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     return 0.0  # it has ended and is about to be waited for
@@ -120,7 +120,7 @@ def _watching_engine() -> Generator[list[float]]:
         while not over.wait(0.1):
             for stat in Path("/proc").glob("[0-9]*/stat"):
                 with suppress(OSError):
-                    command, _, rest = stat.read_text().rpartition(")")
+                    command, _, rest = stat.read_text(encoding="utf-8").rpartition(")")
                     if rest.split()[1] == here and command.endswith("(pulumi"):
                         most[0] = max(most[0], _peak(stat.parent.name))
 

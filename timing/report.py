@@ -94,7 +94,7 @@ def write(path: Path, outcome: Outcome, state: Sequence[Resource], durations: Du
         limited=schedule([each.operation for each in up.timeline.operations], parallel=default_parallel()).makespan,
         source=source,
     )
-    path.write_text(page)
+    path.write_text(page, encoding="utf-8")
 
 
 # --- The timeline ----------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def summary(state: Sequence[Resource], durations: Durations) -> list[str]:
     script = schedule(bounds.script(regions, durations))
     destroy = schedule(plan(state, [], durations))
     lines = [
-        f"up       {words(up.makespan)}, if Azure takes its typical time",
+        f"up       {words(up.makespan)} for a first `up` of this stack, if Azure takes its typical time",
         f"         {words(limited.makespan)} with the engine's {parallel} operations at once on this machine",
         f"         {words(least.makespan)} is the least that Azure asks for in {regions} regions",
         f"         {words(script.makespan)} is what the article's script takes",

@@ -156,7 +156,7 @@ class Cluster:
         file = self._folder / "ports"
         if not file.exists():
             _write(file, " ".join(map(str, _free_ports(3))))
-        return [int(port) for port in file.read_text().split()]
+        return [int(port) for port in file.read_text(encoding="utf-8").split()]
 
     def _start_store(self, ports: list[int]) -> None:
         _, client, peer = (f"http://{_LOOPBACK}:{port}" for port in ports)
@@ -236,7 +236,7 @@ class Cluster:
             )
             _write(keys / "service-accounts.key", private.decode())
             _write(keys / "service-accounts.pub", public.decode())
-        return [line.split(",")[0] for line in file.read_text().splitlines()]
+        return [line.split(",")[0] for line in file.read_text(encoding="utf-8").splitlines()]
 
     def _install(self) -> None:
         """Install Fleet's kinds, and the namespace in which its parts keep what is theirs."""
@@ -248,7 +248,7 @@ class Cluster:
 
     def _define(self, file: Path) -> None:
         group, plural = file.stem.split("_")  # as controller-gen calls them
-        self.server.install(f"{plural}.{group}", file.read_text())
+        self.server.install(f"{plural}.{group}", file.read_text(encoding="utf-8"))
 
     def _served(self) -> bool:
         try:

@@ -67,7 +67,7 @@ EVERYTHING = {
 
 @pytest.fixture(autouse=True)
 def _launcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    folders = [ROOT / "rehearsal" / "plugins", Path(sys.executable).parent, os.environ["PATH"]]
+    folders = [Path(sys.executable).parent, os.environ["PATH"]]
     monkeypatch.setenv("PATH", os.pathsep.join(map(str, folders)))
 
 

@@ -797,7 +797,7 @@ _OVERLAY_KEYS = ("networkPlugin", "networkPluginMode", "podCidr")
 def _report(problems: Sequence[Problem], secret: Collection[str]) -> str:
     """Writes two lines for each problem: where and what, then the remedy."""
     lines = [
-        "The configuration has mistakes; nothing was deployed. Mend them in the stack's file, Pulumi.<stack>.yaml:"
+        f"The configuration has mistakes; nothing was deployed. Fix them in Pulumi.{pulumi.get_stack()}.yaml:"
     ]
     for path, found, remedy, quotes in dict.fromkeys(problems):
         withheld = {re.split(r"[.\[]", path)[0], quotes} & {*secret}

@@ -72,6 +72,7 @@ up: $(PACKAGES) ## bring the stack STACK up on Azure
 
 destroy: $(PACKAGES) ## delete the stack STACK on Azure; the program waits for what passes
 	@$(REQUIRE_PULUMI)
+	@$(PYTHON_HERE) -m verify --before-destroy --stack $(STACK) || [ $$? -ne 1 ]
 	@pulumi destroy --run-program --stack $(STACK) || { \
 	  echo 'If it was the program that failed, because the stack is not complete: pulumi destroy --stack $(STACK)'; exit 1; }
 

@@ -194,6 +194,7 @@ async def outputs() -> dict[str, pulumi.Input[object]]:
         "url": app.url,
         "ports": app.ports,
         "fleetId": fleet.fleet.id,
+        "ownsFleet": stack.fleet.existing_id is None,
         "clusterIds": {name: cluster.cluster.id for name, cluster in clusters.items()},
         "memberNames": {region: member.name for region, member in fleet.members.items()},
         "entryRegion": stack.app.entry_region,

@@ -646,7 +646,8 @@ def parse(raw: Mapping[str, object], secret: Collection[str] = ()) -> Settings:
     problems += [*_collisions(regions, fleet), *_overlaps(regions), *_lost_entry(regions, app), *_crowds(regions, app)]
     problems += [*_missed_updates(regions, fleet), *_settled(regions, fleet), *_twice(regions), *_unpeered(regions)]
     if settings is None or problems:
-        raise SettingsError(report(_MISTAKES, problems, secret))
+        heading = f"The configuration has mistakes; nothing was deployed. Fix them in Pulumi.{pulumi.get_stack()}.yaml:"
+        raise SettingsError(report(heading, problems, secret))
     if settings.fleet.existing_id:
         fleet.right["resource_group"], fleet.right["name"] = settings.fleet.existing_id.split("/")[4::4]
     entry = settings.app.entry_region or settings.regions[0].name
@@ -836,9 +837,6 @@ _FINDINGS = {
     "too_long": ("has too many items", "at most {max_length} are allowed"),
 }
 _OVERLAY_KEYS = ("networkPlugin", "networkPluginMode", "podCidr")
-
-
-_MISTAKES = "The configuration has mistakes; nothing was deployed. Mend them in the stack's file, Pulumi.<stack>.yaml:"
 
 
 def report(heading: str, problems: Sequence[Problem], secret: Collection[str]) -> str:

@@ -29,7 +29,7 @@ _NOTHING = 2  # as `verify` ends where there is nothing to go by
 _INTERRUPTED = 130  # what shells report for a command that Ctrl-C has ended
 
 
-def _verify(rehearsal: Rehearsal) -> int:
+def _verify(rehearsal: Rehearsal, *options: str) -> int:
     """Run `verify` on what is deployed, and return its status."""
     outputs = {name: output.value for name, output in rehearsal.stack.outputs().items()}
     if not outputs:
@@ -38,7 +38,7 @@ def _verify(rehearsal: Rehearsal) -> int:
     rehearsal.cloud.pass_time(_LONG_AGO)
     # Real clusters move by themselves; those in memory have done all that they will.
     waiting = [] if isinstance(rehearsal.cloud.world, World) else ["--timeout", "0"]
-    command = [sys.executable, "-m", "verify", "--outputs", "-", *waiting]
+    command = [sys.executable, "-m", "verify", "--outputs", "-", *waiting, *options]
     with verifiable(rehearsal.cloud, outputs) as (text, environment):
         return subprocess.run(  # noqa: S603 - no shell, and nothing in it comes from outside
             command, input=text, text=True, cwd=ROOT, env={**os.environ, **environment}, check=False
@@ -53,6 +53,14 @@ def _stay(world: World) -> None:
         sys.stderr.write("The clusters run until Ctrl-C; the next rehearsal goes on with them.\n")
         with suppress(KeyboardInterrupt):
             signal.pause()
+
+
+def _destroy(rehearsal: Rehearsal) -> int:
+    """Delete everything, unless the fleet has members of others, as `make destroy` does."""
+    if "ownsFleet" in rehearsal.stack.outputs() and (status := _verify(rehearsal, "--before-destroy")) == 1:
+        return status
+    rehearsal.destroy()
+    return 0
 
 
 def _factor(text: str) -> float:
@@ -75,7 +83,7 @@ _ON_STACK: dict[str, tuple[Callable[[Rehearsal], int | None], str]] = {
     "preview": (Rehearsal.preview, "show what `up` would do"),
     "refresh": (Rehearsal.refresh, "read the state back from the stand-in"),
     "verify": (_verify, "check what is deployed as `python -m verify` does"),
-    "destroy": (Rehearsal.destroy, "delete everything"),
+    "destroy": (_destroy, "delete everything"),
 }
 
 

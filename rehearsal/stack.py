@@ -122,6 +122,13 @@ class Rehearsal:
 
     def destroy(self) -> None:
         """Delete everything, with the program if possible, because its error hooks wait for what passes."""
+        # The Automation API shows no preview, in which the engine would refuse it before anything is deleted.
+        resources: list[dict[str, Any]] = self._ask("export")["deployment"].get("resources") or []
+        if protected := [each["urn"].rpartition("::")[2] for each in resources if each.get("protect")]:
+            raise RehearsalError(
+                f"{', '.join(protected)} are protected: set `protect: false` in Pulumi.{self.stack.name}.yaml and "
+                "rehearse that first"
+            )
         failed = failures()
         try:
             self._destroy(run_program=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from verify.checks import Check, Deployment, checks
+from verify.checks import Check, Deployment, checks, strangers
 from verify.clusters import Cluster, Problem
 from verify.outputs import Outputs, OutputsError, of_file, of_stack, parse
 from verify.table import Progress, Result, show
@@ -49,6 +49,11 @@ def main(arguments: list[str] | None = None) -> int:
         help=f"ask for the URL, and connect to each other TCP port, so often (default: {_FOR_EACH_REGION} times for "
         "each region)",
     )
+    parser.add_argument(
+        "--before-destroy",
+        action="store_true",
+        help="look only for members of others in the fleet, which a destroy of the stack would take out of it",
+    )
     parser.add_argument("--json", action="store_true", help="print one object, for programs")
     options = parser.parse_args(arguments)
     try:
@@ -57,6 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 2
     with TemporaryDirectory(prefix="verify-") as folder:
+        if options.before_destroy:
+            return _before_destroy(_deployment(outputs, folder, 0))
         requests = options.requests or _FOR_EACH_REGION * len(outputs.cluster_ids)
         try:
             results = _wait(checks(_deployment(outputs, folder, requests)), options.timeout)
@@ -69,6 +76,24 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         show(results)
     return 0 if well else 1
+
+
+def _before_destroy(deployment: Deployment) -> int:
+    """Say whose clusters would leave the fleet; return 0 for nobody's, 1 for somebody's, 2 if the hub does not tell."""
+    if not deployment.outputs.owns_fleet:
+        return 0
+    try:
+        foreign = strangers(deployment)
+    except Problem as problem:
+        sys.stderr.write(f"Members of others were not looked for: {problem.found}\n")
+        return 2
+    if foreign:
+        sys.stderr.write(
+            f"error: the fleet has members that are not of this stack: {', '.join(foreign)}\n"
+            "  To destroy the stack deletes the fleet, and takes them out of it. Have their owners leave first: "
+            "`az fleet member delete`\n"
+        )
+    return int(bool(foreign))
 
 
 def _read(file: str | None, stack: str | None) -> str:

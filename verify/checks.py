@@ -84,6 +84,7 @@ def checks(deployment: Deployment) -> list[Check]:
     members = deployment.outputs.members
     return [
         *((f"member {name}", partial(_member, deployment, region)) for region, name in members.items()),
+        ("members of others", partial(_others, deployment)),
         (f"placement of {deployment.namespace}", partial(_placement, deployment)),
         *((f"pods on {name}", partial(_pods, deployment, region)) for region, name in members.items()),
         *((f"export on {name}", partial(_export, deployment, region)) for region, name in members.items()),
@@ -114,6 +115,28 @@ def _member(deployment: Deployment, region: str) -> str:
     return "joined"
 
 
+def strangers(deployment: Deployment) -> list[str]:
+    """Return the names of the fleet's members that are not of this stack.
+
+    Raises:
+        Problem: the hub does not tell.
+    """
+    names = [item["metadata"]["name"] for item in deployment.hub.items(f"{_FLEET}/memberclusters")]
+    return sorted({*names} - {*deployment.outputs.members.values()})
+
+
+def _others(deployment: Deployment) -> str:
+    """Look at who else is in the fleet, which is as it should be as long as they do not export the same Service."""
+    prefixes = tuple(f"{name}-{deployment.namespace}-" for name in deployment.outputs.members.values())
+    foreign = [item["metadata"]["name"] for item in _imported(deployment)]
+    if foreign := [name for name in foreign if not name.startswith(prefixes)]:
+        raise Problem(
+            f"their endpoints are behind the entry point: {', '.join(foreign)}",
+            f"they export {deployment.outputs.service} too: have it withdrawn, or take another app.namespace",
+        )
+    return ", ".join(strangers(deployment)) or "none"
+
+
 def _placement(deployment: Deployment) -> str:
     """Look at what places the app's namespace: it is available on every member."""
     names = list(deployment.outputs.members.values())
@@ -134,9 +157,11 @@ def _placement(deployment: Deployment) -> str:
     if lacking := [name for name in names if name not in placed]:
         raise Problem(
             f"not placed on {', '.join(lacking)}",
-            f"`{kubectl} get memberclusters --show-labels`: it must be joined, and its fleet.azure.com/location one of "
-            "the placement's",
+            f"`{kubectl} get memberclusters --show-labels`: it must be joined, and its fleet.azure.com/member-name one "
+            "of the placement's",
         )
+    if foreign := sorted(placed.keys() - {*names}):
+        raise Problem(f"placed on members of others: {', '.join(foreign)}", _AGAIN)
     if waiting := [name for name in names if not _is_true(placed[name], "Available")]:
         failed = [
             f"{each.get('kind')} {each.get('name')}"
@@ -266,6 +291,18 @@ def _not_valid(deployment: Deployment, valid: Object) -> Problem:
     )
 
 
+def _imported(deployment: Deployment) -> list[Object]:
+    """Return the slices that the entry point balances over."""
+    service = {
+        f"{deployment.namespace}-{item['metadata']['name']}" for item in _entry_points(deployment, deployment.entry)
+    }
+    return [
+        item
+        for item in deployment.entry.items(f"/apis/discovery.k8s.io/v1/namespaces/{_SYSTEM}/endpointslices")
+        if _part(item["metadata"], "labels").get("kubernetes.io/service-name") in service
+    ]
+
+
 def _endpoints(deployment: Deployment, region: str) -> str:
     """Look at what the address balances over: pods of every region, and nothing else.
 
@@ -273,12 +310,10 @@ def _endpoints(deployment: Deployment, region: str) -> str:
     of a region that is lost stays.
     """
     cluster, namespace = deployment.clusters[region], deployment.namespace
-    derived = {f"{namespace}-{item['metadata']['name']}" for item in _entry_points(deployment, deployment.entry)}
     addresses = [
         address
-        for item in deployment.entry.items(f"/apis/discovery.k8s.io/v1/namespaces/{_SYSTEM}/endpointslices")
-        if _part(item["metadata"], "labels").get("kubernetes.io/service-name") in derived
-        and item["metadata"]["name"].startswith(f"{deployment.outputs.members[region]}-{namespace}-")
+        for item in _imported(deployment)
+        if item["metadata"]["name"].startswith(f"{deployment.outputs.members[region]}-{namespace}-")
         for endpoint in item.get("endpoints") or ()
         for address in endpoint["addresses"]
     ]

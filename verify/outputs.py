@@ -35,6 +35,7 @@ class Outputs(BaseModel):
         service: namespace and name of the app's Service that all regions share, as in `aks-store-demo/store-front`.
         entry_region: the region that has the address.
         fleet_id: the fleet's Azure id.
+        owns_fleet: whether the fleet is deleted with the stack; so it is with earlier versions of the program.
         cluster_ids: the clusters' Azure ids by the name of their region.
         member_names: the names of the fleet's members by the name of their region; a list in no order, or nothing, from
             earlier versions of the program.
@@ -50,6 +51,7 @@ class Outputs(BaseModel):
     service: str = Field(pattern=r"^[^/]+/[^/]+$")
     entry_region: str
     fleet_id: str
+    owns_fleet: bool = True
     cluster_ids: Mapping[str, str]
     member_names: Mapping[str, str] | Sequence[str] = ()
     hub_kubeconfig: str = Field(repr=False)

@@ -24,6 +24,7 @@ from verify.__main__ import main
 WELL = [
     ("member east", "joined"),
     ("member west", "joined"),
+    ("members of others", "none"),
     ("placement of shop", "available on 2 of 2"),
     ("pods on east", "2 of 2 ready"),
     ("pods on west", "2 of 2 ready"),

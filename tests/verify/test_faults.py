@@ -104,7 +104,7 @@ def test_placement_on_fewer_clusters(deployed: Deployed) -> None:
         "not placed on west",
         (
             "`kubectl --kubeconfig hub.kubeconfig get memberclusters --show-labels`: it must be joined, and its "
-            "fleet.azure.com/location one of the placement's"
+            "fleet.azure.com/member-name one of the placement's"
         ),
     )
     assert wrong.keys() == {"placement of shop", "pods on west", "export on west", "endpoints of west"}
@@ -387,7 +387,9 @@ def test_hub_that_refuses_connections(deployed: Deployed) -> None:
             "hub does not answer: Connection refused",
             "see that it runs and can be reached from here: `az fleet show --ids /fleets/hub`",
         )
-        assert deployed.wrong() == dict.fromkeys(("member east", "member west", "placement of shop"), found)
+        assert deployed.wrong() == dict.fromkeys(
+            ("member east", "member west", "members of others", "placement of shop"), found
+        )
 
 
 def test_expired_credential(deployed: Deployed) -> None:
@@ -411,7 +413,9 @@ def test_role_that_is_missing(deployed: Deployed, monkeypatch: pytest.MonkeyPatc
         "hub lets us read nothing (403)",
         "roles act up to ten minutes after `pulumi up`; else add yourself to `access.hubAdmins`, `pulumi up`",
     )
-    assert deployed.wrong() == dict.fromkeys(("member east", "member west", "placement of shop"), found)
+    assert deployed.wrong() == dict.fromkeys(
+        ("member east", "member west", "members of others", "placement of shop"), found
+    )
 
 
 def _log_in_by(deployed: Deployed, command: str, *arguments: str) -> None:

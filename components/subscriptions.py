@@ -46,8 +46,10 @@ class AzureProviders:
         if subscription == self._own:
             return None
         if subscription not in self._others:
-            settings = azure_native.ProviderArgs(**_settings() | {"subscription_id": subscription})
-            self._others[subscription] = azure_native.Provider(f"azure-{subscription}", settings)
+            settings: dict[str, Any] = {**_settings(), "subscription_id": subscription}
+            self._others[subscription] = azure_native.Provider(
+                f"azure-{subscription}", azure_native.ProviderArgs(**settings)
+            )
         return self._others[subscription]
 
 

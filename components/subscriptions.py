@@ -46,9 +46,10 @@ class AzureProviders:
         if subscription == self._own:
             return None
         if subscription not in self._others:
-            said: dict[str, Any] = {**_settings(), "subscription_id": subscription}
-            provider = azure_native.Provider(f"azure-{subscription}", azure_native.ProviderArgs(**said))
-            self._others[subscription] = provider
+            settings: dict[str, Any] = {**_settings(), "subscription_id": subscription}
+            self._others[subscription] = azure_native.Provider(
+                f"azure-{subscription}", azure_native.ProviderArgs(**settings)
+            )
         return self._others[subscription]
 
 

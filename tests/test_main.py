@@ -26,6 +26,7 @@ def test_outputs_are_complete(stack: tuple[str, Program]) -> None:
         "url",
         "ports",
         "fleetId",
+        "ownsFleet",
         "clusterIds",
         "memberNames",
         "entryRegion",

@@ -55,7 +55,7 @@ def _stay(world: World) -> None:
             signal.pause()
 
 
-def _destroy(rehearsal: Rehearsal) -> int:
+def destroy(rehearsal: Rehearsal) -> int:
     """Delete everything, unless the fleet has members of others, as `make destroy` does."""
     if "ownsFleet" in rehearsal.stack.outputs() and (status := _verify(rehearsal, "--before-destroy")) == 1:
         return status
@@ -83,7 +83,7 @@ _ON_STACK: dict[str, tuple[Callable[[Rehearsal], int | None], str]] = {
     "preview": (Rehearsal.preview, "show what `up` would do"),
     "refresh": (Rehearsal.refresh, "read the state back from the stand-in"),
     "verify": (_verify, "check what is deployed as `python -m verify` does"),
-    "destroy": (_destroy, "delete everything"),
+    "destroy": (destroy, "delete everything"),
 }
 
 

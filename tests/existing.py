@@ -101,3 +101,10 @@ def server(cloud: Cloud, cluster_id: str) -> str:
     found = cloud.azure.read(Call("azure-native:containerservice:ManagedCluster"), cluster_id, {}, {})
     assert found
     return found[1].get("fqdn") or found[1]["hubProfile"]["fqdn"]
+
+
+def member(cloud: Cloud, fleet_id: str, cluster_id: str, name: str) -> str:
+    """Let a cluster join a fleet; return the member's id."""
+    _, _, _, _, group, *_, fleet_name = fleet_id.split("/")
+    inputs: Properties = {"resourceGroupName": group, "fleetName": fleet_name, "fleetMemberName": name}
+    return _make(cloud, "containerservice:FleetMember", "m", inputs | {"clusterResourceId": cluster_id}, "")

@@ -86,7 +86,7 @@ def test_json_is_one_object_and_nothing_else(deployed: Deployed) -> None:
     status, text, _ = deployed.run("--json")
     answer = json.loads(text)
     assert (status, answer["ok"], answer["url"]) == (1, False, deployed.outputs["url"])
-    assert answer["checks"][8] == {
+    assert answer["checks"][9] == {
         "check": "endpoints of east",
         "ok": True,
         "found": "2 behind the entry point",
@@ -141,7 +141,7 @@ def _tried(deployed: Deployed) -> dict[str, str]:
     checks: list[dict[str, Any]] = json.loads(text)["checks"]
     assert status == int(any(not each["ok"] for each in checks))
     address = deployed.outputs["externalIp"]
-    return {each["check"].replace(address, "IP"): each["found"] for each in checks[10:]}
+    return {each["check"].replace(address, "IP"): each["found"] for each in checks[11:]}
 
 
 def test_ports_that_are_not_http_are_connected_to_and_udp_is_not_tried(deployed: Deployed) -> None:

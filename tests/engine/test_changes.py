@@ -44,6 +44,11 @@ def east(**keys: Any) -> Callable[[Config], object]:  # noqa: ANN401 - any JSON 
     return lambda config: config["regions"][0].update(keys)
 
 
+def west(**keys: Any) -> Callable[[Config], object]:  # noqa: ANN401 - any JSON value
+    """Change keys of the second region."""
+    return lambda config: config["regions"][1].update(keys)
+
+
 def pool(**keys: Any) -> Callable[[Config], object]:  # noqa: ANN401 - any JSON value
     """Change keys of the first region's node pool."""
     return lambda config: config["regions"][0]["nodePool"].update(keys)
@@ -95,8 +100,18 @@ REFUSED = [
 ]
 DONE = [
     Row("regions.nodePool.count", pool(count=4), {"east-cluster": "update"}),
+    Row(
+        "regions.nodePool.minCount",
+        east(nodePool={"vmSize": "Standard_DS2_v2", "minCount": 3, "maxCount": 5}),
+        {"east-cluster": "update"},
+    ),
+    Row(
+        "regions.addressSpace", west(addressSpace="10.2.0.0/15"), {"west-vnet": "update", "mesh-east-to-west": "update"}
+    ),
     Row("regions.updateGroup", east(updateGroup="first"), {"hub-member-east": "update"}),
     Row("regions.kubernetesVersion", east(kubernetesVersion="1.35"), {"east-cluster": "update"}),
+    Row("clusters.appRouting", section("clusters", appRouting=True), BOTH | {"app-ingress-store-front": "create"}),
+    Row("protect", key(protect=True), {}),
     Row("clusters.tier", section("clusters", tier="Standard"), BOTH),
     Row("app.entryRegion", section("app", entryRegion="west"), {"app-entry-point": "replace"}),
     Row("app.internal", section("app", internal=True), {"app-entry-point": "replace"}),

@@ -165,9 +165,11 @@ class Machines:
         node = pod["spec"]["nodeName"]
         address = status_of(pod).get("podIP") or self._free_address()
         answer = {"cluster": self._server.id.rsplit("/", 1)[-1], "pod": name_of(pod), "node": node}
-        self._networks.serve(self._network, address, {}, answer)
+        # It listens before it is ready: from then on the load balancers send connections.
+        ports = _ports_of(pod, self._server.list("v1", "Service"))
+        self._networks.serve(self._network, address, ports, answer)
         self._pods[pod["metadata"]["uid"]] = address
-        self._listening[address] = answer, {}
+        self._listening[address] = answer, ports
         if is_true(pod, "Ready"):
             return
         now = _timestamp(time.time())
@@ -222,7 +224,8 @@ class Machines:
 
     def _listen(self, services: Sequence[Object], slices: Sequence[Object]) -> None:
         """Let pods listen at the ports that Services send to, in what these say is spoken there."""
-        wanted: dict[str, _Ports] = {address: {} for address in self._listening}
+        # A pod that is going keeps serving until it has gone, also where no Service names it any more.
+        wanted: dict[str, _Ports] = {address: {**ports} for address, (_, ports) in self._listening.items()}
         for service in services:
             own = _slices_of(service, slices)
             for port in service["spec"].get("ports") or ():
@@ -276,6 +279,30 @@ class Machines:
         address = self._free_address() if internal else self._public_address()
         self._server.set_status(service, {"loadBalancer": {"ingress": [{"ip": address, "ipMode": "VIP"}]}})
         return address
+
+
+def _ports_of(pod: Object, services: Sequence[Object]) -> _Ports:
+    """Return what a pod speaks at the ports that the Services selecting it send to."""
+    named = {
+        port.get("name"): port["containerPort"]
+        for container in pod["spec"]["containers"]
+        for port in container.get("ports") or ()
+    }
+    ports: _Ports = {}
+    for service in services:
+        selector = child(service["spec"], "selector")
+        if (
+            namespace_of(service) != namespace_of(pod)
+            or not selector.items()
+            or not (selector.items() <= labels_of(pod).items())
+        ):
+            continue
+        for port in service["spec"].get("ports") or ():
+            target = port.get("targetPort") or port["port"]
+            number = named.get(target) if isinstance(target, str) else target
+            if number and (spoken := speaks(port)) in ("http", "https", "tcp"):
+                ports[number] = spoken
+    return ports
 
 
 def _slices_of(service: Object, slices: Sequence[Object]) -> list[Object]:

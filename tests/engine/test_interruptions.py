@@ -138,7 +138,7 @@ finally:
 @pytest.mark.parametrize(
     ("name", "when", "victims"),
     [
-        ("hub-fleet", "refused", []),
+        ("hub-member-east", "refused", []),
         pytest.param("any", "after", ["stand-in"], marks=pytest.mark.slow),
         pytest.param("hub-member-east", "before", ["engine", "stand-in"], marks=pytest.mark.slow),
     ],
@@ -187,9 +187,7 @@ def test_a_destruction_goes_on_with_what_is_left_of_it(copy: Path) -> None:
     assert is_killed(copy, "destroy", "any", "before", "engine", "stand-in")
     with rehearsing("dev", copy, destroying=True) as rehearsal:
         stack = Stack(copy, rehearsal)
-        before = len(stack.resources())
         rehearsal.destroy()
-        assert before < 20  # nothing was taken back into the state first
         assert stack.cloud.is_empty()
     assert not (copy / ".rehearsal" / "dev" / "updating").exists()
 

@@ -15,7 +15,7 @@ import pulumi
 from pydantic.alias_generators import to_camel
 
 import settings
-from settings import Problem, Region, Settings, show
+from settings import Problem, Region, Settings, short_name, show
 
 State = Mapping[str, Mapping[str, Any]]
 """The outputs of the state's resources, by logical name. A component's name has its type in front: `FleetHub hub`."""
@@ -88,10 +88,6 @@ def _name(value: object) -> str:
     return str(value).lower()  # Azure ignores case in names
 
 
-def _location(value: object) -> str:
-    return str(value).replace(" ", "").lower()
-
-
 def _zones(value: object) -> list[str]:
     return sorted(cast("Sequence[str]", value))
 
@@ -104,7 +100,7 @@ _POOL: Final = ("agentPoolProfiles", 0)
 FIXED: Final = (
     # Parts of the ids of the region's resources, or of where they are: another value makes other resources.
     Fixed("resource_group", "group", ("name",), _name),
-    Fixed("location", "group", ("location",), _location),
+    Fixed("location", "group", ("location",), short_name),
     Fixed("virtual_network", "vnet", ("name",), _name),
     Fixed("subnet", "subnet", ("name",), _name),
     Fixed("cluster", "cluster", ("name",), _name),
@@ -246,7 +242,7 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
         hub = stack.fleet.hub
         for key, resource, output, wanted, same in (
             ("name", "fleet", ("name",), stack.fleet.name, _name),
-            ("location", "fleet", ("location",), stack.fleet.location, _location),
+            ("location", "fleet", ("location",), stack.fleet.location, short_name),
             ("resourceGroup", "group", ("name",), stack.fleet.resource_group, _name),
             # A hub keeps what it was made with. [Azure/azure-rest-api-specs: fleets.json, FleetHubProfile]
             ("hub.dnsPrefix", "fleet", ("hubProfile", "dnsPrefix"), hub.dns_prefix, _name),

@@ -122,12 +122,12 @@ NAMES = {
 }
 
 
-def _short_name(location: object) -> object:
+def short_name(location: object) -> object:
     """Turns "East US 2" and "(US) East US 2" into eastus2, which is the value of Fleet's location label."""
     return re.sub(r"^\([^)]*\)|\s", "", location).lower() if isinstance(location, str) else location
 
 
-Location = Annotated[str, BeforeValidator(_short_name)]
+Location = Annotated[str, BeforeValidator(short_name)]
 
 # --- Addresses -----------------------------------------------------------------------------------------------
 

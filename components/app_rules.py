@@ -241,7 +241,7 @@ def _autoscaling(app: Sequence[Manifest]) -> Iterator[Problem]:
 
 
 def override(autoscaler: str, workload: Manifest, placement: object) -> Manifest:
-    """Return what leaves a workload's number of pods on the members to its autoscaler.
+    """Return the ResourceOverride that lets an autoscaler set a workload's replicas on the members.
 
     Fleet writes every field that the hub has, and the hub's API server writes `replicas: 1` where there is none
     (Azure/fleet v0.18.9, pkg/controllers/workapplier/apply.go): the override takes the field away before a member gets
@@ -307,8 +307,8 @@ def ports(service: Manifest) -> list[ServicePort]:
 def web_address(service: Manifest) -> tuple[Literal["http", "https"], str] | None:
     """Return scheme and port of a Service's URL, if its first TCP port speaks HTTP plainly.
 
-    What the port says of itself counts first, `appProtocol` before the name (`http`, `https`, `http-<suffix>` and
-    `https-<suffix>`); a port that names no other protocol is taken by its number.
+    The port's `appProtocol` decides, then its name (`http`, `https`, `http-<suffix>` or `https-<suffix>`). A port whose
+    name is of no other protocol is judged by its number.
     """
     tcp = (each for each in _list(_part(service, "spec"), "ports") if (each.get("protocol") or "TCP") == "TCP")
     if (first := next(tcp, None)) is None:

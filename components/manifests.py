@@ -121,7 +121,8 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
         if isinstance(workload := app_rules.replicated(app, service), str):
             reader.problems.append(f"app.replicas cannot be set: {workload}")
         else:
-            app = [overlay(each, {"spec": {"replicas": replicas}}) if each is workload else each for each in app]
+            changes = {"spec": {"replicas": replicas}}
+            app = [overlay(manifest, changes) if manifest is workload else manifest for manifest in app]
     values = {"namespace": namespace, "service": service, "members": sorted(set(members))}
     fleet = [reader.fleet(folder / "fleet", kind, values) for kind in _FLEET_KINDS]
     if reader.problems:

@@ -99,7 +99,7 @@ class PeeredNetworks(pulumi.ComponentResource):
                         *(region["subnet"] for region in (*inside[here], *inside[there])),
                         *(last[first] for first in (here, there) if first in last),
                     ],
-                    # `pulumi up --replace` on one direction mends a pair of which Azure has disconnected the other.
+                    # Lets `pulumi up --replace` recreate a disconnected peering, whose name must be free first.
                     delete_before_replace=True,
                     # Azure points no peering at another network (ChangingRemoteVirtualNetworkNotAllowed).
                     replace_on_changes=["remoteVirtualNetwork.id"],

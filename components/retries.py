@@ -197,7 +197,7 @@ TERMINAL: Final = (
     # learn: role-based-access-control/troubleshooting. No role that the program assigns would help.
     Terminal(
         "does not have authorization to perform action",
-        'whoever deploys lacks this right: have it granted (README, "Rights"), then run this again; '
+        'the deploying identity lacks this right: have it granted (README, "Rights"), then run this again; '
         "a new right takes effect within ten minutes",
     ),
     # learn: kubernetes-fleet/concepts-preview-api-lifecycle; texts: pulumi/pulumi-azure-native issue 4097,

@@ -34,7 +34,6 @@ class Registered:
     secrets: frozenset[PropertyPath]
     provider: str
     dependencies: frozenset[str]
-    deleted_with: str
     options: resource_pb2.RegisterResourceRequest = field(repr=False)
 
 
@@ -116,7 +115,6 @@ def run(
                 secrets=secrets,
                 provider=names[request.provider.rpartition("::")[0]],
                 dependencies=frozenset(names[urn] for urn in request.dependencies),
-                deleted_with=names[request.deletedWith],
                 options=request,
             )
             return response

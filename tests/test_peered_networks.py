@@ -106,3 +106,8 @@ def test_peerings_wait_for_no_cluster(dev: Program) -> None:
 def test_busy_networks_are_retried_also_when_a_region_has_gone(dev: Program) -> None:
     for name in dev.children("mesh"):
         assert list(dev[name].options.hooks.on_error) == ["network-retry"]
+
+
+def test_peering_is_replaced_when_its_other_network_is_another_one(dev: Program) -> None:
+    # Azure does not point a peering at another network (ChangingRemoteVirtualNetworkNotAllowed).
+    assert list(dev["mesh-east-to-west"].options.replaceOnChanges) == ["remoteVirtualNetwork.id"]

@@ -9,14 +9,6 @@ from rehearsal.stack import RehearsalError, rehearsing
 from tests.engine.stack import FirstUpdate, Stack, count
 from tests.program import ROOT
 
-RANDOM = {
-    "app-rabbitmq-username",
-    "app-rabbitmq-password",
-    "east-join-subnet-id",
-    "west-join-subnet-id",
-    "hub-deployer-id",
-}
-GROUPS = {"east-group", "west-group", "hub-group"}
 NORTH = {
     "name": "north",
     "location": "northcentralus",

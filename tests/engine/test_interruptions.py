@@ -115,26 +115,6 @@ def test_destruction_completes_after_a_kill(copy: Path, name: str, when: str, vi
     check_destruction(copy)
 
 
-# The program, with every deletion in Azure one of its own: nothing goes with a group without being asked for.
-ONE_BY_ONE = """
-import runpy
-import pulumi
-
-make = pulumi.CustomResource.__init__
-
-def make_undependent(self, t, name, props=None, opts=None, *args, **options):
-    if opts is not None and not t.startswith("kubernetes:"):
-        opts.deleted_with = None
-    make(self, t, name, props, opts, *args, **options)
-
-pulumi.CustomResource.__init__ = make_undependent
-try:
-    runpy.run_path({program!r}, run_name="__main__")
-finally:
-    pulumi.CustomResource.__init__ = make
-"""
-
-
 @pytest.mark.parametrize(
     ("name", "when", "victims"),
     [
@@ -147,8 +127,6 @@ def test_update_completes_after_a_destruction_that_did_not(
     tmp_path: Path, deployed: Path, name: str, when: str, victims: list[str]
 ) -> None:
     root = copy_program(tmp_path / "program")
-    (root / "__main__.py").unlink()
-    (root / "__main__.py").write_text(ONE_BY_ONE.format(program=str(ROOT / "__main__.py")))
     with rehearsing("dev", root) as rehearsal:
         stack = Stack(root, rehearsal)
         stack.up()

@@ -20,6 +20,7 @@ from rehearsal.kubernetes.world import Cluster
 from tests.rehearsal.kubernetes_objects import (
     HUB,
     USER,
+    add_member,
     deployment,
     entry_point,
     export,
@@ -108,6 +109,17 @@ def test_placement_on_fewer_clusters(deployed: Deployed) -> None:
         ),
     )
     assert wrong.keys() == {"placement of shop", "pods on west", "export on west", "endpoints of west"}
+
+
+def test_members_of_others_that_run_the_app_and_export_it_too(deployed: Deployed) -> None:
+    add_member(deployed.world, "stranger", "northeurope", 3)
+    deployed.hub.apply(placement(in_locations("eastus2", "westus2", "northeurope")), user=USER)
+    deployed.world.settle()
+    wrong = deployed.wrong()
+    assert wrong["placement of shop"] == ("placed on members of others: stranger", "`pulumi up --refresh`")
+    found, remedy = wrong["members of others"]
+    assert found.startswith("their endpoints are behind the entry point: stranger-shop-")
+    assert remedy == "they export shop/front too: have it withdrawn, or take another app.namespace"
 
 
 def test_placement_whose_object_is_not_available(deployed: Deployed) -> None:

@@ -22,14 +22,16 @@ def own_app(tmp_path: Path) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def hosted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+def hosted(tmp_path: Path) -> Iterator[Stack]:
     """The same stack on the components as a provider, which the engine starts as a language host would."""
-    plugin = tmp_path / "plugins" / "pulumi-resource-fleet-l4-lb"
-    plugin.parent.mkdir()
+    root = tmp_path / "hosted"
+    # A rehearsal's engine takes plugins from its own home alone, and none from PATH.
+    plugins = root / ".rehearsal" / "dev" / "home" / "plugins" / "resource-fleet-l4-lb-v0.1.0"
+    plugins.mkdir(parents=True)
+    plugin = plugins / "pulumi-resource-fleet-l4-lb"
     plugin.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT / "provider"} "$@"\n')
     plugin.chmod(0o755)
-    monkeypatch.setenv("PATH", str(plugin.parent), prepend=":")
-    yield from _program(Path(__file__).parent / "hosted", tmp_path / "hosted")
+    yield from _program(Path(__file__).parent / "hosted", root)
 
 
 def _program(source: Path, root: Path) -> Iterator[Stack]:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.conformance.fleet import Fleet, eventually
 from tests.engine.stack import Stack
+from tests.engine.verifying import verify
 from tests.program import ROOT
 
 AUTOSCALER = """
@@ -38,6 +39,8 @@ def autoscaled(stack: Stack) -> Iterator[Path]:
         (folder / each).rmdir()
     folder.symlink_to(ROOT / "manifests")
     stack.up()
+    # Fleet rolls it out one member after the other: the next test finds it well.
+    assert verify(stack, timeout=300) == {}
 
 
 def _replicas(fleet: Fleet) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from pulumi_azure_native import containerservice, network
 from pulumi_azure_native.containerservice import outputs as aks
 
 _T = TypeVar("_T")
+_Resource = TypeVar("_Resource", bound=pulumi.CustomResource)
 
 
 class ExistingError(pulumi.RunError):
@@ -45,6 +46,25 @@ def readable(what: str, answer: pulumi.Output[_T]) -> pulumi.Output[_T]:
     value = _Part[Any](what, lambda: answer.future(with_unknowns=True))
     known, secret = _Part(what, answer.is_known), _Part(what, answer.is_secret)
     return pulumi.Output(_Part(what, answer.resources), value, known, secret)
+
+
+def with_id(resource: _Resource, resource_id: pulumi.Input[str]) -> _Resource:
+    """Return a resource that was read, whose id is known in a preview too.
+
+    An engine that does not repeat the id in its answer leaves it unknown to the SDK until `up` (engine v3.259.0; pulumi
+    3.272.0, runtime/resource.py, `read_resource`). All that names it would then be replaced in each preview.
+    """
+    vars(resource)["id"] = pulumi.Output.all(resource.urn, resource_id).apply(lambda found: found[1])
+    return resource
+
+
+def told(resource: pulumi.CustomResource, output: pulumi.Output[_T]) -> pulumi.Output[_T | None]:
+    """Return what a resource of `with_id` has there, None where nothing, which the SDK calls unknown in a preview."""
+
+    async def value() -> _T | None:
+        return await output.future() if await output.is_known() else None
+
+    return pulumi.Output(output.resources(), value(), resource.id.is_known(), output.is_secret())
 
 
 def part_of(resource_id: str, kind: str) -> str:
@@ -139,7 +159,7 @@ def hub_of(fleet: containerservice.Fleet) -> pulumi.Output[str]:
             raise ExistingError(f"fleet {name} has no hub, from which the app would be placed: {remedy}")
         return str(name)
 
-    return pulumi.Output.all(fleet.name, fleet.hub_profile).apply(check)
+    return pulumi.Output.all(fleet.name, told(fleet, fleet.hub_profile)).apply(check)
 
 
 def large_enough(region: str, subnet: network.Subnet, addresses: int) -> pulumi.Output[str]:
@@ -160,7 +180,8 @@ def large_enough(region: str, subnet: network.Subnet, addresses: int) -> pulumi.
             )
         return str(subnet_id)
 
-    return pulumi.Output.all(subnet.id, subnet.address_prefix, subnet.address_prefixes).apply(check)
+    ranges = told(subnet, subnet.address_prefix), told(subnet, subnet.address_prefixes)
+    return pulumi.Output.all(subnet.id, *ranges).apply(check)
 
 
 def services_of(cluster: containerservice.ManagedCluster) -> pulumi.Output[str | None]:

@@ -37,11 +37,7 @@ class AzureProviders:
         """
         if resource_id is None:
             return None
-        if not self._own:
-            try:
-                self._own = authorization.get_client_config().subscription_id.lower()
-            except Exception as error:  # noqa: BLE001 - the SDK raises just that
-                raise unreadable("the Azure provider's subscription", error) from None
+        self._own = self._own or own_subscription()
         subscription = part_of(resource_id, "subscriptions").lower()
         if subscription == self._own:
             return None
@@ -51,6 +47,18 @@ class AzureProviders:
                 f"azure-{subscription}", azure_native.ProviderArgs(**settings)
             )
         return self._others[subscription]
+
+
+def own_subscription() -> str:
+    """Return the subscription in which the default Azure provider works, in lower case.
+
+    Raises:
+        ExistingError: there is no log-in to Azure that tells it.
+    """
+    try:
+        return authorization.get_client_config().subscription_id.lower()
+    except Exception as error:  # noqa: BLE001 - the SDK raises just that
+        raise unreadable("the Azure provider's subscription", error) from None
 
 
 def in_subscription(resource_id: pulumi.Input[str], asked: pulumi.InvokeOptions, remedy: str) -> pulumi.Output[str]:

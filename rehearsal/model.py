@@ -111,10 +111,10 @@ class Family(Protocol):
     def diff_provider(self, old: Properties, new: Properties) -> Difference:
         """Compare two configurations of one instance of this provider.
 
-        azure-native finds no difference (provider.go, `DiffConfig`).
+        azure-native leaves it to the engine (provider.go, `DiffConfig`: DIFF_UNKNOWN), which updates the instance where
+        they are not equal (pulumi v3.259.0, pkg/resource/deploy/providers/registry.go, `Diff`).
         """
-        del old, new
-        return Difference()
+        return Difference([key for key in {**old, **new} if old.get(key) != new.get(key)])
 
     def diff(self, call: Call, old_inputs: Properties, outputs: Properties, inputs: Properties) -> Difference:
         """Compare a resource's inputs with its new ones."""

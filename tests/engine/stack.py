@@ -116,6 +116,13 @@ class Stack:
             content["config"] = {f"{PROJECT}:{key}": value for key, value in config.items()}
             file.write_text(yaml.safe_dump(content))
 
+    def configure_azure(self, **keys: str) -> None:
+        """Change keys of the Azure provider; `configure_all` takes them away."""
+        for file in (self.root / "Pulumi.dev.yaml", self._config_file):
+            content = yaml.safe_load(file.read_text())
+            content["config"] |= {f"azure-native:{key}": value for key, value in keys.items()}
+            file.write_text(yaml.safe_dump(content))
+
     def refuse(self, verb: str, name: str, *messages: str) -> None:
         """Refuse an operation on a resource, each time with the next of the messages."""
         left = list(messages)

@@ -3,17 +3,22 @@
 The same rows are in docs/operations.md, under "What a change does".
 """
 
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pytest
 from pulumi import automation as auto
 
 from rehearsal.stack import rehearsing
-from tests.engine.stack import Stack
+from settings import HubAdmin, Section, Settings
+from tests import existing
+from tests.engine.stack import Stack, copy_program
+from tests.existing import OTHER
+from tests.program import ROOT
 
 Config = dict[str, Any]
 
@@ -22,8 +27,8 @@ class Row(NamedTuple):
     """A setting, and what its change does.
 
     Attributes:
-        setting: the key, as in docs/settings.md.
-        change: makes the change in the configuration of stack `dev`.
+        setting: the key, or several, as in docs/operations.md.
+        change: makes the change in the configuration.
         steps: what the engine does, by logical names; empty where the program refuses.
         refusal: what the refusal says, from the key on.
     """
@@ -59,6 +64,31 @@ def section(section: str, **keys: Any) -> Callable[[Config], object]:  # noqa: A
     return lambda config: config.update({section: config.get(section, {}) | keys})
 
 
+def updates(**keys: Any) -> Callable[[Config], object]:  # noqa: ANN401 - any JSON value
+    """Change keys of the fleet's updates."""
+    return lambda config: config["fleet"]["updates"].update(keys)
+
+
+def onto(number: int, **keys: Any) -> Callable[[Config], object]:  # noqa: ANN401 - any JSON value
+    """Put a region, with its name and what nodes it makes, onto something else: what exists, or ranges of its own."""
+
+    def change(config: Config) -> None:
+        region = config["regions"][number]
+        kept = {key: region[key] for key in ("name", "location")}
+        if "clusterId" not in keys:
+            kept["nodePool"] = POOL
+        there = {key: keys.pop(key) for key in list(keys) if key in {"clusterId", "subnetId", "peered"}}
+        config["regions"][number] = kept | keys | ({"existing": there} if there else {})
+
+    return change
+
+
+def existing_id(resource: str) -> str:
+    """Return the id of something in another group."""
+    return f"/subscriptions/{OTHER}/resourceGroups/rg-other/providers/Microsoft.{resource}"
+
+
+POOL = {"vmSize": "Standard_DS2_v2", "count": 3}
 MADE_WITH = r'is not what region "east" was made with'
 BOTH = {"east-cluster": "update", "west-cluster": "update"}
 REFUSED = [
@@ -97,11 +127,70 @@ REFUSED = [
     Row("fleet.location", section("fleet", location="centralus"), refusal='fleet.location: "centralus" is not'),
     Row("fleet.hub.dnsPrefix", section("fleet", hub={"dnsPrefix": "other"}), refusal='fleet.hub.dnsPrefix: "other" is'),
     Row("fleet.resourceGroup", section("fleet", resourceGroup="rg-other"), refusal="fleet.resourceGroup: "),
+    Row(
+        "fleet.hub.vmSize",
+        section("fleet", hub={"vmSize": "Standard_D4ds_v5"}),
+        refusal='fleet.hub.vmSize: .* was made with: "what Azure chose"',
+    ),
+    Row(
+        "fleet.existingId",
+        key(fleet={"existingId": existing_id("containerservice/fleets/other")}),
+        refusal="fleet.existingId: this stack has made its fleet",
+    ),
+    Row(
+        "regions.existing.clusterId",
+        onto(0, clusterId=existing_id("containerservice/managedClusters/other")),
+        refusal=r'existing.clusterId: region "east" has a cluster that this stack has made',
+    ),
+    Row(
+        "regions.existing.subnetId",
+        onto(0, subnetId=existing_id("network/virtualNetworks/vnet/subnets/other")),
+        refusal=r'existing.subnetId: is not the subnet that region "east" was made with',
+    ),
+]
+OTHER_SUBNET = existing_id("network/virtualNetworks/vnet/subnets/other")
+REFUSED_ON_EXISTING = [
+    Row(
+        "clusters.entraId",
+        section("clusters", entraId=False),
+        refusal="clusters.entraId: false, but the clusters sign in",
+    ),
+    Row(
+        "fleet.existingId", key(fleet={}), refusal="fleet.existingId: is missing: this stack is in a fleet that existed"
+    ),
+    Row(
+        "fleet.existingId",
+        key(fleet={"existingId": existing_id("containerservice/fleets/other")}),
+        refusal="fleet.existingId: is not the fleet that this stack is in",
+    ),
+    Row(
+        "regions.existing.clusterId",
+        onto(0, clusterId=existing_id("containerservice/managedClusters/other")),
+        refusal='existing.clusterId: is not the cluster that region "east" was made on',
+    ),
+    Row(
+        "regions.existing.clusterId",
+        onto(0, subnetId=OTHER_SUBNET),
+        refusal='existing.clusterId: is missing: region "east" is on a cluster that existed',
+    ),
+    Row(
+        "regions.cluster", east(cluster="other"), refusal='"other" is not the name with which region "east" has joined'
+    ),
+    Row(
+        "regions.existing.subnetId",
+        onto(1, subnetId=OTHER_SUBNET),
+        refusal='existing.subnetId: is not the subnet that region "west" was made with',
+    ),
+    Row(
+        "regions.existing.subnetId",
+        onto(1, addressSpace="10.7.0.0/16", nodeSubnet="10.7.0.0/22"),
+        refusal='existing.subnetId: is missing: region "west" is in a subnet that existed',
+    ),
 ]
 DONE = [
     Row("regions.nodePool.count", pool(count=4), {"east-cluster": "update"}),
     Row(
-        "regions.nodePool.minCount",
+        "regions.nodePool.minCount, maxCount",
         east(nodePool={"vmSize": "Standard_DS2_v2", "minCount": 3, "maxCount": 5}),
         {"east-cluster": "update"},
     ),
@@ -119,6 +208,70 @@ DONE = [
 ]
 
 
+PLACED = (
+    *("deployment-order-service", "deployment-product-service", "deployment-store-front", "statefulset-rabbitmq"),
+    *("service-order-service", "service-product-service", "service-rabbitmq", "service-store-front"),
+    *("configmap-rabbitmq-plugins", "secret-rabbitmq"),
+)
+PLANNED = [
+    Row(
+        "app.namespace",
+        section("app", namespace="shop"),
+        {
+            f"app-{name}": "replace"
+            for name in (*PLACED, "namespace", "serviceexport-store-front", "placement", "entry-point")
+        },
+    ),
+    Row(
+        "app.service",
+        section("app", service="product-service"),
+        {
+            "app-serviceexport-store-front": "delete",
+            "app-serviceexport-product-service": "create",
+            "app-entry-point": "replace",
+        },
+    ),
+    Row(
+        "access.kubeloginMode",
+        section("access", kubeloginMode="msi", deployerType="User"),
+        {"hub-kubernetes": "update"},
+    ),
+    Row("access.deployerType", section("access", deployerType="ServicePrincipal"), {"hub-deployer": "update"}),
+    Row(
+        "access.hubAdmins",
+        section("access", hubAdmins=[{"objectId": OTHER, "type": "User"}]),
+        {f"hub-admin-{OTHER}": "create", f"hub-admin-{OTHER}-id": "create"},
+    ),
+    Row(
+        "clusters.entraId",
+        section("clusters", entraId=True),
+        BOTH | {f"{region}-deployer{part}": "create" for region in ("east", "west") for part in ("", "-id")},
+    ),
+    Row(
+        "fleet.updates",
+        section("fleet", updates={"channel": "Stable", "stages": [["east"], ["west"]]}),
+        {"updates": "create", "updates-strategy": "create", "updates-profile": "create"},
+    ),
+]
+PLANNED_ON_EXISTING = [
+    Row(
+        "regions.existing.peered",
+        lambda config: [region["existing"].update(peered=True) for region in config["regions"]],
+        {"mesh-east-to-west": "delete", "mesh-west-to-east": "delete"},
+    ),
+    Row("fleet.updates.stages", updates(stages=[["west"], ["east"]]), {"updates-strategy": "update"}),
+    Row("fleet.updates.waitMinutes", updates(waitMinutes=10), {"updates-strategy": "update"}),
+    Row("fleet.updates.channel", updates(channel="Rapid"), {"updates-profile": "replace"}),
+    Row("fleet.updates.nodeImages", updates(nodeImages="Consistent"), {"updates-profile": "replace"}),
+    Row("fleet.updates.enabled", updates(enabled=False), {"updates-profile": "replace"}),
+    Row(
+        "fleet.updates",
+        lambda config: config["fleet"].pop("updates"),
+        {"updates": "delete", "updates-strategy": "delete", "updates-profile": "delete"},
+    ),
+]
+
+
 @pytest.fixture(scope="module")
 def running(deployed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A deployed stack, whose configuration each test puts back."""
@@ -126,6 +279,37 @@ def running(deployed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     shutil.copytree(deployed, root, symlinks=True)
     with rehearsing("dev", root) as rehearsal:
         yield Stack(root, rehearsal)
+
+
+@pytest.fixture(scope="module")
+def on_existing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack on a cluster, a subnet and a fleet that existed before it, with all that `dev` has not."""
+    root = copy_program(tmp_path_factory.mktemp("on-existing") / "program")
+    with rehearsing("dev", root) as rehearsal:
+        stack = Stack(root, rehearsal)
+        east = {"clusterId": existing.cluster(stack.cloud)}
+        west = {"subnetId": existing.network(stack.cloud, "10.7.0.0/16", "westus2", group="rg-west")}
+        stack.configure(
+            regions=[
+                {"name": "east", "location": "eastus2", "existing": east},
+                {"name": "west", "location": "westus2", "existing": west, "nodePool": POOL},
+            ],
+            fleet={
+                "existingId": existing.fleet(stack.cloud),
+                "updates": {"channel": "Stable", "stages": [["east"], ["west"]]},
+            },
+            clusters={"entraId": True},
+        )
+        stack.up()
+        yield stack
+
+
+@pytest.fixture
+def before_on_existing(on_existing: Stack) -> Iterator[Config]:
+    """The configuration of the stack on what existed, put back after the test."""
+    config = on_existing.config
+    yield deepcopy(config)
+    on_existing.configure_all(config)
 
 
 @pytest.fixture
@@ -149,6 +333,49 @@ def test_change_that_cannot_be_made_is_refused_in_the_preview(running: Stack, be
     assert {verb for verb, _ in running.asked} <= {"invoke"}
 
 
+@pytest.mark.parametrize("row", REFUSED_ON_EXISTING, ids=identity)
+def test_change_of_what_existed_is_refused_in_the_preview(
+    on_existing: Stack, before_on_existing: Config, row: Row
+) -> None:
+    row.change(before_on_existing)
+    on_existing.configure_all(before_on_existing)
+    with pytest.raises(auto.CommandError, match=row.refusal):
+        on_existing.preview()
+    assert {verb for verb, _ in on_existing.asked} <= {"invoke"}
+
+
+@pytest.mark.parametrize("row", PLANNED, ids=identity)
+def test_change_is_planned(running: Stack, before: Config, row: Row) -> None:
+    row.change(before)
+    running.configure(**before)
+    assert running.preview().changes == row.steps
+
+
+@pytest.mark.parametrize("row", PLANNED_ON_EXISTING, ids=identity)
+def test_change_beside_what_existed_is_planned(on_existing: Stack, before_on_existing: Config, row: Row) -> None:
+    row.change(before_on_existing)
+    on_existing.configure_all(before_on_existing)
+    assert on_existing.preview().changes == row.steps
+
+
+def test_no_change_is_planned_where_nothing_was_changed(on_existing: Stack) -> None:
+    assert on_existing.preview().changes == {}
+
+
+def test_another_subscription_is_refused_in_the_preview(on_existing: Stack, before_on_existing: Config) -> None:
+    del before_on_existing
+    on_existing.configure_azure(subscriptionId=OTHER)
+    with pytest.raises(auto.CommandError, match="is not the subscription that this stack works in"):
+        on_existing.preview()
+
+
+def test_tags_are_changed_in_place(running: Stack, before: Config) -> None:
+    """The preview says more: of an identity that is updated it knows nothing, so that its role seems another one."""
+    running.configure(**before, tags={"team": "shop"})
+    tagged = {f"{region}-{what}" for region in ("east", "west") for what in ("group", "vnet", "identity", "cluster")}
+    assert running.up().changes == dict.fromkeys({*tagged, "hub-group", "hub-fleet"}, "update")
+
+
 @pytest.mark.parametrize("row", DONE, ids=identity)
 def test_change_is_made(running: Stack, before: Config, row: Row) -> None:
     row.change(before)
@@ -163,7 +390,7 @@ def test_change_is_made(running: Stack, before: Config, row: Row) -> None:
 def as_before(request: pytest.FixtureRequest) -> Iterator[None]:
     """After a change that was made, go back to what the stack was."""
     yield
-    if request.node.name.startswith("test_change_is_made"):
+    if request.node.name.startswith(("test_change_is_made", "test_tags_are_changed")):
         request.getfixturevalue("running").up()
 
 
@@ -178,3 +405,45 @@ def test_region_with_another_value_comes_beside_the_old_one_and_the_old_one_goes
     assert stack.up().changes["east-cluster"] == "delete"
     assert [line for line in stack.cloud.summary() if not line[1]] == []
     assert stack.preview().changes == {}
+
+
+def names(text: str) -> list[str]:
+    """Return the settings that a text lists, of which each but the first may leave out its section."""
+    first, *others = text.replace("`", "").split(", ")
+    section = first.rpartition(".")[0]
+    return [first, *(other if "." in other or not section else f"{section}.{other}" for other in others)]
+
+
+def leaves(section: type[Section], path: str = "") -> Iterator[str]:
+    """Yield every setting that is not a section itself."""
+    for field in section.model_fields.values():
+        key, kinds = f"{path}{field.alias}", (field.annotation, *get_args(field.annotation))
+        inner = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
+        if inner and inner is not HubAdmin:
+            yield from leaves(inner, f"{key}.")
+        else:
+            yield key
+
+
+def left_out(listed: set[str]) -> list[str]:
+    """Return the settings that are not in a list, nor their section; `regions` is one that speaks of the list alone."""
+    return [
+        leaf
+        for leaf in leaves(Settings)
+        if not any(leaf == name or leaf.startswith(f"{name}.") for name in listed - {"regions"})
+    ]
+
+
+def test_every_setting_has_a_test() -> None:
+    rows = [*REFUSED, *REFUSED_ON_EXISTING, *PLANNED, *PLANNED_ON_EXISTING, *DONE]
+    tested = {name for row in rows for name in names(row.setting)}
+    assert left_out(tested | {"tags"}) == []
+
+
+def test_every_setting_has_a_row_in_the_document() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    table = text.partition("\n## What a change does\n")[2].partition("\n## ")[0]
+    rows = {name for cell in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE) for name in names(cell)}
+    assert left_out(rows) == []
+    sections = {leaf.rsplit(".", n)[0] for leaf in leaves(Settings) for n in range(3)}
+    assert rows - sections == {"azure-native:subscriptionId"}

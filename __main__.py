@@ -83,7 +83,6 @@ clusters = {
             ),
             tier=containerservice.ManagedClusterSKUTier(stack.clusters.tier),
             kubelogin_mode=kubelogin_mode,
-            app_routing=stack.clusters.app_routing,
             entra_id_admins=admins if stack.clusters.entra_id else None,
             kubernetes_version=region.kubernetes_version,
             ssh_public_key=region.ssh_public_key,
@@ -175,7 +174,6 @@ app = MultiClusterApp(
     "app",
     MultiClusterAppArgs(
         manifests=app_manifests,
-        ingress=stack.clusters.app_routing,
         internal=stack.app.internal,
         hub=fleet.kubernetes,
         members=list(fleet.members.values()),

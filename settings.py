@@ -31,7 +31,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-MAX_REGIONS = 100  # members of a fleet [learn: kubernetes-fleet/faq]
+MAX_REGIONS = 1000  # members of a fleet [learn: kubernetes-fleet/faq, 2026-06-01]
+MAX_PEERINGS = 500  # of a VNet [learn: azure-resource-manager/management/azure-subscription-service-limits]
 MIN_POOL_PODS = 30  # that a system node pool must have room for [learn: aks/use-system-pools]
 MAX_LABEL = 63  # characters of a DNS label [RFC 1035]
 MAX_NODE_GROUP = 80  # characters of MC_<group>_<cluster>_<location> [learn: aks-common-issues-faq]
@@ -93,7 +94,7 @@ _GROUP = NameRule(r"[-\w.()]*[-\w()]", "letters, digits, hyphens, _ . ( and ), w
 # AKS takes nothing but ASCII in the names of a cluster's group and of its nodes' group. [azure-docs PR 52128]
 _CLUSTER_GROUP = NameRule(rf"(?a:{_GROUP.pattern})", _GROUP.words.replace("letters", "letters from a to z"), 90)
 _VM_SIZE = NameRule(r"(?a:Standard_[-\w]+)", "an Azure VM size, such as Standard_D4ds_v5", 64)
-_VERSION = (r"(?a:\d+\.\d+(\.\d+)?)", 'major.minor or major.minor.patch, such as "1.33"')
+_VERSION = (r"(?a:\d+\.\d+(\.\d+)?)", 'major.minor or major.minor.patch, such as "1.36"')
 _GUID = (r"(?ai:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})", "the object id (a GUID) from Microsoft Entra ID")
 
 # Azure's own patterns, by section and field; [names] is learn: azure-resource-manager/management/resource-name-rules.
@@ -429,7 +430,6 @@ class Clusters(Section):
 
     tier: Literal["Free", "Standard", "Premium"] = "Free"
     entra_id: bool = False  # Microsoft Entra ID with Azure RBAC, and no local accounts
-    app_routing: bool = False
 
 
 class Hub(Section):
@@ -644,7 +644,13 @@ def parse(raw: Mapping[str, object], secret: Collection[str] = ()) -> Settings:
     fleet = Draft.of(Fleet, raw.get("fleet", {}), "fleet", suffix)
     app = Draft.of(App, raw.get("app", {}), "app")
     problems += [*_collisions(regions, fleet), *_overlaps(regions), *_lost_entry(regions, app), *_crowds(regions, app)]
-    problems += [*_missed_updates(regions, fleet), *_settled(regions, fleet), *_twice(regions), *_unpeered(regions)]
+    problems += [
+        *_missed_updates(regions, fleet),
+        *_settled(regions, fleet),
+        *_twice(regions),
+        *_unpeered(regions),
+        *_too_many_peerings(regions),
+    ]
     if settings is None or problems:
         heading = f"The configuration has mistakes; nothing was deployed. Fix them in Pulumi.{pulumi.get_stack()}.yaml:"
         raise SettingsError(report(heading, problems, secret))
@@ -724,6 +730,22 @@ def _unpeered(regions: Sequence[Draft]) -> Iterator[Problem]:
         yield Problem(
             f"{said[0]}.existing.peered", found, "write it in each region whose VNets are peered, or remove it"
         )
+
+
+def _too_many_peerings(regions: Sequence[Draft]) -> Iterator[Problem]:
+    """Finds a mesh that a VNet has not room for: each is peered with every other one."""
+    networks = set[str]()
+    for path, _, right in regions:
+        existing: Existing | None = right.get("existing")
+        networks.add((existing.network_id or path).lower() if existing else path)
+    if (peerings := len(networks) - 1) > MAX_PEERINGS and not all(_is_peered(right) for _, _, right in regions):
+        found = f"would give each VNet {peerings} peerings, one with every other network"
+        yield Problem("regions", found, f"a VNet has {MAX_PEERINGS} at most: write at most {MAX_PEERINGS + 1} networks")
+
+
+def _is_peered(right: Mapping[str, Any]) -> bool:
+    existing: Existing | None = right.get("existing")
+    return bool(existing and existing.peered)
 
 
 def _collisions(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:

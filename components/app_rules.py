@@ -34,6 +34,12 @@ _LOST: Final = {
     "trafficDistribution": "the entry point prefers no region",
     "publishNotReadyAddresses": "only pods that are ready are exported",
 }
+# Kinds that would act on the hub as well, whose people and quotas are others (learn:
+# kubernetes-fleet/concepts-resource-placement). A PodDisruptionBudget will be refused there (Azure/fleet v0.18.9,
+# cmd/hubagent/options/webhooks.go, enable-pdbs).
+_FOR_MEMBERS_ONLY: Final = ("LimitRange", "PodDisruptionBudget", "ResourceQuota", "Role", "RoleBinding")
+_ENVELOPE: Final = "members-only"
+_LARGEST_ENVELOPE: Final = 50  # objects (Azure/fleet v0.18.9, apis/placement/v1beta1, ResourceEnvelope)
 _DEFAULTS: Final[tuple[object, ...]] = ("", "None", "Cluster", False, None, [])
 _AZURE: Final = "service.beta.kubernetes.io/azure-"
 # Who may come in: losing these would open to everybody what was open to some.
@@ -93,13 +99,16 @@ def problems(app: Sequence[Manifest], service: str, *, linux_only: bool = False)
         if linux_only and manifest["kind"] in _WORKLOADS:
             yield from _for_windows(manifest)
     yield from _autoscaling(app)
+    yield from _too_many_for_members(app)
 
 
 def remarks(app: Sequence[Manifest], service: str) -> Iterator[Problem]:
     """Say what of a Service Fleet does not carry to the entry point, and what is open besides it."""
-    for manifest in app:
-        if manifest["kind"] != "Service":
-            continue
+    for ingress in (each for each in app if each["kind"] == "Ingress"):
+        # AKS's application routing add-on has an NGINX without fixes since November 2026 (learn: aks/app-routing).
+        text = "an Ingress needs a controller on every cluster, and this program installs none"
+        yield Problem(ingress, ("spec",), text)
+    for manifest in (each for each in app if each["kind"] == "Service"):
         spec = _part(manifest, "spec")
         if (kind := spec.get("type")) in ("LoadBalancer", "NodePort"):
             opened = "an address" if kind == "LoadBalancer" else "a port on every node"
@@ -121,6 +130,36 @@ def remarks(app: Sequence[Manifest], service: str) -> Iterator[Problem]:
             continue
         text = f"Fleet does not carry {annotation} to the entry point: {what}"
         yield Problem(shared, ("metadata", "annotations", annotation), text)
+
+
+def _too_many_for_members(app: Sequence[Manifest]) -> Iterator[Problem]:
+    found = [each for each in app if each["kind"] in _FOR_MEMBERS_ONLY]
+    if len(found) > _LARGEST_ENVELOPE:
+        kinds = ", ".join(_FOR_MEMBERS_ONLY)
+        text = f"an app may have {_LARGEST_ENVELOPE} objects of the kinds {kinds}, and this is one more"
+        yield Problem(found[_LARGEST_ENVELOPE], (), text)
+
+
+def enveloped(app: Sequence[Manifest], namespace: object) -> list[Manifest]:
+    """Return an app's objects as the hub takes them: what would act on the hub too is in one ResourceEnvelope.
+
+    The hub keeps an envelope's objects as data, and the members get them as they are.
+    """
+    data = {
+        f"{each['kind'].lower()}-{each['metadata']['name']}": {
+            **each,
+            "metadata": {**each["metadata"], "namespace": namespace},
+        }
+        for each in app
+        if each["kind"] in _FOR_MEMBERS_ONLY
+    }
+    envelope: Manifest = {
+        "apiVersion": "placement.kubernetes-fleet.io/v1beta1",
+        "kind": "ResourceEnvelope",
+        "metadata": {"name": _ENVELOPE},
+        "data": data,
+    }
+    return [*(each for each in app if each["kind"] not in _FOR_MEMBERS_ONLY), *([envelope] if data else [])]
 
 
 def _unshareable(service: Manifest) -> Iterator[Problem]:

@@ -17,7 +17,6 @@ from .retries import ROLE_NOT_IN_EFFECT, retry
 
 _LONGEST_PLACEMENT: Final = "30m"
 _LONGEST_ADDRESS: Final = "20m"
-_APP_ROUTING: Final = "webapprouting.kubernetes.azure.com"  # the add-on's class (learn: aks/app-routing)
 
 
 class MultiClusterAppArgs(TypedDict):
@@ -34,8 +33,6 @@ class MultiClusterAppArgs(TypedDict):
     replicas: NotRequired[int | None]
     """Pods, in each cluster, of the one Deployment or StatefulSet that the shared Service selects; None leaves the
     manifest's number. A workload with a HorizontalPodAutoscaler has as many as that wants."""
-    ingress: NotRequired[bool]
-    """Whether the app's Ingresses are placed too, which need app routing on the clusters. False by default."""
     internal: NotRequired[bool]
     """Whether the entry point's address is one of the VNet instead of a public one. False by default."""
 
@@ -180,10 +177,7 @@ def _checked(args: MultiClusterAppArgs) -> tuple[Manifest, list[Manifest]]:
         scaled[id(workload)] = workload | {"spec": spec}
     placement = args["manifests"]["placement"]["metadata"]["name"]
     overrides = [app_rules.override(autoscaler, workload, placement) for autoscaler, workload in autoscaled.items()]
-    objects = [scaled.get(id(each), each) for each in app if args.get("ingress") or each["kind"] != "Ingress"]
-    for ingress in app if not args.get("ingress") else ():
-        if ingress["kind"] == "Ingress" and ingress.get("spec", {}).get("ingressClassName") != _APP_ROUTING:
-            pulumi.log.warn(f"Ingress {ingress['metadata']['name']} is not placed: Ingresses are with app routing only")
+    objects = app_rules.enveloped([scaled.get(id(each), each) for each in app], args["manifests"]["namespace"])
     return service, [*objects, *overrides]
 
 

@@ -18,7 +18,7 @@ class NodePool(TypedDict):
     """The cluster's nodes: a fixed number, or a range for the autoscaler."""
 
     vm_size: pulumi.Input[str]
-    """The nodes' VM size, as in `Standard_DS2_v2` (`az vm list-skus --location … --output table`)."""
+    """The nodes' VM size, as in `Standard_D4ds_v5` (`az vm list-skus --location … --output table`)."""
     max_pods: int
     """Pods for each node, 10 to 250; every one takes an address of the subnet (learn:
     aks/concepts-network-ip-address-planning)."""
@@ -62,13 +62,11 @@ class RegionalClusterArgs(TypedDict):
     """The control plane's pricing tier."""
     kubelogin_mode: KubeloginMode
     """How the program logs in where there are no local accounts."""
-    app_routing: NotRequired[bool]
-    """Whether the application routing add-on serves Ingresses. False by default."""
     entra_id_admins: NotRequired[Mapping[str, Principal] | None]
     """Who may administer the cluster's objects, by logical name, the deploying identity among them:
     log-in with Microsoft Entra ID and Azure RBAC only. None for a cluster with local accounts."""
     kubernetes_version: NotRequired[pulumi.Input[str] | None]
-    """The cluster's version, as in `1.33`; None takes Azure's default and keeps it."""
+    """The cluster's version, as in `1.36`; None takes Azure's default and keeps it."""
     ssh_public_key: NotRequired[pulumi.Input[str] | None]
     """For log-in to nodes, as in `ssh-ed25519 AAAA…`; None for none."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
@@ -188,11 +186,6 @@ class RegionalCluster(pulumi.ComponentResource):
             else None,
             disable_local_accounts=args.get("entra_id_admins") is not None,
             linux_profile=_linux_profile(key) if (key := args.get("ssh_public_key")) else None,
-            ingress_profile=containerservice.ManagedClusterIngressProfileArgs(
-                web_app_routing=containerservice.ManagedClusterIngressProfileWebAppRoutingArgs(enabled=True)
-            )
-            if args.get("app_routing")
-            else None,
             tags=args.get("tags"),
             opts=pulumi.ResourceOptions(
                 parent=self,

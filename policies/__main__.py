@@ -73,7 +73,7 @@ def hub_not_awaited(args: ResourceValidationArgs, report: Report) -> None:
 
 
 def private_hub(args: ResourceValidationArgs, report: Report) -> None:
-    """The hub's API server has no public address."""
+    """The hub's API server has no public address. The program makes no such hub, so that this only warns."""
     private = _at(args.props, "hubProfile", "apiServerAccessProfile", "enablePrivateCluster")
     if args.resource_type == _FLEET and not private:
         report("hubProfile.apiServerAccessProfile.enablePrivateCluster must be true; it is fixed at creation")
@@ -162,7 +162,7 @@ POLICIES: Final[list[Policy]] = [
     _rule(hub_not_awaited),
     _rule(no_plain_credentials, EnforcementLevel.REMEDIATE, remediate=keep_secret),
     _rule(entra_id_only, EnforcementLevel.DISABLED),
-    _rule(private_hub, EnforcementLevel.DISABLED),
+    _rule(private_hub, EnforcementLevel.ADVISORY),
     _rule(tags_present, schema=PolicyConfigSchema({"names": {"type": "array", "default": []}})),
     StackValidationPolicy(
         "networks-apart", str(networks_apart.__doc__), networks_apart, enforcement_level=EnforcementLevel.MANDATORY

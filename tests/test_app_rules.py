@@ -307,3 +307,36 @@ def test_values_that_are_not_known_yet_pass() -> None:
         assert problems(shared) == []
 
     run(program)
+
+
+# --- What is for the members alone -------------------------------------------------------------------------------
+
+ROLE = "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: reader}, rules: []}"
+BUDGET = "{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: shop}, spec: {maxUnavailable: 1}}"
+
+
+def test_what_would_act_on_the_hub_is_in_an_envelope() -> None:
+    shop = workload()
+    role, budget = objects(ROLE, BUDGET)
+    *others, envelope = app_rules.enveloped([role, shop, budget], "shops")
+    assert others == [shop]
+    assert envelope["kind"] == "ResourceEnvelope"
+    assert {key: each["metadata"] for key, each in envelope["data"].items()} == {
+        "role-reader": {"name": "reader", "namespace": "shops"},
+        "poddisruptionbudget-shop": {"name": "shop", "namespace": "shops"},
+    }
+    assert app_rules.enveloped([shop], "shops") == [shop]
+
+
+def test_an_envelope_that_would_be_too_large_is_refused() -> None:
+    (role,) = objects(ROLE)
+    roles = [{**role, "metadata": {"name": f"reader-{number}"}} for number in range(51)]
+    assert problems(*roles[:50]) == []
+    assert [text[:33] for _, text in problems(*roles)] == ["an app may have 50 objects of the"]
+
+
+def test_an_ingress_is_said_to_need_a_controller() -> None:
+    ingress = "{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: shop}, spec: {}}"
+    assert remarks(*objects(ingress)) == [
+        "an Ingress needs a controller on every cluster, and this program installs none"
+    ]

@@ -20,7 +20,7 @@ from tests import existing
 from tests.existing import OTHER
 from tests.program import ROOT, Program, run, stack_config
 
-POOL = {"vmSize": "Standard_DS2_v2", "count": 3}
+POOL = {"vmSize": "Standard_D4ds_v5", "count": 3}
 
 
 @pytest.fixture

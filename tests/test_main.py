@@ -95,7 +95,7 @@ def test_adding_a_region_leaves_the_others_as_they_are(dev: Program) -> None:
         "location": "northcentralus",
         "addressSpace": "10.3.0.0/16",
         "nodeSubnet": "10.3.0.0/24",
-        "nodePool": {"vmSize": "Standard_DS2_v2", "count": 1},
+        "nodePool": {"vmSize": "Standard_D4ds_v5", "count": 1},
     }
     program = run_stack(
         "dev",

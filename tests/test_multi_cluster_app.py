@@ -45,8 +45,6 @@ def test_only_the_entry_point_is_written_to_a_member(dev: Program) -> None:
 
 def test_every_manifest_is_put_on_the_hub_as_it_stands(dev: Program) -> None:
     for manifest in manifests():
-        if manifest["kind"] == "Ingress":
-            continue
         version = manifest["apiVersion"]
         placed = dev[logical_name(manifest)]
         assert placed.type == f"kubernetes:{version if '/' in version else f'core/{version}'}:{manifest['kind']}"
@@ -212,12 +210,6 @@ def test_options_of_the_app_reach_its_objects() -> None:
     assert program.outputs["externalIp"].startswith("10.1.0.")
 
 
-def test_ingress_comes_only_with_app_routing(dev: Program) -> None:
-    assert "app-ingress-store-front" not in dev.resources
-    program = run_stack("dev", clusters={"appRouting": True})
-    assert "app-ingress-store-front" in program["app-placement"].dependencies
-
-
 def test_manifests_of_ones_own_without_the_service_are_refused_before_anything_is_registered() -> None:
     args: Any = {"manifests": {"service": "shop", "app": [], "namespace": "shops"}}
     with pytest.raises(ManifestsError, match=r"The app has no Service 'shop' to export; nothing was deployed"):
@@ -333,11 +325,3 @@ def test_url_is_left_out_where_the_port_is_not_http() -> None:
     assert "url" not in program.outputs
     assert program.outputs["ports"] == [{"name": "mqtt", "port": 1883, "protocol": "TCP"}]
     assert "url" in own_app(ports=[{"port": 443}]).outputs
-
-
-def test_ingress_that_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-    monkeypatch.setattr("pulumi.log.warn", told.append)
-    ingress = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web"}, "spec": {}}
-    assert "app-ingress-web" not in own_app(ingress).resources
-    assert told == ["Ingress web is not placed: Ingresses are with app routing only"]

@@ -65,7 +65,7 @@ def test_cluster_has_flat_azure_cni_in_its_subnet(dev: Program) -> None:
                 "mode": "System",
                 "type": "VirtualMachineScaleSets",
                 "osType": "Linux",
-                "vmSize": "Standard_DS2_v2",
+                "vmSize": "Standard_D4ds_v5",
                 "vnetSubnetID": subnet,
                 "count": 3,
                 "maxPods": 30,
@@ -162,11 +162,10 @@ def test_autoscaler_owns_the_number_of_nodes(prod: Program, dev: Program) -> Non
 def test_options_of_a_region_reach_its_cluster_alone() -> None:
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHx somebody"
     changed = region("east") | {"kubernetesVersion": "1.33", "sshPublicKey": key}
-    program = run_stack("dev", regions=[changed, region("west")], clusters={"appRouting": True})
+    program = run_stack("dev", regions=[changed, region("west")])
     cluster = program["east-cluster"].inputs
     assert cluster["kubernetesVersion"] == "1.33"
     assert cluster["linuxProfile"] == {"adminUsername": "azureuser", "ssh": {"publicKeys": [{"keyData": key}]}}
-    assert cluster["ingressProfile"] == {"webAppRouting": {"enabled": True}}
     assert not {"kubernetesVersion", "linuxProfile"} & program["west-cluster"].inputs.keys()
 
 

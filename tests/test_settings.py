@@ -91,8 +91,8 @@ def test_dev_is_the_article() -> None:
         "rg-aks-westus2 westus2 aks-vnet-west 10.2.0.0/16 aks-subnet-west 10.2.0.0/24 aks-westus2",
     ]
     assert [(r.name, r.node_pool.vm_size, r.node_pool.count) for r in settings.regions] == [
-        ("east", "Standard_DS2_v2", 3),
-        ("west", "Standard_DS2_v2", 3),
+        ("east", "Standard_D4ds_v5", 3),
+        ("west", "Standard_D4ds_v5", 3),
     ]
     fleet, app = settings.fleet, settings.app
     assert (fleet.resource_group, fleet.name, fleet.location) == ("rg-fleet", "gbb-fleet", "westus")
@@ -102,7 +102,7 @@ def test_dev_is_the_article() -> None:
 def test_prod_is_hardened_and_scales_over_zones() -> None:
     settings = parse(stack_file("prod"))
     assert [r.location for r in settings.regions] == ["eastus2", "westus3", "northeurope"]
-    assert settings.clusters.model_dump() == {"tier": "Standard", "entra_id": True, "app_routing": False}
+    assert settings.clusters.model_dump() == {"tier": "Standard", "entra_id": True}
     for region in settings.regions:
         pool = region.node_pool
         assert (pool.count, pool.min_count, pool.max_count, pool.zones) == (None, 3, 12, ("1", "2", "3"))
@@ -203,7 +203,7 @@ NUMBER = "write a whole number, without quotes"
 BOOLEAN = "write true or false, without quotes"
 IPV6 = "is IPv6, which Fleet does not carry between clusters"
 VM_SIZE = "write an Azure VM size, such as Standard_D4ds_v5"
-VERSION = 'write major.minor or major.minor.patch, such as "1.33"'
+VERSION = 'write major.minor or major.minor.patch, such as "1.36"'
 INNER = "write letters, digits, inner hyphens and dots, and _ but not in front"
 GROUP = "write letters, digits, hyphens, _ . ( and ), with no dot at the end"
 CLUSTER_GROUP = "write letters from a to z, digits, hyphens, _ . ( and ), with no dot at the end"
@@ -214,7 +214,7 @@ OBJECT_ID = "write the object id (a GUID) from Microsoft Entra ID"
 MISTAKES: list[tuple[str, object, str, str]] = [
     # shapes and types
     ("regions", ABSENT, "is missing", "required: a list of one region or more"),
-    ("regions", [], "has 0 regions", "write 1 to 100: a fleet has no more members"),
+    ("regions", [], "has 0 regions", "write 1 to 1000: a fleet has no more members"),
     ("regions", {"name": "east"}, '{"name": "east"} is not a list', LIST),
     ("regions", "[{", '"[{" is not a list', LIST),
     ("regions[0]", "east", '"east" is not a map', MAP),
@@ -237,7 +237,6 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("regions[0].nodePool.count", True, "true is not a whole number", NUMBER),
     ("regions[0].nodePool.count", 2.5, "2.5 is not a whole number", NUMBER),
     ("app.internal", "no", '"no" is neither true nor false', BOOLEAN),
-    ("clusters.appRouting", "yes", '"yes" is neither true nor false', BOOLEAN),
     ("app.internal", None, "null is neither true nor false", BOOLEAN),
     ("app.replicas", "3", '"3" is not a whole number', NUMBER),
     ("app.replicas", 1.0, "1.0 is not a whole number", NUMBER),
@@ -260,7 +259,7 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("regions[0].nodePool.maxpods", 30, "is not a key here", "did you mean maxPods?"),
     ("fleet.hub.dnsprefix", "x", "is not a key here", "did you mean dnsPrefix?"),
     ("access.hubAdmins[0].objectID", GUID, "is not a key here", "did you mean objectId?"),
-    ("clusters.zzz", 1, "is not a key here", "the keys are tier, entraId, appRouting"),
+    ("clusters.zzz", 1, "is not a key here", "the keys are tier, entraId"),
     ("clusters.networkPlugin", "kubenet", "is not a key here", OVERLAY),
     ("clusters.networkPluginMode", "overlay", "is not a key here", OVERLAY),
     ("regions[0].podCidr", "10.244.0.0/16", "is not a key here", OVERLAY),
@@ -515,11 +514,31 @@ def test_an_address_space_overlaps_no_service_of_any_cluster() -> None:
     ]
 
 
-def test_a_fleet_has_a_hundred_members_at_most() -> None:
-    assert mistakes(changed(("regions", changed()["regions"][:1] * 101)))[:2] == [
-        "regions: has 101 regions",
-        "write 1 to 100: a fleet has no more members",
+def test_a_fleet_has_a_thousand_members_at_most() -> None:
+    assert mistakes(changed(("regions", changed()["regions"][:1] * 1001)))[:2] == [
+        "regions: has 1001 regions",
+        "write 1 to 1000: a fleet has no more members",
     ]
+
+
+def test_a_network_has_five_hundred_peerings_at_most() -> None:
+    def clusters(number: int, **existing: object) -> dict[str, Any]:
+        return changed(
+            (
+                "regions",
+                [
+                    {"name": f"r{i}", "location": "eastus2", "existing": {"clusterId": f"{CLUSTER}-{i}", **existing}}
+                    for i in range(number)
+                ],
+            )
+        )
+
+    assert mistakes(clusters(501)) == []
+    assert mistakes(clusters(502)) == [
+        "regions: would give each VNet 501 peerings, one with every other network",
+        "a VNet has 500 at most: write at most 501 networks",
+    ]
+    assert mistakes(clusters(502, peered=True)) == []
 
 
 @pytest.mark.parametrize(
@@ -625,7 +644,7 @@ def test_a_fleet_may_be_in_a_group_that_aks_would_not_take() -> None:
 
 def with_existing(*existing: dict[str, Any]) -> dict[str, Any]:
     """Return settings whose regions have what exists."""
-    pool = {"vmSize": "Standard_DS2_v2", "count": 3}
+    pool = {"vmSize": "Standard_D4ds_v5", "count": 3}
     return changed(
         *(
             (f"regions[{i}]", {"name": f"r{i}", "location": f"eastus{i}", "existing": each})

@@ -43,7 +43,7 @@ clusters = {
             cluster_name=f"podinfo-{location}",
             service_cidr="10.0.0.0/16",
             dns_service_ip="10.0.0.10",
-            node_pool=NodePool(vm_size="Standard_DS2_v2", max_pods=30, count=1),
+            node_pool=NodePool(vm_size="Standard_D4ds_v5", max_pods=30, count=1),
             tier=containerservice.ManagedClusterSKUTier.FREE,
             kubelogin_mode=KubeloginMode.AZURECLI,
         ),

@@ -128,6 +128,7 @@ _KINDS: Final = (
         roles=_ON_HUB,
     ),
     Kind("ResourceOverride", _PLACEMENT, ("v1", "v1beta1", "v1alpha1"), "resourceoverrides", roles=_ON_HUB),
+    Kind("ResourceEnvelope", _PLACEMENT, ("v1beta1",), "resourceenvelopes", roles=_ON_HUB),
     Kind("AppliedWork", _PLACEMENT, ("v1", "v1beta1"), "appliedworks", namespaced=False, roles=_ON_MEMBER),
 )
 

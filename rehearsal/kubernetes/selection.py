@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rehearsal.kubernetes.apiserver import Cluster
 
 HASH: Final = "kubernetes-fleet.io/spec-hash"
+ENVELOPE: Final = "ResourceEnvelope.placement.kubernetes-fleet.io"
 Availability: TypeAlias = Literal["available", "not yet", "not trackable"]
 
 _LAST_WAVE: Final = 6
@@ -94,7 +95,8 @@ _ORDER: Final = {
         )
     )
 }
-# Never sent (resource_selector_resolver.go:649-710): the cluster's own, and the fleet's.
+# Never sent (resource_selector_resolver.go:649-710): the cluster's own, and the fleet's but for its envelopes
+# (pkg/utils/apiresources.go:215).
 _KEPT_BACK: Final = ("Pod", "Node", "ServiceImport.networking.fleet.azure.com")
 _KEPT_BACK_GROUPS: Final = ("cluster.kubernetes-fleet.io", "placement.kubernetes-fleet.io")
 # Available as soon as they are applied (availability_tracker.go:287-321).
@@ -178,7 +180,7 @@ def _travels(hub: "Cluster", item: Object) -> bool:
     derived = key == "Endpoints" and hub.find("Service", name_of(item), namespace_of(item)) is not None
     return (
         key not in _KEPT_BACK
-        and KINDS[key].group not in _KEPT_BACK_GROUPS
+        and (key == ENVELOPE or KINDS[key].group not in _KEPT_BACK_GROUPS)
         and not (own or owned or token or managed or derived or deleting(item))
     )
 

@@ -359,15 +359,6 @@ def load_balancers(cluster: "Cluster") -> None:
             cluster.set_status(item, {**status, "loadBalancer": {"ingress": [{"ip": address, "ipMode": "VIP"}]}})
 
 
-def ingresses(cluster: "Cluster") -> None:
-    """An Ingress gets an address where its class exists, that is, where app routing is switched on."""
-    for item in cluster.objects("Ingress.networking.k8s.io"):
-        addressed = child(status_of(item), "loadBalancer").get("ingress")
-        if not addressed and cluster.find("IngressClass.networking.k8s.io", item["spec"].get("ingressClassName", "")):
-            address = cluster.world.public_address()
-            cluster.set_status(item, {"loadBalancer": {"ingress": [{"ip": address}]}})
-
-
 def endpoint_slices(cluster: "Cluster") -> None:
     """A Service with a selector has an EndpointSlice of the pods that it selects."""
     for item in _active(cluster, "Service"):
@@ -525,7 +516,6 @@ CONTROLLERS: Final = (
     garbage,
     endpoint_slices,
     load_balancers,
-    ingresses,
     pods,
     jobs,
     daemon_sets,

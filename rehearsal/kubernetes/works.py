@@ -4,6 +4,7 @@ Source: Azure/fleet v0.18.9, pkg/controllers/workgenerator and pkg/controllers/w
 """
 
 import math
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import TYPE_CHECKING, Final
 
@@ -33,7 +34,7 @@ from rehearsal.kubernetes.objects import (
     status_of,
 )
 from rehearsal.kubernetes.overrides import OverrideError, overridden
-from rehearsal.kubernetes.selection import HASH, availability, identity, wave
+from rehearsal.kubernetes.selection import ENVELOPE, HASH, availability, identity, seal, wave
 
 if TYPE_CHECKING:
     from rehearsal.kubernetes.apiserver import Cluster
@@ -89,7 +90,19 @@ def _manifests(hub: "Cluster", binding: Object) -> list[Object]:
     member = hub.find(MEMBER_CLUSTER, binding["spec"]["targetCluster"])
     selected: list[Object] = snapshot["spec"]["selectedResources"] if snapshot else []
     overrides: list[Object] = binding["spec"].get("resourceOverrideSnapshots") or []
-    return overridden(selected, overrides, member) if member else selected
+    return [*_opened(overridden(selected, overrides, member) if member else selected)]
+
+
+def _opened(manifests: list[Object]) -> Iterator[Object]:
+    """Yield what a member gets: of an envelope, the objects in it (pkg/controllers/workgenerator/envelope.go).
+
+    Fleet makes a Work of its own for each envelope; here its objects are part of the one Work.
+    """
+    for manifest in manifests:
+        if key_of(manifest) == ENVELOPE:
+            yield from (seal(each) for each in manifest["data"].values())
+        else:
+            yield manifest
 
 
 def _work_name(binding: Object) -> str:

@@ -30,7 +30,7 @@ NORTH = {
     "location": "northcentralus",
     "addressSpace": "10.3.0.0/16",
     "nodeSubnet": "10.3.0.0/24",
-    "nodePool": {"vmSize": "Standard_DS2_v2", "count": 1},
+    "nodePool": {"vmSize": "Standard_D4ds_v5", "count": 1},
 }
 
 _PAUSE = 0.005  # seconds between a client's requests

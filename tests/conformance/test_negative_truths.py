@@ -8,7 +8,7 @@ import pytest
 from rehearsal.kubernetes.objects import ApiError, Object, condition, conditions_of, status_of
 from tests.conformance.fleet import Fleet, KubectlError, eventually
 from tests.conformance.scenarios import app, entry_point, placement, put, remove
-from tests.rehearsal.kubernetes_objects import USER, get, in_locations, state
+from tests.rehearsal.kubernetes_objects import USER, get, in_locations, new_object, role, state
 
 _BOTH = in_locations("eastus2", "westus2")
 _SHOP = "negative-shop"
@@ -65,6 +65,19 @@ def address(bare: Fleet, shop: str) -> Iterator[str]:
     if not _gone(bare, "east", entry_point(shop)):
         remove(bare["east"], entry_point(shop))
         eventually(lambda: _gone(bare, "east", entry_point(shop)), expected=True)
+
+
+def test_role_acts_on_the_hub_too_unless_it_is_in_an_envelope(bare: Fleet, shop: str) -> None:
+    plain, inside = role("plain", shop), role("inside", shop)
+    envelope = new_object("placement.kubernetes-fleet.io/v1beta1", "ResourceEnvelope", "members-only", shop)
+    put(bare["hub"], plain, {**envelope, "data": {"role-inside": inside}})
+    for name in ("east", "west"):
+        eventually(lambda name=name: [_gone(bare, name, item) for item in (plain, inside)], [False, False], 120)
+    assert [_gone(bare, "hub", item) for item in (plain, inside)] == [False, True]
+    remove(bare["hub"], plain)
+    remove(bare["hub"], envelope)
+    for name in ("east", "west"):
+        eventually(lambda name=name: [_gone(bare, name, item) for item in (plain, inside)], [True, True], 120)
 
 
 def test_placement_by_the_articles_labels_is_scheduled_on_no_cluster_and_says_nothing_else(bare: Fleet) -> None:

@@ -107,7 +107,7 @@ REFUSED = [
     ),
     Row("regions.virtualNetwork", east(virtualNetwork="vnet-other"), refusal=rf"virtualNetwork: .* {MADE_WITH}"),
     Row("regions.subnet", east(subnet="other"), refusal=rf"regions\[0\].subnet: .* {MADE_WITH}: \"aks-subnet-east\""),
-    Row("regions.nodePool.vmSize", pool(vmSize="Standard_D4ds_v5"), refusal=rf"nodePool.vmSize: .* {MADE_WITH}"),
+    Row("regions.nodePool.vmSize", pool(vmSize="Standard_D8ds_v5"), refusal=rf"nodePool.vmSize: .* {MADE_WITH}"),
     Row("regions.nodePool.maxPods", pool(maxPods=40), refusal=rf"nodePool.maxPods: 40 {MADE_WITH}: 30"),
     Row("regions.nodePool.zones", pool(zones=["1", "2"]), refusal=rf"nodePool.zones: .* {MADE_WITH}: none"),
     Row("regions.kubernetesVersion", east(kubernetesVersion="1.33"), refusal="is older than what the cluster runs"),
@@ -191,7 +191,7 @@ DONE = [
     Row("regions.nodePool.count", pool(count=4), {"east-cluster": "update"}),
     Row(
         "regions.nodePool.minCount, maxCount",
-        east(nodePool={"vmSize": "Standard_DS2_v2", "minCount": 3, "maxCount": 5}),
+        east(nodePool={"vmSize": "Standard_D4ds_v5", "minCount": 3, "maxCount": 5}),
         {"east-cluster": "update"},
     ),
     Row(
@@ -199,7 +199,6 @@ DONE = [
     ),
     Row("regions.updateGroup", east(updateGroup="first"), {"hub-member-east": "update"}),
     Row("regions.kubernetesVersion", east(kubernetesVersion="1.35"), {"east-cluster": "update"}),
-    Row("clusters.appRouting", section("clusters", appRouting=True), BOTH | {"app-ingress-store-front": "create"}),
     Row("protect", key(protect=True), {}),
     Row("clusters.tier", section("clusters", tier="Standard"), BOTH),
     Row("app.entryRegion", section("app", entryRegion="west"), {"app-entry-point": "replace"}),

@@ -61,7 +61,7 @@ def mesh(count: int) -> Mapping[str, Any]:
                 "location": location,
                 "addressSpace": f"10.{number + 1}.0.0/16",
                 "nodeSubnet": f"10.{number + 1}.0.0/24",
-                "nodePool": {"vmSize": "Standard_DS2_v2", "count": 1},
+                "nodePool": {"vmSize": "Standard_D4ds_v5", "count": 1},
             }
             for number, location in enumerate(locations[:count])
         ],

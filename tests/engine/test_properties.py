@@ -40,7 +40,7 @@ def region(name: str) -> dict[str, Any]:
         "location": LOCATIONS[name],
         "addressSpace": f"10.{number}.0.0/16",
         "nodeSubnet": f"10.{number}.0.0/22",
-        "nodePool": {"vmSize": "Standard_DS2_v2", "count": 2},
+        "nodePool": {"vmSize": "Standard_D4ds_v5", "count": 2},
     }
 
 

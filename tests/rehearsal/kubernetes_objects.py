@@ -134,3 +134,9 @@ def state(item: Object, name: str) -> tuple[str, str] | None:
 def addresses(item: Object) -> list[str]:
     """Return a load balancer's addresses."""
     return [entry["ip"] for entry in item["status"]["loadBalancer"].get("ingress", ())]
+
+
+def role(name: str, space: str = "shop") -> Object:
+    """Return a Role that lets somebody read pods."""
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
+    return {**new_object("rbac.authorization.k8s.io/v1", "Role", name, space), "rules": rules}

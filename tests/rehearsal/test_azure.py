@@ -959,7 +959,7 @@ def pool_changed(key: str, value: object) -> Properties:
     ("change", "code", "text"),
     [
         (
-            pool_changed("vmSize", "Standard_D4ds_v5"),
+            pool_changed("vmSize", "Standard_D8ds_v5"),
             "PropertyChangeNotAllowed",
             '"agentPoolProfile.vmSize" is not allow',
         ),
@@ -980,7 +980,7 @@ def test_what_aks_keeps_cannot_be_changed_on_a_cluster_that_runs(
 ) -> None:
     inputs = sub.place()
     inputs |= {"kubernetesVersion": "1.33", "aadProfile": {"managed": True}}
-    inputs["agentPoolProfiles"][0] |= {"vmSize": "Standard_DS2_v2", "availabilityZones": ["2", "3"]}
+    inputs["agentPoolProfiles"][0] |= {"vmSize": "Standard_D4ds_v5", "availabilityZones": ["2", "3"]}
     cluster_id, _ = sub.create("ManagedCluster", **inputs)
     sub.update("ManagedCluster", cluster_id, **inputs)
     pool = inputs["agentPoolProfiles"][0] | change.get("agentPoolProfiles", [{}])[0]

@@ -22,6 +22,7 @@ from tests.rehearsal.kubernetes_objects import (
     placed_fleet,
     placement,
     put_app,
+    role,
     service,
     state,
 )
@@ -264,6 +265,24 @@ def test_what_somebody_changes_on_a_member_is_put_back() -> None:
     _scale(east, 3)
     world.settle()
     assert _replicas(east, west) == [2, 2]
+
+
+def test_what_an_envelope_holds_is_on_the_members_and_not_on_the_hub() -> None:
+    world, hub, *members = placed_fleet()
+
+    def seen(cluster: Cluster) -> list[str]:
+        return [name_of(item) for item in cluster.list("rbac.authorization.k8s.io/v1", "Role", "shop")]
+
+    envelope = new_object("placement.kubernetes-fleet.io/v1beta1", "ResourceEnvelope", "members-only", "shop")
+    hub.create({**envelope, "data": {"role-a": role("a"), "role-b": role("b")}}, user=USER)
+    world.settle()
+    assert [seen(cluster) for cluster in (hub, *members)] == [[], ["a", "b"], ["a", "b"]]
+    hub.apply({**envelope, "data": {"role-b": role("b")}}, user=USER)
+    world.settle()
+    assert [seen(cluster) for cluster in (hub, *members)] == [[], ["b"], ["b"]]
+    hub.delete("placement.kubernetes-fleet.io/v1beta1", "ResourceEnvelope", "members-only", "shop", user=USER)
+    world.settle()
+    assert [seen(cluster) for cluster in (hub, *members)] == [[], [], []]
 
 
 def test_number_of_pods_that_an_override_takes_away_is_left_alone() -> None:

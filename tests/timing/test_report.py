@@ -56,7 +56,7 @@ def cluster_of(region: str) -> str:
 
 def region(name: str) -> Iterator[dict[str, Any]]:
     """Yield what a region has, its kubeconfig included."""
-    pool = {"count": 3, "vmSize": "Standard_DS2_v2", "vnetSubnetID": f"{network_of(name)}/subnets/nodes"}
+    pool = {"count": 3, "vmSize": "Standard_D4ds_v5", "vnetSubnetID": f"{network_of(name)}/subnets/nodes"}
     yield resource(f"{name}-group", GROUP, {"location": name})
     yield resource(
         f"{name}-network",

@@ -56,7 +56,7 @@ clusters = {
             "clusterName": f"podinfo-{location}",
             "serviceCidr": "10.0.0.0/16",
             "dnsServiceIp": "10.0.0.10",
-            "nodePool": {"vmSize": "Standard_DS2_v2", "maxPods": 30, "count": 1},
+            "nodePool": {"vmSize": "Standard_D4ds_v5", "maxPods": 30, "count": 1},
             "tier": "Free",
             "kubeloginMode": "azurecli",
         },

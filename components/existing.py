@@ -1,5 +1,6 @@
 """What the pattern needs of resources that were there before it: said as soon as they are read."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from ipaddress import ip_network
 from itertools import combinations, product
@@ -11,6 +12,7 @@ from pulumi_azure_native import containerservice, network
 from pulumi_azure_native.containerservice import outputs as aks
 
 _T = TypeVar("_T")
+_R = TypeVar("_R", bound=pulumi.CustomResource)
 
 
 class ExistingError(pulumi.RunError):
@@ -45,6 +47,33 @@ def readable(what: str, answer: pulumi.Output[_T]) -> pulumi.Output[_T]:
     value = _Part[Any](what, lambda: answer.future(with_unknowns=True))
     known, secret = _Part(what, answer.is_known), _Part(what, answer.is_secret)
     return pulumi.Output(_Part(what, answer.resources), value, known, secret)
+
+
+def identified(resource: _R, resource_id: pulumi.Input[str]) -> _R:
+    """Return a resource that was read, with the id by which it was read.
+
+    In a preview the SDK takes the id for unknown, unless the engine repeats it (pulumi 3.272.0, runtime/resource.py,
+    `read_resource`), which v3.259.0 does not: the preview would replace everything that has the id among its inputs.
+    """
+    resource.__dict__["id"] = pulumi.Output.all(resource.urn, resource_id).apply(lambda found: found[1])
+    return resource
+
+
+def _stated(part: pulumi.Output[_T]) -> pulumi.Output[_T | None]:
+    """Return a part of a resource that was read; None if the resource has no such part.
+
+    In a preview the SDK takes what an answer lacks for unknown (pulumi 3.272.0, runtime/rpc.py, `resolve_outputs`).
+    """
+
+    async def value() -> _T | None:
+        return await part.future() if await part.is_known() else None
+
+    async def known() -> bool:
+        return True
+
+    return pulumi.Output(
+        asyncio.ensure_future(part.resources()), asyncio.ensure_future(value()), asyncio.ensure_future(known())
+    )
 
 
 def part_of(resource_id: str, kind: str) -> str:
@@ -139,7 +168,7 @@ def hub_of(fleet: containerservice.Fleet) -> pulumi.Output[str]:
             raise ExistingError(f"fleet {name} has no hub, from which the app would be placed: {remedy}")
         return str(name)
 
-    return pulumi.Output.all(fleet.name, fleet.hub_profile).apply(check)
+    return pulumi.Output.all(fleet.name, _stated(fleet.hub_profile)).apply(check)
 
 
 def large_enough(region: str, subnet: network.Subnet, addresses: int) -> pulumi.Output[str]:
@@ -160,7 +189,7 @@ def large_enough(region: str, subnet: network.Subnet, addresses: int) -> pulumi.
             )
         return str(subnet_id)
 
-    return pulumi.Output.all(subnet.id, subnet.address_prefix, subnet.address_prefixes).apply(check)
+    return pulumi.Output.all(subnet.id, _stated(subnet.address_prefix), _stated(subnet.address_prefixes)).apply(check)
 
 
 def services_of(cluster: containerservice.ManagedCluster) -> pulumi.Output[str | None]:

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import containerservice, network
 
-from .existing import flat_subnet, in_location, network_of, part_of, readable
+from .existing import flat_subnet, identified, in_location, network_of, part_of, readable
 from .kubeconfig import KubeloginMode, unattended
 from .roles import AKS_RBAC_CLUSTER_ADMIN, Principal, grant
 from .subscriptions import HAND_ON, in_subscription
@@ -44,12 +44,15 @@ class ExistingCluster(pulumi.ComponentResource):
     def __init__(self, name: str, args: ExistingClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:ExistingCluster", name, {}, opts)
         here = pulumi.ResourceOptions(parent=self)
-        self.cluster = containerservice.ManagedCluster.get(f"{name}-cluster", args["cluster_id"], here)
+        self.cluster = identified(
+            containerservice.ManagedCluster.get(f"{name}-cluster", args["cluster_id"], here), args["cluster_id"]
+        )
         subnet_id = pulumi.Output.all(
             flat_subnet(name, self.cluster), in_location(name, args["location"], self.cluster.location)
         ).apply(lambda found: found[0])
-        self.subnet = network.Subnet.get(f"{name}-subnet", subnet_id, here)
-        self.virtual_network = network.VirtualNetwork.get(f"{name}-vnet", subnet_id.apply(network_of), here)
+        self.subnet = identified(network.Subnet.get(f"{name}-subnet", subnet_id, here), subnet_id)
+        network_id = subnet_id.apply(network_of)
+        self.virtual_network = identified(network.VirtualNetwork.get(f"{name}-vnet", network_id, here), network_id)
 
         admins = [
             grant(f"{name}-{admin}", AKS_RBAC_CLUSTER_ADMIN, who, self.cluster, here)

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import authorization, containerservice, network, resources
 
-from .existing import hub_of, part_of, readable
+from .existing import hub_of, identified, part_of, readable
 from .kubeconfig import KubeloginMode, unattended
 from .retries import MEMBER_EXPORTS_SERVICES, retry
 from .roles import FLEET_RBAC_CLUSTER_ADMIN, Principal, grant
@@ -79,7 +79,10 @@ class FleetHub(pulumi.ComponentResource):
             group_name: pulumi.Input[str] = in_subscription(existing_id, asked, HAND_ON).apply(
                 lambda found: part_of(found, "resourceGroups")
             )
-            self.fleet = containerservice.Fleet.get(f"{name}-fleet", existing_id, pulumi.ResourceOptions(parent=self))
+            self.fleet = identified(
+                containerservice.Fleet.get(f"{name}-fleet", existing_id, pulumi.ResourceOptions(parent=self)),
+                existing_id,
+            )
             fleet_name = hub_of(self.fleet)
         else:
             group = resources.ResourceGroup(

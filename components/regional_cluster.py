@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import authorization, containerservice, managedidentity, network, resources
 
-from .existing import in_location, large_enough, network_of, readable
+from .existing import identified, in_location, large_enough, network_of, readable
 from .kubeconfig import KubeloginMode, unattended
 from .retries import NETWORK_BUSY, ROLE_NOT_IN_EFFECT, retry
 from .roles import AKS_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
@@ -118,12 +118,10 @@ class RegionalCluster(pulumi.ComponentResource):
                 pulumi.InvokeOptions(parent=self),
                 "Azure puts nodes into no network of another subscription; choose a subnet of this one",
             )
-            self.virtual_network = network.VirtualNetwork.get(f"{name}-vnet", found_id.apply(network_of), mine)
-            self.subnet = network.Subnet.get(
-                f"{name}-subnet",
-                in_location(name, args["location"], self.virtual_network.location).apply(lambda _: existing_id),
-                mine,
-            )
+            network_id = found_id.apply(network_of)
+            self.virtual_network = identified(network.VirtualNetwork.get(f"{name}-vnet", network_id, mine), network_id)
+            placed_id = in_location(name, args["location"], self.virtual_network.location).apply(lambda _: existing_id)
+            self.subnet = identified(network.Subnet.get(f"{name}-subnet", placed_id, mine), placed_id)
             subnet_id = large_enough(name, self.subnet, _addresses(args["node_pool"]))
         else:
             self.virtual_network = network.VirtualNetwork(

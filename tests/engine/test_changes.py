@@ -59,6 +59,16 @@ def section(section: str, **keys: Any) -> Callable[[Config], object]:  # noqa: A
     return lambda config: config.update({section: config.get(section, {}) | keys})
 
 
+def backwards(config: Config) -> None:
+    """Let the list of regions begin with the last one."""
+    config["regions"].reverse()
+
+
+def without_the_first(config: Config) -> None:
+    """Take the first region out."""
+    del config["regions"][0]
+
+
 MADE_WITH = r'is not what region "east" was made with'
 BOTH = {"east-cluster": "update", "west-cluster": "update"}
 REFUSED = [
@@ -92,10 +102,26 @@ REFUSED = [
         east(name="eus2", resourceGroup="rg-other", cluster="aks-other"),
         refusal=r"addressSpace: .* overlaps 10.1.0.0/16, which region \"east\" has until it is gone",
     ),
+    Row(
+        "regions.name",
+        east(name="eus2", resourceGroup="rg-other", addressSpace="10.7.0.0/16", nodeSubnet="10.7.0.0/24"),
+        refusal=r'regions\[0\].cluster: "aks-eastus2" is the member of region "east", until it is gone',
+    ),
+    Row(
+        "regions",
+        backwards,
+        refusal='app.entryRegion: is missing: the address is in region "east", and would move to "west"',
+    ),
+    Row(
+        "regions",
+        without_the_first,
+        refusal='app.entryRegion: is missing: .*\n.*write "west" to move it: the address changes',
+    ),
     Row("nameSuffix", key(nameSuffix="x"), refusal=r"(?s)resourceGroup.*fleet.name"),
     Row("fleet.name", section("fleet", name="other"), refusal="fleet.name: .* is not what the fleet was made with"),
     Row("fleet.location", section("fleet", location="centralus"), refusal='fleet.location: "centralus" is not'),
     Row("fleet.hub.dnsPrefix", section("fleet", hub={"dnsPrefix": "other"}), refusal='fleet.hub.dnsPrefix: "other" is'),
+    Row("fleet.hub.vmSize", section("fleet", hub={"vmSize": "Standard_D2s_v5"}), refusal="fleet.hub.vmSize: .*: none"),
     Row("fleet.resourceGroup", section("fleet", resourceGroup="rg-other"), refusal="fleet.resourceGroup: "),
 ]
 DONE = [
@@ -149,6 +175,18 @@ def test_change_that_cannot_be_made_is_refused_in_the_preview(running: Stack, be
     assert {verb for verb, _ in running.asked} <= {"invoke"}
 
 
+def test_keys_that_made_a_cluster_are_not_taken_away(empty: Stack) -> None:
+    config = empty.config
+    pool(zones=["1", "2"])(config)
+    east(sshPublicKey="ssh-rsa AAAA")(config)
+    empty.configure(**config)
+    empty.up()
+    del config["regions"][0]["nodePool"]["zones"], config["regions"][0]["sshPublicKey"]
+    empty.configure(**config)
+    with pytest.raises(auto.CommandError, match=f"(?s)sshPublicKey: none {MADE_WITH}\n.*zones: none {MADE_WITH}: "):
+        empty.preview()
+
+
 @pytest.mark.parametrize("row", DONE, ids=identity)
 def test_change_is_made(running: Stack, before: Config, row: Row) -> None:
     row.change(before)
@@ -164,7 +202,11 @@ def as_before(request: pytest.FixtureRequest) -> Iterator[None]:
     """After a change that was made, go back to what the stack was."""
     yield
     if request.node.name.startswith("test_change_is_made"):
-        request.getfixturevalue("running").up()
+        running = request.getfixturevalue("running")
+        config = running.config
+        running.configure(app=config.get("app", {}) | {"entryRegion": config["regions"][0]["name"]})
+        running.up()
+        running.configure_all(config)
 
 
 def test_region_with_another_value_comes_beside_the_old_one_and_the_old_one_goes(stack: Stack) -> None:

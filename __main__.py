@@ -34,6 +34,7 @@ app_manifests = manifests.load(
     secrets={"rabbitmq": {"username": 12, "password": 32}},  # the demo's queue
     replicas=stack.app.replicas,
     linux_only=not all(region.existing_cluster for region in stack.regions),
+    internal=stack.app.internal,
 )
 
 kubelogin_mode = KubeloginMode(stack.access.kubelogin_mode)
@@ -153,6 +154,10 @@ fleet = FleetHub(
 )
 
 if updates := stack.fleet.updates:
+    if stack.fleet.existing_id:
+        pulumi.log.warn(
+            "fleet.updates upgrades every member of the fleet whose update group is in its stages, those of others too"
+        )
     FleetUpdates(
         "updates",
         FleetUpdatesArgs(

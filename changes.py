@@ -20,7 +20,8 @@ from components.subscriptions import own_subscription
 from settings import Problem, Region, Settings, short_name, show
 
 State = Mapping[str, Mapping[str, Any]]
-"""The outputs of the state's resources, by logical name. A component's name has its type in front: `FleetHub hub`."""
+"""The outputs of the state's resources, by logical name. A component's name has its type in front: `FleetHub hub`. The
+stack's own outputs are under `""`."""
 
 _HEADING: Final = (
     "The running stack cannot be changed like this; nothing was done. "
@@ -39,7 +40,9 @@ def refuse_what_cannot_change(stack: Settings) -> None:
         ChangeError: something cannot change; the message names all of it.
     """
     state = _state()
-    if problems := [*_subscription(state), *_regions(stack, state), *_clusters(stack, state), *_fleet(stack, state)]:
+    problems = [*_subscription(state), *_regions(stack, state), *_clusters(stack, state), *_fleet(stack, state)]
+    problems = problems or [*_entry(stack, state)]
+    if problems:
         raise ChangeError(settings.report(_HEADING, problems, settings.secret_keys()))
 
 
@@ -55,9 +58,9 @@ def _state() -> State:
         return {}
     found: dict[str, Mapping[str, Any]] = {}
     for urn, resource in answer["outputs"].items():
-        token, name = urn.split("::")[2].split("$")[-1], urn.rpartition("::")[2]
-        kind = f"{token.rpartition(':')[2]} " if token.startswith("fleet-l4-lb:") else ""
-        found[f"{kind}{name}"] = resource["outputs"]
+        of_type, name = urn.split("::")[2].split("$")[-1], urn.rpartition("::")[2]
+        kind = f"{of_type.rpartition(':')[2]} " if of_type.startswith("fleet-l4-lb:") else ""
+        found["" if of_type == "pulumi:pulumi:Stack" else f"{kind}{name}"] = resource["outputs"]
     return found
 
 
@@ -160,12 +163,9 @@ def _regions(stack: Settings, state: State) -> Iterator[Problem]:
         elif there and not region.existing_cluster:
             found = f"is missing: region {show(region.name)} is on a cluster that existed before it"
             yield Problem(f"{path}.existing.clusterId", found, "put it back, or choose another name for the region")
-        elif there and _name(state[f"ExistingCluster {region.name}"].get("clusterId")) != _name(
-            region.existing_cluster
-        ):
-            found = f"is not the cluster that region {show(region.name)} was made on"
-            yield Problem(f"{path}.existing.clusterId", found, "put it back, or choose another name for the region")
         elif there:
+            before = state[f"ExistingCluster {region.name}"].get("clusterId")
+            yield from _other_id(f"{path}.existing.clusterId", before, region.existing_cluster, "region", region.name)
             yield from _member(path, region, state)
         elif made and f"{region.name}-cluster" in state:  # before, there is nothing that the engine could not replace
             yield from _fixed(path, region, state)
@@ -195,13 +195,15 @@ def _fixed(path: str, region: Region, state: State) -> Iterator[Problem]:
             continue
         before = _value(state.get(f"{region.name}-{fixed.resource}"), fixed.output)
         after = attrgetter(fixed.field)(region)
-        if not after or (not before and not fixed.absent) or (before and fixed.same(before) == fixed.same(after)):
+        if not (before and after):
+            if not fixed.absent or not (before or after):
+                continue
+        elif fixed.same(before) == fixed.same(after):
             continue
-        found = (
-            f"{show(after)} is not what region {show(region.name)} was made with: {show(before) if before else 'none'}"
-        )
+        found = f"{show(after) if after else 'none'} is not what region {show(region.name)} was made with"
+        found = f"{found}: {show(before) if before else 'none'}"
         if fixed.field == "ssh_public_key":
-            found = f"is not what region {show(region.name)} was made with"
+            found = f"{'' if after else 'none '}is not what region {show(region.name)} was made with".strip()
         remedy = "put it back; or add a region with the new value, and remove this one"
         yield Problem(f"{path}.{fixed.key}", found, remedy)
     if region.existing_subnet and (group in region.existing_subnet.lower() or subnet != region.existing_subnet.lower()):
@@ -228,26 +230,39 @@ def _version(path: str, region: Region, runs: object) -> Iterator[Problem]:
 def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Iterator[Problem]:
     """Find what a region that is new in the settings would take from one that has gone from them."""
     names = {region.name for region in stack.regions}
-    for component in state:
+    for component, outputs in state.items():
         kind, _, gone = component.partition(" ")
-        if kind != "RegionalCluster" or gone in names:
+        if kind not in ("RegionalCluster", "ExistingCluster") or gone in names:
             continue
+        later = f"remove {show(gone)} in one `pulumi up`, add this in the next"
+        identity = f"put the name {show(gone)} back: it is the region's identity"
         group = _value(state.get(f"{gone}-group", {}), ("name",))
         if not region.existing_cluster and group and _name(group) == _name(region.resource_group):
             found = f"{show(region.name)} would have the resource group {show(group)}, which region {show(gone)} has"
-            remedy = (
-                f"put the name {show(gone)} back: it is the region's identity. A new region needs a group of its own"
-            )
-            yield Problem(f"{path}.name", found, remedy)
+            yield Problem(f"{path}.name", found, f"{identity}. A new region needs a group of its own")
             continue
+        if region.existing_cluster and _name(outputs.get("clusterId")) == _name(region.existing_cluster):
+            found = f"{show(region.name)} would have the cluster that region {show(gone)} has"
+            yield Problem(f"{path}.name", found, identity)
+            continue
+        if _name(_value(state.get(f"hub-member-{gone}"), ("name",))) == _name(region.cluster):
+            found = f"{show(region.cluster)} is the member of region {show(gone)}, until it is gone"
+            yield Problem(f"{path}.cluster", found, f"choose another name, or {later}")
         space = _value(state.get(f"{gone}-vnet", {}), ("addressSpace", "addressPrefixes", 0))
         if region.existing is None and space and ip_network(str(space)).overlaps(region.address_space):
             # Azure refuses to peer it with a network that is peered with the other.
             # [learn: virtual-network/virtual-network-manage-peering]
             found = f"{show(region.address_space)} overlaps {space}, which region {show(gone)} has until it is gone"
-            yield Problem(
-                f"{path}.addressSpace", found, f"remove {show(gone)} in one `pulumi up`, add this in the next"
-            )
+            yield Problem(f"{path}.addressSpace", found, later)
+        subnet = str(_value(state.get(f"{gone}-cluster"), (*_POOL, "vnetSubnetID")) or "").lower()
+        if (
+            region.existing
+            and region.existing.network_id
+            and subnet.startswith(f"{_name(region.existing.network_id)}/")
+        ):
+            # Its peerings would come before those of the other have gone. [cloud-manager of kyma-project, errors.go]
+            found = f"is in the VNet that region {show(gone)} is in, until it is gone"
+            yield Problem(f"{path}.existing.subnetId", found, later)
 
 
 def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
@@ -271,8 +286,9 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
         yield Problem("fleet.existingId", "this stack has made its fleet", "remove the key")
     elif not made and not stack.fleet.existing_id:
         yield Problem("fleet.existingId", "is missing: this stack is in a fleet that existed before it", "put it back")
-    elif stack.fleet.existing_id and _name(state["FleetHub hub"].get("fleetId")) != _name(stack.fleet.existing_id):
-        yield Problem("fleet.existingId", "is not the fleet that this stack is in", "put it back")
+    elif stack.fleet.existing_id:
+        before = _value(state.get("FleetHub hub"), ("fleetId",))
+        yield from _other_id("fleet.existingId", before, stack.fleet.existing_id, "stack", pulumi.get_stack())
     elif made:
         hub = stack.fleet.hub
         for key, resource, output, wanted, same in (
@@ -292,6 +308,24 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
                     found,
                     "put it back; another fleet is another stack, or a `pulumi destroy` before the change",
                 )
+
+
+def _other_id(path: str, before: object, after: object, kind: str, name: str) -> Iterator[Problem]:
+    """Find an id that is another one, or the same in another spelling, which would replace the member that has it."""
+    if not before or before == after:  # an `up` that has failed may not have said it
+        return
+    what = "spelt as it was when" if _name(before) == _name(after) else "that with which"
+    yield Problem(path, f"is not {what} {kind} {show(name)} was made: {before}", "put it back")
+
+
+def _entry(stack: Settings, state: State) -> Iterator[Problem]:
+    """Find the entry point moved, with another address, by a list of regions that begins with another one."""
+    before, after = _value(state.get(""), ("entryRegion",)), stack.app.entry_region
+    if "app-entry-point" not in state or "entry_region" in stack.app.model_fields_set or before in (None, after):
+        return
+    found = f"is missing: the address is in region {show(before)}, and would move to {show(after)}, the first one"
+    kept = f"{show(before)} to keep it, or " if before in {region.name for region in stack.regions} else ""
+    yield Problem("app.entryRegion", found, f"write {kept}{show(after)} to move it: the address changes", "regions")
 
 
 def _value(outputs: object, path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - any JSON value

@@ -661,7 +661,8 @@ def parse(raw: Mapping[str, object], secret: Collection[str] = ()) -> Settings:
         update={
             "regions": tuple(Region.model_construct(**region.right) for region in regions),
             "fleet": Fleet.model_construct(**fleet.right),
-            "app": settings.app.model_copy(update={"entry_region": entry}),
+            # What was written stays known.
+            "app": App.model_construct(settings.app.model_fields_set, **{**dict(settings.app), "entry_region": entry}),
         }
     )
 

@@ -84,18 +84,23 @@ def named(app: Sequence[Manifest], kind: str, name: object) -> Manifest | None:
     return next((each for each in app if each["kind"] == kind and each["metadata"]["name"] == name), None)
 
 
-def problems(app: Sequence[Manifest], service: str, *, linux_only: bool = False) -> Iterator[Problem]:
+def problems(
+    app: Sequence[Manifest], service: str, *, linux_only: bool = False, internal: bool = False
+) -> Iterator[Problem]:
     """Say what a fleet could not run, or would run otherwise than it says.
 
     Args:
         app: the app's objects.
         service: the name of the Service that all clusters share.
         linux_only: whether a cluster has Linux nodes only.
+        internal: whether the entry point's address is one of the VNet.
     """
     if shared := named(app, "Service", service):
         yield from _unshareable(shared)
     for manifest in app:
         yield from _limits(manifest)
+        if manifest["kind"] == "Service":
+            yield from _unbalanced(manifest, shared=manifest is shared, internal=internal)
         if linux_only and manifest["kind"] in _WORKLOADS:
             yield from _for_windows(manifest)
     yield from _autoscaling(app)
@@ -182,6 +187,23 @@ def _unshareable(service: Manifest) -> Iterator[Problem]:
         text = f"Fleet does not carry {path[-1]} to the entry point, which would let everybody in"
         remedy = "remove it, and keep others out with app.internal or a network security group on the nodes' subnet"
         yield Problem(service, path, f"{text}; {remedy}")
+
+
+def _unbalanced(service: Manifest, *, shared: bool, internal: bool) -> Iterator[Problem]:
+    """Say which ports Azure's load balancer does not take; it then gives the Service no address at all.
+
+    Source: kubernetes-sigs/cloud-provider-azure, pkg/provider/azure_loadbalancer.go, getExpectedLBRules.
+    """
+    spec = _part(service, "spec")
+    annotations = _part(_part(service, "metadata"), "annotations")
+    public = [shared and not internal]
+    if spec.get("type") == "LoadBalancer":
+        public.append(annotations.get(f"{_AZURE}load-balancer-internal") != "true")
+    for index, port in enumerate(_list(spec, "ports")):
+        if port.get("protocol") == "SCTP" and any(public):
+            text = "Azure has SCTP behind internal load balancers only, and would give this Service no public address"
+            remedy = "set app.internal to true" if public[0] else f"annotate it with {_AZURE}load-balancer-internal"
+            yield Problem(service, ("spec", "ports", index, "protocol"), f"{text}; {remedy}, or take the port out")
 
 
 def _limits(manifest: Manifest) -> Iterator[Problem]:

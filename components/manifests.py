@@ -89,6 +89,7 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
     secrets: Mapping[str, Mapping[str, int]] | None = None,
     replicas: int | None = None,
     linux_only: bool = True,
+    internal: bool = False,
 ) -> AppManifests:
     """Read an app's manifests.
 
@@ -103,6 +104,7 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
         replicas: pods, in each cluster, of the one Deployment or StatefulSet behind the Service; None leaves the
             manifests' number.
         linux_only: whether a cluster has Linux nodes only, as those have that the components make.
+        internal: whether the entry point's address is one of the VNet.
 
     Raises:
         ManifestsError: something is wrong; the message names everything that is, with file and line.
@@ -115,7 +117,7 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
         where = (folder / "app").relative_to(folder.parent)
         reader.problems.append(f"{where} has no Service {service!r} to export; it has {', '.join(services) or 'none'}")
     at = {id(document.manifest): document.at for document in documents}
-    found = app_rules.problems(app, service, linux_only=linux_only)
+    found = app_rules.problems(app, service, linux_only=linux_only, internal=internal)
     reader.problems += [f"{at[id(manifest)](*path)}: {text}" for manifest, path, text in found]
     if replicas is not None and service in services:
         if isinstance(workload := app_rules.replicated(app, service), str):
@@ -373,6 +375,10 @@ def _refusal(version: str, kind: str) -> str:
         ),
         f"{kind} is refused by the hub, which runs no pods; write a Deployment": kind in _DENIED,
         "Endpoints of a Service are not placed; write an EndpointSlice of discovery.k8s.io/v1": kind == "Endpoints",
+        # Fields differ: kubernetes.io: tasks/run-application/horizontal-pod-autoscale, "API object".
+        "write apiVersion: autoscaling/v2, with spec.metrics in place of targetCPUUtilizationPercentage": (
+            version == "autoscaling/v1" and kind == "HorizontalPodAutoscaler"
+        ),
         f"{kind} is not of {version}; write apiVersion: {_VERSIONS.get(kind)}": kind in _VERSIONS,
         f"{kind} of {version} is not a kind that an app can have; {remedy}": True,
     }

@@ -162,7 +162,8 @@ def _checked(args: MultiClusterAppArgs) -> tuple[Manifest, list[Manifest]]:
     if not service:
         raise ManifestsError(f"The app has no Service {name!r} to export; nothing was deployed.")
     if found := [
-        f"  {each['kind']} {each['metadata']['name']}: {text}" for each, _, text in app_rules.problems(app, name)
+        f"  {each['kind']} {each['metadata']['name']}: {text}"
+        for each, _, text in app_rules.problems(app, name, internal=args.get("internal", False))
     ]:
         raise ManifestsError("\n".join(["The app has mistakes; nothing was deployed:", *found]))
     scaled: dict[int, Manifest] = {}

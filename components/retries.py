@@ -112,7 +112,8 @@ TERMINAL: Final = (
     Terminal(
         "cannot create already existing resource",
         "Azure has this resource, the stack's state does not: if you renamed a region or gave its name to another one, "
-        "put the name back; if a `pulumi destroy` was stopped, run it again; else `pulumi import` it; then `pulumi up`",
+        "put the name back; if a `pulumi destroy` was stopped, run it again; if it is somebody else's, choose "
+        "another name; else `pulumi import` it; then `pulumi up`",
     ),
     # pulumi/pulumi v3.259.0, pkg/resource/deploy/providers/registry.go: while a cluster is replaced, the engine closes
     # the provider through which its objects are deleted.

@@ -269,6 +269,7 @@ def rehearsing(
                 lock,
                 updating,
             )
+            _require_backend(engine, project)
             workspace = auto.LocalWorkspace(
                 work_dir=str(project),
                 secrets_provider="passphrase",  # said at the stack's creation, so that the salt is made and kept there
@@ -296,6 +297,23 @@ def rehearsing(
         if not goes_on:
             updating.unlink(missing_ok=True)
         yield Rehearsal(handle, cloud, engine, root)
+
+
+def _require_backend(engine: EngineCommand, folder: Path) -> None:
+    """See that the engine keeps its states where it is told to.
+
+    A `pulumi` on PATH may be a shim of a version manager, or a script, which sets variables of its own.
+
+    Raises:
+        RehearsalError: it does not.
+    """
+    wanted = engine.environment["PULUMI_BACKEND_URL"]
+    found = json.loads(engine.run(["whoami", "--json"], str(folder), {}).stdout)["url"]
+    if found != wanted:
+        raise RehearsalError(
+            f"{engine.command} keeps its states in {found}, although it is told to use the rehearsal's folder: "
+            "something sets PULUMI_BACKEND_URL for it, such as a version manager's settings; nothing was done"
+        )
 
 
 @contextmanager

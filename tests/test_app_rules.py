@@ -40,8 +40,8 @@ def workload(kind: str = "Deployment", name: str = "shop", pod: str = "", labels
     return found
 
 
-def problems(*app: Manifest, linux_only: bool = True) -> list[tuple[str, str]]:
-    found = app_rules.problems(app, "shop", linux_only=linux_only)
+def problems(*app: Manifest, linux_only: bool = True, internal: bool = False) -> list[tuple[str, str]]:
+    found = app_rules.problems(app, "shop", linux_only=linux_only, internal=internal)
     return [(".".join(map(str, path)), text) for _, path, text in found]
 
 
@@ -88,6 +88,26 @@ def test_service_that_cannot_be_shared_is_refused(shared: Manifest, path: str, t
     ((found, said),) = problems(shared)
     assert found == path
     assert said.startswith(text)
+
+
+SCTP = "ports: [{name: a, port: 80}, {name: b, port: 2905, protocol: SCTP}]"
+
+
+def test_sctp_is_refused_behind_a_public_balancer() -> None:
+    ((path, text),) = problems(service(SCTP))
+    assert path == "spec.ports.1.protocol"
+    assert text.endswith("no public address; set app.internal to true, or take the port out")
+    assert problems(service(SCTP), internal=True) == []
+
+
+def test_sctp_of_another_service_is_refused_only_behind_a_public_balancer() -> None:
+    (other,) = objects(f"{{kind: Service, metadata: {{name: other}}, spec: {{type: LoadBalancer, {SCTP}}}}}")
+    ((_, text),) = problems(other)
+    assert "annotate it with service.beta.kubernetes.io/azure-load-balancer-internal" in text
+    other["metadata"]["annotations"] = {"service.beta.kubernetes.io/azure-load-balancer-internal": "true"}
+    assert problems(other) == []
+    del other["spec"]["type"], other["metadata"]["annotations"]
+    assert problems(other) == []
 
 
 def test_other_services_may_be_headless() -> None:

@@ -173,6 +173,8 @@ MISTAKES: list[tuple[str, str]] = [
      "app/a.yaml:2: Endpoints of a Service are not placed; write an EndpointSlice of discovery.k8s.io/v1"),
     ("apiVersion: extensions/v1beta1\nkind: Ingress\nmetadata: {name: a}",
      "app/a.yaml:2: Ingress is not of extensions/v1beta1; write apiVersion: networking.k8s.io/v1"),
+    ("apiVersion: autoscaling/v1\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}",
+     "app/a.yaml:2: write apiVersion: autoscaling/v2, with spec.metrics in place of targetCPUUtilizationPercentage"),
     ("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}", f"app/a.yaml:2: Namespace {STAYS}"),
     ("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a}",
      f"app/a.yaml:2: ClusterRole {STAYS}"),

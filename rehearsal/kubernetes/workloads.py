@@ -352,6 +352,9 @@ def load_balancers(cluster: "Cluster") -> None:
                 cluster.set_status(item, {**status, "loadBalancer": {}})
             continue
         internal = annotations_of(item).get(INTERNAL) == "true"
+        if not internal and any(port.get("protocol") == "SCTP" for port in item["spec"]["ports"]):
+            # Source: kubernetes-sigs/cloud-provider-azure, pkg/provider/azure_loadbalancer.go, getExpectedLBRules.
+            continue
         if any(ipaddress.ip_address(entry["ip"]).is_private is internal for entry in addresses):
             continue
         if cluster.world.elapsed(_created(item), _LOAD_BALANCER):

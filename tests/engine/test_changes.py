@@ -88,7 +88,30 @@ def existing_id(resource: str) -> str:
     return f"/subscriptions/{OTHER}/resourceGroups/rg-other/providers/Microsoft.{resource}"
 
 
-POOL = {"vmSize": "Standard_DS2_v2", "count": 3}
+POOL = {"vmSize": "Standard_D4ds_v5", "count": 3}
+
+
+def all_peered(config: Config) -> None:
+    """Say of all regions' networks that others peer them."""
+    for region in config["regions"]:
+        region["existing"]["peered"] = True
+
+
+def without_updates(config: Config) -> None:
+    """Take the fleet's updates out."""
+    del config["fleet"]["updates"]
+
+
+def backwards(config: Config) -> None:
+    """Let the list of regions begin with the last one."""
+    config["regions"].reverse()
+
+
+def without_the_first(config: Config) -> None:
+    """Take the first region out."""
+    del config["regions"][0]
+
+
 MADE_WITH = r'is not what region "east" was made with'
 BOTH = {"east-cluster": "update", "west-cluster": "update"}
 REFUSED = [
@@ -121,6 +144,21 @@ REFUSED = [
         "regions.name",
         east(name="eus2", resourceGroup="rg-other", cluster="aks-other"),
         refusal=r"addressSpace: .* overlaps 10.1.0.0/16, which region \"east\" has until it is gone",
+    ),
+    Row(
+        "regions.name",
+        east(name="eus2", resourceGroup="rg-other", addressSpace="10.7.0.0/16", nodeSubnet="10.7.0.0/24"),
+        refusal=r'regions\[0\].cluster: "aks-eastus2" is the member of region "east", until it is gone',
+    ),
+    Row(
+        "regions",
+        backwards,
+        refusal='app.entryRegion: is missing: the address is in region "east", and would move to "west"',
+    ),
+    Row(
+        "regions",
+        without_the_first,
+        refusal='app.entryRegion: is missing: .*\n.*write "west" to move it: the address changes',
     ),
     Row("nameSuffix", key(nameSuffix="x"), refusal=r"(?s)resourceGroup.*fleet.name"),
     Row("fleet.name", section("fleet", name="other"), refusal="fleet.name: .* is not what the fleet was made with"),
@@ -255,7 +293,7 @@ PLANNED = [
 PLANNED_ON_EXISTING = [
     Row(
         "regions.existing.peered",
-        lambda config: [region["existing"].update(peered=True) for region in config["regions"]],
+        all_peered,
         {"mesh-east-to-west": "delete", "mesh-west-to-east": "delete"},
     ),
     Row("fleet.updates.stages", updates(stages=[["west"], ["east"]]), {"updates-strategy": "update"}),
@@ -265,7 +303,7 @@ PLANNED_ON_EXISTING = [
     Row("fleet.updates.enabled", updates(enabled=False), {"updates-profile": "replace"}),
     Row(
         "fleet.updates",
-        lambda config: config["fleet"].pop("updates"),
+        without_updates,
         {"updates": "delete", "updates-strategy": "delete", "updates-profile": "delete"},
     ),
 ]
@@ -375,6 +413,18 @@ def test_tags_are_changed_in_place(running: Stack, before: Config) -> None:
     assert running.up().changes == dict.fromkeys({*tagged, "hub-group", "hub-fleet"}, "update")
 
 
+def test_keys_that_made_a_cluster_are_not_taken_away(empty: Stack) -> None:
+    config = empty.config
+    pool(zones=["1", "2"])(config)
+    east(sshPublicKey="ssh-rsa AAAA")(config)
+    empty.configure(**config)
+    empty.up()
+    del config["regions"][0]["nodePool"]["zones"], config["regions"][0]["sshPublicKey"]
+    empty.configure(**config)
+    with pytest.raises(auto.CommandError, match=f"(?s)sshPublicKey: none {MADE_WITH}\n.*zones: none {MADE_WITH}: "):
+        empty.preview()
+
+
 @pytest.mark.parametrize("row", DONE, ids=identity)
 def test_change_is_made(running: Stack, before: Config, row: Row) -> None:
     row.change(before)
@@ -390,7 +440,11 @@ def as_before(request: pytest.FixtureRequest) -> Iterator[None]:
     """After a change that was made, go back to what the stack was."""
     yield
     if request.node.name.startswith(("test_change_is_made", "test_tags_are_changed")):
-        request.getfixturevalue("running").up()
+        running = request.getfixturevalue("running")
+        config = running.config
+        running.configure(app=config.get("app", {}) | {"entryRegion": config["regions"][0]["name"]})
+        running.up()
+        running.configure_all(config)
 
 
 def test_region_with_another_value_comes_beside_the_old_one_and_the_old_one_goes(stack: Stack) -> None:

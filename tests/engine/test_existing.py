@@ -18,6 +18,7 @@ def test_what_exists_is_still_there_when_the_stack_has_gone(empty: Stack) -> Non
     asked = empty.up().asked
     assert {name for verb, name in asked if verb == "read"} == {"east-cluster", "east-subnet", "east-vnet", "hub-fleet"}
     assert [line for line in empty.cloud.summary() if not line[1]] == []
+    assert empty.preview().changes == {}
     assert empty.up().changes == {}
 
     deleted = {name for verb, name in empty.destroy(run_program=True).asked if verb == "delete"}
@@ -36,6 +37,7 @@ def test_subnet_is_still_there_when_the_cluster_in_it_has_gone(empty: Stack) -> 
     asked = empty.up().asked
     assert {name for verb, name in asked if verb == "read"} == {"east-subnet", "east-vnet"}
     assert [line for line in empty.cloud.summary() if not line[1]] == []
+    assert empty.preview().changes == {}
     assert empty.up().changes == {}
 
     deleted = {name for verb, name in empty.destroy().asked if verb == "delete"}
@@ -44,6 +46,38 @@ def test_subnet_is_still_there_when_the_cluster_in_it_has_gone(empty: Stack) -> 
     assert not deleted & {"east-subnet", "east-vnet"}
     assert existing.is_there(empty.cloud, subnet)
     assert not empty.resources()
+
+
+def test_what_does_not_fit_is_said_in_the_preview(empty: Stack) -> None:
+    subnet = existing.network(empty.cloud, prefix="10.9.0.0/27")
+    east, west = empty.config["regions"]
+    east = {"name": "east", "location": "eastus2", "existing": {"subnetId": subnet}, "nodePool": east["nodePool"]}
+    empty.configure(regions=[east, west])
+    with pytest.raises(auto.CommandError, match=r"10\.9\.0\.0/27 has 32 addresses, the node pool needs 129"):
+        empty.preview()
+    empty.configure(regions=[west], fleet={"existingId": existing.fleet(empty.cloud, hub=False)})
+    with pytest.raises(auto.CommandError, match="fleet-before has no hub"):
+        empty.preview()
+
+
+def test_cluster_that_exists_keeps_its_region_and_its_spelling(empty: Stack) -> None:
+    cluster, fleet = existing.cluster(empty.cloud), existing.fleet(empty.cloud)
+    east = {"name": "east", "location": "eastus2", "existing": {"clusterId": cluster}}
+    empty.configure(regions=[east], fleet={"existingId": fleet})
+    empty.up()
+    empty.configure(regions=[east | {"name": "eus2"}])
+    with pytest.raises(auto.CommandError, match='"eus2" would have the cluster that region "east" has'):
+        empty.preview()
+    empty.configure(
+        regions=[east | {"existing": {"clusterId": cluster.replace("AKS", "aks")}}],
+        fleet={"existingId": fleet.replace("/fleets/", "/Fleets/")},
+    )
+    with pytest.raises(auto.CommandError, match=f"(?s)not spelt as it was .*{cluster}.*not spelt as it was .*{fleet}"):
+        empty.preview()
+
+    empty.configure(regions=[east | {"cluster": "blue"}], fleet={"existingId": fleet})
+    with pytest.raises(auto.CommandError, match='"blue" is not the member that region "east" has: "aks-before"'):
+        empty.preview()
 
 
 def test_ids_of_another_subscription_are_worked_on_there(empty: Stack) -> None:

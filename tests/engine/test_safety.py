@@ -55,6 +55,17 @@ def test_nothing_that_is_set_for_the_real_engine_reaches_the_rehearsals(tmp_path
     assert "planted" not in log.read_text()
 
 
+def test_a_command_that_sets_a_backend_of_its_own_is_not_used(tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
+    command(tmp_path / "bin" / "pulumi", f'export PULUMI_BACKEND_URL=file://{real}; exec {find_engine()} "$@"')
+    environment = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    done = rehearse(copy_program(tmp_path / "program"), "up", environment=environment)
+    assert done.returncode == 1
+    assert f"pulumi keeps its states in file://{real}, although" in done.stderr
+    assert list(real.rglob("*.json")) == []
+
+
 @pytest.mark.parametrize(
     "exempt", [{}, {"no_proxy": ".corp.example"}, {"NO_PROXY": ".corp.example"}, {"no_grpc_proxy": ""}]
 )

@@ -248,6 +248,19 @@ def test_pods_and_internal_balancers_get_addresses_of_the_node_subnet() -> None:
     assert get(east, public)["status"]["loadBalancer"]["ingress"][0]["ip"].startswith("20.")
 
 
+def test_public_balancer_with_sctp_gets_no_address() -> None:
+    world, _, east, _ = new_fleet()
+    east.create(new_object("v1", "Namespace", "shop"))
+    public = service(type="LoadBalancer", ports=[{"port": 2905, "protocol": "SCTP"}])
+    internal = service("internal", type="LoadBalancer", ports=[{"port": 2905, "protocol": "SCTP"}])
+    internal["metadata"]["annotations"] = {"service.beta.kubernetes.io/azure-load-balancer-internal": "true"}
+    for item in (public, internal):
+        east.create(item)
+    world.settle()
+    assert "ingress" not in get(east, public)["status"]["loadBalancer"]
+    assert get(east, internal)["status"]["loadBalancer"]["ingress"][0]["ip"].startswith("10.")
+
+
 def test_full_subnet_keeps_pods_waiting() -> None:
     world, _, _, _ = new_fleet()
     small = world.add_cluster(

@@ -80,6 +80,16 @@ def test_cluster_that_exists_keeps_its_region_and_its_spelling(empty: Stack) -> 
         empty.preview()
 
 
+def test_update_that_could_not_read_what_exists_can_be_repeated(empty: Stack) -> None:
+    cluster = existing.cluster(empty.cloud)
+    empty.configure(regions=[{"name": "east", "location": "eastus2", "existing": {"clusterId": cluster}}])
+    empty.refuse("read", "east-cluster", 'Status=403 Code="AuthorizationFailed" Message="planted"')
+    with pytest.raises(auto.CommandError, match="planted"):
+        empty.up()
+    empty.up()
+    assert [line for line in empty.cloud.summary() if not line[1]] == []
+
+
 def test_ids_of_another_subscription_are_worked_on_there(empty: Stack) -> None:
     namesakes = existing.cluster(empty.cloud), existing.fleet(empty.cloud)
     cluster, fleet = existing.cluster(empty.cloud, subscription=OTHER), existing.fleet(empty.cloud, subscription=OTHER)

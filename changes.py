@@ -18,7 +18,8 @@ import settings
 from settings import Problem, Region, Settings, short_name, show
 
 State = Mapping[str, Mapping[str, Any]]
-"""The outputs of the state's resources, by logical name. A component's name has its type in front: `FleetHub hub`."""
+"""The outputs of the state's resources. A component goes by type and name, `FleetHub hub`, and what it has made by both
+types, `FleetHub/Fleet hub-fleet`: a region may be called as the fleet's component is, or as a part of another region."""
 
 _HEADING: Final = (
     "The running stack cannot be changed like this; nothing was done. "
@@ -52,10 +53,17 @@ def _state() -> State:
         return {}
     found: dict[str, Mapping[str, Any]] = {}
     for urn, resource in answer["outputs"].items():
-        token, name = urn.split("::")[2].split("$")[-1], urn.rpartition("::")[2]
-        kind = f"{token.rpartition(':')[2]} " if token.startswith("fleet-l4-lb:") else ""
-        found[f"{kind}{name}"] = resource["outputs"]
+        types = [token.rpartition(":")[2] for token in urn.split("::")[2].split("$")]
+        found[f"{'/'.join(types[-2:])} {urn.rpartition('::')[2]}"] = resource["outputs"]
     return found
+
+
+_TYPES: Final = {"group": "ResourceGroup", "vnet": "VirtualNetwork", "subnet": "Subnet", "cluster": "ManagedCluster"}
+
+
+def _key_of(region: str, resource: str) -> str:
+    """Return where the state has what a region was made with, by the suffix of its logical name."""
+    return f"RegionalCluster/{_TYPES[resource]} {region}-{resource}"
 
 
 # --- Regions ---------------------------------------------------------------------------------------------------
@@ -146,7 +154,7 @@ def _regions(stack: Settings, state: State) -> Iterator[Problem]:
         ):
             found = f"is not the cluster that region {show(region.name)} was made on"
             yield Problem(f"{path}.existing.clusterId", found, "put it back, or choose another name for the region")
-        elif made and f"{region.name}-cluster" in state:  # before, there is nothing that the engine could not replace
+        elif made and _key_of(region.name, "cluster") in state:  # before, there is nothing that the engine could not replace
             yield from _fixed(path, region, state)
 
 
@@ -155,7 +163,7 @@ def _fixed(path: str, region: Region, state: State) -> Iterator[Problem]:
     for fixed in FIXED:
         if region.existing_subnet and fixed.resource in {"vnet", "subnet"}:
             continue
-        before = _value(state.get(f"{region.name}-{fixed.resource}"), fixed.output)
+        before = _value(state.get(_key_of(region.name, fixed.resource)), fixed.output)
         after = attrgetter(fixed.field)(region)
         if not after or (not before and not fixed.absent) or (before and fixed.same(before) == fixed.same(after)):
             continue
@@ -166,9 +174,9 @@ def _fixed(path: str, region: Region, state: State) -> Iterator[Problem]:
             found = f"is not what region {show(region.name)} was made with"
         remedy = "put it back; or add a region with the new value, and remove this one"
         yield Problem(f"{path}.{fixed.key}", found, remedy)
-    cluster = state.get(f"{region.name}-cluster", {})
+    cluster = state.get(_key_of(region.name, "cluster"), {})
     subnet = str(_value(cluster, (*_POOL, "vnetSubnetID")) or "").lower()
-    group = f"/resourcegroups/{_value(state.get(f'{region.name}-group', {}), ('name',))}/".lower()
+    group = f"/resourcegroups/{_value(state.get(_key_of(region.name, 'group')), ('name',))}/".lower()
     if region.existing_subnet and (group in region.existing_subnet.lower() or subnet != region.existing_subnet.lower()):
         found = f"is not the subnet that region {show(region.name)} was made with"
         remedy = "put it back, or leave it out; or add a region with the new value, and remove this one"
@@ -197,7 +205,7 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
         kind, _, gone = component.partition(" ")
         if kind != "RegionalCluster" or gone in names:
             continue
-        group = _value(state.get(f"{gone}-group", {}), ("name",))
+        group = _value(state.get(_key_of(gone, "group")), ("name",))
         if not region.existing_cluster and group and _name(group) == _name(region.resource_group):
             found = f"{show(region.name)} would have the resource group {show(group)}, which region {show(gone)} has"
             remedy = (
@@ -205,7 +213,7 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
             )
             yield Problem(f"{path}.name", found, remedy)
             continue
-        space = _value(state.get(f"{gone}-vnet", {}), ("addressSpace", "addressPrefixes", 0))
+        space = _value(state.get(_key_of(gone, "vnet")), ("addressSpace", "addressPrefixes", 0))
         if region.existing is None and space and ip_network(str(space)).overlaps(region.address_space):
             # Azure refuses to peer it with a network that is peered with the other.
             # [learn: virtual-network/virtual-network-manage-peering]
@@ -218,7 +226,7 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
 def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
     """Find Entra ID turned off where a cluster has it. [Azure/AKS issue 1519]."""
     made = [
-        name for region in stack.regions if (name := f"{region.name}-cluster") in state and not region.existing_cluster
+        name for region in stack.regions if (name := _key_of(region.name, "cluster")) in state and not region.existing_cluster
     ]
     if not stack.clusters.entra_id and any(_value(state[name], ("aadProfile", "managed")) for name in made):
         found = "false, but the clusters sign in with Microsoft Entra ID"
@@ -229,9 +237,9 @@ def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
 
 
 def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
-    if "hub-fleet" not in state:
+    if "FleetHub/Fleet hub-fleet" not in state:
         return
-    made = "hub-group" in state
+    made = "FleetHub/ResourceGroup hub-group" in state
     if made and stack.fleet.existing_id:
         yield Problem("fleet.existingId", "this stack has made its fleet", "remove the key")
     elif not made and not stack.fleet.existing_id:
@@ -241,14 +249,14 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
     elif made:
         hub = stack.fleet.hub
         for key, resource, output, wanted, same in (
-            ("name", "fleet", ("name",), stack.fleet.name, _name),
-            ("location", "fleet", ("location",), stack.fleet.location, short_name),
-            ("resourceGroup", "group", ("name",), stack.fleet.resource_group, _name),
+            ("name", "Fleet hub-fleet", ("name",), stack.fleet.name, _name),
+            ("location", "Fleet hub-fleet", ("location",), stack.fleet.location, short_name),
+            ("resourceGroup", "ResourceGroup hub-group", ("name",), stack.fleet.resource_group, _name),
             # A hub keeps what it was made with. [Azure/azure-rest-api-specs: fleets.json, FleetHubProfile]
-            ("hub.dnsPrefix", "fleet", ("hubProfile", "dnsPrefix"), hub.dns_prefix, _name),
-            ("hub.vmSize", "fleet", ("hubProfile", "agentProfile", "vmSize"), hub.vm_size, _name),
+            ("hub.dnsPrefix", "Fleet hub-fleet", ("hubProfile", "dnsPrefix"), hub.dns_prefix, _name),
+            ("hub.vmSize", "Fleet hub-fleet", ("hubProfile", "agentProfile", "vmSize"), hub.vm_size, _name),
         ):
-            before = _value(state.get(f"hub-{resource}", {}), output)
+            before = _value(state.get(f"FleetHub/{resource}"), output)
             if before and wanted and same(before) != same(wanted):
                 found = f"{show(wanted)} is not what the fleet was made with: {show(before)}"
                 yield Problem(

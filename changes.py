@@ -19,7 +19,7 @@ from settings import Problem, Region, Settings, short_name, show
 
 State = Mapping[str, Mapping[str, Any]]
 """The outputs of the state's resources. A component goes by type and name, `FleetHub hub`, and what it has made by both
-types, `FleetHub/Fleet hub-fleet`: a region may be called as the fleet's component is, or as a part of another region."""
+types, `FleetHub/Fleet hub-fleet`: a region may be called `hub`, or as a part of another region is."""
 
 _HEADING: Final = (
     "The running stack cannot be changed like this; nothing was done. "
@@ -154,7 +154,9 @@ def _regions(stack: Settings, state: State) -> Iterator[Problem]:
         ):
             found = f"is not the cluster that region {show(region.name)} was made on"
             yield Problem(f"{path}.existing.clusterId", found, "put it back, or choose another name for the region")
-        elif made and _key_of(region.name, "cluster") in state:  # before, there is nothing that the engine could not replace
+        elif (
+            made and _key_of(region.name, "cluster") in state
+        ):  # before, there is nothing that the engine could not replace
             yield from _fixed(path, region, state)
 
 
@@ -226,7 +228,9 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
 def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
     """Find Entra ID turned off where a cluster has it. [Azure/AKS issue 1519]."""
     made = [
-        name for region in stack.regions if (name := _key_of(region.name, "cluster")) in state and not region.existing_cluster
+        name
+        for region in stack.regions
+        if (name := _key_of(region.name, "cluster")) in state and not region.existing_cluster
     ]
     if not stack.clusters.entra_id and any(_value(state[name], ("aadProfile", "managed")) for name in made):
         found = "false, but the clusters sign in with Microsoft Entra ID"

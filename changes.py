@@ -20,8 +20,9 @@ from components.subscriptions import own_subscription
 from settings import Problem, Region, Settings, short_name, show
 
 State = Mapping[str, Mapping[str, Any]]
-"""The outputs of the state's resources, by logical name. A component's name has its type in front: `FleetHub hub`. The
-stack's own outputs are under `""`."""
+"""The outputs of the state's resources. A component goes by type and name, `FleetHub hub`, and what it has made by both
+types, `FleetHub/Fleet hub-fleet`: a region may be called `hub`, or as a part of another region is. The stack's own
+outputs are under `""`."""
 
 _HEADING: Final = (
     "The running stack cannot be changed like this; nothing was done. "
@@ -58,18 +59,21 @@ def _state() -> State:
         return {}
     found: dict[str, Mapping[str, Any]] = {}
     for urn, resource in answer["outputs"].items():
-        of_type, name = urn.split("::")[2].split("$")[-1], urn.rpartition("::")[2]
-        kind = f"{of_type.rpartition(':')[2]} " if of_type.startswith("fleet-l4-lb:") else ""
-        found["" if of_type == "pulumi:pulumi:Stack" else f"{kind}{name}"] = resource["outputs"]
+        types = [token.rpartition(":")[2] for token in urn.split("::")[2].split("$")]
+        found["" if types == ["Stack"] else f"{'/'.join(types[-2:])} {urn.rpartition('::')[2]}"] = resource["outputs"]
     return found
 
 
 def _subscription(state: State) -> Iterator[Problem]:
     """Find another subscription of the default Azure provider: it would ask there for all that the stack has here."""
-    outputs = [state[name].get("clusterId", state[name].get("fleetId")) for name in state if " " in name]
+    outputs = [
+        state[name].get("clusterId", state[name].get("fleetId"))
+        for name in state
+        if name.partition(" ")[0] in ("RegionalCluster", "ExistingCluster", "FleetHub")
+    ]
     found = sorted({part_of(each, "subscriptions").lower() for each in outputs if isinstance(each, str)})
     # What is in another subscription has a provider of that name.
-    before = next((each for each in found if f"azure-{each}" not in state), None)
+    before = next((each for each in found if f"azure-native azure-{each}" not in state), None)
     if not found or (own := own_subscription()) == before or (not before and own not in found):
         return
     was = show(before) if before else f"it has {show(own)} as that of existing resources"
@@ -78,6 +82,18 @@ def _subscription(state: State) -> Iterator[Problem]:
         f"{show(own)} is not the subscription that this stack works in: {was}",
         "put the former one back, here or with `az account set`; another subscription is another stack",
     )
+
+
+_TYPES: Final = {"group": "ResourceGroup", "vnet": "VirtualNetwork", "subnet": "Subnet", "cluster": "ManagedCluster"}
+
+
+def _key_of(region: str, resource: str) -> str:
+    """Return where the state has what a region was made with, by the suffix of its logical name."""
+    return f"RegionalCluster/{_TYPES[resource]} {region}-{resource}"
+
+
+def _member_key(region: str) -> str:
+    return f"FleetHub/FleetMember hub-member-{region}"
 
 
 # --- Regions ---------------------------------------------------------------------------------------------------
@@ -167,13 +183,14 @@ def _regions(stack: Settings, state: State) -> Iterator[Problem]:
             before = state[f"ExistingCluster {region.name}"].get("clusterId")
             yield from _other_id(f"{path}.existing.clusterId", before, region.existing_cluster, "region", region.name)
             yield from _member(path, region, state)
-        elif made and f"{region.name}-cluster" in state:  # before, there is nothing that the engine could not replace
+        elif made and _key_of(region.name, "cluster") in state:
+            # Before there is a cluster, there is nothing that the engine could not replace.
             yield from _fixed(path, region, state)
 
 
 def _member(path: str, region: Region, state: State) -> Iterator[Problem]:
     """Find another name for a member, which cannot leave the fleet while the placement wants it."""
-    joined = _value(state.get(f"hub-member-{region.name}"), ("name",))
+    joined = _value(state.get(_member_key(region.name)), ("name",))
     if joined and joined != region.cluster:
         found = (
             f"{show(region.cluster)} is not the name with which region {show(region.name)} has joined: {show(joined)}"
@@ -183,9 +200,9 @@ def _member(path: str, region: Region, state: State) -> Iterator[Problem]:
 
 def _fixed(path: str, region: Region, state: State) -> Iterator[Problem]:
     """Find what would replace the region's resources, or be refused."""
-    cluster = state.get(f"{region.name}-cluster", {})
+    cluster = state.get(_key_of(region.name, "cluster"), {})
     subnet = str(_value(cluster, (*_POOL, "vnetSubnetID")) or "").lower()
-    group = f"/resourcegroups/{_value(state.get(f'{region.name}-group', {}), ('name',))}/".lower()
+    group = f"/resourcegroups/{_value(state.get(_key_of(region.name, 'group')), ('name',))}/".lower()
     if subnet and group not in subnet and not region.existing_subnet:
         found = f"is missing: region {show(region.name)} is in a subnet that existed before it"
         yield Problem(f"{path}.existing.subnetId", found, "put it back, or choose another name for the region")
@@ -193,7 +210,7 @@ def _fixed(path: str, region: Region, state: State) -> Iterator[Problem]:
     for fixed in FIXED:
         if region.existing_subnet and fixed.resource in {"vnet", "subnet"}:
             continue
-        before = _value(state.get(f"{region.name}-{fixed.resource}"), fixed.output)
+        before = _value(state.get(_key_of(region.name, fixed.resource)), fixed.output)
         after = attrgetter(fixed.field)(region)
         if not (before and after):
             if not fixed.absent or not (before or after):
@@ -236,7 +253,7 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
             continue
         later = f"remove {show(gone)} in one `pulumi up`, add this in the next"
         identity = f"put the name {show(gone)} back: it is the region's identity"
-        group = _value(state.get(f"{gone}-group", {}), ("name",))
+        group = _value(state.get(_key_of(gone, "group")), ("name",))
         if not region.existing_cluster and group and _name(group) == _name(region.resource_group):
             found = f"{show(region.name)} would have the resource group {show(group)}, which region {show(gone)} has"
             yield Problem(f"{path}.name", found, f"{identity}. A new region needs a group of its own")
@@ -245,16 +262,16 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
             found = f"{show(region.name)} would have the cluster that region {show(gone)} has"
             yield Problem(f"{path}.name", found, identity)
             continue
-        if _name(_value(state.get(f"hub-member-{gone}"), ("name",))) == _name(region.cluster):
+        if _name(_value(state.get(_member_key(gone)), ("name",))) == _name(region.cluster):
             found = f"{show(region.cluster)} is the member of region {show(gone)}, until it is gone"
             yield Problem(f"{path}.cluster", found, f"choose another name, or {later}")
-        space = _value(state.get(f"{gone}-vnet", {}), ("addressSpace", "addressPrefixes", 0))
+        space = _value(state.get(_key_of(gone, "vnet")), ("addressSpace", "addressPrefixes", 0))
         if region.existing is None and space and ip_network(str(space)).overlaps(region.address_space):
             # Azure refuses to peer it with a network that is peered with the other.
             # [learn: virtual-network/virtual-network-manage-peering]
             found = f"{show(region.address_space)} overlaps {space}, which region {show(gone)} has until it is gone"
             yield Problem(f"{path}.addressSpace", found, later)
-        subnet = str(_value(state.get(f"{gone}-cluster"), (*_POOL, "vnetSubnetID")) or "").lower()
+        subnet = str(_value(state.get(_key_of(gone, "cluster")), (*_POOL, "vnetSubnetID")) or "").lower()
         if (
             region.existing
             and region.existing.network_id
@@ -268,7 +285,9 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
 def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
     """Find Entra ID turned off where a cluster has it. [Azure/AKS issue 1519]."""
     made = [
-        name for region in stack.regions if (name := f"{region.name}-cluster") in state and not region.existing_cluster
+        name
+        for region in stack.regions
+        if (name := _key_of(region.name, "cluster")) in state and not region.existing_cluster
     ]
     if not stack.clusters.entra_id and any(_value(state[name], ("aadProfile", "managed")) for name in made):
         found = "false, but the clusters sign in with Microsoft Entra ID"
@@ -279,9 +298,9 @@ def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
 
 
 def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
-    if "hub-fleet" not in state:
+    if "FleetHub/Fleet hub-fleet" not in state:
         return
-    made = "hub-group" in state
+    made = "FleetHub/ResourceGroup hub-group" in state
     if made and stack.fleet.existing_id:
         yield Problem("fleet.existingId", "this stack has made its fleet", "remove the key")
     elif not made and not stack.fleet.existing_id:
@@ -292,14 +311,14 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
     elif made:
         hub = stack.fleet.hub
         for key, resource, output, wanted, same in (
-            ("name", "fleet", ("name",), stack.fleet.name, _name),
-            ("location", "fleet", ("location",), stack.fleet.location, short_name),
-            ("resourceGroup", "group", ("name",), stack.fleet.resource_group, _name),
+            ("name", "Fleet hub-fleet", ("name",), stack.fleet.name, _name),
+            ("location", "Fleet hub-fleet", ("location",), stack.fleet.location, short_name),
+            ("resourceGroup", "ResourceGroup hub-group", ("name",), stack.fleet.resource_group, _name),
             # A hub keeps what it was made with. [Azure/azure-rest-api-specs: fleets.json, FleetHubProfile]
-            ("hub.dnsPrefix", "fleet", ("hubProfile", "dnsPrefix"), hub.dns_prefix, _name),
-            ("hub.vmSize", "fleet", ("hubProfile", "agentProfile", "vmSize"), hub.vm_size, _name),
+            ("hub.dnsPrefix", "Fleet hub-fleet", ("hubProfile", "dnsPrefix"), hub.dns_prefix, _name),
+            ("hub.vmSize", "Fleet hub-fleet", ("hubProfile", "agentProfile", "vmSize"), hub.vm_size, _name),
         ):
-            before = _value(state.get(f"hub-{resource}", {}), output)
+            before = _value(state.get(f"FleetHub/{resource}"), output)
             # Of a hub, Azure does not tell what it has chosen itself. [Azure/azure-cli-extensions: test_fleet_hubful]
             if wanted and (before or key.startswith("hub.")) and (not before or same(before) != same(wanted)):
                 found = f"{show(wanted)} is not what the fleet was made with: {show(before or 'what Azure chose')}"
@@ -321,7 +340,11 @@ def _other_id(path: str, before: object, after: object, kind: str, name: str) ->
 def _entry(stack: Settings, state: State) -> Iterator[Problem]:
     """Find the entry point moved, with another address, by a list of regions that begins with another one."""
     before, after = _value(state.get(""), ("entryRegion",)), stack.app.entry_region
-    if "app-entry-point" not in state or "entry_region" in stack.app.model_fields_set or before in (None, after):
+    if (
+        "MultiClusterApp/MultiClusterService app-entry-point" not in state
+        or "entry_region" in stack.app.model_fields_set
+        or before in (None, after)
+    ):
         return
     found = f"is missing: the address is in region {show(before)}, and would move to {show(after)}, the first one"
     kept = f"{show(before)} to keep it, or " if before in {region.name for region in stack.regions} else ""

@@ -700,10 +700,12 @@ def _settled(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:
         for field in existing.settled if existing else ():
             if to_camel(field) in raw:
                 beside = "existing.subnetId" if existing and existing.subnet_id else "existing.clusterId"
-                yield Problem(f"{path}.{to_camel(field)}", f"stands beside {beside}, which settles it", "remove it")
+                yield Problem(
+                    f"{path}.{to_camel(field)}", f"cannot be set together with {beside}, which settles it", "remove it"
+                )
     for field in ("name", "location", "resource_group", "hub") if fleet.right.get("existing_id") else ():
         if to_camel(field) in fleet.raw:
-            found = "stands beside fleet.existingId, which settles it"
+            found = "cannot be set together with fleet.existingId, which settles it"
             yield Problem(f"fleet.{to_camel(field)}", found, "remove it")
 
 
@@ -770,6 +772,7 @@ def _collisions(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:
         ):
             found = f"{show(fleet.right[field])} is that of {owner} too"
             yield Problem("fleet.resourceGroup", found, "choose another: to delete a group deletes all that is in it")
+    yield from _others_groups(regions, fleet)
     for path, raw, right in regions:
         if right.keys() >= {"resource_group", "cluster", "location"} and not _is_named(right):
             nodes = f"MC_{right['resource_group']}_{right['cluster']}_{right['location']}"
@@ -777,6 +780,23 @@ def _collisions(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:
                 key = next((key for key in ("resourceGroup", "cluster") if key in raw), "location")
                 found = f"makes the nodes' resource group {nodes}, {len(nodes)} characters"
                 yield Problem(f"{path}.{key}", found, f"shorten resourceGroup or cluster, to {MAX_NODE_GROUP} in all")
+
+
+def _others_groups(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:
+    """Finds a group that the stack would make, and delete with all that is in it, though it has what exists."""
+    found = dict[str, str]()
+    for path, _, right in regions:
+        if existing := right.get("existing"):
+            field = "subnet_id" if existing.subnet_id else "cluster_id"
+            group = getattr(existing, field).split("/")[4]
+            found.setdefault(group.lower(), f"{path}.existing.{to_camel(field)}")
+    if resource_id := fleet.right.get("existing_id"):
+        found.setdefault(resource_id.split("/")[4].lower(), "fleet.existingId")
+    for path, _, right in (*regions, fleet):
+        group = right.get("resource_group")
+        if group and not _is_named(right) and (owner := found.get(group.lower())):
+            text = f"{show(group)} has what {owner} names, and this stack would make and delete the group"
+            yield Problem(f"{path}.resourceGroup", text, "choose another")
 
 
 def _overlaps(regions: Sequence[Draft]) -> Iterator[Problem]:

@@ -18,6 +18,8 @@ _WORKLOADS: Final = (*_SCALED, "DaemonSet", "Job", "CronJob")
 _MEBIBYTE: Final = 1024 * 1024  # of data in one object (Kubernetes v1.34, core/types.go, MaxSecretSize)
 _ANNOTATIONS: Final = 256 * 1024  # bytes (apimachinery v0.34, api/validation/objectmeta.go, TotalAnnotationSizeLimitB)
 _LONGEST_LABEL: Final = 63
+# Maps whose values are text in every kind, and lists of text.
+_TEXTS: Final = ("labels", "annotations", "matchLabels", "nodeSelector", "command", "args")
 _OS: Final = ("kubernetes.io/os", "beta.kubernetes.io/os")
 # Kinds of rbac.authorization.k8s.io may have colons and upper case in their names (registry/rbac/validation).
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -101,6 +103,8 @@ def problems(
         yield from _limits(manifest)
         if manifest["kind"] == "Service":
             yield from _unbalanced(manifest, shared=manifest is shared, internal=internal)
+        yield from _left_behind(manifest)
+        yield from _no_texts(manifest)
         if linux_only and manifest["kind"] in _WORKLOADS:
             yield from _for_windows(manifest)
     yield from _autoscaling(app)
@@ -122,6 +126,7 @@ def remarks(app: Sequence[Manifest], service: str) -> Iterator[Problem]:
             yield Problem(manifest, ("spec", "type"), f"{text}{remedy}")
     if (shared := named(app, "Service", service)) is None:
         return
+    yield from _unanswered(app, shared)
     for field, what in _LOST.items():
         value = _part(shared, "spec").get(field)
         if value not in _DEFAULTS:
@@ -167,6 +172,13 @@ def enveloped(app: Sequence[Manifest], namespace: object) -> list[Manifest]:
     return [*(each for each in app if each["kind"] not in _FOR_MEMBERS_ONLY), *([envelope] if data else [])]
 
 
+def _unanswered(app: Sequence[Manifest], shared: Manifest) -> Iterator[Problem]:
+    selector, name = _part(_part(shared, "spec"), "selector"), shared["metadata"]["name"]
+    if selector and not any(_selects(selector, each) for each in app if each["kind"] in _WORKLOADS):
+        text = f"Service {name} selects the pods of no workload here, so nothing answers at the entry point"
+        yield Problem(shared, ("spec", "selector"), f"{text}; write the labels of a pod template")
+
+
 def _unshareable(service: Manifest) -> Iterator[Problem]:
     spec, name = _part(service, "spec"), service["metadata"]["name"]
     # Azure/fleet-networking v0.3.25, pkg/controllers/member/serviceexport/util.go, isServiceEligibleForExport.
@@ -181,6 +193,13 @@ def _unshareable(service: Manifest) -> Iterator[Problem]:
         yield Problem(service, ("spec", "ipFamilies"), f"Service {name} is IPv6 only, and Fleet exports IPv4 endpoints")
     if spec.get("type") != "ExternalName" and not spec.get("ports"):
         yield Problem(service, ("spec",), f"Service {name} has no ports to share")
+    elif len(found := _list(spec, "ports")) < len(cast("Sequence[Any]", spec.get("ports") or ())):
+        yield Problem(service, ("spec", "ports"), "ports are a list of maps: `- port: 80`")
+    else:
+        for place, port in enumerate(found):
+            if (number := port.get("port")) is None or isinstance(number, str):
+                text = "port is missing" if number is None else "port must be a number; write it without quotes"
+                yield Problem(service, ("spec", "ports", place), text)
     fences = [("spec", "loadBalancerSourceRanges")] if spec.get("loadBalancerSourceRanges") else []
     annotations = _part(_part(service, "metadata"), "annotations")
     for path in (*fences, *(("metadata", "annotations", fence) for fence in _FENCES if fence in annotations)):
@@ -204,6 +223,85 @@ def _unbalanced(service: Manifest, *, shared: bool, internal: bool) -> Iterator[
             text = "Azure has SCTP behind internal load balancers only, and would give this Service no public address"
             remedy = "set app.internal to true" if public[0] else f"annotate it with {_AZURE}load-balancer-internal"
             yield Problem(service, ("spec", "ports", index, "protocol"), f"{text}; {remedy}, or take the port out")
+
+
+def _left_behind(manifest: Manifest) -> Iterator[Problem]:
+    """Find what Fleet does not place, and what only a cluster writes."""
+    kind, metadata = manifest["kind"], _part(manifest, "metadata")
+    # Azure/fleet v0.18.9, pkg/utils/controller/resource_selector_resolver.go.
+    managed = "endpointslice.kubernetes.io/managed-by"
+    reasons: dict[Path, tuple[bool, str]] = {
+        ("metadata", "name"): (
+            (kind, metadata["name"]) in (("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")),
+            "each cluster has its own; write one of another name, or leave it out",
+        ),
+        ("type",): (
+            kind == "Secret" and manifest.get("type") == "kubernetes.io/service-account-token",
+            "each cluster makes its tokens; leave it out",
+        ),
+        ("metadata", "labels", managed): (
+            kind == "EndpointSlice" and managed in _part(metadata, "labels"),
+            f"it is taken for one that a cluster makes; remove the label {managed}",
+        ),
+    }
+    for path, (applies, remedy) in reasons.items():
+        if applies:
+            yield Problem(manifest, path, f"Fleet does not place {kind} {metadata['name']}: {remedy}")
+    # With these an API server looks for the object that they are of: it refuses another one, or collects it.
+    # [kubernetes.io: reference/using-api/api-concepts, "Resource versions"; concepts/architecture/garbage-collection]
+    for field in ("uid", "resourceVersion", "managedFields", "ownerReferences"):
+        if metadata.get(field):
+            text = f"metadata.{field} is of an object that runs in a cluster; remove it, and all that a cluster writes"
+            yield Problem(manifest, ("metadata", field), f"{text} (uid, resourceVersion, status …)")
+
+
+def _no_texts(manifest: Manifest) -> Iterator[Problem]:
+    """Find values that Kubernetes takes as text only: an API server says so when the clusters are there, or later."""
+    plain, encoded = {"ConfigMap": ("data", "binaryData"), "Secret": ("stringData", "data")}.get(
+        manifest["kind"], ("", "")
+    )
+    places = [*_texts(_part(manifest, "metadata") if plain else manifest, ("metadata",) if plain else ())]
+    places += [((part,), manifest.get(part)) for part in (plain, encoded)]
+    if manifest["kind"] == "Service":
+        places.append((("spec", "selector"), _part(manifest, "spec").get("selector")))
+    for path, values in places:
+        holder = next(part for part in reversed(path) if isinstance(part, str))
+        for key, value in _items(values):
+            if isinstance(value, bool | int | float | dict | list):
+                remedy = "write it as text, after |" if isinstance(value, dict | list) else "quote it"
+                yield Problem(manifest, (*path, key), f"{holder}: {key} must be text; {remedy}")
+    for key, value in _part(manifest, encoded).items():
+        if isinstance(value, str) and not _is_base64(value):
+            text = f"{encoded}: {key} is not base64; encode it, or write text into {plain}"
+            yield Problem(manifest, (encoded, key), text)
+
+
+def _texts(value: object, path: Path) -> Iterator[tuple[Path, object]]:
+    """Yield the places in an object that hold text only, with what they hold."""
+    for key, item in _items(value):
+        at = (*path, key)
+        if key in _TEXTS:
+            yield at, item
+        elif key == "env" and isinstance(item, list):
+            for place, each in enumerate(cast("list[object]", item)):
+                if isinstance(each, dict) and "value" in each:
+                    yield (*at, place), {"value": cast("Manifest", each)["value"]}
+        else:
+            yield from _texts(item, at)
+
+
+def _items(value: object) -> list[tuple[str | int, object]]:
+    if isinstance(value, dict):
+        return list(cast("dict[str, object]", value).items())
+    return list(enumerate(cast("list[object]", value))) if isinstance(value, list) else []
+
+
+def _is_base64(value: str) -> bool:
+    try:
+        base64.b64decode("".join(value.splitlines()), validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _limits(manifest: Manifest) -> Iterator[Problem]:
@@ -348,7 +446,9 @@ def replicated(app: Sequence[Manifest], service: str) -> Manifest | str:
 
 
 def _selects(selector: Mapping[str, Any], workload: Manifest) -> bool:
-    labels = _part(_part(_part(_part(workload, "spec"), "template"), "metadata"), "labels")
+    spec = _part(workload, "spec")
+    spec = _part(_part(spec, "jobTemplate"), "spec") if workload["kind"] == "CronJob" else spec
+    labels = _part(_part(_part(spec, "template"), "metadata"), "labels")
     return selector.items() <= labels.items()
 
 

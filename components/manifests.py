@@ -281,9 +281,9 @@ class _Reader:
             inside = any(each.suffix.lower() in _SUFFIXES for each in file.rglob("*"))
             if inside and not file.name.startswith("."):
                 self.problems.append(f"{where}: folders inside app/ are not read; put the files into app/ itself")
-        elif file.suffix.lower() not in _SUFFIXES:
+        elif file.suffix.lower() not in _SUFFIXES and file.name != "Kustomization":
             pass
-        elif file.suffix not in _SUFFIXES:
+        elif file.suffix not in _SUFFIXES and file.suffix:
             self.problems.append(f"{where} is not read; call it {file.with_suffix(file.suffix.lower()).name}")
         elif remedy := _RENDERED.get(file.stem.lower()):
             self.problems.append(f"{where}: {remedy}")
@@ -308,6 +308,8 @@ class _Reader:
     def _objects(self, file: Path, values: Mapping[str, Any] | None) -> Iterator[_Document]:
         """Yield the objects of a file, also those in lists, that are whole and of our namespace."""
         where, text = file.relative_to(self._root), file.read_bytes()
+        if file.suffix == ".json":
+            text = text.replace(b"\t", b" ")  # which JSON has between values only, and YAML takes nowhere there
         try:
             for node in cast("Iterator[yaml.Node]", yaml.compose_all(text, yaml.SafeLoader)):  # pyright: ignore[reportUnknownMemberType] - without types
                 for part in _members(node):
@@ -326,6 +328,15 @@ class _Reader:
 
     def _is_whole(self, document: _Document) -> bool:
         before = len(self.problems)
+        if not document.has("apiVersion") and not document.has("kind"):
+            self.problems.append(
+                f"{document.at()}: this is no Kubernetes object, which has apiVersion, kind and metadata.name; "
+                "move it out of this folder"
+            )
+            return False
+        if document.has("apiVersion") and str(document.manifest["apiVersion"]).startswith("kustomize.config.k8s.io/"):
+            self.problems.append(f"{document.at()}: {_RENDERED['kustomization']}")
+            return False
         for path in (("apiVersion",), ("kind",), ("metadata", "name")):
             value = document.manifest
             for key in path:

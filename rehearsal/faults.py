@@ -16,13 +16,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from rehearsal.azure.arm import last_segment, refusal
 from rehearsal.cloud import Cloud, Operation
 from rehearsal.kubernetes.clusters import ApiServer
 from rehearsal.model import Call, RefusedError
+from rehearsal.parsing import UnparsableError, parsed
 
 Layer = Literal["provider", "program", "nobody"]
 Verb = Literal["create", "read", "update", "delete", "invoke"]
@@ -359,12 +359,17 @@ def load(path: Path) -> Profile:
         ProfileError: the file cannot be read, or says what no profile can say.
     """
     try:
-        return Profile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ProfileError(f"{path}: {error}") from error
+        profile = Profile.model_validate(parsed(path, str(path)))
+    except UnparsableError as error:
+        raise ProfileError(str(error)) from None
     except ValidationError as error:
         lines = (f"{path}: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise ProfileError("\n".join(lines)) from error
+    if profile == Profile():
+        raise ProfileError(
+            f"{path}: nothing goes wrong in it; write faults, outages or locks, as in rehearsal/profiles"
+        )
+    return profile
 
 
 class Faults:

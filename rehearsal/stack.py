@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote
 
-import yaml
 from pulumi import automation as auto
 
 from rehearsal.cloud import Cloud, KubernetesWorld
 from rehearsal.command import EngineCommand
 from rehearsal.engine import find_engine
 from rehearsal.environment import neutral, reach_loopback
+from rehearsal.parsing import UnparsableError, parsed
 from rehearsal.program import adapt_sdk, failures, served
 from rehearsal.program import run as run_program
 from rehearsal.provider import serve
@@ -322,7 +322,10 @@ def _preparing(folder: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        raise RehearsalError(f"{_shown(Path(error.filename or folder))}: {error.strerror}") from None
+        said = f"{_shown(Path(error.filename or folder))}: {error.strerror}"
+        # A file where a folder should be, or the other way round.
+        misplaced = isinstance(error, FileExistsError | IsADirectoryError | NotADirectoryError)
+        raise RehearsalError(f"{said}; {_anew(folder)}" if misplaced else said) from None
     except UnreadableError as error:
         raise RehearsalError(f"{error}; {_anew(folder)}") from None
     except auto.CommandError as error:
@@ -389,8 +392,11 @@ def settings_of(root: Path, stack: str) -> str:
             sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in root.glob("Pulumi.*.yaml"))
         )
         raise RehearsalError(f"there is no stack {stack}; the stacks of {_shown(root)} are: {known or 'none'}")
-    _parsed(root / "Pulumi.yaml")
-    content = _parsed(file)
+    try:
+        parsed(root / "Pulumi.yaml", "Pulumi.yaml")
+        content = parsed(file, file.name)
+    except UnparsableError as error:
+        raise RehearsalError(str(error)) from None
     if "environment" in content:
         raise RehearsalError(
             f"{file.name} takes values from an environment of Pulumi Cloud (environment), which is not asked here; "
@@ -405,33 +411,6 @@ def settings_of(root: Path, stack: str) -> str:
             "rehearse a stack whose file has none"
         )
     return file.read_text(encoding="utf-8-sig").rstrip() + "\n"
-
-
-def _parsed(file: Path) -> dict[str, Any]:
-    """Return what a YAML file says at its top.
-
-    Raises:
-        RehearsalError: it says nothing that can be read; with the line.
-    """
-    content = b""
-    try:
-        content = file.read_bytes()
-        value: object = yaml.safe_load(content.decode("utf-8-sig"))
-    except OSError as error:
-        raise RehearsalError(f"{file.name}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise RehearsalError(f"{file.name}:{line}: this is not UTF-8; save the file as UTF-8") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise RehearsalError(f"{file.name}:{line}: {error.problem or error.context}") from None
-    except yaml.reader.ReaderError as error:
-        line = content.decode("utf-8-sig")[: error.position].count("\n") + 1
-        raise RehearsalError(f"{file.name}:{line}: {error.reason}") from None
-    if not isinstance(value, dict):
-        raise RehearsalError(f"{file.name}:1: this is not a map of keys and values")
-    return cast("dict[str, Any]", value)
 
 
 def _has_secret(value: object) -> bool:

@@ -360,3 +360,102 @@ def test_an_ingress_is_said_to_need_a_controller() -> None:
     assert remarks(*objects(ingress)) == [
         "an Ingress needs a controller on every cluster, and this program installs none"
     ]
+
+
+# --- What no cluster takes, and what stays on the hub --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("manifest", "place", "text"),
+    [
+        ("kind: ConfigMap, data: {mode: 0755}", "data.mode", "data: mode must be text; quote it"),
+        ("kind: ConfigMap, data: {x: {a: b}}", "data.x", "data: x must be text; write it as text, after |"),
+        ("kind: Secret, stringData: {x: true}", "stringData.x", "stringData: x must be text; quote it"),
+        (
+            "kind: Secret, data: {x: 'a b!'}",
+            "data.x",
+            "data: x is not base64; encode it, or write text into stringData",
+        ),
+        (
+            "kind: ConfigMap, binaryData: {x: abc}",
+            "binaryData.x",
+            "binaryData: x is not base64; encode it, or write text into data",
+        ),
+        (
+            "kind: Job, spec: {template: {metadata: {labels: {v: 2}}}}",
+            "spec.template.metadata.labels.v",
+            "labels: v must",
+        ),
+        ("kind: Service, spec: {selector: {v: 2}}", "spec.selector.v", "selector: v must be text; quote it"),
+        (
+            "kind: Job, spec: {template: {spec: {containers: [{env: [{name: PORT, value: 80}]}]}}}",
+            "spec.template.spec.containers.0.env.0.value",
+            "env: value must be text; quote it",
+        ),
+        (
+            "kind: Job, spec: {template: {spec: {containers: [{command: [sleep, 5]}]}}}",
+            "spec.template.spec.containers.0.command.1",
+            "command: 1 must be text; quote it",
+        ),
+    ],
+)
+def test_value_that_must_be_text_is_refused(manifest: str, place: str, text: str) -> None:
+    (found,) = objects(f"{{apiVersion: v1, metadata: {{name: a}}, {manifest}}}")
+    assert [at for at, _ in problems(found)] == [place]
+    assert text in problems(found)[0][1]
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "kind: ConfigMap, data: {x: '1', labels: '2', y: null}, binaryData: {x: YQ==}",
+        "kind: Secret, data: {x: ''}, stringData: {x: '5'}",
+        "kind: Job, spec: {template: {spec: {containers: [{env: [{name: A, valueFrom: {}}], ports: [80]}]}}}",
+    ],
+)
+def test_text_is_taken_and_numbers_where_they_belong(manifest: str) -> None:
+    (found,) = objects(f"{{apiVersion: v1, metadata: {{name: a}}, {manifest}}}")
+    assert problems(found) == []
+
+
+@pytest.mark.parametrize(
+    ("ports", "text"),
+    [
+        ("[{name: web}]", "port is missing"),
+        ("[{port: '80'}]", "port must be a number; write it without quotes"),
+        ("{port: 80}", "ports are a list of maps: `- port: 80`"),
+    ],
+)
+def test_port_of_the_shared_service_must_be_a_number(ports: str, text: str) -> None:
+    assert [found for _, found in problems(service(f"ports: {ports}"))] == [text]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "place"),
+    [
+        ("kind: ServiceAccount, metadata: {name: default}", "metadata.name"),
+        ("kind: ConfigMap, metadata: {name: kube-root-ca.crt}", "metadata.name"),
+        ("kind: Secret, type: kubernetes.io/service-account-token, metadata: {name: a}", "type"),
+        (
+            "kind: EndpointSlice, metadata: {name: a, labels: {endpointslice.kubernetes.io/managed-by: me}}",
+            "metadata.labels.endpointslice.kubernetes.io/managed-by",
+        ),
+    ],
+)
+def test_what_fleet_does_not_place_is_refused(manifest: str, place: str) -> None:
+    (found,) = objects(f"{{apiVersion: v1, {manifest}}}")
+    ((at, text),) = problems(found)
+    assert at == place
+    assert text.startswith(f"Fleet does not place {found['kind']} {found['metadata']['name']}: ")
+
+
+@pytest.mark.parametrize("field", ["uid: a", "resourceVersion: '3'", "managedFields: [{}]", "ownerReferences: [{}]"])
+def test_what_a_cluster_has_written_is_refused(field: str) -> None:
+    (found,) = objects(f"{{apiVersion: v1, kind: ConfigMap, metadata: {{name: a, {field}, creationTimestamp: null}}}}")
+    assert [at for at, _ in problems(found)] == [f"metadata.{field.partition(':')[0]}"]
+
+
+def test_selector_that_selects_nothing_is_said() -> None:
+    said = "Service shop selects the pods of no workload here, so nothing answers at the entry point"
+    assert [text for text in remarks(service("selector: {app: shp}"), workload()) if text.startswith(said)]
+    assert not remarks(service("selector: {app: shop}"), workload("CronJob"))

@@ -10,6 +10,7 @@ from components.manifests import AppManifests, KubernetesObject, ManifestsError,
 from tests.program import ROOT, run
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\nspec: {ports: [{port: 80}]}\n"
+KUSTOMIZE = "kustomize is not applied: put what `kubectl kustomize` writes into a file here"
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\n"
 
 
@@ -87,8 +88,8 @@ def test_objects_of_a_list_are_read(folder: Path) -> None:
     [
         ("more/a.yaml", "app/more: folders inside app/ are not read; put the files into app/ itself"),
         ("a.YAML", "app/a.YAML is not read; call it a.yaml"),
-        ("kustomization.yaml",
-         "app/kustomization.yaml: kustomize is not applied: put what `kubectl kustomize` writes into a file here"),
+        ("kustomization.yaml", f"app/kustomization.yaml: {KUSTOMIZE}"),
+        ("Kustomization", f"app/Kustomization: {KUSTOMIZE}"),
         ("Chart.yaml",
          "app/Chart.yaml: a Helm chart is not rendered: put what `helm template` writes into a file here"),
     ],
@@ -123,6 +124,7 @@ STAYS = "is not of a namespace, and the app is placed as a namespace: it would s
 CUSTOM = "is a custom resource, which cannot be placed: its CustomResourceDefinition is not in the namespace"
 NAMES = "is not allowed: write lower-case letters, digits, inner hyphens and dots"
 GENERATED = "another object each time, which cannot be placed; write metadata.name, or leave a Helm hook out"
+NO_OBJECT = "this is no Kubernetes object, which has apiVersion, kind and metadata.name; move it out of this folder"
 DOLLAR = "has no value (${namespace}, ${service}, ${members}; $$ is a dollar)"
 MISTAKES: list[tuple[str, str]] = [
     # no YAML
@@ -135,7 +137,9 @@ MISTAKES: list[tuple[str, str]] = [
     (f"{SERVICE}a: \x00",
      "app/a.yaml:5: this is not UTF-8, or no character: special characters are not allowed"),
     # no object
-    ("- a", "app/a.yaml:1: apiVersion is missing"),
+    ("- a", f"app/a.yaml:1: {NO_OBJECT}"),
+    ("image:\n  tag: 1.2", f"app/a.yaml:1: {NO_OBJECT}"),
+    ("apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component", f"app/a.yaml:1: {KUSTOMIZE}"),
     ("kind: Service\nmetadata: {name: a}", "app/a.yaml:1: apiVersion is missing"),
     ("\n\napiVersion: v1\nmetadata: {name: a}", "app/a.yaml:3: kind is missing"),
     ("apiVersion: v1\nkind: Secret\nmetadata:\n  labels: {}", "app/a.yaml:4: metadata.name is missing"),
@@ -193,6 +197,12 @@ MISTAKES: list[tuple[str, str]] = [
 def test_a_mistake_is_told_with_its_file_and_line(folder: Path, text: str, problem: str) -> None:
     (folder / "app" / "a.yaml").write_text(text)
     assert problem in problems(folder)
+
+
+def test_json_may_be_indented_with_tabs(folder: Path) -> None:
+    text = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"x": "a\tb"}})
+    (folder / "app" / "a.json").write_text(text.replace("{", "{\n\t"))
+    assert read(folder)["app"][0]["data"] == {"x": "a\tb"}
 
 
 def test_bytes_that_are_no_text_are_told(folder: Path) -> None:

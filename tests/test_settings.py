@@ -661,6 +661,23 @@ def test_a_subnet_or_a_cluster_is_of_one_region(key: str, found: str) -> None:
     assert f"regions[1].existing.{key}: is that of regions[0] too" in twice
 
 
+@pytest.mark.parametrize(
+    ("existing", "path"),
+    [
+        (("regions[0]", {"name": "a", "location": "eastus", "existing": {"clusterId": CLUSTER}}),
+         "regions[0].existing.clusterId"),
+        (("fleet", {"existingId": f"{SCOPE}/Microsoft.ContainerService/fleets/f"}), "fleet.existingId"),
+    ],
+)  # fmt: skip
+def test_group_that_has_what_exists_is_not_the_stacks(existing: tuple[str, Any], path: str) -> None:
+    """The stack deletes its groups with all that is in them."""
+    assert mistakes(changed(existing, ("regions[1].resourceGroup", "RG"))) == [
+        f'regions[1].resourceGroup: "RG" has what {path} names, and this stack would make and delete the group',
+        "choose another",
+    ]
+    assert not mistakes(changed(existing, ("regions[1].resourceGroup", "rg2")))
+
+
 def test_two_subnets_may_be_of_one_network() -> None:
     assert not mistakes(with_existing({"subnetId": SUBNET}, {"subnetId": f"{SUBNET}2"}))
 
@@ -683,11 +700,12 @@ def test_ids_are_in_plain_letters() -> None:
 
 def test_what_exists_is_not_described_again() -> None:
     assert list(mistakes(changed(("regions[0].existing", {"subnetId": SUBNET})))[::2]) == [
-        f"regions[0].{key}: stands beside existing.subnetId, which settles it" for key in ("addressSpace", "nodeSubnet")
+        f"regions[0].{key}: cannot be set together with existing.subnetId, which settles it"
+        for key in ("addressSpace", "nodeSubnet")
     ]
     fleet = {"existingId": f"{SCOPE}/Microsoft.ContainerService/fleets/f", "location": "westus"}
     assert mistakes(changed(("fleet", fleet))) == [
-        "fleet.location: stands beside fleet.existingId, which settles it",
+        "fleet.location: cannot be set together with fleet.existingId, which settles it",
         "remove it",
     ]
 

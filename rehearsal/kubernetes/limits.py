@@ -68,9 +68,22 @@ def _data(kind: Kind, item: Object) -> Iterator[str]:
                 text = f"a valid config key must consist of {_LETTERS} {example} '[-._a-zA-Z0-9]+')"
                 yield f'{field}[{key}]: Invalid value: "{key}": {text}'
     size = sum(len(value.encode()) for value in child(item, plain).values())
-    size += sum(len(base64.b64decode(value)) for value in child(item, binary).values())
+    size += sum(len(_decoded(kind, value)) for value in child(item, binary).values())
     if size > _DATA:
         yield f"{'[]' if kind.key == 'ConfigMap' else 'data'}: Too long: may not be more than {_DATA} bytes"
+
+
+def _decoded(kind: Kind, value: str) -> bytes:
+    text = "".join(value.splitlines())
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        wrong = re.search(r"[^A-Za-z0-9+/]", text)
+        place = wrong.start() if wrong else len(text)
+        problem = f"illegal base64 data at input byte {place}"
+        raise ApiError(
+            "Refused", f'{kind.name} in version "v1" cannot be handled as a {kind.name}: {problem}'
+        ) from None
 
 
 def _ports(spec: Object) -> Iterator[str]:

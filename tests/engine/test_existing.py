@@ -161,3 +161,16 @@ def test_larger_range_reaches_the_peers_in_the_same_update(stack: Stack) -> None
     order = [name for verb, name in done.asked if verb == "update"]
     assert order == ["west-vnet", "mesh-east-to-west"]
     assert stack.up().changes == {}
+
+
+def test_regions_may_be_called_as_parts_of_the_program(empty: Stack) -> None:
+    """The state is asked for each by type and name: `hub-group` is not the fleet's, `hub-join-subnet` no subnet."""
+    east, west = empty.config["regions"]
+    regions = [{**east, "name": "hub"}, {**west, "name": "hub-join"}]
+    empty.configure(regions=regions, fleet={"existingId": existing.fleet(empty.cloud)})
+    empty.up()
+    assert empty.up().changes == {}
+
+    empty.configure(regions=[regions[0], {**regions[1], "serviceCidr": "172.20.0.0/16"}])
+    with pytest.raises(auto.CommandError, match=r'"172\.20\.0\.0/16" is not what region "hub-join" was made with'):
+        empty.preview()

@@ -41,6 +41,8 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "newer version": lambda folder: (folder / "cloud.json").write_text('{"version": 1000}'),
     "no cloud": lambda folder: (folder / "cloud.json").unlink(),
     "no state": lambda folder: shutil.rmtree(folder / "backend"),
+    "file for a folder": lambda folder: (shutil.rmtree(folder / "home"), (folder / "home").touch()),
+    "folder for a file": lambda folder: _replace_by_folder(folder / "lock"),
     "truncated state": lambda folder: _truncate(_state(folder)),
 }
 

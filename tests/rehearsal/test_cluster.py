@@ -94,6 +94,10 @@ _WORD = "alphanumeric characters, '-', '_' or '.'"
             f'ConfigMap "x" is invalid: data[a/b]: Invalid value: "a/b": a valid config key must consist of {_WORD}',
         ),
         (
+            new_object("v1", "Secret", "x", data={"key": "a b!"}),
+            'Secret in version "v1" cannot be handled as a Secret: illegal base64 data at input byte 1',
+        ),
+        (
             service(ports=[{"port": 80}, {"port": 81}]),
             'Service "front" is invalid: [spec.ports[0].name: Required value, spec.ports[1].name: Required value]',
         ),

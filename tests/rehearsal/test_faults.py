@@ -319,7 +319,7 @@ def test_ready_made_profile_strikes_what_the_dev_stack_has(path: Path, dev: Prog
         ({"faults": [{"fault": "Forbidden", "times": 0}]}, r"faults\.0\.times: "),
         ({"faults": [{"fault": "Forbidden", "probability": 2}]}, r"faults\.0\.probability: "),
         ({"outages": [{"outage": "moon"}]}, r"outages\.0\.outage: .*unknown; known are agents, "),
-        (["Forbidden"], "valid dictionary"),
+        (["Forbidden"], "not a map of keys"),
     ],
 )
 def test_profile_says_where_it_is_wrong(tmp_path: Path, content: Any, complaint: str) -> None:  # noqa: ANN401 - YAML
@@ -341,6 +341,20 @@ def test_documentation_has_every_failure_profile_and_remedy(text: str) -> None:
     assert text in (ROOT / "docs" / "faults.md").read_text()
 
 
-def test_profile_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ProfileError, match=r"none\.yaml"):
-        load(tmp_path / "none.yaml")
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, ": No such file or directory"),
+        (b"", ":1: this is not a map of keys and values"),
+        (b"faults: []", ": nothing goes wrong in it; write faults, outages or locks, as in rehearsal/profiles"),
+        (b"faults:\n  - [", ":2: expected the node content, but found '<stream end>'"),
+        (b"faults:\n  - \xff", ":2: this is not UTF-8; save the file as UTF-8"),
+    ],
+)
+def test_profile_that_cannot_be_read_is_told_in_one_line(tmp_path: Path, content: bytes | None, complaint: str) -> None:
+    path = tmp_path / "profile.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ProfileError) as refused:
+        load(path)
+    assert str(refused.value) == f"{path}{complaint}"

@@ -77,6 +77,13 @@ DEMANDS: Final = (
         "pulumi/pulumi-azure-native issue 4340",
     ),
     Demand(
+        "peerings",
+        "cluster",
+        "a cluster fails if its VNet is written while it is created, and the peerings first would delay all that waits "
+        "for the cluster",
+        "learn: troubleshoot/azure/azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error",
+    ),
+    Demand(
         "role",
         "identity",
         "the role is assigned to the identity; on the group, it need not wait for the subnet",

@@ -31,7 +31,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-MAX_REGIONS = 100  # members of a fleet [learn: kubernetes-fleet/faq]
+MAX_REGIONS = 1000  # members of a fleet [learn: kubernetes-fleet/faq]
+MAX_NETWORKS = 501  # a VNet is peered with 500 others at most [learn: virtual-network/virtual-network-peering-overview]
 MIN_POOL_PODS = 30  # that a system node pool must have room for [learn: aks/use-system-pools]
 MAX_LABEL = 63  # characters of a DNS label [RFC 1035]
 MAX_NODE_GROUP = 80  # characters of MC_<group>_<cluster>_<location> [learn: aks-common-issues-faq]
@@ -569,9 +570,17 @@ class Settings(Section):
     @field_validator("regions", mode="before")
     @classmethod
     def _fit_a_fleet(cls, regions: object) -> object:
-        if isinstance(regions, list) and not 1 <= (number := len(cast("list[object]", regions))) <= MAX_REGIONS:
-            raise _refusal(f"has {number} regions", f"write 1 to {MAX_REGIONS}: a fleet has no more members")
-        return cast("object", regions)
+        if not isinstance(regions, list):
+            return cast("object", regions)
+        each = cast("list[object]", regions)
+        if not 1 <= len(each) <= MAX_REGIONS:
+            raise _refusal(f"has {len(each)} regions", f"write 1 to {MAX_REGIONS}: a fleet has no more members")
+        # Those that exist may be in one VNet, or peered by somebody else.
+        own = sum(not (isinstance(region, dict) and region.get("existing")) for region in each)
+        if own > MAX_NETWORKS:
+            remedy = f"write at most {MAX_NETWORKS}: Azure peers a VNet with {MAX_NETWORKS - 1} others"
+            raise _refusal(f"has {own} regions with a VNet of their own", remedy)
+        return each
 
     @field_validator("tags")
     @classmethod

@@ -34,6 +34,15 @@ _LOST: Final = {
     "trafficDistribution": "the entry point prefers no region",
     "publishNotReadyAddresses": "only pods that are ready are exported",
 }
+# What an object does on the hub as well, where it is in the app's namespace like everywhere else (learn:
+# kubernetes-fleet/concepts-resource-placement; of PodDisruptionBudgets, Azure/fleet v0.18.9, cmd/hubagent/options).
+_ALSO_ON_THE_HUB: Final = {
+    "LimitRange": "it also limits the claims for volumes there",
+    "PodDisruptionBudget": "nothing runs there, and a later version of the hub is to refuse it",
+    "ResourceQuota": "it also counts the app's objects there, and may refuse some of them",
+    "Role": "with a RoleBinding it gives rights there, too",
+    "RoleBinding": "it gives rights there, too",
+}
 _DEFAULTS: Final[tuple[object, ...]] = ("", "None", "Cluster", False, None, [])
 _AZURE: Final = "service.beta.kubernetes.io/azure-"
 # Who may come in: losing these would open to everybody what was open to some.
@@ -96,8 +105,9 @@ def problems(app: Sequence[Manifest], service: str, *, linux_only: bool = False)
 
 
 def remarks(app: Sequence[Manifest], service: str) -> Iterator[Problem]:
-    """Say what of a Service Fleet does not carry to the entry point, and what is open besides it."""
+    """Say what of a Service Fleet does not carry to the entry point, what is open besides it, what acts on the hub."""
     for manifest in app:
+        yield from _on_the_hub(manifest)
         if manifest["kind"] != "Service":
             continue
         spec = _part(manifest, "spec")
@@ -121,6 +131,11 @@ def remarks(app: Sequence[Manifest], service: str) -> Iterator[Problem]:
             continue
         text = f"Fleet does not carry {annotation} to the entry point: {what}"
         yield Problem(shared, ("metadata", "annotations", annotation), text)
+
+
+def _on_the_hub(manifest: Manifest) -> Iterator[Problem]:
+    if what := _ALSO_ON_THE_HUB.get(manifest["kind"]):
+        yield Problem(manifest, ("kind",), f"{manifest['kind']} is on the hub as well: {what}")
 
 
 def _unshareable(service: Manifest) -> Iterator[Problem]:

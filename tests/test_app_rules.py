@@ -140,6 +140,23 @@ def test_address_in_each_region_is_said_of_every_service() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("LimitRange", "it also limits the claims for volumes there"),
+        ("PodDisruptionBudget", "a later version of the hub is to refuse it"),
+        ("ResourceQuota", "it also counts the app's objects there"),
+        ("Role", "with a RoleBinding it gives rights there, too"),
+        ("RoleBinding", "it gives rights there, too"),
+    ],
+)
+def test_what_acts_on_the_hub_too_is_said(kind: str, text: str) -> None:
+    (acting,) = objects(f"{{apiVersion: v1, kind: {kind}, metadata: {{name: a}}}}")
+    (said,) = remarks(service(), acting)
+    assert said.startswith(f"{kind} is on the hub as well: ")
+    assert text in said
+
+
 # --- Limits, Windows ---------------------------------------------------------------------------------------------
 
 

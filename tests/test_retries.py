@@ -210,9 +210,9 @@ def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyP
         ),
         (
             (
-                "LinkedAuthorizationFailed … has permission to perform action 'Microsoft.ContainerService/managedClusters/"
-                "write' on scope '…'; however, it does not have permission to perform action 'Microsoft.Network/"
-                "virtualNetworks/subnets/join/action' on the linked scope(s) '…'"
+                "LinkedAuthorizationFailed … has permission to perform action 'Microsoft.ContainerService/"
+                "managedClusters/write' on scope '…'; however, it does not have permission to perform action "
+                "'Microsoft.Network/virtualNetworks/subnets/join/action' on the linked scope(s) '…'"
             ),
             'README, "Rights"',
         ),

@@ -214,7 +214,7 @@ OBJECT_ID = "write the object id (a GUID) from Microsoft Entra ID"
 MISTAKES: list[tuple[str, object, str, str]] = [
     # shapes and types
     ("regions", ABSENT, "is missing", "required: a list of one region or more"),
-    ("regions", [], "has 0 regions", "write 1 to 100: a fleet has no more members"),
+    ("regions", [], "has 0 regions", "write 1 to 1000: a fleet has no more members"),
     ("regions", {"name": "east"}, '{"name": "east"} is not a list', LIST),
     ("regions", "[{", '"[{" is not a list', LIST),
     ("regions[0]", "east", '"east" is not a map', MAP),
@@ -515,10 +515,17 @@ def test_an_address_space_overlaps_no_service_of_any_cluster() -> None:
     ]
 
 
-def test_a_fleet_has_a_hundred_members_at_most() -> None:
-    assert mistakes(changed(("regions", changed()["regions"][:1] * 101)))[:2] == [
-        "regions: has 101 regions",
-        "write 1 to 100: a fleet has no more members",
+def test_a_fleet_has_a_thousand_members_at_most() -> None:
+    assert mistakes(changed(("regions", changed()["regions"][:1] * 1001)))[:2] == [
+        "regions: has 1001 regions",
+        "write 1 to 1000: a fleet has no more members",
+    ]
+
+
+def test_a_network_is_peered_with_five_hundred_others_at_most() -> None:
+    assert mistakes(changed(("regions", changed()["regions"][:1] * 502)))[:2] == [
+        "regions: has 502 regions with a VNet of their own",
+        "write at most 501: Azure peers a VNet with 500 others",
     ]
 
 

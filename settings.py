@@ -571,12 +571,14 @@ class Settings(Section):
     @classmethod
     def _fit_a_fleet(cls, regions: object) -> object:
         if not isinstance(regions, list):
-            return cast("object", regions)
+            return regions
         each = cast("list[object]", regions)
         if not 1 <= len(each) <= MAX_REGIONS:
             raise _refusal(f"has {len(each)} regions", f"write 1 to {MAX_REGIONS}: a fleet has no more members")
         # Those that exist may be in one VNet, or peered by somebody else.
-        own = sum(not (isinstance(region, dict) and region.get("existing")) for region in each)
+        own = sum(
+            not (isinstance(region, dict) and cast("dict[str, object]", region).get("existing")) for region in each
+        )
         if own > MAX_NETWORKS:
             remedy = f"write at most {MAX_NETWORKS}: Azure peers a VNet with {MAX_NETWORKS - 1} others"
             raise _refusal(f"has {own} regions with a VNet of their own", remedy)

@@ -265,7 +265,7 @@ class Subscription:
 
     def all_of(self, token: str, scope: str | None = None) -> list[Record]:
         """Return the resources of one type in every subscription, optionally only those below a scope."""
-        records = self.within(scope) if scope else self._records.values()
+        records = self.within(scope) if scope else list(self._records.values())
         return [record for record in records if record["token"] == token]
 
     def put(self, record: Record) -> None:

@@ -240,9 +240,11 @@ class Azure(Family):
     # For the Kubernetes side.
 
     def may_balance(self, cluster_id: str) -> bool:
-        """Say whether a cluster's load balancers get addresses: its identity must have a role on the subnet."""
-        with self._store.transaction():
-            return may_balance(self._subscription, cluster_id)
+        """Say whether a cluster's load balancers get addresses: its identity must have a role on the subnet.
+
+        Outside the transaction, in which Azure waits for clusters that ask this.
+        """
+        return may_balance(self._subscription, cluster_id)
 
     def may_access(self, cluster_id: str) -> bool:
         """Say whether the deployer's own identity may use a cluster's or a hub's API server.

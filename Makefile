@@ -76,17 +76,19 @@ destroy: $(PACKAGES) ## delete the stack STACK on Azure; the program waits for w
 	@pulumi destroy --run-program --stack $(STACK) || { \
 	  echo 'If it was the program that failed, because the stack is not complete: pulumi destroy --stack $(STACK)'; exit 1; }
 
-lint: $(TOOLS) $(LIBRARY) ## check style and types, and that docs/components.md says what the docstrings say
+lint: $(TOOLS) $(LIBRARY) ## check style and types, and that the generated pages of docs/ are up to date
 	@$(PYTHON_HERE) -m ruff check
 	@$(PYTHON_HERE) -m ruff format --check
 	@$(PYTHON_HERE) -m pyright
 	@.venv/bin/griffe2md fleet_l4_lb | diff docs/components.md - || { echo 'docs/components.md is behind the docstrings: make docs'; exit 1; }
+	@$(PYTHON_HERE) -m rehearsal.azure.recordings | diff docs/recordings.md - || { echo 'docs/recordings.md is behind rehearsal/azure/recordings.py: make docs'; exit 1; }
 
 workflows: ## check .github/workflows/; needs Go
 	@go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-docs: $(TOOLS) $(LIBRARY) ## write docs/components.md from the docstrings
+docs: $(TOOLS) $(LIBRARY) ## write docs/components.md from the docstrings, docs/recordings.md from the stand-in
 	@.venv/bin/griffe2md fleet_l4_lb --output docs/components.md
+	@$(PYTHON_HERE) -m rehearsal.azure.recordings > docs/recordings.md
 
 format: $(TOOLS) ## rewrite the code in the project's style
 	@$(PYTHON_HERE) -m ruff check --fix

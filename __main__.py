@@ -50,19 +50,25 @@ admins = {"deployer": deployer} | {
 # What an id names is worked on in its own subscription.
 azure = AzureProviders()
 azure_of = {region.name: azure.of(region.existing_cluster) for region in stack.regions}
-clusters = {
-    region.name: ExistingCluster(
-        region.name,
-        ExistingClusterArgs(
-            cluster_id=region.existing_cluster,
-            location=region.location,
-            kubelogin_mode=kubelogin_mode,
-            entra_id_admins=admins if stack.clusters.entra_id else None,
-        ),
-        pulumi.ResourceOptions(provider=azure_of[region.name]),
-    )
-    if region.existing_cluster
-    else RegionalCluster(
+clusters: dict[str, RegionalCluster | ExistingCluster] = {}
+last_in: dict[
+    str | None, containerservice.ManagedCluster
+] = {}  # the last cluster made in a VNet that exists, by its id
+for region in stack.regions:
+    if region.existing_cluster:
+        clusters[region.name] = ExistingCluster(
+            region.name,
+            ExistingClusterArgs(
+                cluster_id=region.existing_cluster,
+                location=region.location,
+                kubelogin_mode=kubelogin_mode,
+                entra_id_admins=admins if stack.clusters.entra_id else None,
+            ),
+            pulumi.ResourceOptions(provider=azure_of[region.name]),
+        )
+        continue
+    network_id = region.existing.network_id.lower() if region.existing and region.existing.network_id else None
+    clusters[region.name] = made = RegionalCluster(
         region.name,
         RegionalClusterArgs(
             location=region.location,
@@ -90,10 +96,11 @@ clusters = {
             tags=stack.tags or None,
             protect=stack.protect,
             existing_subnet_id=region.existing_subnet,
+            after=last_in.get(network_id),
         ),
     )
-    for region in stack.regions
-}
+    if network_id:
+        last_in[network_id] = made.cluster
 
 
 def shared_network(region: settings.Region) -> str | None:
@@ -113,6 +120,7 @@ networks = PeeredNetworks(
                 virtual_network=clusters[region.name].virtual_network,
                 resource_group_name=region.resource_group,
                 subnet=clusters[region.name].subnet,
+                cluster=clusters[region.name].cluster,
                 existing=region.existing is not None,
                 provider=azure_of[region.name],
                 shared=shared_network(region),

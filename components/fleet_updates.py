@@ -92,7 +92,8 @@ class FleetUpdates(pulumi.ComponentResource):
                     for number, groups in enumerate(args["stages"], start=1)
                 ]
             ),
-            # A stage names groups of members that exist (Azure/azure-rest-api-specs, fleets.json, UpdateGroup).
+            # A stage names groups of members that exist (Azure/azure-rest-api-specs, fleets.json, UpdateGroup). Azure
+            # takes others, too (Azure/azure-cli-extensions, recording test_fleet_hubless).
             opts=pulumi.ResourceOptions.merge(in_fleet, pulumi.ResourceOptions(depends_on=args["members"])),
         )
         self.profile = containerservice.AutoUpgradeProfile(

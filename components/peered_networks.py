@@ -6,7 +6,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_azure_native as azure_native
-from pulumi_azure_native import network
+from pulumi_azure_native import containerservice, network
 
 from .existing import apart, part_of, ranges_of
 from .retries import NETWORK_BUSY, retry
@@ -22,6 +22,9 @@ class PeeredNetwork(TypedDict):
     """The group it is in."""
     subnet: network.Subnet
     """Its subnet, which must be written before a peering starts."""
+    cluster: NotRequired[containerservice.ManagedCluster | None]
+    """The region's cluster: AKS cannot create or scale it while its VNet is being written, so the peerings come
+    after it. None where nothing of the VNet's clusters is written."""
     existing: NotRequired[bool]
     """Whether the VNet existed before, so that its group is read from its id. False by default."""
     provider: NotRequired[azure_native.Provider | None]
@@ -94,9 +97,13 @@ class PeeredNetworks(pulumi.ComponentResource):
                     parent=self,
                     provider=provider,
                     # Azure refuses a peering while either network is being written, be it a subnet or another
-                    # peering (pulumi/pulumi-azure-native issue 4340): one after the other on each network.
+                    # peering (pulumi/pulumi-azure-native issue 4340): one after the other on each network. A cluster
+                    # would fail after Azure has accepted it (VirtualNetworkNotInSucceededState, learn:
+                    # troubleshoot/azure/azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error), so it
+                    # comes first: a refused peering can be repeated.
                     depends_on=[
                         *(region["subnet"] for region in (*inside[here], *inside[there])),
+                        *(found for region in (*inside[here], *inside[there]) if (found := region.get("cluster"))),
                         *(last[first] for first in (here, there) if first in last),
                     ],
                     # Lets `pulumi up --replace` recreate a disconnected peering, whose name must be free first.

@@ -76,6 +76,8 @@ class RegionalClusterArgs(TypedDict):
     existing_subnet_id: NotRequired[str | None]
     """Azure id of a subnet, in a VNet of the same location and subscription, that is there and stays; in place of name
     and range of both, which are required otherwise."""
+    after: NotRequired[containerservice.ManagedCluster | None]
+    """The cluster before this one in the same VNet: AKS creates one at a time there. None where there is no other."""
 
 
 class RegionalCluster(pulumi.ComponentResource):
@@ -141,8 +143,8 @@ class RegionalCluster(pulumi.ComponentResource):
             )
             subnet_id = self.subnet.id
 
-        # AKS only joins a subnet that is not its own if its identity may, before it starts
-        # (learn: aks/concepts-network-legacy-cni).
+        # The cluster's load balancers need the role on its subnet (learn: aks/concepts-network-legacy-cni; without it
+        # they stay without an address, Azure/terraform-azurerm-aks issue 178), and it must be there before.
         identity = managedidentity.UserAssignedIdentity(
             f"{name}-identity",
             resource_group_name=group.name,
@@ -189,7 +191,9 @@ class RegionalCluster(pulumi.ComponentResource):
             tags=args.get("tags"),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[self.subnet_role],
+                # Two clusters in one VNet would each find it being written by the other (learn: troubleshoot/azure/
+                # azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error).
+                depends_on=[self.subnet_role, *([before] if (before := args.get("after")) else [])],
                 protect=args.get("protect", False),
                 hooks=retry("cluster-retry", *ROLE_NOT_IN_EFFECT, *NETWORK_BUSY),
                 # Where they scale, the number of nodes is the autoscaler's from the start on.

@@ -17,10 +17,14 @@ class Passing:
     Attributes:
         sign: what the error's text contains.
         reason: what is being waited for, as the user reads it.
+        minutes: how long that is worth waiting for.
+        otherwise: what to do if it has not passed by then, as the user reads it.
     """
 
     sign: str
     reason: str
+    minutes: int = 20
+    otherwise: str = "`pulumi up` tries again"
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,21 @@ NETWORK_BUSY: Final = (
     # (pulumi/pulumi-azure-native issue 4340; hashicorp/terraform-provider-azurerm issue 2605).
     Passing("ReferencedResourceNotProvisioned", "the network is no longer being updated"),
     Passing("AnotherOperationInProgress", "the other operation on the network ends"),
+    # AKS sets its ownership on the VNet when it creates, upgrades or scales a cluster (learn: troubleshoot/azure/
+    # azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error). What is half made is not repeated.
+    Passing("VirtualNetworkNotInSucceededState", "the network is no longer being updated"),
 )
 MEMBER_EXPORTS_SERVICES: Final = (
-    # A member leaves once its exports are gone, which is soon after it has left the placement
-    # (Azure/fleet v0.18.9, pkg/webhook/membercluster).
-    Passing("Please delete serviceExport", "the member's exports are withdrawn"),
+    # A member leaves once its exports are gone (Azure/fleet v0.18.9, pkg/webhook/membercluster): seconds after it has
+    # left the placement, or when its agent next looks for leftovers, every five minutes (Azure/fleet-networking
+    # v0.3.25, controllers/member/endpointsliceexport). After that its agent is dead.
+    Passing(
+        "Please delete serviceExport",
+        "the member's exports are withdrawn",
+        minutes=7,
+        otherwise="its cluster or the Fleet agents there do not run: start them and run this again; if the region is "
+        'lost for good, go on as docs/operations.md says under "A region is lost for good"',
+    ),
 )
 ANYWHERE: Final = (
     # The providers repeat such requests themselves, but only a few times: azure-native for about three minutes
@@ -68,12 +82,18 @@ ANYWHERE: Final = (
     # Azure/azure-workload-identity issue 417).
     Passing("Operation is not allowed: Another", "the other operation on the cluster ends"),
     Passing("Operation is not allowed because there's an in progress", "the other operation on the cluster ends"),
+    # The same, where two requests met (microsoft/retina issue 1212, Azure/terraform-azurerm-aks PR 354).
+    Passing("EtagMismatch", "the other operation on the cluster ends"),
 )
 """Worth waiting for whatever the resource."""
 
 _FEW_VCPUS: Final = (
     "too few vCPUs are left in the region: raise the quota (`az vm list-usage --location … --output table`), "
     "or choose a smaller node pool, another VM size or another region"
+)
+_NO_RIGHT: Final = (
+    'the deploying identity lacks this right: have it granted (README, "Rights"), then run this again; '
+    "a new right takes effect within ten minutes"
 )
 _BESIDE: Final = "add a region beside this one, then remove this one (docs/operations.md)"
 _USED_RANGE: Final = (
@@ -195,11 +215,13 @@ TERMINAL: Final = (
         "an Azure policy forbids this, and the message names its assignment: meet it (with tags, or with a subnet of "
         "your own that has its security group: existing.subnetId), or ask for an exemption; then run this again",
     ),
-    # learn: role-based-access-control/troubleshooting. No role that the program assigns would help.
+    # learn: role-based-access-control/troubleshooting. No role that the program assigns would help: these are requests
+    # of the deploying identity's own, the last three for a right on what they refer to.
+    Terminal("does not have authorization to perform action", _NO_RIGHT),
+    Terminal("permission to perform action 'Microsoft.ContainerService/managedClusters/write'", _NO_RIGHT),
+    Terminal("permission to perform action 'Microsoft.ContainerService/fleets/members/write'", _NO_RIGHT),
     Terminal(
-        "does not have authorization to perform action",
-        'the deploying identity lacks this right: have it granted (README, "Rights"), then run this again; '
-        "a new right takes effect within ten minutes",
+        "permission to perform action 'Microsoft.Network/virtualNetworks/virtualNetworkPeerings/write'", _NO_RIGHT
     ),
     # learn: kubernetes-fleet/concepts-preview-api-lifecycle; texts: pulumi/pulumi-azure-native issue 4097,
     # Azure/azure-service-operator issue 4935
@@ -241,13 +263,13 @@ Everything else that is not passing ends an operation in its own words.
 _HALF_MADE: Final = re.compile(r"\d+ errors? occurred:")
 
 _LONGEST_PAUSE: Final = 60
-_LONGEST_WAIT: Final = 20 * 60
+_MINUTE: Final = 60
 
 
-def pause_before_retry(failures: int) -> int | None:
-    """Return the seconds to wait after so many failures: 5, 10, 20, 40, then 60; None once 20 minutes are used up."""
+def pause_before_retry(failures: int, minutes: int = 20) -> int | None:
+    """Return the seconds to wait after so many failures: 5, 10, 20, 40, then 60; None once the minutes are used up."""
     pauses = [min(5 * 2**n, _LONGEST_PAUSE) for n in range(failures)]
-    return pauses[-1] if sum(pauses) <= _LONGEST_WAIT else None
+    return pauses[-1] if sum(pauses) <= minutes * _MINUTE else None
 
 
 _hooks: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, pulumi.ResourceHookBinding]]] = WeakKeyDictionary()
@@ -279,7 +301,7 @@ def _patience(refusals: Sequence[Passing]) -> Callable[[pulumi.ErrorHookArgs], A
         remedy = next((terminal.remedy for terminal in TERMINAL if terminal.sign in error), None)
         signs = () if remedy else (*refusals, *ANYWHERE)
         passing = next((refusal for refusal in signs if refusal.sign in error), None)
-        pause = pause_before_retry(len(failed.errors))
+        pause = pause_before_retry(len(failed.errors), passing.minutes) if passing else None
         if passing and pause and not half_made:
             pulumi.log.info(f"{failed.name}: waiting until {passing.reason}; next try in {pause} s")
             await asyncio.sleep(pause)
@@ -287,8 +309,7 @@ def _patience(refusals: Sequence[Passing]) -> Callable[[pulumi.ErrorHookArgs], A
         if half_made and not remedy:
             remedy = "it was created, but not finished; `pulumi up` finishes it"
         elif passing:
-            minutes = _LONGEST_WAIT // 60
-            remedy = f"gave up after {minutes} minutes of waiting until {passing.reason}; `pulumi up` tries again"
+            remedy = f"gave up after {passing.minutes} minutes of waiting until {passing.reason}; {passing.otherwise}"
         if remedy:
             pulumi.log.error(f"{failed.name}: {remedy}")
         return False

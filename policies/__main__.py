@@ -76,7 +76,11 @@ def private_hub(args: ResourceValidationArgs, report: Report) -> None:
     """The hub's API server has no public address. The program makes no such hub, so that this only warns."""
     private = _at(args.props, "hubProfile", "apiServerAccessProfile", "enablePrivateCluster")
     if args.resource_type == _FLEET and not private:
-        report("hubProfile.apiServerAccessProfile.enablePrivateCluster must be true; it is fixed at creation")
+        # Fixed at the hub's creation, and FleetHub does not make such a hub.
+        report(
+            "hubProfile.apiServerAccessProfile.enablePrivateCluster must be true; this program makes no such hub: "
+            "name a fleet that has one in fleet.existingId"
+        )
 
 
 def tags_present(args: ResourceValidationArgs, report: Report) -> None:

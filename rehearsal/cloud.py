@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from rehearsal.azure import arm
 from rehearsal.azure.family import Azure
@@ -13,7 +13,7 @@ from rehearsal.kubernetes.clusters import ApiServer, Clusters
 from rehearsal.kubernetes.family import Kubernetes
 from rehearsal.kubernetes.summary import Line, summary
 from rehearsal.kubernetes.world import World
-from rehearsal.model import Call, Family, RefusedError
+from rehearsal.model import Call, Family, Properties, RefusedError
 from rehearsal.randomness import Randomness
 from rehearsal.store import Activity, Store
 
@@ -23,11 +23,19 @@ _PAUSE = 5.0  # simulated seconds, the shortest pause of the program before it t
 
 @dataclass(frozen=True)
 class Operation:
-    """One thing that was asked of the cloud; `resource_id` is empty for what has none yet."""
+    """One thing that was asked of the cloud.
+
+    Attributes:
+        verb: what.
+        call: the circumstances.
+        resource_id: empty for what has none yet.
+        inputs: those of a creation or an update.
+    """
 
     verb: Literal["create", "read", "update", "delete", "invoke"]
     call: Call
     resource_id: str = ""
+    inputs: Properties = field(default_factory=dict[str, Any])
 
 
 Observer = Callable[[Operation], None]
@@ -78,6 +86,8 @@ class Cloud:
         self.observers: list[Observer] = []
         self.world: KubernetesWorld = clusters(self._store) if clusters else World(self._store, self._activity)
         self.azure = Azure(self._store, self.world)
+        # A load balancer needs its cluster's role on the subnet.
+        self.world.stopped = lambda what, cluster: what == "load_balancers" and not self.azure.may_balance(cluster.id)
         self._families: dict[str, Family] = {
             "azure-native": self.azure,
             "kubernetes": Kubernetes(self.world, may_access=self.azure.may_access),
@@ -94,16 +104,17 @@ class Cloud:
     @contextmanager
     def operation(self, operation: Operation) -> Generator[Family]:
         """Count an operation as under way, and yield the family that answers it."""
-        asked = operation.verb, operation.call.name
-        with self._activity.operation():
+        verb, call = operation.verb, operation.call
+        asked = verb, call.name
+        with self._activity.operation(), self.azure.under_way(verb, call, operation.resource_id, operation.inputs):
             if asked in self._refused:
                 # The clusters' time passes no slower than that of whoever has paused and comes back.
                 self.pass_time(max(0.0, self._clock() - self._refused.pop(asked) - _PAUSE))
             try:
-                if not operation.call.preview:
+                if not call.preview:
                     for observer in self.observers:
                         observer(operation)
-                yield self.family(operation.call.token)
+                yield self.family(call.token)
             except RefusedError:
                 # Whoever is refused comes back later or never; either way the clusters' work goes on meanwhile.
                 self.pass_time(_PAUSE)

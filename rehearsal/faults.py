@@ -136,8 +136,17 @@ CATALOGUE: Final[dict[str, Failure]] = {
         azure="Operation is not allowed: Another operation (Updating) is in progress, please wait for it to finish "
         "before starting a new operation. See https://aka.ms/aks-pending-operation for more details",
     ),
+    "EtagMismatch": Failure(
+        source="code: microsoft/retina issue 1212, Azure/terraform-azurerm-aks PR 354; text: Azure/azure-cli, "
+        "recording test_aks_approuting_zone_add_delete_list",
+        answer="program",
+        status=409,
+        code="EtagMismatch",
+        azure="Failed to save control plane with ID …. Operation is not allowed: Another operation is in progress",
+    ),
     "ReferencedResourceNotProvisioned": Failure(
-        source="pulumi/pulumi-azure-native issue 4340, hashicorp/terraform-provider-azurerm issues 2605, 24150",
+        source="pulumi/pulumi-azure-native issue 4340, hashicorp/terraform-provider-azurerm issues 2605, 24150; Azure/"
+        "azure-service-operator, recording Test_Network_v1api20240301",
         answer="program",
         status=400,
         code="ReferencedResourceNotProvisioned",
@@ -145,9 +154,22 @@ CATALOGUE: Final[dict[str, Failure]] = {
         "…/virtualNetworkPeerings/… is not in Succeeded state. Resource is in Updating state and the last "
         "operation that updated/is updating the resource is PutSubnetOperation.",
     ),
+    "SetVNetOwnershipFailed": Failure(
+        source="Azure/AKS issue 4522; learn: troubleshoot/azure/azure-kubernetes/error-codes/"
+        "virtualnetworknotinsucceededstate-error",
+        answer="program",
+        status=400,
+        code="SetVNetOwnershipFailed",
+        azure="Set virtual network ownership failed. Subscription: …; resource group: …; virtual network name: …. "
+        'autorest/azure: Service returned an error. Status=400 Code="VirtualNetworkNotInSucceededState" '
+        'Message="Virtual network …/virtualNetworks/… is in Updating state. It needs to be in Succeeded state in order '
+        'to set resource ownership."',
+        verbs=("create", "update"),
+    ),
     "LinkedAuthorizationFailed": Failure(
-        source="hashicorp/terraform-provider-azurerm issues 3067, 24064; learn: role-based-access-control/"
-        "troubleshooting",
+        source="hashicorp/terraform-provider-azurerm issues 3067, 24064, Azure/aad-pod-identity PR 550; learn: "
+        "role-based-access-control/troubleshooting. Of three recorded creations without the role none was refused "
+        "(docs/recordings.md)",
         answer="program",
         status=403,
         code="LinkedAuthorizationFailed",

@@ -43,7 +43,7 @@ class CloudMocks(Mocks):
         inputs, problems = family.check(call, inputs)
         if problems:
             raise RefusedError("; ".join(f"{args.name}: {problem.path}: {problem.reason}" for problem in problems))
-        with self._cloud.operation(Operation("create", call)) as family:
+        with self._cloud.operation(Operation("create", call, inputs=inputs)) as family:
             resource_id, outputs = family.create(call, inputs)
         return resource_id or None, {key: value for key, value in outputs.items() if not has_unknown(value)}
 

@@ -119,7 +119,7 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
         inputs, secrets = decode(request.properties)
         call = self._call(context, request.urn, preview=request.preview, timeout=request.timeout)
-        with _answering(context, secrets), self._cloud.operation(Operation("create", call)) as family:
+        with _answering(context, secrets), self._cloud.operation(Operation("create", call, inputs=inputs)) as family:
             resource_id, outputs = family.create(call, inputs)
             return provider_pb2.CreateResponse(id=resource_id, properties=_encode(outputs, secrets))
 
@@ -140,7 +140,10 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         inputs, secrets = decode(request.news)
         call = self._call(context, request.urn, preview=request.preview, timeout=request.timeout)
-        with _answering(context, secrets), self._cloud.operation(Operation("update", call, request.id)) as family:
+        with (
+            _answering(context, secrets),
+            self._cloud.operation(Operation("update", call, request.id, inputs)) as family,
+        ):
             outputs = family.update(call, request.id, decode(request.olds)[0], inputs)
             return provider_pb2.UpdateResponse(properties=_encode(outputs, secrets))
 

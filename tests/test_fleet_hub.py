@@ -17,7 +17,8 @@ def test_fleet_is_the_articles_with_a_hub(dev: Program) -> None:
         "resourceGroupName": "rg-fleet",
         "fleetName": "gbb-fleet",
         "location": "westus",
-        "hubProfile": {},
+        # As `az fleet create --enable-hub` sends it (Azure/azure-cli-extensions, recording test_fleet_hubful).
+        "hubProfile": {"agentProfile": {}, "apiServerAccessProfile": {"enablePrivateCluster": False}},
     }
 
 
@@ -28,6 +29,7 @@ def test_hub_takes_its_options() -> None:
     assert program["hub-fleet"].inputs["hubProfile"] == {
         "dnsPrefix": "shop",
         "agentProfile": {"vmSize": "Standard_D4ds_v5"},
+        "apiServerAccessProfile": {"enablePrivateCluster": False},
     }
 
 

@@ -97,20 +97,11 @@ MISTAKES = [
         r'Code="VnetAddressSpacesOverlap" .* Overlapping address prefixes: 10\.0\.0\.0/8',
     ),
     Mistake(
-        "cluster that does not wait for its identity's role",
-        "components/regional_cluster.py",
-        "depends_on=[self.subnet_role],",
-        "depends_on=[],",
-        r'Status=403 Code="LinkedAuthorizationFailed" .*Microsoft\.Network/virtualNetworks/subnets/join/action',
-        late="east-join-subnet",
-        until="east-cluster",
-    ),
-    Mistake(
         "role of the wrong kind for joining a subnet",
         "components/roles.py",
         'NETWORK_CONTRIBUTOR = "4d97b98b-1d4f-4787-a291-c67834d212e7"',
         'NETWORK_CONTRIBUTOR = "acdd72a7-3385-48ef-bd42-f606fba81ae7"',  # Reader
-        r'Status=403 Code="LinkedAuthorizationFailed" .*Microsoft\.Network/virtualNetworks/subnets/join/action',
+        r'"app-entry-point" .*\.status\.loadBalancer\.ingress',
     ),
     Mistake(
         "role for an identity that is taken for a user",
@@ -227,16 +218,6 @@ MISTAKES = [
         until="app-namespace",
     ),
     # The fleet's updates.
-    Mistake(
-        "stages before the members that are in their groups",
-        "components/fleet_updates.py",
-        'opts=pulumi.ResourceOptions.merge(in_fleet, pulumi.ResourceOptions(depends_on=args["members"])),',
-        "opts=in_fleet,",
-        r'Status=400 Code="BadRequest" Message="No member of the fleet has the update group \'\w+\'\."',
-        stack="prod",
-        late="hub-member-east",
-        until="updates-strategy",
-    ),
     Mistake(
         "channel by the name that the SDK's enumeration has for it",
         "components/fleet_updates.py",

@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from components import retries
-from components.retries import ROLE_NOT_IN_EFFECT, pause_before_retry, retry
+from components.retries import MEMBER_EXPORTS_SERVICES, ROLE_NOT_IN_EFFECT, pause_before_retry, retry
 from tests.program import run, run_stack
 
 Hook = Callable[[pulumi.ErrorHookArgs], bool | Awaitable[bool]]
@@ -126,11 +126,45 @@ def test_refusal_that_does_not_pass_ends_the_operation(monkeypatch: pytest.Monke
     assert "gave up after 20 minutes of waiting until the role on the cluster takes effect" in ended.said[0]
 
 
+def test_exports_that_are_not_withdrawn_in_time_are_those_of_a_dead_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    hooks: list[pulumi.ErrorHook] = []
+    run(lambda: hooks.extend(retry("fleet-retry", *MEMBER_EXPORTS_SERVICES).on_error or []))
+    refused = 'admission webhook "…" denied the request: Please delete serviceExport x in the member cluster'
+
+    def asked(times: int) -> Answer:
+        return ask(monkeypatch, hooks[0], *[refused] * times, operation="delete")
+
+    # The agent looks for leftovers every five minutes.
+    waited = next(times for times in range(1, 60) if not asked(times).again)
+    assert 5 * 60 < sum(asked(times).pauses[0] for times in range(1, waited)) <= 7 * 60
+    (said,) = asked(waited).said
+    assert "gave up after 7 minutes of waiting until the member's exports are withdrawn; its cluster or" in said
+    assert '"A region is lost for good"' in said
+
+
 def test_overload_is_waited_out_whatever_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer(monkeypatch, 'Status=429 Code="TooManyRequests"').again
     assert answer(monkeypatch, 'Status=503 Code="ServiceUnavailable"', operation="delete").again
     throttled = "the server has received too many requests and has asked us to try again later"
     assert answer(monkeypatch, throttled, operation="update").again
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ('Status=409 Code="EtagMismatch" Message="…"', "the other operation on the cluster ends"),
+        (
+            "Operation is not allowed: Another operation (Updating) is in progress, please wait for it to finish",
+            "the other operation on the cluster ends",
+        ),
+    ],
+)
+def test_busy_cluster_is_waited_for_however_azure_says_it(
+    error: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert answer(monkeypatch, error, operation="update").said == [
+        f"app-namespace: waiting until {reason}; next try in 5 s"
+    ]
 
 
 def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +204,18 @@ def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyP
         ('Status=409 Code="ResourceGroupDeletionBlocked"', "`az monitor activity-log list"),
         ('Status=403 Code="RequestDisallowedByPolicy"', "existing.subnetId"),
         ("… does not have authorization to perform action 'Microsoft.X/y/delete' over scope '/…'", 'README, "Rights"'),
+        (
+            "… does not have authorization to perform action 'Microsoft.ContainerService/managedClusters/write' over …",
+            'README, "Rights"',
+        ),
+        (
+            (
+                "LinkedAuthorizationFailed … has permission to perform action 'Microsoft.ContainerService/"
+                "managedClusters/write' on scope '…'; however, it does not have permission to perform action "
+                "'Microsoft.Network/virtualNetworks/subnets/join/action' on the linked scope(s) '…'"
+            ),
+            'README, "Rights"',
+        ),
         ('Status=400 Code="NoRegisteredProviderFound"', "Another version of Azure's API"),
         ('Status=400 Code="RemotePeeringIsDisconnected"', "`pulumi up --replace` with its URN"),
         ("… {.status.placementStatuses[1].clusterName} selected nothing", "`kubectl get memberclusters`"),

@@ -7,8 +7,10 @@ pkg/resource/deploy/step_generator.go, ScheduleDeletes, and deployment_executor.
 providers are only names in the state and take no time.
 
 Azure lets one operation at a time write a VNet, its subnets and its peerings, on either side of a peering
-(pulumi/pulumi-azure-native issue 4340; hashicorp/terraform-provider-azurerm issues 2605, 24150). Here an operation
-waits for the other to end; the provider would be refused and come again.
+(pulumi/pulumi-azure-native issue 4340; hashicorp/terraform-provider-azurerm issues 2605, 24150). A cluster that is
+created or updated sets its ownership on its VNet (learn: troubleshoot/azure/azure-kubernetes/error-codes/
+virtualnetworknotinsucceededstate-error), and nobody says when; so it counts as writing it all the time. Here an
+operation waits for the other to end; a peering would be refused and come again, a cluster would fail.
 """
 
 import os
@@ -25,6 +27,7 @@ Resource: TypeAlias = Mapping[str, Any]
 
 _NETWORK = "azure-native:network:VirtualNetwork"
 _IN_NETWORKS = (_NETWORK, "azure-native:network:Subnet", "azure-native:network:VirtualNetworkPeering")
+_CLUSTER = "azure-native:containerservice:ManagedCluster"
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ def plan(
             verb=verb,
             seconds=durations.seconds(token, verb, scale),
             after=tuple(sorted(waits)),
-            networks=frozenset(_networks(resource)),
+            networks=frozenset(_networks(resource, verb)),
         )
 
     operations: list[Operation] = []
@@ -286,15 +289,17 @@ def _layers(condemned: Sequence[Resource]) -> Iterator[list[Resource]]:
         yield list(layer)
 
 
-def _networks(resource: Resource) -> Iterator[str]:
+def _networks(resource: Resource, verb: Verb) -> Iterator[str]:
     """Yield the ids of the VNets that an operation on a resource writes."""
-    if resource["type"] not in _IN_NETWORKS:
-        return
-    remote = resource.get("inputs", {}).get("remoteVirtualNetwork", {}).get("id")
-    for written in (resource.get("id"), remote):
-        if written:
+    inputs, written = resource.get("inputs", {}), list[str | None]()
+    if resource["type"] in _IN_NETWORKS:
+        written = [resource.get("id"), inputs.get("remoteVirtualNetwork", {}).get("id")]
+    elif resource["type"] == _CLUSTER and verb != "delete":
+        written = [pool.get("vnetSubnetID") for pool in inputs.get("agentPoolProfiles", ())]
+    for each in written:
+        if each:
             # …/virtualNetworks/<name>[/subnets/<name>]; ids are not case-sensitive.
-            yield "/".join(written.lower().split("/")[:9])
+            yield "/".join(each.lower().split("/")[:9])
 
 
 def _regions(states: Sequence[Resource]) -> dict[str, str]:

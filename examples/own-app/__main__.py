@@ -59,6 +59,7 @@ networks = PeeredNetworks(
                 virtual_network=cluster.virtual_network,
                 resource_group_name=f"rg-podinfo-{location}",
                 subnet=cluster.subnet,
+                cluster=cluster.cluster,
             )
             for location, cluster in clusters.items()
         }

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from typing_extensions import override
 
-from rehearsal.azure.arm import Name, Record, ResourceType, Subscription, last_segment, refusal
+from rehearsal.azure.arm import Name, Record, ResourceType, Subscription, last_segment, refusal, timestamp
 from rehearsal.model import UNKNOWN, Problem, Properties
 
 IDENTITY: Final = "azure-native:managedidentity:UserAssignedIdentity"
@@ -54,6 +54,8 @@ class UserAssignedIdentity(ResourceType):
     )
     located = True
     immutable = ("location",)
+    # Azure/azure-cli, recording test_identity_management
+    groups = "resourcegroups"
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
@@ -131,10 +133,19 @@ class RoleAssignment(ResourceType):
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
         del resource_id, inputs
+        now = timestamp()
         return {
             "createdBy": old.get("createdBy") or subscription.deployer.object_id,
+            "createdOn": old.get("createdOn") or now,
             "updatedBy": subscription.deployer.object_id,
+            "updatedOn": now,
         }
+
+    @override
+    def first_answer(self, outputs: Properties) -> Properties:
+        # The creation answers `createdBy: null`, what is read later has it (Azure/azure-service-operator, recording
+        # Test_Authorization_RoleAssignmentOfBuiltInRole): a first `pulumi refresh` shows it.
+        return {key: value for key, value in outputs.items() if key != "createdBy"}
 
 
 def _principal_type(subscription: Subscription, principal: str) -> str | None:

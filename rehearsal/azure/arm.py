@@ -5,7 +5,8 @@ import secrets
 import uuid
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol, TypedDict, cast
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, NotRequired, Protocol, TypedDict, cast
 
 from rehearsal.model import UNKNOWN, Difference, Problem, Properties, RefusedError
 from rehearsal.store import Store
@@ -42,6 +43,11 @@ class Access:
 
 class World(Protocol):
     """What Azure's control plane tells about networks, clusters, hubs and memberships, and to whom."""
+
+    @property
+    def now(self) -> float:
+        """Seconds since some moment: how long a cluster is busy is counted by them."""
+        ...
 
     def add_network(self, network: str, prefixes: list[str]) -> None:
         """Add a virtual network with its address space."""
@@ -107,17 +113,46 @@ class World(Protocol):
 
 
 class Record(TypedDict):
-    """One resource as it is stored."""
+    """One resource as it is stored; what happens to it by itself ends at a time of the world's."""
 
     id: str
     token: str
     inputs: Properties
     outputs: Properties
+    busy_until: NotRequired[float]
 
 
 def refusal(status: int, code: str, message: str) -> RefusedError:
     """Return an error of Azure's REST API in the form in which azure-native prints it."""
     return RefusedError(f'Status={status} Code="{code}" Message="{message}"')
+
+
+def some_of(alphabet: str, number: int) -> str:
+    """Return so many characters by chance."""
+    return "".join(secrets.choice(alphabet) for _ in range(number))
+
+
+def timestamp() -> str:
+    """Return the present time as Azure writes it."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+def system_data(subscription: "Subscription", old: Properties) -> Properties:
+    """Return who has made and changed a resource of Fleet's, and when.
+
+    Azure/azure-cli-extensions, recordings test_fleet_hubful and test_fleet_hubless: fleets, members and what belongs to
+    their updates always have it.
+    """
+    now, who = timestamp(), subscription.deployer.object_id
+    before = nested(old, "systemData")
+    return {
+        "createdAt": before.get("createdAt") or now,
+        "createdBy": before.get("createdBy") or who,
+        "createdByType": "User",
+        "lastModifiedAt": now,
+        "lastModifiedBy": who,
+        "lastModifiedByType": "User",
+    }
 
 
 def short_location(location: str) -> str:
@@ -131,9 +166,8 @@ def last_segment(resource_id: str) -> str:
 
 
 def resource_group_of(resource_id: str) -> str:
-    """Return the name of the resource group of a resource."""
-    _, _, rest = resource_id.partition("/resourceGroups/")
-    return rest.split("/")[0]
+    """Return the name of the resource group of a resource; Azure writes the segment before it in either case."""
+    return resource_id.split("/")[4]
 
 
 def subscription_of(resource_id: str) -> str:
@@ -200,7 +234,8 @@ class Subscription:
 
     def find(self, resource_id: str) -> Record | None:
         """Return a resource, or None if there is none of this id."""
-        return self._records.get(resource_id.lower())
+        record = self._records.get(resource_id.lower())
+        return self._as_of_now(record) if record else None
 
     def require(self, resource_id: str) -> Record:
         """Return a resource that another one refers to."""
@@ -220,11 +255,17 @@ class Subscription:
     def within(self, scope: str) -> list[Record]:
         """Return everything below a scope: children, a group's content, role assignments on any of these."""
         prefix = f"{scope.lower()}/"
-        return [record for key, record in self._records.items() if key.startswith(prefix)]
+        return [self._as_of_now(record) for key, record in self._records.items() if key.startswith(prefix)]
+
+    def _as_of_now(self, record: Record) -> Record:
+        if "busy_until" in record and record["busy_until"] <= self.world.now:
+            del record["busy_until"]
+            record["outputs"]["provisioningState"] = "Succeeded"
+        return record
 
     def all_of(self, token: str, scope: str | None = None) -> list[Record]:
         """Return the resources of one type in every subscription, optionally only those below a scope."""
-        records = self.within(scope) if scope else self._records.values()
+        records = self.within(scope) if scope else list(self._records.values())
         return [record for record in records if record["token"] == token]
 
     def put(self, record: Record) -> None:
@@ -269,6 +310,8 @@ class ResourceType:
 
     Attributes:
         kind: ARM's name of the type.
+        groups: how Azure writes the segment before the group's name in an id of this type.
+        shown: ARM's name of the type as Azure writes it in answers, where that is not `kind`.
         api_version: the version that azure-native 3.29.0 talks to by default.
         name: how its resources are named.
         ancestors: the inputs that name the enclosing resources, outermost first, below the resource group.
@@ -284,13 +327,15 @@ class ResourceType:
     ancestors: tuple[str, ...] = ()
     located: bool = False
     immutable: tuple[str, ...] = ()
+    groups: str = "resourceGroups"
+    shown: str = ""
 
     def id_of(self, subscription: Subscription, inputs: Properties) -> str:
         """Return the id that these inputs give a resource."""
         namespace, *types = self.kind.split("/")
         names = [inputs[key] for key in (*self.ancestors, self.name.key)]
         path = "/".join(f"{kind}/{name}" for kind, name in zip(types, names, strict=True))
-        return f"{subscription.id}/resourceGroups/{inputs['resourceGroupName']}/providers/{namespace}/{path}"
+        return f"{subscription.id}/{self.groups}/{inputs['resourceGroupName']}/providers/{namespace}/{path}"
 
     def id_keys(self) -> Collection[str]:
         """Return the inputs that make up the id."""
@@ -305,12 +350,12 @@ class ResourceType:
             raise refusal(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
         parent = resource_id.rsplit("/", 2)[0]
         if self.ancestors and subscription.find(parent) is None:
-            # Source: learn: azure-resource-manager/troubleshooting/error-parent-resource
+            # Text: Azure/azure-service-operator, recording Test_AKS_Fleet_20250301 (of a deletion).
             raise refusal(
                 404,
                 "ParentResourceNotFound",
-                "Can not perform requested operation on nested resource. "
-                f"Parent resource '{last_segment(parent)}' not found.",
+                f"Failed to perform 'write' on resource(s) of type '{self.kind.partition('/')[2]}', "
+                f"because the parent resource '{parent}' could not be found.",
             )
 
     def problems(self, inputs: Properties) -> Iterator[Problem]:
@@ -325,6 +370,10 @@ class ResourceType:
         """Return the computed outputs; `old` holds those before an update and is empty for a new resource."""
         del subscription, resource_id, inputs, old
         return {}
+
+    def first_answer(self, outputs: Properties) -> Properties:
+        """Return the outputs as the answer to the creation has them, where what is read later says more."""
+        return outputs
 
     def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
         """Do what else happens when a resource was created or updated, before anybody can see it."""

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from ipaddress import ip_address, ip_network
 from secrets import token_hex
+from string import ascii_lowercase, digits
 from typing import Final
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from rehearsal.azure.arm import (
     refusal,
     resource_group_of,
     short_location,
+    some_of,
 )
 from rehearsal.azure.network import SUBNET, overlaps, prefixes, subnet_users
 from rehearsal.model import UNKNOWN, Problem, Properties, RefusedError
@@ -45,7 +47,7 @@ _KEPT_BY_AZURE: Final = 5
 
 def server_name(dns_prefix: str, location: str) -> str:
     """Return the host name of a new API server, in Azure's form."""
-    return f"{dns_prefix}-{token_hex(4)}.hcp.{location}.azmk8s.io"
+    return f"{dns_prefix}-{some_of(ascii_lowercase + digits, 8)}.hcp.{location}.azmk8s.io"
 
 
 def server_url(fqdn: str) -> str:
@@ -196,13 +198,23 @@ def _admit_version(current: str, wanted: str | None) -> None:
 
 
 def _pool_outputs(pool: Properties, version: str, old: Properties) -> Properties:
+    # Defaults: pulumi/pulumi-azure-native, recording upgrade-aks-api-version (2025-11-21).
     return {
+        "enableFIPS": False,
+        "enableNodePublicIP": False,
+        "kubeletDiskType": "OS",
         "mode": "User",
         "maxPods": _MAX_PODS,
+        "nodeImageVersion": "AKSUbuntu-2204gen2containerd-202511.07.0",
         "orchestratorVersion": version,
         "osDiskSizeGB": 128,
+        "osDiskType": "Managed",
+        "osSKU": "Ubuntu",
         "osType": "Linux",
+        "scaleDownMode": "Delete",
+        "securityProfile": {"enableSecureBoot": False, "enableVTPM": False, "sshAccess": "LocalUser"},
         "type": "VirtualMachineScaleSets",
+        "upgradeSettings": {"maxSurge": "10%"},
         **{key: old[key] for key in _POOL_KEEPS if key in old},
         **pool,
         "currentOrchestratorVersion": _full_version(version),
@@ -227,6 +239,9 @@ class ManagedCluster(ResourceType):
         "random",
     )
     located = True
+    # pulumi/pulumi-azure-native, recording upgrade-aks-api-version: both are as azure-native keeps them.
+    groups = "resourcegroups"
+    shown = "Microsoft.ContainerService/ManagedClusters"
     immutable = (
         "diskEncryptionSetID",
         "dnsPrefix",
@@ -287,18 +302,16 @@ class ManagedCluster(ResourceType):
             message = f"AKS does not permit Unicode characters in the name of a cluster's resource group: '{group}'."
             raise refusal(400, "BadRequest", message)
         if old:
+            require_rest(old)
             _admit_changes(old, inputs)
-        identities = [
-            subscription.require(each) for each in listed(nested(inputs, "identity"), "userAssignedIdentities")
-        ]
+        for each in listed(nested(inputs, "identity"), "userAssignedIdentities"):
+            subscription.require(each)
         services = [ip_network(nested(inputs, "networkProfile").get("serviceCidr") or _SERVICE_CIDR)]
         for pool in listed(inputs, "agentPoolProfiles"):
             subnet_id = pool.get("vnetSubnetID")
             if not subnet_id:
                 continue
             subnet = subscription.require(subnet_id)
-            for identity in identities:
-                _require_join(subscription, identity["outputs"]["principalId"], subnet["id"], resource_id, pool["name"])
             for other in subscription.all_of(SUBNET, subnet["id"].rsplit("/", 2)[0]):
                 for taken in overlaps(prefixes(other["inputs"]), services):
                     # Source: learn: …/azure-kubernetes/, "ServiceCidrOverlapExistingSubnetsCidr error code"
@@ -317,7 +330,7 @@ class ManagedCluster(ResourceType):
         version = inputs.get("kubernetesVersion") or old.get("kubernetesVersion") or _KUBERNETES_VERSION
         current = str(old.get("currentKubernetesVersion"))
         fqdn = old.get("fqdn") or server_name(inputs.get("dnsPrefix") or name, location)
-        kubelet = f"{subscription.id}/resourceGroups/{node_group}/providers/Microsoft.ManagedIdentity"
+        kubelet = f"{subscription.id}/resourcegroups/{node_group}/providers/Microsoft.ManagedIdentity"
         pools = {pool["name"]: pool for pool in listed(old, "agentPoolProfiles")}
         outputs: Properties = {
             "agentPoolProfiles": [
@@ -339,13 +352,14 @@ class ManagedCluster(ResourceType):
             },
             "kubernetesVersion": version,
             "maxAgentPools": 100,
-            "networkProfile": _network_outputs(nested(inputs, "networkProfile")),
+            "networkProfile": _network_outputs(subscription, node_group, nested(inputs, "networkProfile"), old),
             "nodeResourceGroup": node_group,
             "powerState": {"code": "Running"},
             "provisioningState": "Succeeded",
             "resourceUID": old.get("resourceUID") or token_hex(12),
             "sku": {"name": "Base", "tier": "Free", **nested(inputs, "sku")},
             "supportPlan": inputs.get("supportPlan", "KubernetesOfficial"),
+            **{key: inputs.get(key) or value for key, value in _CLUSTER_DEFAULTS.items()},
         }
         if nested(inputs, "oidcIssuerProfile").get("enabled"):
             # Source: learn: aks/use-oidc-issuer
@@ -371,9 +385,49 @@ class ManagedCluster(ResourceType):
             )
 
     @override
+    def admit_deletion(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
+        del subscription, doomed
+        require_rest(record)
+
+    @override
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         del doomed
         subscription.world.remove(record["id"])
+
+
+def require_rest(cluster: Record) -> None:
+    """Refuse what would be a second operation on a cluster at the same time.
+
+    Text: Azure/terraform-azurerm-avm-ptn-aks-production PR 25; aka.ms/aks-pending-operation. That a deletion is refused
+    as well is assumed.
+    """
+    if "busy_until" in cluster:
+        raise refusal(
+            409,
+            "OperationNotAllowed",
+            "Operation is not allowed: Another operation (Updating) is in progress, please wait for it to finish "
+            "before starting a new operation. See https://aka.ms/aks-pending-operation for more details",
+        )
+
+
+def may_balance(subscription: Subscription, cluster_id: str) -> bool:
+    """Say whether a cluster's identity may read the subnet of its nodes, which each of its load balancers needs.
+
+    AKS makes a cluster whose identity may not (Azure/azure-cli, recordings
+    test_aks_control_plane_user_assigned_identity, test_aks_create_with_vnet_and_skip_role_assignment_msi,
+    test_aks_virtual_node_addon); its load balancers get no address (Azure/terraform-azurerm-aks issue 178).
+    """
+    record = subscription.find(cluster_id)
+    if record is None:
+        return True  # no cluster of Azure's
+    identities = nested(record["outputs"], "identity")
+    principals = [each["principalId"] for each in nested(identities, "userAssignedIdentities").values()]
+    principals += [identities["principalId"]] if "principalId" in identities else []
+    subnets = {pool["vnetSubnetID"] for pool in listed(record["inputs"], "agentPoolProfiles") if "vnetSubnetID" in pool}
+    return not principals or all(
+        any(holds(subscription, each, {NETWORK_CONTRIBUTOR, CONTRIBUTOR, OWNER}, subnet) for each in principals)
+        for subnet in subnets
+    )
 
 
 def _scale(pool: Properties) -> None:
@@ -405,23 +459,6 @@ def identity_outputs(subscription: Subscription, inputs: Properties, old: Proper
     return outputs
 
 
-def _require_join(subscription: Subscription, principal: str, subnet_id: str, cluster_id: str, pool: str) -> None:
-    if holds(subscription, principal, {NETWORK_CONTRIBUTOR, CONTRIBUTOR, OWNER}, subnet_id):
-        return
-    # Source: learn: aks/concepts-network-legacy-cni ("Prerequisites": subnets/join/action and subnets/read);
-    # text: Azure/aad-pod-identity PR 550, hashicorp/terraform-provider-azurerm issue 3067.
-    nodes = f"MC_{resource_group_of(cluster_id)}_{last_segment(cluster_id)}"
-    raise refusal(
-        403,
-        "LinkedAuthorizationFailed",
-        f"The client '{principal}' with object id '{principal}' has permission to perform action "
-        f"'Microsoft.Compute/virtualMachineScaleSets/write' on scope '{subscription.id}/resourceGroups/{nodes}"
-        f"/providers/Microsoft.Compute/virtualMachineScaleSets/aks-{pool}-vmss'; however, it does not have permission "
-        f"to perform action 'Microsoft.Network/virtualNetworks/subnets/join/action' on the linked scope(s) "
-        f"'{subnet_id}' or the linked scope(s) are invalid.",
-    )
-
-
 def _network_problems(profile: Properties) -> Iterator[Problem]:
     mode, plugin = profile.get("networkPluginMode"), profile.get("networkPlugin")
     if known(profile.get("podCidr")) and plugin == "azure" and mode not in ("overlay", UNKNOWN):
@@ -443,12 +480,44 @@ def _network_problems(profile: Properties) -> Iterator[Problem]:
         yield Problem("networkProfile.serviceCidr", f"{services} overlaps {reserved}, which AKS reserves")
 
 
-def _network_outputs(profile: Properties) -> Properties:
+# What Azure fills in: pulumi/pulumi-azure-native, recording upgrade-aks-api-version (2025-11-21).
+_CLUSTER_DEFAULTS: Final[Properties] = {
+    "autoUpgradeProfile": {"nodeOSUpgradeChannel": "NodeImage"},
+    "bootstrapProfile": {"artifactSource": "Direct"},
+    "metricsProfile": {"costAnalysis": {"enabled": False}},
+    "nodeProvisioningProfile": {"mode": "Manual"},
+    "oidcIssuerProfile": {"enabled": False},
+    "securityProfile": {},
+    "servicePrincipalProfile": {"clientId": "msi"},
+    "storageProfile": {
+        "diskCSIDriver": {"enabled": True, "version": "v1"},
+        "fileCSIDriver": {"enabled": True},
+        "snapshotController": {"enabled": True},
+    },
+    "workloadAutoScalerProfile": {},
+}
+
+
+def _network_outputs(subscription: Subscription, node_group: str, profile: Properties, old: Properties) -> Properties:
+    if not profile:  # an overlay, since 2025 (the same recording); flat Azure CNI must be written down
+        profile = {"networkPlugin": "azure", "networkPluginMode": "overlay"}
     services = profile.get("serviceCidr") or _SERVICE_CIDR
+    address = f"{subscription.id}/resourceGroups/{node_group}/providers/Microsoft.Network/publicIPAddresses/{uuid4()}"
+    before = nested(nested(old, "networkProfile"), "loadBalancerProfile")
     outputs: Properties = {
         "dnsServiceIP": _DNS_SERVICE_IP,
         "ipFamilies": ["IPv4"],
+        # Azure/azure-cli and Azure/azure-cli-extensions, recordings test_aks_*; pulumi/pulumi-azure-native, recording
+        # upgrade-aks-api-version
+        "loadBalancerProfile": before
+        or {
+            "backendPoolType": "nodeIPConfiguration",
+            "effectiveOutboundIPs": [{"id": address}],
+            "managedOutboundIPs": {"count": 1},
+        },
         "loadBalancerSku": "standard",
+        "networkDataplane": "azure",
+        "networkPolicy": "none",
         "outboundType": "loadBalancer",
         "serviceCidr": services,
         "serviceCidrs": [services],
@@ -456,6 +525,7 @@ def _network_outputs(profile: Properties) -> Properties:
     }
     if profile.get("networkPluginMode") == "overlay":
         outputs["podCidr"] = profile.get("podCidr") or _POD_CIDR
+        outputs["podCidrs"] = [outputs["podCidr"]]
     return outputs
 
 

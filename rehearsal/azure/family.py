@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from typing import Any, Final, Literal
 
@@ -27,7 +28,7 @@ from rehearsal.azure.arm import (
     short_location,
     subscription_of,
 )
-from rehearsal.azure.clusters import CLUSTER, AgentPool, ManagedCluster
+from rehearsal.azure.clusters import CLUSTER, AgentPool, ManagedCluster, may_balance
 from rehearsal.azure.credentials import admin_credentials, hub_credentials, user_credentials, uses_entra
 from rehearsal.azure.fleets import FLEET, MEMBER, AutoUpgradeProfile, Fleet, FleetMember, FleetUpdateStrategy
 from rehearsal.azure.locations import require_location
@@ -40,6 +41,7 @@ from rehearsal.azure.network import (
     VirtualNetwork,
     VirtualNetworkPeering,
 )
+from rehearsal.azure.ownership import Ownership
 from rehearsal.model import UNKNOWN, Call, Difference, Family, NotReadyError, Problem, Properties, RefusedError
 from rehearsal.store import Store
 
@@ -79,6 +81,7 @@ class Azure(Family):
         self.failure: Failure = lambda _verb, _call: None
         self._store = store
         self._subscription = Subscription(store, world, deployer or Deployer())
+        self._ownership = Ownership()
         self._functions = {
             "azure-native:authorization:getClientConfig": self._client_config,
             "azure-native:containerservice:getManagedCluster": self._cluster,
@@ -141,7 +144,7 @@ class Azure(Family):
                 require_location(kind.kind, inputs["location"], call.provider.get("environment"))
             outputs = self._put(call.token, resource_id, inputs)
             self._carry_out("create", call, resource_id)
-            return resource_id, outputs
+            return resource_id, kind.first_answer(outputs)
 
     def read(
         self,
@@ -217,7 +220,31 @@ class Azure(Family):
         with self._store.transaction():
             return self._functions[call.token](self._asked(call.provider), args)
 
+    def under_way(self, verb: str, call: Call, resource_id: str, inputs: Properties) -> AbstractContextManager[None]:
+        """Return a context in which an operation is under way, as others see it.
+
+        Args:
+            verb: what is asked.
+            call: the operation's circumstances.
+            resource_id: the resource's id; empty where it has none yet.
+            inputs: the resource's inputs; empty for a deletion.
+        """
+        kind = TYPES.get(call.token)
+        with self._store.transaction():
+            if kind and verb == "create" and inputs and not call.preview:
+                resource_id = kind.id_of(self._asked(call.provider), inputs)
+            elif kind and verb == "delete" and (record := self._subscription.find(resource_id)):
+                inputs = deepcopy(record["inputs"])
+        return self._ownership.under_way(verb, call, resource_id, inputs)
+
     # For the Kubernetes side.
+
+    def may_balance(self, cluster_id: str) -> bool:
+        """Say whether a cluster's load balancers get addresses: its identity must have a role on the subnet.
+
+        Outside the transaction, in which Azure waits for clusters that ask this.
+        """
+        return may_balance(self._subscription, cluster_id)
 
     def may_access(self, cluster_id: str) -> bool:
         """Say whether the deployer's own identity may use a cluster's or a hub's API server.
@@ -243,7 +270,7 @@ class Azure(Family):
     # Within a transaction.
 
     def _carry_out(self, verb: Literal["create", "update"], call: Call, resource_id: str) -> None:
-        reason = self.failure(verb, call)
+        reason = self._ownership.failure(call) or self.failure(verb, call)
         if reason:
             # The resource is there. azure-native reads it back and hands it to the engine's state with the error
             # (azure-native, provider/pkg/provider/crud/crud.go, `HandleErrorWithCheckpoint`).
@@ -265,7 +292,7 @@ class Azure(Family):
             **{key: value for key, value in computed.items() if value is not None},
             "azureApiVersion": given.get("azureApiVersion", kind.api_version),
             "name": last_segment(resource_id),
-            "type": kind.kind,
+            "type": kind.shown or kind.kind,
         }
         if kind.located:
             outputs["location"] = short_location(given["location"])

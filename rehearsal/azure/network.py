@@ -121,6 +121,8 @@ class VirtualNetwork(ResourceType):
         return {
             "enableDdosProtection": inputs.get("enableDdosProtection", False),
             "etag": etag(),
+            # Azure/azure-service-operator, recording Test_Networking_VirtualNetworkPeering_20240301
+            "privateEndpointVNetPolicies": inputs.get("privateEndpointVNetPolicies", "Disabled"),
             "provisioningState": "Succeeded",
             "resourceGuid": old.get("resourceGuid") or str(uuid4()),
             "subnets": [],
@@ -191,8 +193,16 @@ class Subnet(ResourceType):
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
-        del subscription, resource_id, inputs, old
-        return {"delegations": [], "etag": etag(), "provisioningState": "Succeeded"}
+        del subscription, resource_id, old
+        return {
+            "delegations": [],
+            "etag": etag(),
+            # pulumi/pulumi-azure-native, recording upgrade-networked-vm; Azure/azure-service-operator, recording
+            # Test_Networking_Subnet_20250301
+            "privateEndpointNetworkPolicies": inputs.get("privateEndpointNetworkPolicies", "Disabled"),
+            "privateLinkServiceNetworkPolicies": inputs.get("privateLinkServiceNetworkPolicies", "Enabled"),
+            "provisioningState": "Succeeded",
+        }
 
     @override
     def admit_deletion(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
@@ -276,16 +286,21 @@ class VirtualNetworkPeering(ResourceType):
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
-        del resource_id
+        opposite = _opposite(subscription, resource_id, inputs)
         # It knows the remote range as of its creation, or as of when it was last told to look (learn:
         # virtual-network/update-virtual-network-peering-address-space; Azure/bicep-types-az issue 2621).
         looks = inputs.get("syncRemoteAddressSpace") == "true" or old.get("peeringState") in (None, "Disconnected")
         space = subscription.require(_remote(inputs))["inputs"]["addressSpace"] if looks else old["remoteAddressSpace"]
         return {
+            # Defaults: Azure/azure-service-operator, recording Test_Networking_VirtualNetworkPeering_20240301
+            **{key: inputs.get(key, value) for key, value in _PEERING_DEFAULTS.items()},
             "etag": etag(),
             "provisioningState": "Succeeded",
             "remoteAddressSpace": space,
-            "resourceGuid": old.get("resourceGuid") or str(uuid4()),
+            # Both directions have the same (Azure/azure-cli, recording test_network_vnet_peering).
+            "resourceGuid": old.get("resourceGuid")
+            or (opposite or {}).get("outputs", {}).get("resourceGuid")
+            or str(uuid4()),
         }
 
     @override
@@ -314,6 +329,14 @@ class VirtualNetworkPeering(ResourceType):
             subscription.world.set_peered(_own(record), _remote(record["inputs"]), peered=False)
 
 
+_PEERING_DEFAULTS: Final = {
+    "allowForwardedTraffic": False,
+    "allowGatewayTransit": False,
+    "allowVirtualNetworkAccess": True,
+    "doNotVerifyRemoteGateways": False,
+    "peerCompleteVnets": True,
+    "useRemoteGateways": False,
+}
 _PEERING_HELP: Final = "For more information please refer to https://aka.ms/VnetPeeringInfo"
 
 

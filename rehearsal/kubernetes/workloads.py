@@ -43,7 +43,7 @@ _REVISION_HASH: Final = "controller-revision-hash"
 
 # Simulated seconds. Pods: kwok and the store demo's probes are ready in about one; Azure's balancer takes longer.
 _POD_START: Final = 1
-_LOAD_BALANCER: Final = 3
+_LOAD_BALANCER: Final = 120  # MicrosoftDocs/azure-docs issue 10465: about two minutes until it has an address
 _AUTOSCALER_PERIOD: Final = 15  # kube-controller-manager, --horizontal-pod-autoscaler-sync-period
 # The namespace controller waits before it touches anything (namespace_controller.go, namespaceDeletionGracePeriod), and
 # then works in passes (measured: 5.3, 10.6, 15.9 s).

@@ -64,6 +64,11 @@ class World:
         self._machines: dict[str, Machines] = {}
         self._lock = threading.Lock()
 
+    @property
+    def now(self) -> float:
+        """Seconds of Azure's: a member joins here in a tenth of the time, and so does what follows."""
+        return 10 * time.time()
+
     def start(self) -> None:
         """Start again what was running when the last run ended.
 

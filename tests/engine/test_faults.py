@@ -20,7 +20,7 @@ WAITS = {
     "west-subnet": "Azure takes requests again",
     "west-join-subnet": "the new identity is known to Microsoft Entra ID",
     "west-cluster": "Azure takes requests again",
-    "east-cluster": "the role on the subnet takes effect",
+    "east-cluster": "the other operation on the cluster ends",
     "mesh-east-to-west": "the network is no longer being updated",
     "mesh-west-to-east": "the network is no longer being updated",
     "hub-member-east": "the other operation on the cluster ends",
@@ -97,7 +97,7 @@ def test_cluster_that_failed_halfway_is_kept_and_mended(empty: Stack) -> None:
     assert "east-cluster: it was created, but not finished" in text
     kept = next(each for each in empty.resources() if each["urn"].endswith("::east-cluster"))
     assert kept["outputs"]["provisioningState"] == "Failed"
-    assert "LinkedAuthorizationFailed" in kept["initErrors"][0]
+    assert "VirtualNetworkNotInSucceededState" in kept["initErrors"][0]
     assert empty.up().changes["east-cluster"] == "update"
     assert_well(empty)
 
@@ -108,6 +108,7 @@ WHERE = {
     "LinkedAuthorizationFailed": "azure-native:containerservice:ManagedCluster",
     "PrincipalNotFound": "azure-native:authorization:RoleAssignment",
     "ReferencedResourceNotProvisioned": "azure-native:network:*",
+    "SetVNetOwnershipFailed": "azure-native:containerservice:ManagedCluster",
 }
 
 

@@ -122,7 +122,10 @@ def test_every_broken_rule_is_told(tmp_path: Path) -> None:
         ("no-plain-credentials", "awaited", "data.id_rsa is a private key; put it into a Secret"),
         (
             *("private-hub", "fleet"),
-            "hubProfile.apiServerAccessProfile.enablePrivateCluster must be true; it is fixed at creation",
+            (
+                "hubProfile.apiServerAccessProfile.enablePrivateCluster must be true; this program makes no such hub: "
+                "name a fleet that has one in fleet.existingId"
+            ),
         ),
         *(("tags-present", name, "missing tags: environment") for name in ("cluster", "fleet", "one", "two")),
     ]

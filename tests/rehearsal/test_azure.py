@@ -2,20 +2,25 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterable
 from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import pytest
 
+from rehearsal.azure import fleets
 from rehearsal.azure.arm import Access, Deployer
 from rehearsal.azure.family import Azure
+from rehearsal.azure.recordings import RECORDINGS, page
+from rehearsal.cloud import Cloud, Operation
 from rehearsal.kubernetes.world import World
-from rehearsal.model import UNKNOWN, Call, Difference, Properties, RefusedError
+from rehearsal.model import UNKNOWN, Call, Difference, NotReadyError, Properties, RefusedError
 from rehearsal.store import Store
+from tests.program import ROOT
 
 DEPLOYER = Deployer()
 SUBSCRIPTION = f"/subscriptions/{DEPLOYER.subscription_id}"
@@ -38,6 +43,7 @@ class _World:
 
     def __init__(self) -> None:
         self.log: list[tuple[Any, ...]] = []
+        self.now = 0.0
         self.exporting = False
         self.servers: dict[str, Access] = {}
 
@@ -350,6 +356,11 @@ def test_other_types_and_functions_say_where_to_add_them(sub: _Subscription) -> 
 # The life of a resource.
 
 
+@pytest.mark.recording("group")
+def test_a_group_is_there_at_once(sub: _Subscription) -> None:
+    assert sub.outputs("ResourceGroup", sub.group())["properties"] == {"provisioningState": "Succeeded"}
+
+
 def test_what_exists_is_not_adopted(sub: _Subscription) -> None:
     group = sub.group("RG")
     assert sub.refused("ResourceGroup", resourceGroupName="rg", location="eastus") == (
@@ -357,14 +368,23 @@ def test_what_exists_is_not_adopted(sub: _Subscription) -> None:
     )
 
 
-def test_parents_must_exist(sub: _Subscription) -> None:
+@pytest.mark.recording("group-missing")
+def test_the_group_must_exist(sub: _Subscription) -> None:
     network: Properties = {"resourceGroupName": "rg", "virtualNetworkName": "vnet", "location": "eastus"}
     assert 'Code="ResourceGroupNotFound" Message="Resource group \'rg\' could not be found."' in sub.refused(
         "VirtualNetwork", **network
     )
+
+
+@pytest.mark.recording("parent-missing")
+def test_the_parent_must_exist(sub: _Subscription) -> None:
     sub.group()
     subnet: Properties = {"resourceGroupName": "rg", "virtualNetworkName": "vnet", "subnetName": "s"}
-    assert 'Code="ParentResourceNotFound"' in sub.refused("Subnet", **subnet)
+    network = f"{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/vnet"
+    assert sub.refused("Subnet", **subnet) == (
+        'Status=404 Code="ParentResourceNotFound" Message="Failed to perform \'write\' on resource(s) of type '
+        f"'virtualNetworks/subnets', because the parent resource '{network}' could not be found.\""
+    )
 
 
 def test_read_returns_the_programs_inputs_as_they_are_now(sub: _Subscription) -> None:
@@ -581,6 +601,7 @@ def test_inline_subnets_are_refused(sub: _Subscription) -> None:
     assert list(sub.problems("VirtualNetwork", **inputs)) == ["subnets"]
 
 
+@pytest.mark.recording("subnet-in-use")
 def test_a_subnet_with_nodes_cannot_be_deleted_nor_its_network(sub: _Subscription) -> None:
     inputs = sub.place()
     cluster_id, _ = sub.create("ManagedCluster", **inputs)
@@ -602,12 +623,42 @@ def state(sub: _Subscription, peering: str) -> str:
     return sub.outputs("VirtualNetworkPeering", peering)["peeringState"]
 
 
+@pytest.mark.recording("vnet")
+def test_a_network_has_azures_defaults(sub: _Subscription) -> None:
+    sub.group()
+    outputs = sub.outputs("VirtualNetwork", sub.network())
+    assert outputs["privateEndpointVNetPolicies"] == "Disabled"
+    assert (outputs["enableDdosProtection"], outputs["subnets"], outputs["virtualNetworkPeerings"]) == (False, [], [])
+
+
+@pytest.mark.recording("subnet")
+def test_a_subnet_has_azures_defaults(sub: _Subscription) -> None:
+    sub.group()
+    sub.network()
+    outputs = sub.outputs("Subnet", sub.subnet())
+    assert outputs["privateEndpointNetworkPolicies"] == "Disabled"
+    assert outputs["privateLinkServiceNetworkPolicies"] == "Enabled"
+
+
+@pytest.mark.recording("peering-defaults")
+def test_a_peering_has_azures_defaults(sub: _Subscription) -> None:
+    outputs = sub.outputs("VirtualNetworkPeering", sub.peering(*two_networks(sub)))
+    yes = {key for key in ("allowVirtualNetworkAccess", "peerCompleteVnets") if outputs[key] is True}
+    no = ("allowForwardedTraffic", "allowGatewayTransit", "useRemoteGateways", "doNotVerifyRemoteGateways")
+    assert (len(yes), [outputs[key] for key in no]) == (2, [False] * 4)
+
+
+@pytest.mark.recording("peering-states")
 def test_a_peering_is_connected_when_both_directions_exist(sub: _Subscription) -> None:
     east, west = two_networks(sub)
     there = sub.peering(east, west)
     assert state(sub, there) == "Initiated"
+    assert levels(sub, there) == ["RemoteNotInSync"]
     back = sub.peering(west, east)
     assert (state(sub, there), state(sub, back)) == ("Connected", "Connected")
+    assert levels(sub, there, back) == ["FullyInSync", "FullyInSync"]
+    guids = {sub.outputs("VirtualNetworkPeering", each)["resourceGuid"] for each in (there, back)}
+    assert len(guids) == 1
 
 
 def test_a_peering_whose_other_direction_goes_is_disconnected_and_must_be_remade(sub: _Subscription) -> None:
@@ -730,12 +781,28 @@ def test_the_remote_network_must_exist(sub: _Subscription) -> None:
 # Access.
 
 
+@pytest.mark.recording("identity")
+def test_an_identitys_id_has_its_group_in_lower_case(sub: _Subscription) -> None:
+    sub.group()
+    identity_id, _ = sub.identity()
+    assert identity_id.startswith(f"{SUBSCRIPTION}/resourcegroups/rg/providers/Microsoft.ManagedIdentity/")
+
+
+@pytest.mark.recording("role")
+def test_who_assigned_a_role_is_known_when_it_is_read(sub: _Subscription) -> None:
+    role, outputs = sub.create("RoleAssignment", **role_inputs(SUBSCRIPTION, FLEET_ADMIN))
+    assert "createdBy" not in outputs
+    assert sub.outputs("RoleAssignment", role)["createdBy"] == DEPLOYER.object_id
+
+
+@pytest.mark.recording("role-exists")
 def test_a_role_is_assigned_once(sub: _Subscription) -> None:
     sub.role(SUBSCRIPTION, FLEET_ADMIN)
     message = sub.refused("RoleAssignment", **role_inputs(SUBSCRIPTION, FLEET_ADMIN))
     assert message == 'Status=409 Code="RoleAssignmentExists" Message="The role assignment already exists."'
 
 
+@pytest.mark.recording("principal-type")
 def test_a_principals_type_is_what_it_is(sub: _Subscription) -> None:
     sub.group()
     _, principal = sub.identity()
@@ -800,6 +867,57 @@ def test_a_cluster_with_azure_rbac_needs_its_role_and_others_do_not(sub: _Subscr
 # Clusters.
 
 
+@pytest.mark.recording("cluster-id")
+def test_a_clusters_id_and_type_are_in_azures_case(sub: _Subscription) -> None:
+    cluster_id, outputs = sub.create("ManagedCluster", **sub.place())
+    assert cluster_id == f"{SUBSCRIPTION}/resourcegroups/rg/providers/Microsoft.ContainerService/managedClusters/aks"
+    assert outputs["type"] == "Microsoft.ContainerService/ManagedClusters"
+    kubelet = outputs["identityProfile"]["kubeletidentity"]["resourceId"]
+    assert kubelet.startswith(f"{SUBSCRIPTION}/resourcegroups/MC_rg_aks_eastus2/providers/")
+    assert sub.exists("ManagedCluster", cluster_id.replace("resourcegroups", "resourceGroups"))
+
+
+@pytest.mark.recording("cluster-names")
+def test_a_clusters_names_are_azures(sub: _Subscription) -> None:
+    _, outputs = sub.create("ManagedCluster", **sub.place())
+    assert outputs["nodeResourceGroup"] == "MC_rg_aks_eastus2"
+    assert re.fullmatch(r"aks-[a-z0-9]{8}\.hcp\.eastus2\.azmk8s\.io", outputs["fqdn"])
+    assert outputs["azurePortalFQDN"] == outputs["fqdn"].replace(".hcp.", ".portal.hcp.")
+
+
+@pytest.mark.recording("cluster-defaults")
+def test_a_cluster_has_azures_defaults_and_keeps_them(sub: _Subscription) -> None:
+    inputs = sub.place()
+    cluster_id, outputs = sub.create("ManagedCluster", **inputs)
+    assert outputs["servicePrincipalProfile"] == {"clientId": "msi"}
+    assert outputs["autoUpgradeProfile"] == {"nodeOSUpgradeChannel": "NodeImage"}
+    assert outputs["oidcIssuerProfile"] == {"enabled": False}
+    network = outputs["networkProfile"]
+    assert (network["networkDataplane"], network["networkPolicy"]) == ("azure", "none")
+    assert network["loadBalancerProfile"]["managedOutboundIPs"] == {"count": 1}
+    (pool,) = outputs["agentPoolProfiles"]
+    assert (pool["osDiskSizeGB"], pool["osDiskType"], pool["osSKU"]) == (128, "Managed", "Ubuntu")
+    assert pool["upgradeSettings"] == {"maxSurge": "10%"}
+    again = sub.update("ManagedCluster", cluster_id, **inputs)
+    assert again == outputs
+
+
+@pytest.mark.recording("flat-network")
+def test_flat_azure_cni_stays_flat(sub: _Subscription) -> None:
+    _, outputs = sub.create("ManagedCluster", **sub.place())
+    assert not {"networkPluginMode", "podCidr", "podCidrs"} & outputs["networkProfile"].keys()
+    assert outputs["agentPoolProfiles"][0]["maxPods"] == 30
+
+
+@pytest.mark.recording("no-network-profile")
+def test_a_cluster_that_says_nothing_of_its_network_gets_an_overlay(sub: _Subscription) -> None:
+    inputs = sub.place()
+    del inputs["networkProfile"]
+    network = sub.create("ManagedCluster", **inputs)[1]["networkProfile"]
+    assert (network["networkPlugin"], network["networkPluginMode"]) == ("azure", "overlay")
+    assert network["podCidrs"] == ["10.244.0.0/16"]
+
+
 def test_a_cluster_starts_in_its_subnet(sub: _Subscription) -> None:
     inputs = sub.place()
     cluster_id, outputs = sub.create("ManagedCluster", **inputs)
@@ -808,9 +926,6 @@ def test_a_cluster_starts_in_its_subnet(sub: _Subscription) -> None:
     assert sub.world.of("cluster") == [
         ("cluster", cluster_id, server, "eastus2", network, "10.1.0.0/24", True, 2, "10.0.0.0/16")
     ]
-    assert outputs["fqdn"].startswith("aks-")
-    assert outputs["fqdn"].endswith(".hcp.eastus2.azmk8s.io")
-    assert outputs["nodeResourceGroup"] == "MC_rg_aks_eastus2"
 
 
 def test_an_update_keeps_what_a_cluster_is(sub: _Subscription) -> None:
@@ -829,24 +944,25 @@ def test_the_pods_of_an_overlay_are_not_in_the_subnet(sub: _Subscription) -> Non
     assert sub.world.of("cluster")[0][5:7] == ("10.244.0.0/16", False)
 
 
-def test_a_cluster_needs_its_identitys_role_on_the_subnet(sub: _Subscription) -> None:
+@pytest.mark.recording("cluster-without-role")
+def test_a_cluster_is_made_whether_or_not_its_identity_has_a_role_on_the_subnet(sub: _Subscription) -> None:
     inputs = sub.place()
-    other, _ = sub.identity("other")
-    inputs["identity"]["userAssignedIdentities"] = [other]
-    message = sub.refused("ManagedCluster", **inputs)
-    assert message.startswith('Status=403 Code="LinkedAuthorizationFailed"')
-    assert inputs["agentPoolProfiles"][0]["vnetSubnetID"] in message
+    inputs["identity"]["userAssignedIdentities"] = [sub.identity("other")[0]]
+    _, outputs = sub.create("ManagedCluster", **inputs)
+    assert outputs["provisioningState"] == "Succeeded"
 
 
-def test_a_role_on_the_network_is_enough_and_any_other_role_is_not(sub: _Subscription) -> None:
+@pytest.mark.recording("balancer-without-role")
+def test_a_clusters_load_balancers_need_a_role_on_the_subnet_or_above(sub: _Subscription) -> None:
     inputs = sub.place()
-    other, principal = sub.identity("other")
-    inputs["identity"]["userAssignedIdentities"] = [other]
+    identity, principal = sub.identity("other")
+    inputs["identity"]["userAssignedIdentities"] = [identity]
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
     subnet_id: str = inputs["agentPoolProfiles"][0]["vnetSubnetID"]
     sub.role(subnet_id, FLEET_ADMIN, principal, "ServicePrincipal")
-    assert "LinkedAuthorizationFailed" in sub.refused("ManagedCluster", **inputs)
+    assert not sub.azure.may_balance(cluster_id)
     sub.role(subnet_id.rsplit("/", 2)[0], NETWORK_CONTRIBUTOR, principal, "ServicePrincipal")
-    sub.create("ManagedCluster", **inputs)
+    assert sub.azure.may_balance(cluster_id)
 
 
 def test_a_clusters_subnet_and_identity_must_exist(sub: _Subscription) -> None:
@@ -1050,13 +1166,53 @@ def joined(sub: _Subscription) -> tuple[str, str, str]:
     return fleet_id, cluster_id, sub.create("FleetMember", **member_inputs(cluster_id))[0]
 
 
+@pytest.mark.recording("hub-given-prefix")
 def test_a_hub_profile_starts_a_hub(sub: _Subscription) -> None:
     sub.group()
     fleet_id, outputs = sub.fleet(hubProfile={"dnsPrefix": "hub"})
     hub = outputs["hubProfile"]
-    assert hub["fqdn"].startswith("hub-")
-    assert set(hub) >= {"dnsPrefix", "fqdn", "kubernetesVersion", "portalFqdn"}
+    assert re.fullmatch(r"hub-[a-z0-9]{8}\.hcp\.eastus2\.azmk8s\.io", hub["fqdn"])
+    assert hub["dnsPrefix"] == "hub"
+    assert set(hub) >= {"fqdn", "kubernetesVersion", "portalFqdn"}
     assert sub.world.log == [("hub", fleet_id, f"https://{hub['fqdn']}:443")]
+
+
+@pytest.mark.recording("hub-prefix")
+def test_a_hub_without_a_prefix_gets_one_that_azure_does_not_tell(sub: _Subscription) -> None:
+    sub.group()
+    _, outputs = sub.fleet(hubProfile={"agentProfile": {}, "apiServerAccessProfile": {"enablePrivateCluster": False}})
+    hub = outputs["hubProfile"]
+    assert re.fullmatch(r"hub-[a-z]{6}-[a-z0-9]{8}\.hcp\.eastus2\.azmk8s\.io", hub["fqdn"])
+    assert "dnsPrefix" not in hub
+
+
+@pytest.mark.recording("fleet")
+def test_what_belongs_to_a_fleet_says_who_made_it(sub: _Subscription) -> None:
+    fleet_id, _, member = joined(sub)
+    fleet = sub.outputs("Fleet", fleet_id)
+    assert UUID(fleet["eTag"].strip('"'))
+    assert fleet["eTag"] != fleet["eTag"].strip('"')
+    for outputs in (fleet, sub.outputs("FleetMember", member)):
+        assert outputs["systemData"]["createdBy"] == DEPLOYER.object_id
+
+
+@pytest.mark.recording("cluster-updating")
+def test_a_cluster_is_updating_for_a_while_after_its_member_has_joined(sub: _Subscription) -> None:
+    inputs = sub.place()
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
+    sub.fleet(hubProfile={"dnsPrefix": "hub"})
+    member = sub.create("FleetMember", **member_inputs(cluster_id))[0]
+    assert sub.outputs("ManagedCluster", cluster_id)["provisioningState"] == "Updating"
+    busy = r'Status=409 Code="OperationNotAllowed" Message="Operation is not allowed: Another operation \(Updating\)'
+    with pytest.raises(RefusedError, match=busy):
+        sub.update("ManagedCluster", cluster_id, **inputs, tags={"a": "b"})
+    with pytest.raises(RefusedError, match=busy):
+        sub.delete("ManagedCluster", cluster_id)
+    sub.update("FleetMember", member, **member_inputs(cluster_id), group="canary")
+    sub.world.now += 120
+    assert sub.outputs("ManagedCluster", cluster_id)["provisioningState"] == "Succeeded"
+    sub.update("ManagedCluster", cluster_id, **inputs, tags={"a": "b"})
+    sub.delete("ManagedCluster", cluster_id)
 
 
 def test_a_hub_can_be_added_but_not_removed(sub: _Subscription) -> None:
@@ -1081,6 +1237,7 @@ def test_a_hub_keeps_what_it_was_made_with(sub: _Subscription, profile: Properti
         sub.update("Fleet", fleet_id, **{**hub, "hubProfile": profile})
 
 
+@pytest.mark.recording("member-labels")
 def test_a_member_joins_with_azures_labels(sub: _Subscription) -> None:
     fleet_id, cluster_id, _ = joined(sub)
     labels = {
@@ -1124,21 +1281,24 @@ def test_a_cluster_that_failed_cannot_join() -> None:
     assert "is in state Failed" in sub.refused("FleetMember", **member_inputs(cluster_id))
 
 
+@pytest.mark.recording("other-fleet")
 def test_a_cluster_is_a_member_of_one_fleet(sub: _Subscription) -> None:
     _, cluster_id, _ = joined(sub)
     sub.fleet("fleet2", hubProfile={})
-    assert "is a member of a fleet already" in sub.refused("FleetMember", **member_inputs(cluster_id, fleet="fleet2"))
+    refused = sub.refused("FleetMember", **member_inputs(cluster_id, fleet="fleet2"))
+    assert 'Code="ClusterAlreadyJoinedAnotherFleet"' in refused
     assert "is a member of a fleet already" in sub.refused("FleetMember", **member_inputs(cluster_id.upper(), "again"))
 
 
-def test_a_fleet_has_at_most_a_hundred_members(sub: _Subscription) -> None:
+def test_a_fleet_has_only_so_many_members(sub: _Subscription, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fleets._MAX_MEMBERS == 1000  # pyright: ignore[reportPrivateUsage] - learn: kubernetes-fleet/faq
+    monkeypatch.setattr(fleets, "_MAX_MEMBERS", 2)
     inputs = sub.place()
-    inputs["networkProfile"]["networkPluginMode"] = "overlay"
     sub.fleet()
-    clusters = [sub.create("ManagedCluster", **{**inputs, "resourceName": f"aks{i}"})[0] for i in range(101)]
-    for i, cluster_id in enumerate(clusters[:100]):
+    clusters = [sub.create("ManagedCluster", **{**inputs, "resourceName": f"aks{i}"})[0] for i in range(3)]
+    for i, cluster_id in enumerate(clusters[:2]):
         sub.create("FleetMember", **member_inputs(cluster_id, f"m{i}"))
-    assert "at most 100 members" in sub.refused("FleetMember", **member_inputs(clusters[100], "m100"))
+    assert "at most 2 members" in sub.refused("FleetMember", **member_inputs(clusters[2], "m2"))
 
 
 def test_a_members_group_is_well_formed(sub: _Subscription) -> None:
@@ -1156,6 +1316,7 @@ def test_a_member_leaves_when_it_is_deleted_unless_it_exports(sub: _Subscription
     assert sub.world.of("leave") == [("leave", fleet_id, "east")]
 
 
+@pytest.mark.recording("fleet-deleted")
 def test_deleting_a_fleet_deletes_its_members_and_its_hub(sub: _Subscription) -> None:
     fleet_id, cluster_id, member = joined(sub)
     sub.world.exporting = True
@@ -1166,12 +1327,12 @@ def test_deleting_a_fleet_deletes_its_members_and_its_hub(sub: _Subscription) ->
 
 
 def test_an_upgrade_profile_follows_an_existing_strategy_on_a_fleets_channel(sub: _Subscription) -> None:
-    fleet_id, cluster_id, member = joined(sub)
+    sub.group()
+    fleet_id, _ = sub.fleet()
     base: Properties = {"resourceGroupName": "rg", "fleetName": "fleet", "autoUpgradeProfileName": "stable"}
     assert list(sub.problems("AutoUpgradeProfile", **base, channel="stable")) == ["channel"]
     profile: Properties = {**base, "channel": "Stable", "updateStrategyId": f"{fleet_id}/updateStrategies/waves"}
     assert "ResourceNotFound" in sub.refused("AutoUpgradeProfile", **profile)
-    sub.update("FleetMember", member, **member_inputs(cluster_id), group="canary")
     sub.create("FleetUpdateStrategy", **strategy(["canary"]))
     sub.create("AutoUpgradeProfile", **profile)
 
@@ -1205,11 +1366,30 @@ def test_a_strategy_has_each_group_once(sub: _Subscription, inputs: Properties, 
     assert sub.problems("FleetUpdateStrategy", **inputs)[path].startswith(reason)
 
 
-def test_a_stage_names_groups_that_members_are_in(sub: _Subscription) -> None:
-    _, cluster_id, member = joined(sub)
-    assert "has the update group 'east'" in sub.refused("FleetUpdateStrategy", **strategy(["east"]))
-    sub.update("FleetMember", member, **member_inputs(cluster_id), group="east")
-    sub.create("FleetUpdateStrategy", **strategy(["east"]))
+@pytest.mark.recording("strategy-groups")
+def test_a_stage_may_name_groups_that_no_member_is_in(sub: _Subscription) -> None:
+    sub.group()
+    sub.fleet()
+    _, outputs = sub.create("FleetUpdateStrategy", **strategy(["east"]))
+    assert outputs["provisioningState"] == "Succeeded"
+
+
+@pytest.mark.recording("strategy-wait")
+def test_a_stages_wait_that_is_left_out_is_none(sub: _Subscription) -> None:
+    sub.group()
+    sub.fleet()
+    inputs = strategy(["east"], ["west"])
+    inputs["strategy"]["stages"][0]["afterStageWaitInSeconds"] = 60
+    _, outputs = sub.create("FleetUpdateStrategy", **inputs)
+    assert [stage["afterStageWaitInSeconds"] for stage in outputs["strategy"]["stages"]] == [60, 0]
+
+
+@pytest.mark.recording("auto-upgrade")
+def test_an_upgrade_profile_is_enabled_by_default(sub: _Subscription) -> None:
+    sub.group()
+    sub.fleet()
+    profile = {"resourceGroupName": "rg", "fleetName": "fleet", "autoUpgradeProfileName": "a", "channel": "Stable"}
+    assert sub.create("AutoUpgradeProfile", **profile)[1]["disabled"] is False
 
 
 def test_the_node_image_channel_has_no_choice_of_images(sub: _Subscription) -> None:
@@ -1221,11 +1401,13 @@ def test_the_node_image_channel_has_no_choice_of_images(sub: _Subscription) -> N
 # Credentials.
 
 
+@pytest.mark.recording("hub-kubeconfig")
 def test_a_hubs_kubeconfig_asks_entra_id(sub: _Subscription) -> None:
     sub.group()
     _, outputs = sub.fleet(hubProfile={})
     config = kubeconfig(sub.invoke("listFleetCredentials", resourceGroupName="rg", fleetName="fleet"))
     assert config["current-context"] == "hub"
+    assert config["users"][0]["name"] == "clusterUser_FL_rg_fleet_eastus2_hub"
     assert config["clusters"][0]["cluster"]["server"] == f"https://{outputs['hubProfile']['fqdn']}:443"
     plugin = config["users"][0]["user"]["exec"]
     assert plugin["command"] == "kubelogin"
@@ -1240,6 +1422,7 @@ def test_a_fleet_without_a_hub_has_no_credentials(sub: _Subscription) -> None:
         sub.invoke("listFleetCredentials", resourceGroupName="rg", fleetName="fleet")
 
 
+@pytest.mark.recording("cluster-kubeconfig")
 def test_local_accounts_have_a_certificate_of_their_own(sub: _Subscription) -> None:
     inputs = sub.place()
     users: list[Properties] = []
@@ -1248,6 +1431,7 @@ def test_local_accounts_have_a_certificate_of_their_own(sub: _Subscription) -> N
         result = sub.invoke("listManagedClusterUserCredentials", resourceGroupName="rg", resourceName=name)
         assert result == sub.invoke("listManagedClusterUserCredentials", resourceGroupName="rg", resourceName=name)
         assert kubeconfig(result)["current-context"] == name
+        assert kubeconfig(result)["users"][0]["name"] == f"clusterUser_rg_{name}"
         users.append(kubeconfig(result)["users"][0]["user"])
     for key in ("client-certificate-data", "client-key-data", "token"):
         assert users[0][key] != users[1][key]
@@ -1330,3 +1514,81 @@ def test_functions_answer_about_the_providers_subscription_alone(sub: _Subscript
         assert sub.azure.invoke(Call(token), args)
         with pytest.raises(RefusedError, match="ResourceNotFound"):
             sub.azure.invoke(Call(token, provider={"subscriptionId": OTHER}), args)
+
+
+# A cluster's ownership of its network.
+
+
+def under_way(cloud: Cloud, kind: str, verb: Literal["create", "update", "delete"], **inputs: object) -> Operation:
+    """Return what the cloud is asked, with the inputs as checked."""
+    call = _Subscription.call(kind)
+    resource_id = str(inputs.pop("id", ""))
+    return Operation(verb, call, resource_id, cloud.azure.check(call, inputs)[0] if verb != "delete" else {})
+
+
+@pytest.mark.recording("vnet-written")
+@pytest.mark.parametrize(
+    ("kind", "verb", "name", "fails"),
+    [
+        ("VirtualNetworkPeering", "create", "east", True),
+        ("VirtualNetworkPeering", "delete", "east", True),
+        ("Subnet", "update", "east", True),
+        ("VirtualNetwork", "update", "east", True),
+        ("VirtualNetworkPeering", "create", "third", False),
+        ("ManagedCluster", "create", "east", True),
+    ],
+)
+def test_a_cluster_fails_if_its_network_is_written_meanwhile(
+    kind: str, verb: Literal["create", "update", "delete"], name: str, *, fails: bool
+) -> None:
+    cloud = Cloud()
+    sub = _Subscription()
+    sub.azure = cloud.azure
+    sub.group()
+    networks = {each: sub.network(each, f"10.{number}.0.0/16") for number, each in enumerate(("east", "west", "third"))}
+    subnet_id = sub.subnet(prefix="10.0.0.0/24", network="east")
+    identity_id, _ = sub.identity()
+    cluster = cluster_inputs("aks", subnet_id, identity_id)
+    cluster["networkProfile"] |= {"serviceCidr": "10.9.0.0/16", "dnsServiceIP": "10.9.0.10"}
+    others: dict[str, Properties] = {
+        "VirtualNetworkPeering": peering_inputs(networks["west"], networks[name]),
+        "Subnet": {"resourceGroupName": "rg", "virtualNetworkName": name, "subnetName": "nodes"},
+        "VirtualNetwork": {"resourceGroupName": "rg", "virtualNetworkName": name},
+        "ManagedCluster": {**cluster, "resourceName": "aks2"},
+    }
+    written = {"Subnet": subnet_id, "VirtualNetwork": networks[name]}.get(kind, "")
+    if verb == "delete":
+        written = sub.peering(networks["west"], networks[name])
+    other = under_way(cloud, kind, verb, **others[kind], id=written)
+    mine = under_way(cloud, "ManagedCluster", "create", **cluster)
+
+    with cloud.operation(mine) as family, nullcontext() if not fails else pytest.raises(NotReadyError) as failed:
+        with cloud.operation(other):
+            pass
+        cluster_id, _ = family.create(mine.call, mine.inputs)
+    if fails and failed:
+        assert failed.value.outputs["provisioningState"] == "Failed"
+        text = str(failed.value)
+        assert text.startswith(
+            'Status=200 Code="SetVNetOwnershipFailed" Message="Set virtual network ownership failed.'
+        )
+        assert f'Code="VirtualNetworkNotInSucceededState" Message="Virtual network {networks["east"].lower()}' in text
+        cluster_id = failed.value.resource_id
+    # What was written before is no matter, and what has failed is put right by the next write.
+    again = under_way(cloud, "ManagedCluster", "update", **cluster, id=cluster_id)
+    with cloud.operation(again) as family:
+        assert family.update(again.call, cluster_id, {}, again.inputs)["provisioningState"] == "Succeeded"
+
+
+# The table in the documentation.
+
+
+def test_each_recording_has_its_test_and_the_page_is_up_to_date() -> None:
+    marks = [
+        mark.args[0]
+        for each in globals().values()
+        for mark in getattr(each, "pytestmark", ())
+        if mark.name == "recording"
+    ]
+    assert sorted(marks) == sorted(RECORDINGS)
+    assert (ROOT / "docs" / "recordings.md").read_text(encoding="utf-8") == page()

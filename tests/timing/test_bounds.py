@@ -53,8 +53,8 @@ def test_least_is_the_longest_chain(seconds: dict[str, float], chain: dict[str, 
 
 
 def test_peerings_of_one_network_come_one_after_the_other() -> None:
-    # A group, a VNet, and 2 x 19 peerings of 10 s on it.
-    assert schedule(least(20, table(peerings=10))).makespan == 1 + 1 + 2 * 19 * 10
+    # A group, an identity, its role, a cluster, and then 2 x 19 peerings of 10 s on its network.
+    assert schedule(least(20, table(peerings=10))).makespan == 1 + 1 + 1 + 1 + 2 * 19 * 10
 
 
 def test_a_placement_waits_for_the_members_of_every_region() -> None:

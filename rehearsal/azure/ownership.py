@@ -1,0 +1,92 @@
+"""A cluster that is created or updated sets its ownership on its VNet, and fails if the VNet is being written then.
+
+Source: learn: troubleshoot/azure/azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error, which also names
+several clusters of one VNet at the same time; text: Azure/AKS issue 4522. Azure does so at some time after it has
+accepted the cluster (a creation was "ProvisioningNetworkResources" from the 32nd to the 48th second: Azure/
+azure-service-operator, recording Test_AKS_ManagedCluster_20251002preview). Here it counts whatever is under way at the
+same time as the cluster.
+"""
+
+import threading
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from rehearsal.azure.arm import last_segment, listed, nested, refusal, resource_group_of, subscription_of
+from rehearsal.azure.clusters import CLUSTER
+from rehearsal.azure.network import PEERING, SUBNET, VIRTUAL_NETWORK
+from rehearsal.model import Call, Properties
+
+_WRITERS: Final = (VIRTUAL_NETWORK, SUBNET, PEERING)
+
+
+@dataclass(eq=False)
+class _Write:
+    """An operation under way that writes VNets, by their ids; `met` are those that another one writes as well."""
+
+    call: Call
+    networks: Collection[str]
+    met: set[str] = field(default_factory=set[str])
+
+
+class Ownership:
+    """The operations under way, as far as they write VNets."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._under_way: list[_Write] = []
+
+    @contextmanager
+    def under_way(self, verb: str, call: Call, resource_id: str, inputs: Properties) -> Generator[None]:
+        """Count an operation as under way.
+
+        Args:
+            verb: what is asked.
+            call: the operation's circumstances.
+            resource_id: the resource's id.
+            inputs: the resource's inputs.
+        """
+        write = _Write(call, _networks(verb, call, resource_id, inputs))
+        with self._lock:
+            for other in self._under_way:
+                both = {*write.networks} & {*other.networks}
+                write.met |= both
+                other.met |= both
+            self._under_way.append(write)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way.remove(write)
+
+    def failure(self, call: Call) -> str | None:
+        """Say why the creation or the update of a cluster fails, if it does."""
+        with self._lock:
+            met = next((each.met for each in self._under_way if each.call is call), set[str]())
+        if call.token != CLUSTER or not met:
+            return None
+        network = min(met)
+        subscription, group, name = subscription_of(network), resource_group_of(network), last_segment(network)
+        return str(
+            refusal(
+                200,
+                "SetVNetOwnershipFailed",
+                f"Set virtual network ownership failed. Subscription: {subscription}; resource group: {group}; virtual "
+                f"network name: {name}. autorest/azure: Service returned an error. Status=400 "
+                f'Code="VirtualNetworkNotInSucceededState" Message="Virtual network {network} is in Updating state. It '
+                'needs to be in Succeeded state in order to set resource ownership."',
+            )
+        )
+
+
+def _networks(verb: str, call: Call, resource_id: str, inputs: Properties) -> set[str]:
+    """Return the ids of the VNets that an operation writes, in lower case."""
+    written = list[str]()
+    if call.preview or verb not in {"create", "update", "delete"}:
+        return set()
+    if call.token in _WRITERS:
+        written = [resource_id, nested(inputs, "remoteVirtualNetwork").get("id") or ""]
+    elif call.token == CLUSTER and verb != "delete":
+        written = [pool.get("vnetSubnetID") or "" for pool in listed(inputs, "agentPoolProfiles")]
+    return {"/".join(each.lower().split("/")[:9]) for each in written if each}

@@ -199,12 +199,12 @@ REFUSED_ON_EXISTING = [
     Row(
         "fleet.existingId",
         key(fleet={"existingId": existing_id("containerservice/fleets/other")}),
-        refusal="fleet.existingId: is not the fleet that this stack is in",
+        refusal='fleet.existingId: is not that with which stack "dev" was made',
     ),
     Row(
         "regions.existing.clusterId",
         onto(0, clusterId=existing_id("containerservice/managedClusters/other")),
-        refusal='existing.clusterId: is not the cluster that region "east" was made on',
+        refusal='existing.clusterId: is not that with which region "east" was made',
     ),
     Row(
         "regions.existing.clusterId",

@@ -39,7 +39,12 @@ def stack(deployed: Stack) -> Iterator[Stack]:
     if any(file.read_text() != text for file, text in files.items()):
         for file, text in files.items():
             file.write_text(text)
+        # The program refuses to move the address back unless that is written.
+        app = deployed.config.get("app", {})
+        deployed.configure(app=app | {"entryRegion": deployed.config["regions"][0]["name"]})
         deployed.up()
+        for file, text in files.items():
+            file.write_text(text)
 
 
 @pytest.fixture

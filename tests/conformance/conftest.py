@@ -39,12 +39,7 @@ def stack(deployed: Stack) -> Iterator[Stack]:
     if any(file.read_text() != text for file, text in files.items()):
         for file, text in files.items():
             file.write_text(text)
-        # The program refuses to move the address back unless that is written.
-        app = deployed.config.get("app", {})
-        deployed.configure(app=app | {"entryRegion": deployed.config["regions"][0]["name"]})
-        deployed.up()
-        for file, text in files.items():
-            file.write_text(text)
+        deployed.move_back()
 
 
 @pytest.fixture

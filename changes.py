@@ -65,7 +65,7 @@ def _state() -> State:
 
 
 def _subscription(state: State) -> Iterator[Problem]:
-    """Find another subscription of the default Azure provider: it would ask there for all that the stack has here."""
+    """Find a changed default subscription: Azure would be asked there for resources that are in the old one."""
     outputs = [
         state[name].get("clusterId", state[name].get("fleetId"))
         for name in state
@@ -217,10 +217,11 @@ def _fixed(path: str, region: Region, state: State) -> Iterator[Problem]:
                 continue
         elif fixed.same(before) == fixed.same(after):
             continue
-        found = f"{show(after) if after else 'none'} is not what region {show(region.name)} was made with"
-        found = f"{found}: {show(before) if before else 'none'}"
+        made = f"is not what region {show(region.name)} was made with"
         if fixed.field == "ssh_public_key":
-            found = f"{'' if after else 'none '}is not what region {show(region.name)} was made with".strip()
+            found = made if after else f"none {made}"
+        else:
+            found = f"{show(after) if after else 'none'} {made}: {show(before) if before else 'none'}"
         remedy = "put it back; or add a region with the new value, and remove this one"
         yield Problem(f"{path}.{fixed.key}", found, remedy)
     if region.existing_subnet and (group in region.existing_subnet.lower() or subnet != region.existing_subnet.lower()):
@@ -245,7 +246,7 @@ def _version(path: str, region: Region, runs: object) -> Iterator[Problem]:
 
 
 def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Iterator[Problem]:
-    """Find what a region that is new in the settings would take from one that has gone from them."""
+    """Find names and ranges of a new region that a region removed in the same update still has."""
     names = {region.name for region in stack.regions}
     for component, outputs in state.items():
         kind, _, gone = component.partition(" ")
@@ -321,7 +322,8 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
             before = _value(state.get(f"FleetHub/{resource}"), output)
             # Of a hub, Azure does not tell what it has chosen itself. [Azure/azure-cli-extensions: test_fleet_hubful]
             if wanted and (before or key.startswith("hub.")) and (not before or same(before) != same(wanted)):
-                found = f"{show(wanted)} is not what the fleet was made with: {show(before or 'what Azure chose')}"
+                made = show(before) if before else "what Azure chose"
+                found = f"{show(wanted)} is not what the fleet was made with: {made}"
                 yield Problem(
                     f"fleet.{key}",
                     found,
@@ -330,15 +332,15 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
 
 
 def _other_id(path: str, before: object, after: object, kind: str, name: str) -> Iterator[Problem]:
-    """Find an id that is another one, or the same in another spelling, which would replace the member that has it."""
+    """Find a changed id, if only in its spelling: the engine would replace the member."""
     if not before or before == after:  # an `up` that has failed may not have said it
         return
-    what = "spelt as it was when" if _name(before) == _name(after) else "that with which"
+    what = "spelt as it was when" if _name(before) == _name(after) else "the id with which"
     yield Problem(path, f"is not {what} {kind} {show(name)} was made: {before}", "put it back")
 
 
 def _entry(stack: Settings, state: State) -> Iterator[Problem]:
-    """Find the entry point moved, with another address, by a list of regions that begins with another one."""
+    """Find an entry point that would move, and change its address, because another region is first now."""
     before, after = _value(state.get(""), ("entryRegion",)), stack.app.entry_region
     if (
         "MultiClusterApp/MultiClusterService app-entry-point" not in state

@@ -661,7 +661,7 @@ def parse(raw: Mapping[str, object], secret: Collection[str] = ()) -> Settings:
         update={
             "regions": tuple(Region.model_construct(**region.right) for region in regions),
             "fleet": Fleet.model_construct(**fleet.right),
-            # What was written stays known.
+            # model_copy would count entry_region as written by the user.
             "app": App.model_construct(settings.app.model_fields_set, **{**dict(settings.app), "entry_region": entry}),
         }
     )
@@ -725,9 +725,14 @@ def _twice(regions: Sequence[Draft]) -> Iterator[Problem]:
                     yield Problem(f"{path}.existing.{to_camel(field)}", f"is that of {owner} too", remedy)
 
 
+def _is_peered(right: Mapping[str, Any]) -> bool:
+    existing: Existing | None = right.get("existing")
+    return bool(existing and existing.peered)
+
+
 def _unpeered(regions: Sequence[Draft]) -> Iterator[Problem]:
-    """Finds a network that is said to be peered with others, of which there are none."""
-    said = [path for path, _, right in regions if (existing := right.get("existing")) and existing.peered]
+    """Finds `existing.peered` in one region only: a peering connects two VNets."""
+    said = [path for path, _, right in regions if _is_peered(right)]
     if len(said) == 1:
         found = "is said of no other region's network"
         yield Problem(
@@ -736,7 +741,7 @@ def _unpeered(regions: Sequence[Draft]) -> Iterator[Problem]:
 
 
 def _too_many_peerings(regions: Sequence[Draft]) -> Iterator[Problem]:
-    """Finds a mesh that a VNet has not room for: each is peered with every other one."""
+    """Finds more peerings than Azure allows for a VNet, which is peered with every other VNet."""
     networks = set[str]()
     for path, _, right in regions:
         existing: Existing | None = right.get("existing")
@@ -744,11 +749,6 @@ def _too_many_peerings(regions: Sequence[Draft]) -> Iterator[Problem]:
     if (peerings := len(networks) - 1) > MAX_PEERINGS and not all(_is_peered(right) for _, _, right in regions):
         found = f"would give each VNet {peerings} peerings, one with every other network"
         yield Problem("regions", found, f"a VNet has {MAX_PEERINGS} at most: write at most {MAX_PEERINGS + 1} networks")
-
-
-def _is_peered(right: Mapping[str, Any]) -> bool:
-    existing: Existing | None = right.get("existing")
-    return bool(existing and existing.peered)
 
 
 def _collisions(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:
@@ -783,7 +783,7 @@ def _collisions(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:
 
 
 def _others_groups(regions: Sequence[Draft], fleet: Draft) -> Iterator[Problem]:
-    """Finds a group that the stack would make, and delete with all that is in it, though it has what exists."""
+    """Finds resource groups that the stack would create and delete although existing resources are in them."""
     found = dict[str, str]()
     for path, _, right in regions:
         if existing := right.get("existing"):

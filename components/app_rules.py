@@ -36,7 +36,7 @@ _LOST: Final = {
     "trafficDistribution": "the entry point prefers no region",
     "publishNotReadyAddresses": "only pods that are ready are exported",
 }
-# Kinds that would act on the hub as well, whose people and quotas are others (learn:
+# Kinds that also take effect on the hub, with its other users and quotas (learn:
 # kubernetes-fleet/concepts-resource-placement). A PodDisruptionBudget will be refused there (Azure/fleet v0.18.9,
 # cmd/hubagent/options/webhooks.go, enable-pdbs).
 _FOR_MEMBERS_ONLY: Final = ("LimitRange", "PodDisruptionBudget", "ResourceQuota", "Role", "RoleBinding")
@@ -112,7 +112,7 @@ def problems(
 
 
 def remarks(app: Sequence[Manifest], service: str) -> Iterator[Problem]:
-    """Say what of a Service Fleet does not carry to the entry point, and what is open besides it."""
+    """Warn of what works otherwise than the manifests say: of Ingresses, and of Services."""
     for ingress in (each for each in app if each["kind"] == "Ingress"):
         # AKS's application routing add-on has an NGINX without fixes since November 2026 (learn: aks/app-routing).
         text = "an Ingress needs a controller on every cluster, and this program installs none"
@@ -140,36 +140,6 @@ def remarks(app: Sequence[Manifest], service: str) -> Iterator[Problem]:
             continue
         text = f"Fleet does not carry {annotation} to the entry point: {what}"
         yield Problem(shared, ("metadata", "annotations", annotation), text)
-
-
-def _too_many_for_members(app: Sequence[Manifest]) -> Iterator[Problem]:
-    found = [each for each in app if each["kind"] in _FOR_MEMBERS_ONLY]
-    if len(found) > _LARGEST_ENVELOPE:
-        kinds = ", ".join(_FOR_MEMBERS_ONLY)
-        text = f"an app may have {_LARGEST_ENVELOPE} objects of the kinds {kinds}, and this is one more"
-        yield Problem(found[_LARGEST_ENVELOPE], (), text)
-
-
-def enveloped(app: Sequence[Manifest], namespace: object) -> list[Manifest]:
-    """Return an app's objects as the hub takes them: what would act on the hub too is in one ResourceEnvelope.
-
-    The hub keeps an envelope's objects as data, and the members get them as they are.
-    """
-    data = {
-        f"{each['kind'].lower()}-{each['metadata']['name']}": {
-            **each,
-            "metadata": {**each["metadata"], "namespace": namespace},
-        }
-        for each in app
-        if each["kind"] in _FOR_MEMBERS_ONLY
-    }
-    envelope: Manifest = {
-        "apiVersion": "placement.kubernetes-fleet.io/v1beta1",
-        "kind": "ResourceEnvelope",
-        "metadata": {"name": _ENVELOPE},
-        "data": data,
-    }
-    return [*(each for each in app if each["kind"] not in _FOR_MEMBERS_ONLY), *([envelope] if data else [])]
 
 
 def _unanswered(app: Sequence[Manifest], shared: Manifest) -> Iterator[Problem]:
@@ -256,7 +226,7 @@ def _left_behind(manifest: Manifest) -> Iterator[Problem]:
 
 
 def _no_texts(manifest: Manifest) -> Iterator[Problem]:
-    """Find values that Kubernetes takes as text only: an API server says so when the clusters are there, or later."""
+    """Find values that must be text: an API server would refuse them only once the clusters run."""
     plain, encoded = {"ConfigMap": ("data", "binaryData"), "Secret": ("stringData", "data")}.get(
         manifest["kind"], ("", "")
     )
@@ -271,7 +241,7 @@ def _no_texts(manifest: Manifest) -> Iterator[Problem]:
                 remedy = "write it as text, after |" if isinstance(value, dict | list) else "quote it"
                 yield Problem(manifest, (*path, key), f"{holder}: {key} must be text; {remedy}")
     for key, value in _part(manifest, encoded).items():
-        if isinstance(value, str) and not _is_base64(value):
+        if isinstance(value, str) and _decoded(value) is None:
             text = f"{encoded}: {key} is not base64; encode it, or write text into {plain}"
             yield Problem(manifest, (encoded, key), text)
 
@@ -296,12 +266,12 @@ def _items(value: object) -> list[tuple[str | int, object]]:
     return list(enumerate(cast("list[object]", value))) if isinstance(value, list) else []
 
 
-def _is_base64(value: str) -> bool:
+def _decoded(value: str) -> bytes | None:
+    """Return what base64 stands for; None if it is no base64."""
     try:
-        base64.b64decode("".join(value.splitlines()), validate=True)
+        return base64.b64decode("".join(value.splitlines()), validate=True)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _limits(manifest: Manifest) -> Iterator[Problem]:
@@ -331,10 +301,7 @@ def _size(value: object) -> int:
 
 
 def _decoded_size(value: object) -> int:
-    try:
-        return len(base64.b64decode(value)) if isinstance(value, str) else 0
-    except ValueError:
-        return 0  # the API server says so
+    return len(_decoded(value) or b"") if isinstance(value, str) else 0
 
 
 def _for_windows(workload: Manifest) -> Iterator[Problem]:
@@ -450,6 +417,39 @@ def _selects(selector: Mapping[str, Any], workload: Manifest) -> bool:
     spec = _part(_part(spec, "jobTemplate"), "spec") if workload["kind"] == "CronJob" else spec
     labels = _part(_part(_part(spec, "template"), "metadata"), "labels")
     return selector.items() <= labels.items()
+
+
+# --- Objects for the members only ----------------------------------------------------------------------------
+
+
+def _too_many_for_members(app: Sequence[Manifest]) -> Iterator[Problem]:
+    found = [each for each in app if each["kind"] in _FOR_MEMBERS_ONLY]
+    if len(found) > _LARGEST_ENVELOPE:
+        kinds = ", ".join(_FOR_MEMBERS_ONLY)
+        text = f"an app may have {_LARGEST_ENVELOPE} objects of the kinds {kinds}, and this is one more"
+        yield Problem(found[_LARGEST_ENVELOPE], (), text)
+
+
+def enveloped(app: Sequence[Manifest], namespace: object) -> list[Manifest]:
+    """Return an app's objects as the hub takes them: what would act on the hub too is in one ResourceEnvelope.
+
+    The hub keeps an envelope's objects as data, and the members get them as they are.
+    """
+    data = {
+        f"{each['kind'].lower()}-{each['metadata']['name']}": {
+            **each,
+            "metadata": {**each["metadata"], "namespace": namespace},
+        }
+        for each in app
+        if each["kind"] in _FOR_MEMBERS_ONLY
+    }
+    envelope: Manifest = {
+        "apiVersion": "placement.kubernetes-fleet.io/v1beta1",
+        "kind": "ResourceEnvelope",
+        "metadata": {"name": _ENVELOPE},
+        "data": data,
+    }
+    return [*(each for each in app if each["kind"] not in _FOR_MEMBERS_ONLY), *([envelope] if data else [])]
 
 
 # --- Ports ---------------------------------------------------------------------------------------------------

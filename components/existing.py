@@ -49,17 +49,17 @@ def readable(what: str, answer: pulumi.Output[_T]) -> pulumi.Output[_T]:
 
 
 def with_id(resource: _Resource, resource_id: pulumi.Input[str]) -> _Resource:
-    """Return a resource that was read, whose id is known in a preview too.
+    """Return a resource that was read, with an id that previews know too.
 
     An engine that does not repeat the id in its answer leaves it unknown to the SDK until `up` (engine v3.259.0; pulumi
-    3.272.0, runtime/resource.py, `read_resource`). All that names it would then be replaced in each preview.
+    3.272.0, runtime/resource.py, `read_resource`). Each preview would then replace every resource that refers to it.
     """
     vars(resource)["id"] = pulumi.Output.all(resource.urn, resource_id).apply(lambda found: found[1])
     return resource
 
 
 def told(resource: pulumi.CustomResource, output: pulumi.Output[_T]) -> pulumi.Output[_T | None]:
-    """Return what a resource of `with_id` has there, None where nothing, which the SDK calls unknown in a preview."""
+    """Return an output of a resource from `with_id`; None if Azure has no value, which a preview takes for unknown."""
 
     async def value() -> _T | None:
         return await output.future() if await output.is_known() else None

@@ -1,4 +1,4 @@
-"""A YAML file that somebody has written for us, or in one line what is wrong with it."""
+"""Reads YAML files; an error names file, line and problem in one line."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -7,18 +7,18 @@ import yaml
 
 
 class UnparsableError(Exception):
-    """A file says nothing that can be read; the message says where, for people."""
+    """A file cannot be read or parsed; the message names the file and the line."""
 
 
 def parsed(file: Path, shown: str) -> dict[str, Any]:
-    """Return what a YAML file says at its top.
+    """Return the map at the top of a YAML file.
 
     Args:
         file: the file.
         shown: how messages name it.
 
     Raises:
-        UnparsableError: it says nothing that can be read; with the line.
+        UnparsableError: it cannot be read, or is no map.
     """
     content = b""
     try:

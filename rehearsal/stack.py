@@ -300,12 +300,12 @@ def rehearsing(
 
 
 def _require_backend(engine: EngineCommand, folder: Path) -> None:
-    """See that the engine keeps its states where it is told to.
+    """Check that the engine uses the backend that the rehearsal sets.
 
     A `pulumi` on PATH may be a shim of a version manager, or a script, which sets variables of its own.
 
     Raises:
-        RehearsalError: it does not.
+        RehearsalError: it uses another backend.
     """
     wanted = engine.environment["PULUMI_BACKEND_URL"]
     found = json.loads(engine.run(["whoami", "--json"], str(folder), {}).stdout)["url"]

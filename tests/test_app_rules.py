@@ -329,7 +329,7 @@ def test_values_that_are_not_known_yet_pass() -> None:
     run(program)
 
 
-# --- What is for the members alone -------------------------------------------------------------------------------
+# --- Objects for the members only --------------------------------------------------------------------------------
 
 ROLE = "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: reader}, rules: []}"
 BUDGET = "{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: shop}, spec: {maxUnavailable: 1}}"
@@ -362,7 +362,7 @@ def test_an_ingress_is_said_to_need_a_controller() -> None:
     ]
 
 
-# --- What no cluster takes, and what stays on the hub --------------------------------------------------------------
+# --- Invalid values, and objects that Fleet does not place -------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,22 @@ def test_a_fleet_needs_a_hub(cloud: Cloud) -> None:
 # --- Other subscriptions --------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_updates_of_a_fleet_that_others_share_are_warned_of(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, *, shared: bool
+) -> None:
+    warned: list[str] = []
+
+    def warn(text: str, *_: object) -> None:
+        warned.append(text)
+
+    monkeypatch.setattr("pulumi.log.warn", warn)
+    there = {"existingId": existing.fleet(cloud)} if shared else {}
+    dev_with(cloud, fleet={**there, "updates": {"channel": "Stable", "stages": [["east"], ["west"]]}})
+    assert [text for text in warned if "those of others too" in text] == warned
+    assert bool(warned) is shared
+
+
 def test_an_id_means_its_subscription_and_no_namesake_in_another(cloud: Cloud) -> None:
     namesakes = existing.cluster(cloud), existing.fleet(cloud)
     cluster, fleet = existing.cluster(cloud, subscription=OTHER), existing.fleet(cloud, subscription=OTHER)

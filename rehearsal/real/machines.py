@@ -32,6 +32,7 @@ from rehearsal.real.network import Networks
 _WATCHED: Final = (("v1", "Pod"), ("v1", "Service"), ("discovery.k8s.io/v1", "EndpointSlice"))
 _PAUSE: Final = 1.0  # seconds; what no watch announces, such as the end of a pause before a pod stops, is seen by then
 _KEPT_BY_AZURE: Final = 4  # addresses at the start of a subnet (learn: virtual-network/virtual-networks-faq)
+_PLAYED: Final = ("http", "https", "tcp")  # of what `speaks` says
 _CAPACITY: Final = {"cpu": "2", "memory": "8Gi", "pods": "110"}
 
 _Backends = list[tuple[str, int]]
@@ -229,7 +230,7 @@ class Machines:
         for service in services:
             own = _slices_of(service, slices)
             for port in service["spec"].get("ports") or ():
-                if (spoken := speaks(port)) in ("http", "https", "tcp"):
+                if (spoken := speaks(port)) in _PLAYED:
                     for address, number in _targets(own, port.get("name", ""), ready=False):
                         if address in wanted:
                             wanted[address][number] = spoken
@@ -260,7 +261,7 @@ class Machines:
                 continue
             own = _slices_of(service, slices)
             for port in service["spec"]["ports"]:
-                if speaks(port) in ("http", "https", "tcp"):
+                if speaks(port) in _PLAYED:
                     # One of each, however many slices name it (kube-proxy's endpointslicecache.go, v1.34.1).
                     wanted[address, port["port"]] = sorted({*_targets(own, port.get("name", ""), ready=True)})
         for address in {address for address, _ in self._frontends} - {address for address, _ in wanted}:
@@ -291,16 +292,12 @@ def _ports_of(pod: Object, services: Sequence[Object]) -> _Ports:
     ports: _Ports = {}
     for service in services:
         selector = child(service["spec"], "selector")
-        if (
-            namespace_of(service) != namespace_of(pod)
-            or not selector.items()
-            or not (selector.items() <= labels_of(pod).items())
-        ):
+        if namespace_of(service) != namespace_of(pod) or not selector or not selector.items() <= labels_of(pod).items():
             continue
         for port in service["spec"].get("ports") or ():
             target = port.get("targetPort") or port["port"]
             number = named.get(target) if isinstance(target, str) else target
-            if number and (spoken := speaks(port)) in ("http", "https", "tcp"):
+            if number and (spoken := speaks(port)) in _PLAYED:
                 ports[number] = spoken
     return ports
 

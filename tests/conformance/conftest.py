@@ -39,7 +39,7 @@ def stack(deployed: Stack) -> Iterator[Stack]:
     if any(file.read_text() != text for file, text in files.items()):
         for file, text in files.items():
             file.write_text(text)
-        deployed.up()
+        deployed.move_back()
 
 
 @pytest.fixture

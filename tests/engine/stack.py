@@ -162,6 +162,13 @@ class Stack:
         """Update."""
         return self._run(self.rehearsal.stack.up)
 
+    def move_back(self) -> None:
+        """Bring the address back to the first region, which the program does only if it is written."""
+        config = self.config
+        self.configure(app=config.get("app", {}) | {"entryRegion": config["regions"][0]["name"]})
+        self.up()
+        self.configure_all(config)
+
     def refresh(self) -> Done:
         """Refresh."""
         return self._run(self.rehearsal.stack.refresh)

@@ -70,7 +70,7 @@ def updates(**keys: Any) -> Callable[[Config], object]:  # noqa: ANN401 - any JS
 
 
 def onto(number: int, **keys: Any) -> Callable[[Config], object]:  # noqa: ANN401 - any JSON value
-    """Put a region, with its name and what nodes it makes, onto something else: what exists, or ranges of its own."""
+    """Replace a region's settings, except name, location and node pool: by existing resources or new address ranges."""
 
     def change(config: Config) -> None:
         region = config["regions"][number]
@@ -81,6 +81,14 @@ def onto(number: int, **keys: Any) -> Callable[[Config], object]:  # noqa: ANN40
         config["regions"][number] = kept | keys | ({"existing": there} if there else {})
 
     return change
+
+
+def in_the_same_network(config: Config) -> None:
+    """Put a new region into the VNet of the second one, which goes."""
+    west = config["regions"][1]
+    subnet = west["existing"]["subnetId"].replace("/subnets/nodes", "/subnets/green")
+    names = {"name": "green", "resourceGroup": "rg-green", "cluster": "green", "updateGroup": "west"}
+    config["regions"][1] = west | names | {"existing": {"subnetId": subnet}}
 
 
 def existing_id(resource: str) -> str:
@@ -112,6 +120,9 @@ def without_the_first(config: Config) -> None:
     del config["regions"][0]
 
 
+OTHER_CLUSTER = existing_id("containerservice/managedClusters/other")
+OTHER_FLEET = existing_id("containerservice/fleets/other")
+OTHER_SUBNET = existing_id("network/virtualNetworks/vnet/subnets/other")
 MADE_WITH = r'is not what region "east" was made with'
 BOTH = {"east-cluster": "update", "west-cluster": "update"}
 REFUSED = [
@@ -168,25 +179,24 @@ REFUSED = [
     Row(
         "fleet.hub.vmSize",
         section("fleet", hub={"vmSize": "Standard_D4ds_v5"}),
-        refusal='fleet.hub.vmSize: .* was made with: "what Azure chose"',
+        refusal="fleet.hub.vmSize: .* was made with: what Azure chose",
     ),
     Row(
         "fleet.existingId",
-        key(fleet={"existingId": existing_id("containerservice/fleets/other")}),
+        key(fleet={"existingId": OTHER_FLEET}),
         refusal="fleet.existingId: this stack has made its fleet",
     ),
     Row(
         "regions.existing.clusterId",
-        onto(0, clusterId=existing_id("containerservice/managedClusters/other")),
+        onto(0, clusterId=OTHER_CLUSTER),
         refusal=r'existing.clusterId: region "east" has a cluster that this stack has made',
     ),
     Row(
         "regions.existing.subnetId",
-        onto(0, subnetId=existing_id("network/virtualNetworks/vnet/subnets/other")),
+        onto(0, subnetId=OTHER_SUBNET),
         refusal=r'existing.subnetId: is not the subnet that region "east" was made with',
     ),
 ]
-OTHER_SUBNET = existing_id("network/virtualNetworks/vnet/subnets/other")
 REFUSED_ON_EXISTING = [
     Row(
         "clusters.entraId",
@@ -198,13 +208,13 @@ REFUSED_ON_EXISTING = [
     ),
     Row(
         "fleet.existingId",
-        key(fleet={"existingId": existing_id("containerservice/fleets/other")}),
-        refusal="fleet.existingId: is not the fleet that this stack is in",
+        key(fleet={"existingId": OTHER_FLEET}),
+        refusal='fleet.existingId: is not the id with which stack "dev" was made',
     ),
     Row(
         "regions.existing.clusterId",
-        onto(0, clusterId=existing_id("containerservice/managedClusters/other")),
-        refusal='existing.clusterId: is not the cluster that region "east" was made on',
+        onto(0, clusterId=OTHER_CLUSTER),
+        refusal='existing.clusterId: is not the id with which region "east" was made',
     ),
     Row(
         "regions.existing.clusterId",
@@ -223,6 +233,11 @@ REFUSED_ON_EXISTING = [
         "regions.existing.subnetId",
         onto(1, addressSpace="10.7.0.0/16", nodeSubnet="10.7.0.0/22"),
         refusal='existing.subnetId: is missing: region "west" is in a subnet that existed',
+    ),
+    Row(
+        "regions.name",
+        in_the_same_network,
+        refusal=r'regions\[1\].existing.subnetId: is in the VNet that region "west" is in, until it is gone',
     ),
 ]
 DONE = [
@@ -320,7 +335,7 @@ def running(deployed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="module")
 def on_existing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack on a cluster, a subnet and a fleet that existed before it, with all that `dev` has not."""
+    """A stack on an existing cluster, subnet and fleet, with the settings that `dev` leaves out."""
     root = copy_program(tmp_path_factory.mktemp("on-existing") / "program")
     with rehearsing("dev", root) as rehearsal:
         stack = Stack(root, rehearsal)
@@ -440,11 +455,7 @@ def as_before(request: pytest.FixtureRequest) -> Iterator[None]:
     """After a change that was made, go back to what the stack was."""
     yield
     if request.node.name.startswith(("test_change_is_made", "test_tags_are_changed")):
-        running = request.getfixturevalue("running")
-        config = running.config
-        running.configure(app=config.get("app", {}) | {"entryRegion": config["regions"][0]["name"]})
-        running.up()
-        running.configure_all(config)
+        request.getfixturevalue("running").move_back()
 
 
 def test_region_with_another_value_comes_beside_the_old_one_and_the_old_one_goes(stack: Stack) -> None:

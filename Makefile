@@ -47,7 +47,7 @@ test-all: $(LIBRARY) ## run every test, also those that take minutes
 watch: $(LIBRARY) ## see whether somebody has to look after what Azure may retire
 	@$(PYTHON_HERE) -m pytest tests/test_api_lifetime.py -m watch
 
-conformance: $(PACKAGES) ## hold program and stand-in against the real Fleet; builds it at first, about ten minutes
+conformance: $(PACKAGES) ## hold program and stand-in against the real Fleet; builds it at first, about twenty minutes
 	@$(PYTHON_HERE) -m rehearsal engine
 	@$(PYTHON_HERE) -m rehearsal tools > /dev/null
 	@$(PYTHON_HERE) -m pytest tests/conformance -m conformance -n 3 --dist loadfile

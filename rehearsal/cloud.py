@@ -5,16 +5,15 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from rehearsal.azure import arm
 from rehearsal.azure.family import Azure
-from rehearsal.kubernetes.clusters import ApiServer, Clusters
 from rehearsal.kubernetes.family import Kubernetes
 from rehearsal.kubernetes.summary import Line, summary
 from rehearsal.kubernetes.world import World
 from rehearsal.model import Call, Family, Properties, RefusedError
 from rehearsal.randomness import Randomness
+from rehearsal.real.world import World as RealWorld
 from rehearsal.store import Activity, Store
 
 _KEPT = {"azure": "resources", "kubernetes": "clusters"}  # what the store's sections hold while anything exists
@@ -42,32 +41,21 @@ Observer = Callable[[Operation], None]
 """Sees an operation before the cloud does, and may refuse it in the cloud's place (`RefusedError`)."""
 
 
-class KubernetesWorld(arm.World, Clusters, Protocol):
-    """The Kubernetes side of the cloud, in memory or real.
-
-    Attributes:
-        stopped: says whether a controller of a cluster does not run (`load_balancers`), or its agents (`agents`).
-    """
-
-    stopped: Callable[[str, ApiServer], bool]
-
-    def pass_time(self, seconds: float) -> None:
-        """Let some simulated time pass, where time is simulated."""
-        ...
-
-
 class Cloud:
     """Azure, the Kubernetes clusters in it, and pulumi-random.
+
+    Real clusters have the real Kubernetes provider, of whose operations nothing is known here.
 
     Attributes:
         asked: how often anything was asked of it, in previews too.
         observers: who sees every operation first; previews and checks are not operations.
+        forbidden: says which requests real clusters refuse, although the deployer's roles allow them.
         world: the Kubernetes clusters.
 
     Args:
         path: the file that keeps the cloud between runs, or None to forget it.
         patience: seconds without any other operation after which a wait is given up, where time is simulated.
-        clusters: makes the Kubernetes side; without it, it is in memory.
+        clusters: makes real clusters; without it, they are in memory.
         clock: seconds, for the pauses of whoever was refused.
     """
 
@@ -75,7 +63,7 @@ class Cloud:
         self,
         path: Path | None = None,
         patience: float = 3.0,
-        clusters: Callable[[Store], KubernetesWorld] | None = None,
+        clusters: Callable[[Store], RealWorld] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = Store(path)
@@ -84,15 +72,21 @@ class Cloud:
         self._refused: dict[tuple[str, str], float] = {}  # when, by verb and logical name
         self.asked = 0
         self.observers: list[Observer] = []
-        self.world: KubernetesWorld = clusters(self._store) if clusters else World(self._store, self._activity)
+        self.forbidden: Callable[[str, Call], bool] = lambda _verb, _call: False
+        self.world: World | RealWorld = clusters(self._store) if clusters else World(self._store, self._activity)
         self.azure = Azure(self._store, self.world)
         # A load balancer needs its cluster's role on the subnet.
         self.world.stopped = lambda what, cluster: what == "load_balancers" and not self.azure.may_balance(cluster.id)
-        self._families: dict[str, Family] = {
-            "azure-native": self.azure,
-            "kubernetes": Kubernetes(self.world, may_access=self.azure.may_access),
-            "random": Randomness(),
-        }
+        self._families: dict[str, Family] = {"azure-native": self.azure, "random": Randomness()}
+        if isinstance(self.world, RealWorld):
+            self.world.guard.allows = self._allows
+        else:
+            self._families["kubernetes"] = Kubernetes(self.world, may_access=self.azure.may_access)
+
+    @property
+    def packages(self) -> list[str]:
+        """The packages that it answers for."""
+        return list(self._families)
 
     def family(self, token: str) -> Family:
         """Return the family that a type's or a function's token belongs to, or that a provider's type names."""
@@ -120,6 +114,9 @@ class Cloud:
                 self.pass_time(_PAUSE)
                 self._refused[asked] = self._clock()
                 raise
+
+    def _allows(self, cluster_id: str, verb: str, call: Call) -> bool:
+        return not self.forbidden(verb, call) and self.azure.may_access(cluster_id)
 
     def pass_time(self, seconds: float) -> None:
         """Let some simulated time pass in which the clusters do what they do by themselves."""

@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -280,6 +280,8 @@ CATALOGUE: Final[dict[str, Failure]] = {
     ),
 }
 
+_AUTHORIZATION: Final = {"Forbidden"}
+
 OUTAGES: Final[dict[str, str]] = {
     "agents": "Azure/fleet v0.18.9, pkg/controllers/membercluster/v1beta1: Joined needs a report of every agent",
     "pods": "Azure/fleet v0.18.9, pkg/controllers/workapplier/availability_tracker.go: a Deployment's ready replicas",
@@ -430,7 +432,7 @@ class Faults:
     @contextmanager
     def in_force(self, cloud: Cloud) -> Generator[None]:
         """Let the profile happen in a cloud, besides others in force; nothing of it is kept with the cloud."""
-        failure, stopped = cloud.azure.failure, cloud.world.stopped
+        failure, stopped, forbidden = cloud.azure.failure, cloud.world.stopped, cloud.forbidden
 
         def observe(operation: Operation) -> None:
             self._observe(cloud, operation)
@@ -438,11 +440,12 @@ class Faults:
         cloud.observers.append(observe)
         cloud.azure.failure = lambda verb, call: self._fail_halfway(verb, call) or failure(verb, call)
         cloud.world.stopped = lambda what, cluster: self._stopped(what, cluster) or stopped(what, cluster)
+        cloud.forbidden = lambda verb, call: self._forbids(verb, call) or forbidden(verb, call)
         try:
             yield
         finally:
             cloud.observers.remove(observe)
-            cloud.azure.failure, cloud.world.stopped = failure, stopped
+            cloud.azure.failure, cloud.world.stopped, cloud.forbidden = failure, stopped, forbidden
             cloud.pass_time(0)  # what had stopped looks about again
 
     def unplayed(self) -> list[str]:
@@ -479,6 +482,13 @@ class Faults:
         # The error is in the answer to a poll, which as such is in order (azure-native, client_azcore.go).
         return str(refusal(200, fault.failure.code, fault.failure.azure))
 
+    def _forbids(self, verb: str, call: Call) -> bool:
+        """Say whether a real cluster refuses a request, which is all that can be played to one."""
+        fault = self._strike(verb, call, halfway=False, among=_AUTHORIZATION)
+        if fault:
+            self._refuse(verb, call, fault, 1)
+        return fault is not None
+
     def _refuse(self, verb: str, call: Call, fault: Fault, failed: int) -> None:
         often = f", {failed} times in a row" if failed > 1 else ""
         how = " after Azure had accepted it" if fault.halfway else ""
@@ -496,11 +506,13 @@ class Faults:
         )
         return group if locked else None
 
-    def _strike(self, verb: str, call: Call, *, halfway: bool) -> Fault | None:
+    def _strike(
+        self, verb: str, call: Call, *, halfway: bool, among: Collection[str] = CATALOGUE.keys()
+    ) -> Fault | None:
         """Return the fault that strikes the next request of an operation, if one does."""
         with self._lock:
             for index, fault in enumerate(self._profile.faults):
-                if fault.halfway != halfway or not fault.concerns(verb, call):
+                if fault.fault not in among or fault.halfway != halfway or not fault.concerns(verb, call):
                     continue
                 key = (index, verb, _what(call))
                 first = self._first.setdefault(index, self._clock())

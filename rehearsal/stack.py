@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from pulumi import automation as auto
 
-from rehearsal.cloud import Cloud, KubernetesWorld
+from rehearsal.cloud import Cloud
 from rehearsal.command import EngineCommand
 from rehearsal.engine import find_engine
 from rehearsal.environment import neutral, reach_loopback
@@ -23,6 +23,7 @@ from rehearsal.parsing import UnparsableError, parsed
 from rehearsal.program import adapt_sdk, failures, served
 from rehearsal.program import run as run_program
 from rehearsal.provider import serve
+from rehearsal.real.world import World as RealWorld
 from rehearsal.real.world import real_clusters
 from rehearsal.recovery import Recovery
 from rehearsal.store import Store, UnreadableError
@@ -33,8 +34,6 @@ ROOT = Path(__file__).parents[1]
 _PASSPHRASE = "rehearsal"  # noqa: S105
 
 _PATIENCE = 15  # seconds, for an engine that has lost its program and its providers to end
-
-_PACKAGES = ("azure-native", "kubernetes", "random")  # which the stand-in answers for
 
 _ANALYZER = Path(__file__).parent / "plugins" / "pulumi-analyzer-policy-python"
 
@@ -94,7 +93,7 @@ class Rehearsal:
         def note(event: auto.EngineEvent) -> None:
             nonlocal planned
             step = event.resource_pre_event
-            planned = planned or (step is not None and step.metadata.type.partition(":")[0] in _PACKAGES)
+            planned = planned or (step is not None and step.metadata.type.partition(":")[0] in self.cloud.packages)
 
         self._stream(
             self.stack.preview,
@@ -257,19 +256,26 @@ def rehearsing(
                     "PULUMI_BACKEND_URL": f"file://{quote(str(backend))}?metadata=skip",
                     "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE,
                     # Once the stand-in has ended, nobody answers there, and the engine fails.
-                    "PULUMI_DEBUG_PROVIDERS": ",".join(f"{package}:{port}" for package in _PACKAGES),
-                    # No other provider can be started: none is installed in this home, on PATH, or on demand.
+                    "PULUMI_DEBUG_PROVIDERS": ",".join(f"{package}:{port}" for package in cloud.packages),
+                    # No other provider can be started: none is installed in this home, on PATH, or on demand; but for
+                    # the real Kubernetes provider, where clusters are real.
                     "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
                     "PULUMI_HOME": str(home),
                     "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
                     "PULUMI_OPTION_CONFIG_FILE": str(copy),
                     "PULUMI_SKIP_UPDATE_CHECK": "true",
                     "PULUMI_STACK": stack,
-                },
+                }
+                | (cloud.world.for_engine(home) if isinstance(cloud.world, RealWorld) else {}),
                 lock,
                 updating,
             )
             _require_backend(engine, project)
+            if isinstance(cloud.world, RealWorld) and not (provider := cloud.world.provider).is_of_sdk:
+                _tell(
+                    f"The Kubernetes provider is {provider.version}, built from source; the SDK's is "
+                    f"{provider.expected}, which cannot be had here."
+                )
             workspace = auto.LocalWorkspace(
                 work_dir=str(project),
                 secrets_provider="passphrase",  # said at the stack's creation, so that the salt is made and kept there
@@ -344,7 +350,7 @@ def _anew(folder: Path) -> str:
     return f"remove {_shown(folder)} to begin anew"
 
 
-def _cloud(file: Path, clusters: Callable[[Store], KubernetesWorld] | None) -> Cloud:
+def _cloud(file: Path, clusters: Callable[[Store], RealWorld] | None) -> Cloud:
     try:
         return Cloud(file, clusters=clusters)
     except (AttributeError, KeyError, TypeError, ValueError) as error:

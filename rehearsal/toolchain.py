@@ -64,15 +64,17 @@ class Module:
         """The oldest Go that builds it."""
         return VersionInfo.parse(self._stated(r"^go (\S+)"))
 
+    @property
+    def is_built(self) -> bool:
+        """Whether the commands are in the cache."""
+        return self._target.exists()
+
     def commands(self) -> Path:
-        """Return the folder of the commands, which are built where go.mod, go.sum or the flags for the linker are new.
+        """Return the folder of the commands, which are built where the module or the flags for the linker are new.
 
         Raises:
             ToolchainError: if there is no new enough Go, or the build fails.
         """
-        link = f"-s -w {self.link.format(version=self.version)}".rstrip()
-        content = b"\0".join([self._read("go.mod"), self._read("go.sum"), link.encode()])
-        key = f"{self.version}-{hashlib.sha256(content).hexdigest()[:12]}"
 
         def fill(folder: Path) -> None:
             go = _find_go(self.go)
@@ -89,12 +91,12 @@ class Module:
             only = re.search(rb"^tool [^(]", self._read("go.mod"), re.MULTILINE)
             run(
                 f"building {self.name} {self.version} ({self.takes}, once)",
-                [go, "build", "-o", f"{folder}/bin/{self.name if only else ''}", "-ldflags", link, "tool"],
+                [go, "build", "-o", f"{folder}/bin/{self.name if only else ''}", "-ldflags", self._link, "tool"],
                 cwd=self._folder,
                 environment=environment,
             )
 
-        return filled(cache_folder() / self.name / key, fill) / "bin"
+        return filled(self._target, fill) / "bin"
 
     def source_folder(self) -> Path:
         """Return the folder of the source in Go's module cache, downloaded again where that has been cleaned.
@@ -116,6 +118,17 @@ class Module:
                 environment=_GO_ENVIRONMENT,
             )
         return Path(kept())
+
+    @property
+    def _target(self) -> Path:
+        """The folder of the cache for these very sources and flags."""
+        own = [path.read_bytes() for path in sorted(self._folder.glob("*.go"))]
+        content = b"\0".join([self._read("go.mod"), self._read("go.sum"), *own, self._link.encode()])
+        return cache_folder() / self.name / f"{self.version}-{hashlib.sha256(content).hexdigest()[:12]}"
+
+    @property
+    def _link(self) -> str:
+        return f"-s -w {self.link.format(version=self.version)}".rstrip()
 
     @property
     def _folder(self) -> Path:

@@ -3,13 +3,12 @@
 import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 from rehearsal import door
 from rehearsal.cloud import Cloud
 from rehearsal.kubernetes import traffic
 from rehearsal.kubernetes.kubeconfig import resolve
-from rehearsal.kubernetes.world import World
 from rehearsal.real.network import Networks
 from rehearsal.real.world import World as RealWorld
 
@@ -40,7 +39,7 @@ def verifiable(cloud: Cloud, outputs: Mapping[str, Any]) -> Generator[tuple[str,
     Yields:
         the outputs as JSON, with kubeconfigs that lead to the clusters; and the environment in which the URL answers.
     """
-    world = cast("World | RealWorld", cloud.world)
+    world = cloud.world
     if isinstance(world, RealWorld):
         opened = door.open_door(_Internet(world.networks))
     else:

@@ -1,12 +1,17 @@
 """What is built from Go modules, with a fake `go` and no network."""
 
+import io
 import shutil
+import tarfile
+import urllib.error
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from rehearsal import toolchain
+from rehearsal.real.provider import COMMAND, Provider, find_provider, install
 from rehearsal.real.tools import Tools, find_tools
 from rehearsal.toolchain import Module, ToolchainError
 from tests.machine import Machine, command
@@ -33,8 +38,16 @@ require example.org/source v1.2.3 // indirect
 """
 
 
+SDK = metadata.version("pulumi-kubernetes")
+
+
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    def unreachable(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr("urllib.request.urlopen", unreachable)
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "pulumi-home"))
     return Machine(tmp_path, monkeypatch)
 
 
@@ -69,7 +82,7 @@ def upstream(machine: Machine, tmp_path: Path) -> Machine:
 
 def commands(tools: Tools) -> list[Path]:
     """Return the paths of all commands."""
-    return [path for path in vars(tools).values() if isinstance(path, Path)]
+    return [path for path in (*vars(tools).values(), tools.provider.command) if isinstance(path, Path)]
 
 
 @pytest.mark.usefixtures("go_module")
@@ -98,6 +111,14 @@ def test_other_flags_for_the_linker_are_another_build(machine: Machine) -> None:
     assert MODULE.commands() != replace(MODULE, link="").commands()
     assert "-X version=v1.2.3" in machine.builds()[0]
     assert "-X" not in machine.builds()[1]
+
+
+def test_a_changed_source_of_ours_is_another_build(machine: Machine, go_module: Path) -> None:
+    machine.go(build=BUILD)
+    (go_module / "main.go").write_text("package main\n")
+    before = MODULE.commands()
+    (go_module / "main.go").write_text("package main // changed\n")
+    assert MODULE.commands() != before
 
 
 @pytest.mark.usefixtures("go_module")
@@ -159,7 +180,11 @@ def test_after_a_failed_build_what_was_finished_is_kept(upstream: Machine, tmp_p
     before = len(upstream.builds())
     upstream.go(build=BUILD, listing=good[0], download=good[1])
     find_tools()
-    assert [build.split()[2].split("/")[-5] for build in upstream.builds()[before:]] == ["fleet", "fleet-networking"]
+    assert [build.split()[2].split("/")[-5] for build in upstream.builds()[before:]] == [
+        "fleet",
+        "fleet-networking",
+        COMMAND,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -177,3 +202,67 @@ def test_a_kubectl_on_path_is_used_if_it_is_within_one_minor_version(
 def test_a_kubectl_on_path_that_does_not_run_is_passed_over(upstream: Machine, answer: str) -> None:
     own = command(upstream.path / "kubectl", answer)
     assert find_tools().kubectl != own
+
+
+def test_pulumis_own_provider_is_used_where_it_is_installed(machine: Machine, tmp_path: Path) -> None:
+    installed = tmp_path / "pulumi-home" / "plugins" / f"resource-kubernetes-v{SDK}"
+    installed.mkdir(parents=True)
+    own = command(installed / COMMAND, "exit")
+    found = find_provider()
+    assert (found.command, found.version) == (own, SDK)
+    assert machine.builds() == []
+
+
+def test_pulumis_own_provider_is_downloaded_once(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def answer(url: str, **_: object) -> io.BytesIO:
+        asked.append(url)
+        content = io.BytesIO()
+        with tarfile.open(fileobj=content, mode="w:gz") as archive:
+            archive.addfile(tarfile.TarInfo(COMMAND))
+        return io.BytesIO(content.getvalue())
+
+    monkeypatch.setattr("urllib.request.urlopen", answer)
+    found = find_provider()
+    assert found.version == SDK
+    assert found.command.is_file()
+    assert find_provider() == found
+    assert len(asked) == 1
+    assert f"/{COMMAND}-v{SDK}-" in asked[0]
+    assert machine.builds() == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b"])
+def test_an_older_provider_is_built_where_the_official_place_gives_none(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    machine.go(build=BUILD)
+
+    def answer(*_: object, **__: object) -> io.BytesIO:
+        return io.BytesIO(content)
+
+    monkeypatch.setattr("urllib.request.urlopen", answer)
+    found = find_provider()
+    assert found.version != SDK
+    assert found.command.is_file()
+
+
+def test_a_provider_that_was_built_is_used_without_asking_anybody(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.go(build=BUILD)
+    found = find_provider()
+    monkeypatch.delattr("urllib.request.urlopen")
+    assert find_provider() == found
+    assert len(machine.builds()) == 1
+
+
+def test_the_engine_finds_one_provider_whatever_an_earlier_run_has_left(tmp_path: Path) -> None:
+    for expected in ("4.33.0", "4.34.2", "4.34.2"):
+        install(Provider(command(tmp_path / "built", "exit"), "4.25.0", expected), tmp_path / "home")
+        # As the engine does when it starts one.
+        (tmp_path / "home" / "plugins" / f"resource-kubernetes-v{expected}.lastused").touch()
+    (found,) = (tmp_path / "home" / "plugins").glob("*/*")
+    assert found.parent.name == "resource-kubernetes-v4.34.2"
+    assert found.resolve() == tmp_path / "built"

@@ -7,11 +7,11 @@ from typing import Any
 
 from rehearsal.azure.arm import Record, Subscription, last_segment, nested, refusal, resource_group_of, short_location
 from rehearsal.azure.clusters import server_url
+from rehearsal.kubernetes.login import SERVER_ID
 from rehearsal.model import Properties, RefusedError
 
-# The applications "Azure Kubernetes Service AAD Server" and "… AAD Client", the same in every tenant
+# The application "Azure Kubernetes Service AAD Client", the same in every tenant
 # (Azure/kubelogin, README; learn: kubernetes-fleet/access-fleet-hub-cluster-kubernetes-api).
-_SERVER_ID = "6dae42f8-4368-4678-94ff-3960e28e3630"
 _CLIENT_ID = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"
 
 
@@ -103,7 +103,7 @@ def _certificate_user(subscription: Subscription, owner: str, name: str) -> Prop
 
 
 def _exec_user(subscription: Subscription) -> Properties:
-    arguments = ["get-token", "--environment", "AzurePublicCloud", "--server-id", _SERVER_ID]
+    arguments = ["get-token", "--environment", "AzurePublicCloud", "--server-id", SERVER_ID]
     arguments += ["--client-id", _CLIENT_ID, "--tenant-id", subscription.deployer.tenant_id, "--login", "devicecode"]
     return {
         "exec": {
@@ -118,7 +118,7 @@ def _exec_user(subscription: Subscription) -> Properties:
 
 def _auth_provider_user(subscription: Subscription) -> Properties:
     config = {
-        "apiserver-id": _SERVER_ID,
+        "apiserver-id": SERVER_ID,
         "client-id": _CLIENT_ID,
         "config-mode": "1",
         "environment": "AzurePublicCloud",

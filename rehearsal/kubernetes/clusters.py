@@ -1,7 +1,6 @@
 """What clusters in memory and real ones have in common: what others need of them, and who reaches whom."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from typing import Final, Protocol
 
@@ -28,10 +27,6 @@ class ApiServer(Protocol):
 
     def create(self, body: Object, *, user: str) -> Object:
         """Create an object; return it as it is now."""
-        ...
-
-    def dry_run(self, body: Object, *, user: str) -> None:
-        """Say whether an object would be admitted."""
         ...
 
     def apply(self, body: Object, *, user: str) -> Object:
@@ -70,14 +65,6 @@ class Clusters(Protocol):
 
     def routable(self, origin_id: str, target_id: str) -> bool:
         """Say whether nodes of one cluster can reach the pods of another."""
-        ...
-
-    def requests(self) -> AbstractContextManager[object]:
-        """Return a context for requests that belong together."""
-        ...
-
-    def wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
-        """Wait until something is done; False when it takes longer, or when it is certain that it never comes."""
         ...
 
 

@@ -12,10 +12,11 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 from rehearsal import schema
 from rehearsal.kubernetes import diffing, kubeconfig, waiting
-from rehearsal.kubernetes.clusters import ApiServer, Clusters
+from rehearsal.kubernetes.apiserver import Cluster
 from rehearsal.kubernetes.kinds import KINDS, find_kind, split_api_version
 from rehearsal.kubernetes.kubeconfig import UnreachableError
 from rehearsal.kubernetes.objects import ApiError, Object, annotations_of, finalizers_of, merge, name_of, namespace_of
+from rehearsal.kubernetes.world import World
 from rehearsal.model import (
     UNKNOWN,
     Call,
@@ -45,7 +46,7 @@ _COMPONENTS: Final = ("yaml", "helm.sh", "kustomize")
 class _Connection:
     """A cluster that answers, and the right to use it."""
 
-    cluster: ApiServer
+    cluster: Cluster
     allowed: bool
 
     def check(self, verb: _Verb, item: Object) -> None:
@@ -76,7 +77,7 @@ class Kubernetes:
         may_access: whether the deploying identity's roles allow it to use a cluster, by the cluster's id.
     """
 
-    def __init__(self, clusters: Clusters, *, may_access: Callable[[str], bool]) -> None:
+    def __init__(self, clusters: World, *, may_access: Callable[[str], bool]) -> None:
         self._clusters = clusters
         self._may_access = may_access
 
@@ -315,7 +316,7 @@ class Kubernetes:
             raise RefusedError(_creation_failure(call, inputs, refused)) from refused
         return live | {"apiVersion": inputs["apiVersion"]}
 
-    def _await(self, call: Call, cluster: ApiServer, inputs: Properties, live: Object, prefix: str) -> Properties:
+    def _await(self, call: Call, cluster: Cluster, inputs: Properties, live: Object, prefix: str) -> Properties:
         try:
             awaited = waiting.awaited(inputs)
         except RefusedError as error:

@@ -1,20 +1,15 @@
 """Which cluster a provider instance talks to, and as whom."""
 
-import re
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import yaml
 
+from rehearsal.kubernetes.login import refusal
 from rehearsal.kubernetes.objects import child
 from rehearsal.model import Properties
 
 Entry: TypeAlias = dict[str, Any]
-
-# kubelogin's modes that work unattended; the default is `devicecode` (Azure/kubelogin, docs: concepts/login-modes).
-_UNATTENDED: Final = frozenset(
-    {"azurecli", "azuredeveloperclicredential", "azd", "azurepipelines", "msi", "spn", "workloadidentity"}
-)
 
 
 class UnreachableError(Exception):
@@ -102,10 +97,5 @@ def _check_login(server: str, plugin: Entry) -> None:
     )
     if plugin.get("command", "").rpartition("/")[2] != "kubelogin":
         raise UnreachableError(f'{prefix}"{plugin.get("command")}" is not known to this rehearsal; kubelogin is')
-    given = re.search(r"(?:^| )(?:--login|-l)[ =](\S+)", " ".join(arguments))
-    mode = given[1] if given else "devicecode"
-    if mode not in _UNATTENDED:
-        raise UnreachableError(
-            f"{prefix}kubelogin --login {mode} waits for a person to sign in; unattended runs need another mode, "
-            "such as azurecli, workloadidentity or spn"
-        )
+    if reason := refusal(arguments):
+        raise UnreachableError(prefix + reason)

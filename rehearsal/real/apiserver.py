@@ -12,8 +12,7 @@ from rehearsal.azure.arm import Access
 from rehearsal.kubernetes.kinds import KINDS, Kind, split_api_version
 from rehearsal.kubernetes.objects import ApiError, Object, Reason, conditions_of, name_of, namespace_of
 
-# As pulumi-kubernetes calls itself (provider.go, the default of `fieldManager`, without its random part).
-_MANAGER: Final = "pulumi-kubernetes"
+_MANAGER: Final = "rehearsal"
 _SECONDS: Final = 30  # for an answer
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
@@ -60,19 +59,7 @@ class ApiServer:
         """
         del user
         path = self._collection(body["apiVersion"], body["kind"], namespace_of(body))
-        # Refused if it exists; but then applied, so that the next apply finds all fields its own. The provider moves
-        # them to that end (pulumi-kubernetes, provider/pkg/await/await.go, fixCSAFieldManagers).
-        self._ask("POST", path, body, parameters={"dryRun": "All"})
-        return self._apply(body, {})
-
-    def dry_run(self, body: Object, *, user: str) -> None:
-        """Say whether an object would be admitted.
-
-        Raises:
-            ApiError: it would not.
-        """
-        del user
-        self._apply(body, {"dryRun": "All"})
+        return self._ask("POST", path, body)
 
     def apply(self, body: Object, *, user: str = "") -> Object:
         """Give an object the configuration, creating it if need be; return it as it is now.
@@ -81,11 +68,8 @@ class ApiServer:
             ApiError: the server refuses, or does not answer.
         """
         del user
-        return self._apply(body, {})
-
-    def _apply(self, body: Object, parameters: Mapping[str, str]) -> Object:
         path = self._object(body["apiVersion"], body["kind"], name_of(body), namespace_of(body))
-        parameters = {"fieldManager": _MANAGER, **parameters}
+        parameters = {"fieldManager": _MANAGER, "force": "true"}
         return self._ask("PATCH", path, body, content_type=_APPLY, parameters=parameters)
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object:
@@ -161,7 +145,7 @@ class ApiServer:
     def install(self, name: str, definition: str) -> None:
         """Install or update a CustomResourceDefinition, in YAML."""
         path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
-        parameters = {"fieldManager": "fleet", "force": "true"}
+        parameters = {"fieldManager": _MANAGER, "force": "true"}
         self._ask("PATCH", path, definition, content_type=_APPLY, parameters=parameters)
 
     def installed(self) -> bool:

@@ -18,6 +18,7 @@ from rehearsal.kubernetes.kinds import HUB
 from rehearsal.kubernetes.objects import ApiError
 from rehearsal.kubernetes.workloads import namespace
 from rehearsal.real.apiserver import ApiServer
+from rehearsal.real.guard import Guard
 from rehearsal.real.processes import Process, ProcessError
 from rehearsal.real.tools import Tools
 
@@ -70,14 +71,18 @@ class Cluster:
         cluster_id: its Azure resource id; a hub's is its fleet's.
         role: whether it is a fleet's hub or a member.
         services: the service network's CIDR.
+        guard: says what the deploying identity may do on it.
     """
 
-    def __init__(self, tools: Tools, folder: Path, cluster_id: str, role: str, services: str) -> None:
+    def __init__(  # noqa: PLR0913 - what one cluster is made of
+        self, tools: Tools, folder: Path, cluster_id: str, *, role: str, services: str, guard: Guard
+    ) -> None:
         self.id = cluster_id
         self.role = role
         self._tools = tools
         self._folder = folder
         self._services = services
+        self._guard = guard
         self._control_plane: list[Process] = []
         self._agents: list[Process] = []
         self._server: ApiServer | None = None
@@ -180,6 +185,8 @@ class Cluster:
         keys = self._folder / "pki"
         keys.mkdir(mode=0o700, exist_ok=True)
         admin, manager = self._tokens()
+        # As the token needs no proof of who it is from, neither does the guard of who asks.
+        _write(keys / "guard", _kubeconfig("guard", {"server": self._guard.url(self.id)}, {}))
         command = [
             self._tools.kube_apiserver,
             f"--etcd-servers=http://{_LOOPBACK}:{store}",
@@ -189,7 +196,11 @@ class Cluster:
             "--endpoint-reconciler-type=none",
             f"--cert-dir={keys}",
             f"--token-auth-file={keys}/tokens.csv",
-            "--authorization-mode=RBAC",
+            "--authorization-mode=RBAC,Webhook",
+            f"--authorization-webhook-config-file={keys}/guard",
+            "--authorization-webhook-version=v1",
+            "--authorization-webhook-cache-authorized-ttl=0",  # roles come and go within a run
+            "--authorization-webhook-cache-unauthorized-ttl=0",
             f"--service-account-key-file={keys}/service-accounts.pub",
             f"--service-account-signing-key-file={keys}/service-accounts.key",
             "--service-account-issuer=https://kubernetes.default.svc",
@@ -204,8 +215,9 @@ class Cluster:
         self._server = server = ApiServer(self.id, self.role, access)
         apiserver.wait_until(lambda: server.reachable)
         name = self.id.rsplit("/", 1)[-1]
-        _write(self.kubeconfig, _kubeconfig(name, access))
-        _write(keys / "controller-manager", _kubeconfig(name, Access(access.server, authority, manager)))
+        cluster = {"server": access.server, "certificate-authority-data": authority}
+        _write(self.kubeconfig, _kubeconfig(name, cluster, {"token": admin}))
+        _write(keys / "controller-manager", _kubeconfig(name, cluster, {"token": manager}))
         command = [
             self._tools.kube_controller_manager,
             f"--kubeconfig={keys}/controller-manager",
@@ -222,9 +234,11 @@ class Cluster:
         """Return the tokens of the administrator and of the controller manager; make them, and the keys, at first."""
         keys = self._folder / "pki"
         file = keys / "tokens.csv"
-        if not file.exists():
+        guard = self._guard
+        if not file.exists() or guard.token not in file.read_text(encoding="utf-8"):
             users = (("administrator", ",system:masters"), ("system:kube-controller-manager", ""))
-            _write(file, "".join(f"{secrets.token_hex(32)},{user},{user}{groups}\n" for user, groups in users))
+            lines = [f"{secrets.token_hex(32)},{user},{user}{groups}\n" for user, groups in users]
+            _write(file, "".join([*lines, f"{guard.token},{guard.user},{guard.user}\n"]))
             key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
             private = key.private_bytes(
                 serialization.Encoding.PEM,
@@ -236,7 +250,7 @@ class Cluster:
             )
             _write(keys / "service-accounts.key", private.decode())
             _write(keys / "service-accounts.pub", public.decode())
-        return [line.split(",")[0] for line in file.read_text(encoding="utf-8").splitlines()]
+        return [line.split(",")[0] for line in file.read_text(encoding="utf-8").splitlines()[:2]]
 
     def _install(self) -> None:
         """Install Fleet's kinds, and the namespace in which its parts keep what is theirs."""
@@ -272,21 +286,13 @@ class Cluster:
         return Process(what, command, log=self._folder / f"{name}.log", environment=environment)
 
 
-def _kubeconfig(name: str, access: Access) -> str:
+def _kubeconfig(name: str, cluster: dict[str, str], user: dict[str, str]) -> str:
     return yaml.safe_dump(
         {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [
-                {
-                    "name": name,
-                    "cluster": {
-                        "server": access.server,
-                        "certificate-authority-data": access.certificate_authority,
-                    },
-                }
-            ],
-            "users": [{"name": name, "user": {"token": access.token}}],
+            "clusters": [{"name": name, "cluster": cluster}],
+            "users": [{"name": name, "user": user}],
             "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
             "current-context": name,
         }

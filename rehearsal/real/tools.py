@@ -1,4 +1,7 @@
-"""What the real Fleet runs on: its controllers, etcd and the Kubernetes control plane, built from their Go modules."""
+"""What the real Fleet runs on, most of it built from Go modules.
+
+Its controllers, etcd, the Kubernetes control plane, and Pulumi's provider, which asks that.
+"""
 
 import json
 import shutil
@@ -7,6 +10,8 @@ from pathlib import Path
 
 from semver import VersionInfo
 
+from rehearsal.real import provider
+from rehearsal.real.provider import Provider, find_provider
 from rehearsal.toolchain import Module, ToolchainError, ask
 
 _COMPONENT = "k8s.io/component-base/version"  # unset, API servers say v0.0.0-master and clients cannot compare
@@ -33,7 +38,7 @@ _ON_MEMBERS = {
 
 @dataclass(frozen=True)
 class Tools:
-    """Where the commands are, and the files with the CustomResourceDefinitions of each kind of cluster."""
+    """Where the programs are, and the files with the CustomResourceDefinitions of each kind of cluster."""
 
     etcd: Path
     kube_apiserver: Path
@@ -44,12 +49,13 @@ class Tools:
     hub_net: Path
     member_net: Path
     mcs: Path
+    provider: Provider
     hub_crds: tuple[Path, ...]
     member_crds: tuple[Path, ...]
 
     def __str__(self) -> str:
         """Return a line for each path: what it is, and where."""
-        parts: dict[str, Path | tuple[Path, ...]] = vars(self)
+        parts: dict[str, Path | Provider | tuple[Path, ...]] = vars(self)
         return "\n".join(
             f"{name} {path}" for name, part in parts.items() for path in (part if isinstance(part, tuple) else (part,))
         )
@@ -68,8 +74,9 @@ def find_tools() -> Tools:
     try:
         etcd, kubernetes, fleet, networking = (module.commands() for module in modules)
         placement, network = (_definitions(module) for module in (_FLEET, _NETWORKING))
+        kubernetes_provider = find_provider()
     except ToolchainError as error:
-        oldest = max(module.go for module in modules)
+        oldest = max(module.go for module in (*modules, provider.MODULE))
         raise ToolchainError(
             f"The real Fleet lacks a tool: {error}\n"
             "Connect this machine to the network and run this again; what is finished is kept.\n"
@@ -85,6 +92,7 @@ def find_tools() -> Tools:
         hub_net=networking / "hub-net-controller-manager",
         member_net=networking / "member-net-controller-manager",
         mcs=networking / "mcs-controller-manager",
+        provider=kubernetes_provider,
         hub_crds=tuple(path for path in placement if path.name not in _MEMBER_ONLY) + network,
         member_crds=tuple(path for path in placement + network if path.name in _MEMBER_ONLY | _ON_MEMBERS),
     )

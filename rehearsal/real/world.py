@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Final
 
-from rehearsal.azure.arm import Access
+from rehearsal.azure.arm import Access, Deployer
 from rehearsal.kubernetes import clusters
 from rehearsal.kubernetes.admission import check_leave
 from rehearsal.kubernetes.clusters import routable, route
@@ -21,11 +21,14 @@ from rehearsal.kubernetes.membership import CLUSTER_ID, LOCATION
 from rehearsal.kubernetes.objects import ApiError, Object, child, is_true, name_of, namespace_of, status_of
 from rehearsal.kubernetes.traffic import speaks
 from rehearsal.model import RefusedError
+from rehearsal.real import kubelogin
 from rehearsal.real.apiserver import ApiServer
 from rehearsal.real.cluster import Cluster
+from rehearsal.real.guard import Guard, guarding
 from rehearsal.real.machines import Machines
 from rehearsal.real.network import Networks
 from rehearsal.real.network import networks as network_namespaces
+from rehearsal.real.provider import Provider, install
 from rehearsal.real.tools import Tools, find_tools
 from rehearsal.store import Store
 
@@ -40,6 +43,7 @@ class World:
 
     Attributes:
         networks: the virtual networks, and the internet before them.
+        guard: says to API servers what the deploying identity may do.
         stopped: says whether a controller of a cluster does not run (`load_balancers`).
 
     Args:
@@ -47,10 +51,12 @@ class World:
         folder: keeps the clusters' own files.
         tools: the commands.
         networks: networks with nothing in them.
+        guard: says to API servers what the deploying identity may do.
     """
 
-    def __init__(self, store: Store, folder: Path, tools: Tools, networks: Networks) -> None:
+    def __init__(self, store: Store, folder: Path, tools: Tools, networks: Networks, guard: Guard) -> None:
         self.networks = networks
+        self.guard = guard
         self.stopped: Callable[[str, clusters.ApiServer], bool] = lambda _what, _server: False
         self._data = store.section("kubernetes")
         for part in ("clusters", "members", "networks"):
@@ -204,7 +210,7 @@ class World:
         )
         self._data["members"][_key(fleet_id, member)] = {"fleet": fleet_id, "cluster": cluster_id, "name": member}
         self._start_agents(self._data["members"][_key(fleet_id, member)])
-        if not self.wait_until(lambda: is_true(hub.get(*_MEMBER_CLUSTER, member), "Joined"), _MEMBERSHIP_SECONDS):
+        if not self._wait_until(lambda: is_true(hub.get(*_MEMBER_CLUSTER, member), "Joined"), _MEMBERSHIP_SECONDS):
             raise RefusedError(f"member {member} has not joined after {_MEMBERSHIP_SECONDS} s")
 
     def leave(self, fleet_id: str, member: str) -> None:
@@ -225,13 +231,13 @@ class World:
         except ApiError as error:
             if error.reason != "NotFound":
                 raise
-        if not self.wait_until(lambda: not _exists(hub.server, member), _MEMBERSHIP_SECONDS):
+        if not self._wait_until(lambda: not _exists(hub.server, member), _MEMBERSHIP_SECONDS):
             raise RefusedError(f"member {member} has not left after {_MEMBERSHIP_SECONDS} s")
         if cluster := self._clusters.get(joined["cluster"]):
             cluster.leave()
         del self._data["members"][_key(fleet_id, member)]
 
-    # What the provider and the summary ask.
+    # What the summary asks, and what the engine finds.
 
     def get(self, cluster_id: str) -> ApiServer | None:
         """Return a cluster or hub by its id."""
@@ -251,11 +257,7 @@ class World:
         known = self._data["clusters"]
         return routable(known[origin_id], known[target_id], self._data["peerings"], self._data["routes"])
 
-    def requests(self) -> AbstractContextManager[object]:
-        """Return nothing to enter: API servers see to it themselves."""
-        return nullcontext()
-
-    def wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
+    def _wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
         """Wait until something is done; False when it takes longer. An API server that does not answer is not done."""
         deadline = time.monotonic() + seconds
         while True:
@@ -268,6 +270,25 @@ class World:
             if time.monotonic() > deadline:
                 return False
             time.sleep(_POLL)
+
+    @property
+    def provider(self) -> Provider:
+        """The Kubernetes provider that the engine starts."""
+        return self._tools.provider
+
+    def for_engine(self, home: Path) -> dict[str, str]:
+        """Return what an engine finds in its environment, so that it reaches the clusters, and no others.
+
+        Args:
+            home: the engine's own folder, where its plugins are.
+        """
+        install(self.provider, home)
+        return {
+            "KUBECONFIG": str(home / "kubeconfig"),  # which there is not: a program without one has no cluster
+            "PATH": f"{kubelogin.install(self._folder.parent)}:{os.environ.get('PATH', os.defpath)}",
+            # An older one than the SDK's is used on purpose, and said (`stack`).
+            **({} if self.provider.is_of_sdk else {"PULUMI_DEV": "true"}),
+        }
 
     def pass_time(self, seconds: float) -> None:
         """Do nothing: time passes by itself."""
@@ -339,7 +360,14 @@ class World:
 
     def _start(self, cluster_id: str) -> None:
         data = self._data["clusters"][cluster_id]
-        cluster = Cluster(self._tools, self._folder_of(cluster_id), cluster_id, data["role"], data["services"])
+        cluster = Cluster(
+            self._tools,
+            self._folder_of(cluster_id),
+            cluster_id,
+            role=data["role"],
+            services=data["services"],
+            guard=self.guard,
+        )
         self._clusters[cluster_id] = cluster
         cluster.start()
         if cluster.role == HUB:
@@ -397,7 +425,7 @@ def real_clusters(folder: Path) -> Generator[Callable[[Store], World]]:
     """Have what real clusters run on until the end of the block; yields what makes a world of what a store knows.
 
     Args:
-        folder: keeps the clusters' own files from one run to the next.
+        folder: keeps the clusters' own files from one run to the next; beside it is how the deployer logs in.
 
     Raises:
         ToolchainError: a tool is missing and cannot be built.
@@ -407,11 +435,11 @@ def real_clusters(folder: Path) -> Generator[Callable[[Store], World]]:
     worlds: list[World] = []
 
     def start(store: Store) -> World:
-        worlds.append(World(store, folder, tools, networks))
+        worlds.append(World(store, folder, tools, networks, guard))
         worlds[-1].start()
         return worlds[-1]
 
-    with network_namespaces() as networks:
+    with network_namespaces() as networks, guarding(Deployer().object_id, kubelogin.token(folder.parent)) as guard:
         try:
             yield start
         finally:

@@ -1,11 +1,13 @@
 """The article's steps, in its order, by its own commands: what they print on the stack that this program deploys."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from rehearsal.faults import Fault, Faults, Profile
 from rehearsal.real.world import World
 from rehearsal.stack import rehearsing
 from tests.conformance.fleet import Fleet, eventually
@@ -70,12 +72,19 @@ def test_one_address_is_answered_by_pods_of_both_clusters(fleet: Fleet, stack: S
     eventually(answered, fronts)
 
 
-def test_teardown_leaves_nothing(tmp_path: Path) -> None:
+def test_role_on_the_hub_that_acts_late_is_waited_for_and_teardown_leaves_nothing(tmp_path: Path) -> None:
     root = copy_program(tmp_path / "program")
     clusters = root / ".rehearsal" / "dev.real" / "clusters"
+    late = Faults(Profile(faults=(Fault(fault="Forbidden", type="kubernetes:*", lasts=8),)))
     with rehearsing("dev", root, real_fleet=True) as rehearsal:
         stack = Stack(root, rehearsal)
-        stack.up()
+        with late.in_force(stack.cloud):
+            stack.up()
+        # The API server's words and the provider's; then the program's.
+        assert re.search(
+            r'namespaces "aks-store-demo" is forbidden: User ".+" cannot .+ to the resource in Azure', stack.text
+        )
+        assert "app-namespace: waiting until the role on the cluster takes effect; next try in 5 s" in stack.text
         world = stack.cloud.world
         assert isinstance(world, World)
         client = world.networks.client()

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.cloud import Operation
 from rehearsal.kubernetes.objects import labels_of, name_of, namespace_of
 from rehearsal.real.network import Networks
 from tests.conformance.fleet import Fleet, eventually
@@ -105,19 +104,6 @@ def client(stack: Stack, fleet: Fleet) -> Iterator[Client]:
 
 
 @pytest.fixture
-def moments(stack: Stack) -> Iterator[dict[tuple[str, str], float]]:
-    """When the cloud was last asked for something, by verb and logical name, as `time.monotonic` has it."""
-    asked: dict[tuple[str, str], float] = {}
-
-    def note(operation: Operation) -> None:
-        asked[operation.verb, operation.call.name] = time.monotonic()
-
-    stack.cloud.observers.append(note)
-    yield asked
-    stack.cloud.observers.remove(note)
-
-
-@pytest.fixture
 def manifests(stack: Stack) -> Iterator[Path]:
     """The program's manifests, to be changed."""
     folder = stack.root / "manifests"
@@ -134,9 +120,7 @@ def names(stack: Stack, region: str) -> set[str]:
     return {name for name in every if region in name.split("-")}
 
 
-def test_region_comes_and_goes_and_no_request_fails(
-    stack: Stack, fleet: Fleet, client: Client, moments: dict[tuple[str, str], float]
-) -> None:
+def test_region_comes_and_goes_and_no_request_fails(stack: Stack, fleet: Fleet, client: Client) -> None:
     two = stack.config["regions"]
     its_own = {name.replace("west", "north") for name in names(stack, "west")}
     its_own |= {"mesh-west-to-north", "mesh-north-to-west"}
@@ -149,7 +133,8 @@ def test_region_comes_and_goes_and_no_request_fails(
 
     eventually(lambda: times_exported(fleet), {EAST: 1, WEST: 1, NORTHCENTRAL: 1}, _RESCAN)
     stack.configure(regions=two)
-    assert stack.up().changes == dict.fromkeys(its_own, "delete") | {"app-placement": "update"}
+    gone = stack.up()
+    assert gone.changes == dict.fromkeys(its_own, "delete") | {"app-placement": "update"}
     left = time.monotonic()
     eventually(lambda: client.clusters(left), {EAST, WEST})
 
@@ -157,7 +142,7 @@ def test_region_comes_and_goes_and_no_request_fails(
     # Drained first: its pods had answered for the last time before the way to them, and they, were taken away.
     drained = max(answer.moment for answer in client.answers if answer.cluster == NORTHCENTRAL)
     for name in ("mesh-east-to-north", "mesh-west-to-north", "north-group"):
-        assert moments["update", "app-placement"] < drained < moments["delete", name]
+        assert gone.began["update", "app-placement"] < drained < gone.began["delete", name]
     hub = fleet["hub"]
     assert [name_of(each) for each in hub.list("cluster.kubernetes-fleet.io/v1", "MemberCluster")] == [EAST, WEST]
     exports = hub.list("networking.fleet.azure.com/v1alpha1", "InternalServiceExport")
@@ -165,25 +150,19 @@ def test_region_comes_and_goes_and_no_request_fails(
 
 
 def test_entry_point_moves_and_moves_back_and_there_are_never_two(stack: Stack, fleet: Fleet) -> None:
-    when_created: list[list[str]] = []
-
-    def note(operation: Operation) -> None:
-        if (operation.verb, operation.call.name) == ("create", "app-entry-point"):
-            when_created.append(importers(fleet))
-
-    stack.cloud.observers.append(note)
     for region in ("west", "east"):
         before = stack.outputs()["externalIp"].value
         stack.configure(app={"entryRegion": region})
 
-        assert stack.up().changes == {"app-entry-point": "replace"}
+        moved = stack.up()
 
+        assert moved.changes == {"app-entry-point": "replace"}
+        old, new = ("delete-replaced", "app-entry-point"), ("create-replacement", "app-entry-point")
+        assert moved.ended[old] < moved.began[new]
         after = stack.outputs()["externalIp"].value
         eventually(lambda after=after: set(fleet.answering(after)), {EAST, WEST})
         eventually(lambda before=before: set(fleet.answering(before)), {""})
         assert importers(fleet) == [region]
-    stack.cloud.observers.remove(note)
-    assert when_created == [[], []]
 
 
 def test_changed_app_reaches_every_region_and_no_request_fails(

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,13 +38,17 @@ class Done:
     Attributes:
         steps: the kinds of steps (`create`, `update`, `replace`, …), by the resources' logical names.
         diffs: the properties that changed, by the resources' logical names.
-        asked: what the cloud was asked, in order: verb and logical name.
+        asked: what the stand-in was asked, in order: verb and logical name. Of real clusters it is not.
+        began: when the engine said last that it begins a kind of step, by that and logical name (`time.monotonic`).
+        ended: when it said so of the step's end.
         output: everything that the engine printed.
     """
 
     steps: dict[str, str] = field(default_factory=dict[str, str])
     diffs: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     asked: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    began: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    ended: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     output: list[str] = field(default_factory=list[str])
 
     @property
@@ -244,9 +249,11 @@ class Stack:
                 if done.steps.get(name) not in {"replace", "update"}:
                     done.steps[name] = metadata.op.value
                 done.diffs[name] = sorted(metadata.detailed_diff or {})
+                done.began[metadata.op.value, name] = time.monotonic()
             if event.res_outputs_event:
                 metadata = event.res_outputs_event.metadata
                 name = metadata.urn.rsplit("::", 1)[1]
+                done.ended[metadata.op.value, name] = time.monotonic()
                 if done.steps.get(name) == "refresh":  # only its end tells what it has found
                     done.steps[name] = metadata.op.value
 

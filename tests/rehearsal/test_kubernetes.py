@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rehearsal.kubernetes.family import Kubernetes
+from rehearsal.kubernetes.login import SERVER_ID
 from rehearsal.kubernetes.objects import Object
 from rehearsal.kubernetes.world import World
 from rehearsal.model import UNKNOWN, Call, NotReadyError, Properties, RefusedError
@@ -45,8 +46,8 @@ def kubeconfig(name: str, user: Properties | None = None, **cluster: str) -> str
     )
 
 
-def login(mode: str) -> Properties:
-    return {"exec": {"command": "kubelogin", "args": ["get-token", "--login", mode]}}
+def login(mode: str, server_id: str = SERVER_ID) -> Properties:
+    return {"exec": {"command": "kubelogin", "args": ["get-token", "--login", mode, "--server-id", server_id]}}
 
 
 def call(item: Object, on: str = "east", **circumstances: Any) -> Call:  # noqa: ANN401 - of any type
@@ -508,6 +509,10 @@ def test_another_cluster_identifier_replaces(new: object) -> None:
         ({"kubeconfig": kubeconfig("nowhere")}, "no such host"),
         ({"kubeconfig": kubeconfig("east", login("devicecode"))}, "waits for a person to sign in"),
         ({"kubeconfig": kubeconfig("east", {"exec": {"command": "kubelogin", "args": ["get-token"]}})}, "devicecode"),
+        (
+            {"kubeconfig": kubeconfig("east", login("azurecli", "other"))},
+            "other is not the application of AKS clusters",
+        ),
         ({"kubeconfig": kubeconfig("east", {"auth-provider": {"name": "azure"}})}, "no Auth Provider found"),
         ({"kubeconfig": kubeconfig("east", {"username": "x"})}, "Unauthorized"),
     ],

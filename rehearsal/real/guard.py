@@ -1,0 +1,102 @@
+"""Says to API servers what the deploying identity may do on them, as Azure does for AKS and for hubs.
+
+An API server asks for whatever its own RBAC does not allow (Kubernetes docs, reference/access-authn-authz/webhook).
+"""
+
+import json
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+from typing_extensions import override
+
+from rehearsal.kubernetes.kinds import KINDS
+from rehearsal.model import Call
+
+# Source: learn, pages aks/manage-azure-rbac and kubernetes-fleet/access-fleet-hub-cluster-kubernetes-api
+_REFUSAL: Final = "User does not have access to the resource in Azure. Update role assignment to allow access."
+
+Allows = Callable[[str, str, Call], bool]
+"""Says whether the deploying identity may do something, by cluster, the stand-in's verb, and what it is done to."""
+
+
+class Guard:
+    """A guard at work.
+
+    Attributes:
+        user: the name that API servers know the deploying identity by.
+        token: what it shows them, the same to all, as it would one of Entra ID.
+        address: where it answers.
+        allows: decides; nothing is allowed before somebody puts a function here.
+    """
+
+    def __init__(self, user: str, token: str, address: str) -> None:
+        self.user = user
+        self.token = token
+        self.address = address
+        self.allows: Allows = lambda _cluster, _verb, _call: False
+
+    def url(self, cluster_id: str) -> str:
+        """Return where a cluster asks; its id, which begins with a slash, is the path."""
+        return self.address + quote(cluster_id)
+
+    def review(self, cluster_id: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """Answer a SubjectAccessReview's spec with its status; of others than the deployer nothing is known."""
+        if asked.get("user") != self.user:
+            return {"allowed": False}
+        attributes: dict[str, str] = asked.get("resourceAttributes") or {}
+        if attributes and self.allows(cluster_id, _verb(attributes), Call(_token(attributes))):
+            return {"allowed": True}
+        return {"allowed": False, "reason": _REFUSAL}
+
+
+def _verb(attributes: dict[str, str]) -> str:
+    verb = attributes.get("verb", "")
+    return {"patch": "update", "deletecollection": "delete"}.get(verb, verb if verb in _VERBS else "read")
+
+
+_VERBS: Final = ("create", "update", "delete")
+
+
+def _token(attributes: dict[str, str]) -> str:
+    """Return the type token of what is asked about, as programs have it."""
+    group, version = attributes.get("group", ""), attributes.get("version", "")
+    plural = attributes.get("resource", "")
+    kind = next((each.name for each in KINDS.values() if (each.plural, each.group) == (plural, group)), plural)
+    return f"kubernetes:{group or 'core'}/{version}:{kind}"
+
+
+@contextmanager
+def guarding(user: str, token: str) -> Generator[Guard]:
+    """Answer on loopback until the end of the block."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            review["status"] = guard.review(unquote(self.path.partition("?")[0]), review["spec"])
+            content = json.dumps(review).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        @override
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        guard = Guard(user, token, f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield guard
+        finally:
+            server.shutdown()
+            thread.join()

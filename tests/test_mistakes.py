@@ -346,9 +346,18 @@ def test_waiting_for_the_schedule_alone_ends_before_the_app_runs(tmp_path: Path)
         '"condition=ClusterResourcePlacementScheduled"',
         r"available on 0 cluster\(s\)",
     )
-    (unwell,) = [line for line in run_with(mistake, tmp_path).cloud.summary() if not line[1]]
-    assert unwell[0] == "placement aks-store-demo"
-    assert re.match(mistake.message, unwell[2])
+    cloud = Cloud(patience=0.2)
+    unwell: list[tuple[str, str]] = []
+
+    def look(operation: Operation) -> None:
+        if operation.call.name == "app-entry-point":
+            unwell.extend((name, state) for name, is_well, state in cloud.summary() if not is_well)
+
+    cloud.observers.append(look)
+    run_with(mistake, tmp_path, cloud)
+    ((name, state),) = unwell
+    assert name == "placement aks-store-demo"
+    assert re.match(mistake.message, state)
 
 
 class SlowCloud(Cloud):
@@ -405,7 +414,7 @@ def test_summary_names_the_pods_that_the_entry_point_cannot_reach(mistake: Mista
     assert particulars.endswith(mistake.message)
 
 
-def run_with(mistake: Mistake, root: Path) -> Program:
+def run_with(mistake: Mistake, root: Path, cloud: Cloud | None = None) -> Program:
     """Run a copy of the program in which the mistake is made."""
     copy(mistake, root)
 
@@ -415,7 +424,8 @@ def run_with(mistake: Mistake, root: Path) -> Program:
 
     with imports_from(root):
         config = stack_config(mistake.stack)
-        return run(program, stack=mistake.stack, config=config, cloud=SlowCloud(mistake.late, mistake.until))
+        slow = SlowCloud(mistake.late, mistake.until)
+        return run(program, stack=mistake.stack, config=config, cloud=cloud or slow)
 
 
 def say_nothing(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

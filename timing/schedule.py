@@ -28,6 +28,8 @@ Resource: TypeAlias = Mapping[str, Any]
 _NETWORK = "azure-native:network:VirtualNetwork"
 _IN_NETWORKS = (_NETWORK, "azure-native:network:Subnet", "azure-native:network:VirtualNetworkPeering")
 _CLUSTER = "azure-native:containerservice:ManagedCluster"
+NETWORK_WRITERS = (*_IN_NETWORKS, _CLUSTER)
+"""The types whose operations write VNets."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def plan(
             verb=verb,
             seconds=durations.seconds(token, verb, scale),
             after=tuple(sorted(waits)),
-            networks=frozenset(_networks(resource, verb)),
+            networks=networks_written(token, verb, resource.get("id", ""), resource.get("inputs", {})),
         )
 
     operations: list[Operation] = []
@@ -289,17 +291,15 @@ def _layers(condemned: Sequence[Resource]) -> Iterator[list[Resource]]:
         yield list(layer)
 
 
-def _networks(resource: Resource, verb: Verb) -> Iterator[str]:
-    """Yield the ids of the VNets that an operation on a resource writes."""
-    inputs, written = resource.get("inputs", {}), list[str | None]()
-    if resource["type"] in _IN_NETWORKS:
-        written = [resource.get("id"), inputs.get("remoteVirtualNetwork", {}).get("id")]
-    elif resource["type"] == _CLUSTER and verb != "delete":
+def networks_written(token: str, verb: str, resource_id: str, inputs: Mapping[str, Any]) -> frozenset[str]:
+    """Return the ids of the VNets that a creation, an update or a deletion writes, in lower case."""
+    written = list[str | None]()
+    if token in _IN_NETWORKS:
+        written = [resource_id, inputs.get("remoteVirtualNetwork", {}).get("id")]
+    elif token == _CLUSTER and verb != "delete":
         written = [pool.get("vnetSubnetID") for pool in inputs.get("agentPoolProfiles", ())]
-    for each in written:
-        if each:
-            # …/virtualNetworks/<name>[/subnets/<name>]; ids are not case-sensitive.
-            yield "/".join(each.lower().split("/")[:9])
+    # …/virtualNetworks/<name>[/subnets/<name>]; ids are not case-sensitive.
+    return frozenset("/".join(each.lower().split("/")[:9]) for each in written if each)
 
 
 def _regions(states: Sequence[Resource]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from typing import Any, Final, Literal
 
@@ -44,6 +44,7 @@ from rehearsal.azure.network import (
 from rehearsal.azure.ownership import Ownership
 from rehearsal.model import UNKNOWN, Call, Difference, Family, NotReadyError, Problem, Properties, RefusedError
 from rehearsal.store import Store
+from timing.schedule import NETWORK_WRITERS, networks_written
 
 TYPES: Final[dict[str, ResourceType]] = {
     "azure-native:resources:ResourceGroup": ResourceGroup(),
@@ -229,13 +230,14 @@ class Azure(Family):
             resource_id: the resource's id; empty where it has none yet.
             inputs: the resource's inputs; empty for a deletion.
         """
-        kind = TYPES.get(call.token)
+        if call.preview or verb not in {"create", "update", "delete"} or call.token not in NETWORK_WRITERS:
+            return nullcontext()
         with self._store.transaction():
-            if kind and verb == "create" and inputs and not call.preview:
-                resource_id = kind.id_of(self._asked(call.provider), inputs)
-            elif kind and verb == "delete" and (record := self._subscription.find(resource_id)):
+            if verb == "create" and inputs:
+                resource_id = TYPES[call.token].id_of(self._asked(call.provider), inputs)
+            elif verb == "delete" and (record := self._subscription.find(resource_id)):
                 inputs = deepcopy(record["inputs"])
-        return self._ownership.under_way(verb, call, resource_id, inputs)
+        return self._ownership.under_way(call, networks_written(call.token, verb, resource_id, inputs))
 
     # For the Kubernetes side.
 

@@ -8,17 +8,13 @@ same time as the cluster.
 """
 
 import threading
-from collections.abc import Collection, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
 
-from rehearsal.azure.arm import last_segment, listed, nested, refusal, resource_group_of, subscription_of
+from rehearsal.azure.arm import last_segment, refusal, resource_group_of, subscription_of
 from rehearsal.azure.clusters import CLUSTER
-from rehearsal.azure.network import PEERING, SUBNET, VIRTUAL_NETWORK
-from rehearsal.model import Call, Properties
-
-_WRITERS: Final = (VIRTUAL_NETWORK, SUBNET, PEERING)
+from rehearsal.model import Call
 
 
 @dataclass(eq=False)
@@ -26,7 +22,7 @@ class _Write:
     """An operation under way that writes VNets, by their ids; `met` are those that another one writes as well."""
 
     call: Call
-    networks: Collection[str]
+    networks: frozenset[str]
     met: set[str] = field(default_factory=set[str])
 
 
@@ -38,19 +34,12 @@ class Ownership:
         self._under_way: list[_Write] = []
 
     @contextmanager
-    def under_way(self, verb: str, call: Call, resource_id: str, inputs: Properties) -> Generator[None]:
-        """Count an operation as under way.
-
-        Args:
-            verb: what is asked.
-            call: the operation's circumstances.
-            resource_id: the resource's id.
-            inputs: the resource's inputs.
-        """
-        write = _Write(call, _networks(verb, call, resource_id, inputs))
+    def under_way(self, call: Call, networks: frozenset[str]) -> Generator[None]:
+        """Count an operation as under way, by the ids of the VNets that it writes."""
+        write = _Write(call, networks)
         with self._lock:
             for other in self._under_way:
-                both = {*write.networks} & {*other.networks}
+                both = write.networks & other.networks
                 write.met |= both
                 other.met |= both
             self._under_way.append(write)
@@ -78,15 +67,3 @@ class Ownership:
                 'needs to be in Succeeded state in order to set resource ownership."',
             )
         )
-
-
-def _networks(verb: str, call: Call, resource_id: str, inputs: Properties) -> set[str]:
-    """Return the ids of the VNets that an operation writes, in lower case."""
-    written = list[str]()
-    if call.preview or verb not in {"create", "update", "delete"}:
-        return set()
-    if call.token in _WRITERS:
-        written = [resource_id, nested(inputs, "remoteVirtualNetwork").get("id") or ""]
-    elif call.token == CLUSTER and verb != "delete":
-        written = [pool.get("vnetSubnetID") or "" for pool in listed(inputs, "agentPoolProfiles")]
-    return {"/".join(each.lower().split("/")[:9]) for each in written if each}

@@ -19,6 +19,7 @@ from typing import Annotated, Final, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from rehearsal.azure.arm import last_segment, refusal
+from rehearsal.azure.clusters import CLUSTER_BUSY
 from rehearsal.cloud import Cloud, Operation
 from rehearsal.kubernetes.clusters import ApiServer
 from rehearsal.model import Call, RefusedError
@@ -133,8 +134,7 @@ CATALOGUE: Final[dict[str, Failure]] = {
         answer="program",
         status=409,
         code="OperationNotAllowed",
-        azure="Operation is not allowed: Another operation (Updating) is in progress, please wait for it to finish "
-        "before starting a new operation. See https://aka.ms/aks-pending-operation for more details",
+        azure=CLUSTER_BUSY,
     ),
     "EtagMismatch": Failure(
         source="code: microsoft/retina issue 1212, Azure/terraform-azurerm-aks PR 354; text: Azure/azure-cli, "

@@ -395,19 +395,17 @@ class ManagedCluster(ResourceType):
         subscription.world.remove(record["id"])
 
 
-def require_rest(cluster: Record) -> None:
-    """Refuse what would be a second operation on a cluster at the same time.
+CLUSTER_BUSY: Final = (
+    "Operation is not allowed: Another operation (Updating) is in progress, please wait for it to finish before "
+    "starting a new operation. See https://aka.ms/aks-pending-operation for more details"
+)
+"""Azure/terraform-azurerm-avm-ptn-aks-production PR 25; aka.ms/aks-pending-operation"""
 
-    Text: Azure/terraform-azurerm-avm-ptn-aks-production PR 25; aka.ms/aks-pending-operation. That a deletion is refused
-    as well is assumed.
-    """
+
+def require_rest(cluster: Record) -> None:
+    """Refuse a second operation on a cluster at the same time. That a deletion is refused as well is assumed."""
     if "busy_until" in cluster:
-        raise refusal(
-            409,
-            "OperationNotAllowed",
-            "Operation is not allowed: Another operation (Updating) is in progress, please wait for it to finish "
-            "before starting a new operation. See https://aka.ms/aks-pending-operation for more details",
-        )
+        raise refusal(409, "OperationNotAllowed", CLUSTER_BUSY)
 
 
 def may_balance(subscription: Subscription, cluster_id: str) -> bool:

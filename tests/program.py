@@ -21,6 +21,14 @@ from rehearsal.wire import decode
 
 ROOT = Path(__file__).parent.parent
 PROJECT = "fleet-l4-lb"
+NORTH: dict[str, Any] = {
+    "name": "north",
+    "location": "northcentralus",
+    "addressSpace": "10.3.0.0/16",
+    "nodeSubnet": "10.3.0.0/24",
+    "nodePool": {"vmSize": "Standard_D4ds_v5", "count": 1},
+}
+"""A region that stack dev does not have."""
 
 
 @dataclass(frozen=True)

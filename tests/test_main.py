@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from rehearsal.model import Properties
-from tests.program import PROJECT, Program, run_stack, stack_config
+from tests.program import NORTH, PROJECT, Program, run_stack, stack_config
 
 
 def regions(stack: str) -> list[str]:
@@ -90,16 +90,9 @@ def test_tags_reach_every_resource_that_takes_some() -> None:
 
 
 def test_adding_a_region_leaves_the_others_as_they_are(dev: Program) -> None:
-    north = {
-        "name": "north",
-        "location": "northcentralus",
-        "addressSpace": "10.3.0.0/16",
-        "nodeSubnet": "10.3.0.0/24",
-        "nodePool": {"vmSize": "Standard_D4ds_v5", "count": 1},
-    }
     program = run_stack(
         "dev",
-        regions=[north, *stack_config("dev")["regions"]],
+        regions=[NORTH, *stack_config("dev")["regions"]],
         app={"entryRegion": "east"},
     )
     changed = {name for name, resource in dev.resources.items() if not alike(resource.inputs, program[name].inputs)}

@@ -20,17 +20,10 @@ from rehearsal.kubernetes.objects import labels_of, name_of, namespace_of
 from rehearsal.real.network import Networks
 from tests.conformance.fleet import Fleet, eventually
 from tests.engine.stack import Stack
-from tests.program import ROOT
+from tests.program import NORTH, ROOT
 
 FRONT = "store-front"
 EAST, WEST, NORTHCENTRAL = "aks-eastus2", "aks-westus2", "aks-northcentralus"
-NORTH = {
-    "name": "north",
-    "location": "northcentralus",
-    "addressSpace": "10.3.0.0/16",
-    "nodeSubnet": "10.3.0.0/24",
-    "nodePool": {"vmSize": "Standard_D4ds_v5", "count": 1},
-}
 
 _PAUSE = 0.005  # seconds between a client's requests
 _PATIENCE = 10  # seconds that a client waits for an answer

@@ -9,6 +9,7 @@ from components import retries
 from tests import existing
 from tests.engine.stack import Stack
 from tests.engine.test_faults import assert_well
+from tests.program import NORTH
 from timing import durations
 from timing.schedule import conflicts, plan
 
@@ -34,13 +35,6 @@ def test_hub_of_an_earlier_version_is_updated_in_place(stack: Stack) -> None:
     assert_well(stack)
 
 
-NORTH = {
-    "name": "north",
-    "location": "northcentralus",
-    "addressSpace": "10.3.0.0/16",
-    "nodeSubnet": "10.3.0.0/24",
-    "nodePool": {"vmSize": "Standard_DS2_v2", "count": 1},
-}
 BUSY = "waiting until the other operation on the cluster ends"
 
 
@@ -50,7 +44,7 @@ def test_region_is_changed_and_removed_right_after_it_has_joined(stack: Stack, m
     two = stack.config["regions"]
     stack.configure(regions=[*two, NORTH])
     stack.up()
-    stack.configure(regions=[*two, NORTH | {"nodePool": {"vmSize": "Standard_DS2_v2", "count": 2}}])
+    stack.configure(regions=[*two, NORTH | {"nodePool": NORTH["nodePool"] | {"count": 2}}])
     assert f"north-cluster: {BUSY}" in stack.up().text
     stack.configure(regions=two)
     stack.up()

@@ -7,15 +7,7 @@ from pulumi.automation import CommandError
 
 from rehearsal.stack import RehearsalError, rehearsing
 from tests.engine.stack import FirstUpdate, Stack, count
-from tests.program import ROOT
-
-NORTH = {
-    "name": "north",
-    "location": "northcentralus",
-    "addressSpace": "10.3.0.0/16",
-    "nodeSubnet": "10.3.0.0/24",
-    "nodePool": {"vmSize": "Standard_D4ds_v5", "count": 1},
-}
+from tests.program import NORTH, ROOT
 
 
 def test_preview_of_a_new_stack_creates_everything_and_asks_for_nothing(first_update: FirstUpdate) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.engine.stack import Stack
-from tests.engine.test_engine import NORTH
+from tests.program import NORTH
 
 UPDATES: dict[str, Any] = {"channel": "Stable", "stages": [["west"], ["east"]], "waitMinutes": 60}
 

@@ -51,9 +51,8 @@ admins = {"deployer": deployer} | {
 azure = AzureProviders()
 azure_of = {region.name: azure.of(region.existing_cluster) for region in stack.regions}
 clusters: dict[str, RegionalCluster | ExistingCluster] = {}
-last_in: dict[
-    str | None, containerservice.ManagedCluster
-] = {}  # the last cluster made in a VNet that exists, by its id
+# The last cluster made in each existing VNet, by the VNet's id.
+last_in: dict[str, containerservice.ManagedCluster] = {}
 for region in stack.regions:
     if region.existing_cluster:
         clusters[region.name] = ExistingCluster(
@@ -67,7 +66,7 @@ for region in stack.regions:
             pulumi.ResourceOptions(provider=azure_of[region.name]),
         )
         continue
-    network_id = region.existing.network_id.lower() if region.existing and region.existing.network_id else None
+    network_id = (region.existing.network_id or "").lower() if region.existing else ""
     clusters[region.name] = made = RegionalCluster(
         region.name,
         RegionalClusterArgs(

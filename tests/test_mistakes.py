@@ -424,8 +424,8 @@ def run_with(mistake: Mistake, root: Path, cloud: Cloud | None = None) -> Progra
 
     with imports_from(root):
         config = stack_config(mistake.stack)
-        slow = SlowCloud(mistake.late, mistake.until)
-        return run(program, stack=mistake.stack, config=config, cloud=cloud or slow)
+        cloud = cloud or SlowCloud(mistake.late, mistake.until)
+        return run(program, stack=mistake.stack, config=config, cloud=cloud)
 
 
 def say_nothing(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

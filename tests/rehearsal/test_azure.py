@@ -1196,6 +1196,9 @@ def test_what_belongs_to_a_fleet_says_who_made_it(sub: _Subscription) -> None:
         assert outputs["systemData"]["createdBy"] == DEPLOYER.object_id
 
 
+BUSY = r'Status=409 Code="OperationNotAllowed" Message="Operation is not allowed: Another operation \(Updating\)'
+
+
 @pytest.mark.recording("cluster-updating")
 def test_a_cluster_is_updating_for_a_while_after_its_member_has_joined(sub: _Subscription) -> None:
     inputs = sub.place()
@@ -1203,16 +1206,24 @@ def test_a_cluster_is_updating_for_a_while_after_its_member_has_joined(sub: _Sub
     sub.fleet(hubProfile={"dnsPrefix": "hub"})
     member = sub.create("FleetMember", **member_inputs(cluster_id))[0]
     assert sub.outputs("ManagedCluster", cluster_id)["provisioningState"] == "Updating"
-    busy = r'Status=409 Code="OperationNotAllowed" Message="Operation is not allowed: Another operation \(Updating\)'
-    with pytest.raises(RefusedError, match=busy):
+    with pytest.raises(RefusedError, match=BUSY):
         sub.update("ManagedCluster", cluster_id, **inputs, tags={"a": "b"})
-    with pytest.raises(RefusedError, match=busy):
+    with pytest.raises(RefusedError, match=BUSY):
         sub.delete("ManagedCluster", cluster_id)
     sub.update("FleetMember", member, **member_inputs(cluster_id), group="canary")
     sub.world.now += 120
     assert sub.outputs("ManagedCluster", cluster_id)["provisioningState"] == "Succeeded"
     sub.update("ManagedCluster", cluster_id, **inputs, tags={"a": "b"})
     sub.delete("ManagedCluster", cluster_id)
+
+
+def test_a_cluster_that_has_left_joins_again_once_it_is_no_longer_updating(sub: _Subscription) -> None:
+    _, cluster_id, member_id = joined(sub)
+    sub.delete("FleetMember", member_id)
+    with pytest.raises(RefusedError, match=BUSY):
+        sub.create("FleetMember", **member_inputs(cluster_id))
+    sub.world.now += 120
+    sub.create("FleetMember", **member_inputs(cluster_id))
 
 
 def test_a_hub_can_be_added_but_not_removed(sub: _Subscription) -> None:

@@ -128,17 +128,22 @@ class ApiServer:
         return self._ask("POST", path, request)["status"]["token"]
 
     def watch(self, api_version: str, kind: str) -> Iterator[Object]:
-        """Yield a kind's objects in all namespaces as they are now and whenever they change; ends with the connection.
+        """Yield the events of a kind in all namespaces, the objects of now first; ends with the connection.
+
+        An event has a `type` and an `object` (Kubernetes docs, reference/using-api/api-concepts).
 
         Raises:
-            ApiError: no answer.
+            ApiError: the server refuses, or does not answer.
         """
         path = self._collection(api_version, kind, "", everywhere=True)
         timeout = httpx.Timeout(_SECONDS, read=None)
         try:
             with self._client.stream("GET", path, params={"watch": "true"}, timeout=timeout) as response:
+                if not response.is_success:
+                    response.read()
+                    raise _refusal(response)
                 for line in response.iter_lines():
-                    yield json.loads(line)["object"]
+                    yield json.loads(line)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
 

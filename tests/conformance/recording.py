@@ -2,18 +2,25 @@
 
 import json
 import re
-import ssl
 import threading
-from base64 import b64decode
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 
-import httpx
-
 from rehearsal.kubernetes import world as in_memory
 from rehearsal.kubernetes.kinds import KINDS, key_of
-from rehearsal.kubernetes.objects import Object, child, finalizers_of, is_true, labels_of, name_of, namespace_of
+from rehearsal.kubernetes.objects import (
+    ApiError,
+    Object,
+    child,
+    finalizers_of,
+    is_true,
+    labels_of,
+    name_of,
+    namespace_of,
+)
+from rehearsal.real.apiserver import ApiServer
 from rehearsal.real.world import World
 
 MEMBER_CLUSTER: Final = "MemberCluster.cluster.kubernetes-fleet.io"
@@ -44,6 +51,7 @@ _RECORDED: Final = (
     "InternalServiceImport.networking.fleet.azure.com",
     "AppliedWork.placement.kubernetes-fleet.io",
 )
+_POLL: Final = 0.1  # seconds
 # Moments differ from run to run.
 _MOMENTS: Final = re.compile(r".*(Time|Timestamp|Heartbeat)$")
 _ADDRESS: Final = re.compile(r"\b\d+\.\d+\.\d+\.\d+\b")
@@ -223,30 +231,23 @@ class Watch:
         for name, cluster_id in ids.items():
             server = world.get(cluster_id)
             assert server
-            authority = b64decode(server.access.certificate_authority).decode()
-            client = httpx.Client(
-                base_url=server.access.server,
-                headers={"Authorization": f"Bearer {server.access.token}"},
-                timeout=httpx.Timeout(30, read=None),
-                verify=ssl.create_default_context(cadata=authority),
-                trust_env=False,
-                limits=httpx.Limits(max_connections=None),
-            )
             for kind in _RECORDED:
                 if server.role in KINDS[kind].roles:
-                    threading.Thread(target=self._watch, args=(client, name, kind), daemon=True).start()
+                    threading.Thread(target=self._watch, args=(server, name, kind), daemon=True).start()
 
-    def _watch(self, client: httpx.Client, cluster: str, key: str) -> None:
+    def _watch(self, server: ApiServer, cluster: str, key: str) -> None:
         kind = KINDS[key]
-        path = f"/{'apis' if kind.group else 'api'}/{kind.api_version}/{kind.plural}"
-        try:
-            with client.stream("GET", path, params={"watch": "true"}) as response:
-                for line in response.iter_lines():
-                    event = json.loads(line)
+        while True:
+            try:
+                for event in server.watch(kind.api_version, kind.name):
                     if event["type"] != "ERROR" and name_of(event["object"]) != "kube-root-ca.crt":
                         self.recording.note(cluster, event["object"], gone=event["type"] == "DELETED")
-        except httpx.HTTPError:
-            return
+            except ApiError as error:
+                if error.reason == "Unreachable":
+                    return
+            else:
+                return
+            time.sleep(_POLL)  # a server that has just been given the kind may refuse at first
 
 
 class Steps:

@@ -139,8 +139,10 @@ def test_entry_point_leaves_a_region_while_it_is_dead_and_is_not_disturbed_when_
         ("delete memberclusters/west", "DELETE"),
         ('patch membercluster west --type merge --patch {"metadata":{"finalizers":null}}', "UPDATE"),
         (
-            "patch memberclusters.v1beta1.cluster.kubernetes-fleet.io west --type merge --patch "
-            '{"spec":{"deleteOptions":{"validationMode":"Skip"}}}',
+            (
+                "patch memberclusters.v1beta1.cluster.kubernetes-fleet.io west --type merge --patch "
+                '{"spec":{"deleteOptions":{"validationMode":"Skip"}}}'
+            ),
             "UPDATE",
         ),
         ("delete namespaces/fleet-member-west", "DELETE"),

@@ -49,6 +49,18 @@ _RESERVED: Final = ("fleet-", "kube-")
 _RECONCILE: Final = "fleet.azure.com/reconcile"
 # The policy's name in Azure/fleet v0.18.9 pkg/admissionpolicymanager/podsnreplicasets.go.
 POD_POLICY: Final = "deny-pods-and-replicasets-outside-reserved-namespaces"
+_ACCOUNT_POLICY: Final = "deny-serviceaccounts-and-tokenrequests-in-reserved-namespaces"  # svcaccountsntokenreqs.go
+_MEMBER: Final = "MemberCluster.cluster.kubernetes-fleet.io"
+# Of what users make in namespaces, the guard rail hears of deletions alone (the same, pkg/webhook/webhook.go).
+_UNGUARDED: Final = frozenset(
+    {
+        "ServiceExport.networking.fleet.azure.com",
+        "ServiceImport.networking.fleet.azure.com",
+        "MultiClusterService.networking.fleet.azure.com",
+        "ResourceOverride.placement.kubernetes-fleet.io",
+        "ResourceEnvelope.placement.kubernetes-fleet.io",
+    }
+)
 
 
 def check(cluster: "Cluster", kind: Kind, item: Object, user: str) -> None:
@@ -68,8 +80,6 @@ def check(cluster: "Cluster", kind: Kind, item: Object, user: str) -> None:
         _check_override(kind, item)
     if kind.key in ("Pod", "ReplicaSet.apps") and not namespace_of(item).startswith(_RESERVED):
         raise ApiError("Forbidden", pod_denial(kind.resource, name_of(item)))
-    if user:
-        _check_guard_rail(kind, item, user)
     if kind.key == _PLACEMENT:
         _check_placement(item)
 
@@ -99,10 +109,10 @@ def replica_set_denial(name: str) -> str:
     )
 
 
-def _denial(resource: str, name: str) -> str:
+def _denial(resource: str, name: str, policy: str = POD_POLICY) -> str:
     return (
-        f"{resource} \"{name}\" is forbidden: ValidatingAdmissionPolicy '{POD_POLICY}' with binding "
-        f"'{POD_POLICY}-binding' denied request: "
+        f"{resource} \"{name}\" is forbidden: ValidatingAdmissionPolicy '{policy}' with binding "
+        f"'{policy}-binding' denied request: "
     )
 
 
@@ -124,7 +134,7 @@ def check_immutable(kind: Kind, live: Object, merged: Object) -> None:
         raise _invalid(kind, merged, 'spec.policy: Invalid value: "object": placement type is immutable')
 
 
-def check_delete(cluster: "Cluster", kind: Kind, item: Object, user: str) -> None:
+def check_delete(cluster: "Cluster", kind: Kind, api_version: str, item: Object, user: str) -> None:
     """Refuse the deletion of what must stay.
 
     Raises:
@@ -132,20 +142,14 @@ def check_delete(cluster: "Cluster", kind: Kind, item: Object, user: str) -> Non
     """
     if kind.key == "Namespace" and name_of(item) in ("default", "kube-system"):
         raise ApiError("Forbidden", f'namespaces "{name_of(item)}" is forbidden: this namespace may not be deleted')
-    if user and kind.key == "MemberCluster.cluster.kubernetes-fleet.io":
-        check_leave(item, cluster.objects("InternalServiceExport.networking.fleet.azure.com"))
+    if cluster.role == HUB and user:
+        check_guard_rail(kind, "DELETE", item, item, api_version=api_version, user=user)
+    if kind.key == _MEMBER:
+        _check_leave(item, cluster.objects("InternalServiceExport.networking.fleet.azure.com"))
 
 
-def check_leave(member: Object, exports: Iterable[Object]) -> None:
-    """Refuse to let a member go that exports services (fleet v0.18.9 membercluster_validating_webhook.go:50-79).
-
-    Args:
-        member: the MemberCluster.
-        exports: every InternalServiceExport of the hub.
-
-    Raises:
-        ApiError: with the webhook's message.
-    """
+def _check_leave(member: Object, exports: Iterable[Object]) -> None:
+    # fleet v0.18.9 membercluster_validating_webhook.go:50-79
     if child(member["spec"], "deleteOptions").get("validationMode") == "Skip":
         return
     for export in exports:
@@ -153,8 +157,10 @@ def check_leave(member: Object, exports: Iterable[Object]) -> None:
             reference = export["spec"]["serviceReference"]["namespacedName"]
             raise ApiError(
                 "Forbidden",
-                'admission webhook "fleet.membercluster.validating" denied the request: Please delete serviceExport '
-                f"{reference} in the member cluster before leaving, request is denied",
+                _denied(
+                    "membercluster",
+                    f"Please delete serviceExport {reference} in the member cluster before leaving, request is denied",
+                ),
             )
 
 
@@ -183,8 +189,26 @@ def complete(cluster: "Cluster", kind: Kind, item: Object, live: Object | None) 
         case _ if kind.key == _PLACEMENT:
             item["spec"].setdefault("revisionHistoryLimit", 10)
             item["spec"].setdefault("statusReportingScope", "ClusterScopeOnly")
+            _complete_placement(item["spec"])
         case _:
             pass
+
+
+def _complete_placement(spec: Object) -> None:
+    # fleet v0.18.9 pkg/utils/defaulter/placement.go, which the hub's webhook calls
+    strategy: Object = spec.setdefault("strategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        rolling: Object = strategy.setdefault("rollingUpdate", {})
+        for key, value in {"maxUnavailable": "25%", "maxSurge": "25%", "unavailablePeriodSeconds": 60}.items():
+            rolling.setdefault(key, value)
+    apply: Object = strategy.setdefault("applyStrategy", {})
+    for key, value in {
+        "type": "ClientSideApply",
+        "comparisonOption": "PartialComparison",
+        "whenToApply": "Always",
+        "whenToTakeOver": "Always",
+    }.items():
+        apply.setdefault(key, value)
 
 
 def _complete_service(cluster: "Cluster", item: Object, live: Object | None) -> None:
@@ -245,23 +269,83 @@ def _check_override(kind: Kind, item: Object) -> None:
             raise _invalid(kind, item, problem)
 
 
-def _check_guard_rail(kind: Kind, item: Object, user: str) -> None:
-    # fleet v0.18.9 pkg/webhook/validation/uservalidation.go:57-78: these belong to the fleet's own controllers.
-    name = name_of(item)
-    space = name if kind.key == "Namespace" else namespace_of(item)
-    if not space.startswith(_RESERVED) and kind.key != "MemberCluster.cluster.kubernetes-fleet.io":
-        return
-    webhook = "namespace" if kind.key == "Namespace" else "fleetmembernamespacedresources"
-    if kind.key.startswith("MemberCluster"):
-        webhook = "membercluster"
-    elif kind.key != "Namespace" and not space.startswith("fleet-member-"):
-        webhook = "fleetsystemnamespacedresources" if space.startswith("fleet-") else "kubenamespacedresources"
-    raise ApiError(
-        "Forbidden",
-        f"admission webhook \"fleet.{webhook}.guardrail.validating\" denied the request: user: '{user}' in "
-        f"'groups: [system:authenticated]' is not allowed to CREATE resource {item['apiVersion']}, Kind={kind.name}/: "
-        f"{namespace_of(item)}/{name}",
-    )
+def check_guard_rail(  # noqa: PLR0913 - what is done to what, and by whom
+    kind: Kind, verb: str, item: Object, live: Object | None, *, api_version: str, user: str
+) -> None:
+    """Refuse what only the fleet's own may do on a hub (fleet v0.18.9 pkg/webhook: webhook.go, fleetresourcehandler).
+
+    Args:
+        kind: what it is done to.
+        verb: CREATE, UPDATE or DELETE.
+        item: the object, as it will be.
+        live: the object that is changed, as it is.
+        api_version: the version that the user speaks of.
+        user: who does it.
+
+    Raises:
+        ApiError: with the message of the policy or the webhook.
+    """
+    name, space = name_of(item), namespace_of(item)
+    if kind.key == "ServiceAccount" and space.startswith(_RESERVED):
+        reason = "writing service accounts in reserved namespaces or requesting tokens from such service accounts"
+        raise ApiError("Forbidden", f"{_denial(kind.resource, name, _ACCOUNT_POLICY)}{reason} is disallowed")
+    webhook = _guarding(kind, verb, name, space)
+    if webhook == "membercluster":
+        if reason := _change_refusal(verb, item, live):
+            raise ApiError("Forbidden", _denied(f"{webhook}.guardrail", reason))
+        if not _is_own_business(verb, item, live):
+            return
+    if webhook:
+        group, _, version = api_version.rpartition("/")
+        reason = (
+            f"user: '{user}' in 'groups: [system:authenticated]' is not allowed to {verb} resource "
+            f"{group}/{version}, Kind={kind.name}/: {space}/{name}"
+        )
+        raise ApiError("Forbidden", _denied(f"{webhook}.guardrail", reason))
+
+
+def _guarding(kind: Kind, verb: str, name: str, space: str) -> str:
+    """Return which of the guard rail's webhooks hears of a request; empty for none."""
+    if kind.key == _MEMBER:
+        return "membercluster"
+    if kind.key == "Namespace":
+        return "namespace" if name.startswith(_RESERVED) else ""
+    if verb != "DELETE" and kind.key in _UNGUARDED:
+        return ""
+    if space in ("kube-system", "kube-public", "kube-node-lease"):
+        return "kubenamespacedresources"
+    if space == "fleet-system":
+        return "fleetsystemnamespacedresources"
+    return "fleetmembernamespacedresources" if space.startswith("fleet-member-") else ""
+
+
+def _change_refusal(verb: str, item: Object, live: Object | None) -> str:
+    if verb == "UPDATE" and live and _fleet_annotations(live) and not _fleet_annotations(item):
+        return "no user is allowed to remove all fleet pre-fixed annotations from a fleet member cluster"
+    return ""
+
+
+def _is_own_business(verb: str, item: Object, live: Object | None) -> bool:
+    """Say whether a request concerns more of a MemberCluster than its labels, taints and other annotations."""
+    if verb != "UPDATE" or live is None:
+        return bool(_fleet_annotations(item))
+
+    def guarded(each: Object) -> Object:
+        metadata = each["metadata"]
+        spec = {key: value for key, value in each["spec"].items() if key != "taints"}
+        return {"spec": spec, **{key: metadata.get(key) or [] for key in ("finalizers", "ownerReferences")}}
+
+    return guarded(item) != guarded(live) or not _fleet_annotations(live).items() <= _fleet_annotations(item).items()
+
+
+def _fleet_annotations(item: Object) -> Object:
+    return {
+        key: value for key, value in child(item["metadata"], "annotations").items() if key.startswith("fleet.azure.com")
+    }
+
+
+def _denied(webhook: str, reason: str) -> str:
+    return f'admission webhook "fleet.{webhook}.validating" denied the request: {reason}'
 
 
 def _check_placement(item: Object) -> None:
@@ -295,8 +379,7 @@ def _check_placement(item: Object) -> None:
         text = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
         raise ApiError(
             "Forbidden",
-            'admission webhook "fleet.clusterresourceplacementv1beta1.validating" denied the request: deny '
-            f"create/update v1beta1 CRP has invalid fields {text}",
+            _denied("clusterresourceplacementv1beta1", f"deny create/update v1beta1 CRP has invalid fields {text}"),
         )
 
 

@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from rehearsal.kubernetes import admission, quantities
-from rehearsal.kubernetes.kinds import KINDS, Kind, key_of, resolve
+from rehearsal.kubernetes.kinds import HUB, KINDS, Kind, key_of, resolve
 from rehearsal.kubernetes.objects import (
     ApiError,
     Object,
@@ -84,6 +84,7 @@ class Cluster:
             ApiError: the API server refuses, with its own message.
         """
         kind, item = self._admit(body, user)
+        self._guard("CREATE", kind, item, None, api_version=body["apiVersion"], user=user)
         body = deepcopy(item)
         live = self._add(kind, item)
         if user:
@@ -116,7 +117,8 @@ class Cluster:
         Raises:
             ApiError: the API server would refuse, with its own message.
         """
-        self._admit(body, user)
+        kind, item = self._admit(body, user)
+        self._guard("CREATE", kind, item, None, api_version=body["apiVersion"], user=user)
 
     def apply(self, body: Object, *, user: str = "") -> Object:
         """Give an object the configuration, creating it if need be; return it as it is now.
@@ -128,6 +130,7 @@ class Cluster:
         live = self._items(kind.key).get(self._address(item))
         previous = self._data["applied"].get(self._applied_key(kind, item), {})
         if live is None:
+            self._guard("CREATE", kind, item, None, api_version=body["apiVersion"], user=user)
             live = self._add(kind, deepcopy(item))
             self._remember(kind, item)
             return deepcopy(live)
@@ -136,6 +139,7 @@ class Cluster:
         kept = [entry for entry in finalizers_of(live) if entry not in finalizers_of(previous or {"metadata": {}})]
         if added := [*finalizers_of(item), *(entry for entry in kept if entry not in finalizers_of(item))]:
             merged["metadata"]["finalizers"] = added
+        self._guard("UPDATE", kind, merged, live, api_version=body["apiVersion"], user=user)
         admission.check_immutable(kind, live, merged)
         admission.complete(self, kind, merged, live)
         self._remember(kind, item)
@@ -180,7 +184,7 @@ class Cluster:
         item = self._items(found.key).get(_key(namespace, name))
         if item is None:
             raise ApiError("NotFound", f'{found.resource} "{name}" not found')
-        admission.check_delete(self, found, item, user)
+        admission.check_delete(self, found, api_version, item, user)
         self.discard(item, foreground=foreground)
 
     # What controllers do; their objects are live ones.
@@ -335,6 +339,12 @@ class Cluster:
         admission.check(self, kind, item, user)
         quantities.normalise(kind, item)
         return kind, item
+
+    def _guard(  # noqa: PLR0913 - what is done to what, and by whom
+        self, verb: str, kind: Kind, item: Object, live: Object | None, *, api_version: str, user: str
+    ) -> None:
+        if user and self.role == HUB:
+            admission.check_guard_rail(kind, verb, item, live, api_version=api_version, user=user)
 
     def _check_namespace(self, kind: Kind, item: Object) -> None:
         name = namespace_of(item)

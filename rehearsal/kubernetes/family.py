@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, cast
 
 from rehearsal import schema
+from rehearsal.azure.arm import Deployer
 from rehearsal.kubernetes import diffing, kubeconfig, waiting
 from rehearsal.kubernetes.apiserver import Cluster
 from rehearsal.kubernetes.kinds import KINDS, find_kind, split_api_version
@@ -30,8 +31,9 @@ from rehearsal.model import (
 
 _Verb: TypeAlias = Literal["create", "get", "patch", "delete"]
 
-# Requests are made in this name; it is nobody of the fleet's own.
-_USER: Final = "deployer"
+# Entra ID's name for an application is its object id, and it is in no group of Kubernetes' own (learn:
+# aks/azure-ad-integration; kubeguard/guard, auth/providers/azure).
+_USER: Final = Deployer().object_id
 _AUTONAMED: Final = "pulumi.com/autonamed"
 _PROPAGATION: Final = "pulumi.com/deletionPropagationPolicy"
 _CLUSTER_KEYS: Final = ("kubeconfig", "context", "cluster")

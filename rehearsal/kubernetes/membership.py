@@ -82,7 +82,7 @@ def leave(hub: "Cluster", member: str) -> None:
         RefusedError: it has live exports.
     """
     if hub.find(MEMBER_CLUSTER, member):
-        hub.delete("cluster.kubernetes-fleet.io/v1", "MemberCluster", member, user="fleet")
+        hub.delete("cluster.kubernetes-fleet.io/v1", "MemberCluster", member)
 
 
 def members(world: "World", hub: "Cluster") -> None:

@@ -109,11 +109,6 @@ def placements(world: "World", hub: "Cluster") -> None:
             hub.set_finalizer(item, _CLEANUP, present=False)
             hub.set_finalizer(item, _SCHEDULER_CLEANUP, present=False)
             continue
-        if "type" not in item["spec"].setdefault("strategy", {}):
-            # hubagent writes this default itself, hence generation 2 right after the creation (observed).
-            item["spec"]["strategy"]["type"] = "RollingUpdate"
-            item["metadata"]["generation"] += 1
-            hub.touch(item)
         hub.set_finalizer(item, _CLEANUP, present=True)
         hub.set_finalizer(item, _SCHEDULER_CLEANUP, present=True)
         try:

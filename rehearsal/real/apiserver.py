@@ -9,7 +9,7 @@ from typing import Any, Final, cast, get_args
 import httpx
 
 from rehearsal.azure.arm import Access
-from rehearsal.kubernetes.kinds import KINDS, Kind, split_api_version
+from rehearsal.kubernetes.kinds import HUB, KINDS, Kind, split_api_version
 from rehearsal.kubernetes.objects import ApiError, Object, Reason, conditions_of, name_of, namespace_of
 
 _MANAGER: Final = "rehearsal"
@@ -19,18 +19,21 @@ _MERGE: Final = "application/merge-patch+json"
 
 
 class ApiServer:
-    """Requests to one API server, as its administrator.
+    """Requests to one API server: as its administrator, or for a user, who on a hub is the deploying identity.
 
     Args:
         cluster_id: the cluster's Azure resource id; a hub's is its fleet's.
         role: whether it is a fleet's hub or a member.
         access: where it is, and how to get in.
+        deployer: the deploying identity's token.
     """
 
-    def __init__(self, cluster_id: str, role: str, access: Access) -> None:
+    def __init__(self, cluster_id: str, role: str, access: Access, deployer: str) -> None:
         self.id = cluster_id
         self.role = role
         self.access = access
+        # Hubs have no local accounts, members of the demo have.
+        self._user = {"Authorization": f"Bearer {deployer}"} if role == HUB else dict[str, str]()
         self._client = httpx.Client(
             base_url=access.server,
             headers={"Authorization": f"Bearer {access.token}"},
@@ -57,9 +60,8 @@ class ApiServer:
         Raises:
             ApiError: the server refuses, or does not answer.
         """
-        del user
         path = self._collection(body["apiVersion"], body["kind"], namespace_of(body))
-        return self._ask("POST", path, body)
+        return self._ask("POST", path, body, user=user)
 
     def apply(self, body: Object, *, user: str = "") -> Object:
         """Give an object the configuration, creating it if need be; return it as it is now.
@@ -67,10 +69,9 @@ class ApiServer:
         Raises:
             ApiError: the server refuses, or does not answer.
         """
-        del user
         path = self._object(body["apiVersion"], body["kind"], name_of(body), namespace_of(body))
         parameters = {"fieldManager": _MANAGER, "force": "true"}
-        return self._ask("PATCH", path, body, content_type=_APPLY, parameters=parameters)
+        return self._ask("PATCH", path, body, content_type=_APPLY, parameters=parameters, user=user)
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object:
         """Return an object in the version asked for.
@@ -97,9 +98,8 @@ class ApiServer:
         Raises:
             ApiError: the server refuses, or does not answer.
         """
-        del user
         options = {"propagationPolicy": "Foreground" if foreground else "Background"}
-        self._ask("DELETE", self._object(api_version, kind, name, namespace), options)
+        self._ask("DELETE", self._object(api_version, kind, name, namespace), options, user=user)
 
     def discard(self, item: Object) -> None:
         """Remove an object at once, as a kubelet does when its containers have ended."""
@@ -161,7 +161,15 @@ class ApiServer:
             for item in answer["items"]
         )
 
-    def _ask(
+    def guard_rail(self) -> str:
+        """Return the uid of the configuration of Fleet's guard rail; empty where there is none, or no answer."""
+        group = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+        try:
+            return self._ask("GET", f"{group}/fleet-guard-rail-webhook-configuration")["metadata"]["uid"]
+        except ApiError:
+            return ""
+
+    def _ask(  # noqa: PLR0913 - what a request is made of
         self,
         method: str,
         path: str,
@@ -169,6 +177,7 @@ class ApiServer:
         *,
         content_type: str = "application/json",
         parameters: Mapping[str, str] | None = None,
+        user: str = "",
     ) -> Object:
         try:
             response = self._client.request(
@@ -176,7 +185,7 @@ class ApiServer:
                 path,
                 params=parameters,
                 content=body if body is None or isinstance(body, str) else json.dumps(body),  # JSON is YAML
-                headers={"Content-Type": content_type},
+                headers={"Content-Type": content_type, **(self._user if user else {})},
             )
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Final, cast
+from urllib.parse import urlsplit
 
 import yaml
 from cryptography.hazmat.primitives import serialization
@@ -17,6 +18,7 @@ from rehearsal.azure.arm import Access
 from rehearsal.kubernetes.kinds import HUB
 from rehearsal.kubernetes.objects import ApiError
 from rehearsal.kubernetes.workloads import namespace
+from rehearsal.real import enclosed
 from rehearsal.real.apiserver import ApiServer
 from rehearsal.real.guard import Guard
 from rehearsal.real.processes import Process, ProcessError
@@ -47,10 +49,15 @@ _CONTROLLERS: Final = (
 _ON_MEMBERS: Final = ("horizontal-pod-autoscaler-controller",)
 _INSTALLERS: Final = 8  # requests at a time
 
-# Azure/fleet v0.18.9, charts/hub-agent/values.yaml; without its webhook, whose port and certificate folder are fixed,
-# so that only one could run on a machine. Snapshots are taken at once: a rehearsal changes things one after the other.
+# Azure/fleet v0.18.9, charts/hub-agent/values.yaml and templates/deployment.yaml, where comments tell what the managed
+# service does otherwise: nothing here. Snapshots are taken at once: a rehearsal changes things one after the other.
 _HUB_AGENT: Final = (
-    "--enable-webhook=false",
+    "--enable-webhook=true",
+    "--webhook-service-name=fleetwebhook",
+    "--webhook-client-connection-type=service",
+    "--enable-guard-rail=true",
+    "--whitelisted-users=system:serviceaccount:fleet-system:hub-agent-sa",
+    "--enable-workload=false",
     "--enable-admission-policy-manager=true",
     "--networking-agents-enabled=true",
     "--cluster-unhealthy-threshold=3m0s",
@@ -58,6 +65,7 @@ _HUB_AGENT: Final = (
     "--resource-snapshot-creation-minimum-interval=0s",
     "--resource-changes-collection-duration=0s",
 )
+_WEBHOOK_PORT: Final = 9443  # the same, cmd/hubagent/main.go: fixed, and on all addresses
 _QUIET: Final = ("--metrics-bind-address=0", "--health-probe-bind-address=0", "--leader-elect=false")
 _MEMBER_QUIET: Final = ("--hub-metrics-bind-address=0", "--hub-health-probe-bind-address=0", "--leader-elect=false")
 
@@ -86,6 +94,7 @@ class Cluster:
         self._control_plane: list[Process] = []
         self._agents: list[Process] = []
         self._server: ApiServer | None = None
+        self._guard_rail_before = ""
 
     @property
     def server(self) -> ApiServer:
@@ -94,8 +103,12 @@ class Cluster:
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's kubeconfig."""
+        """The kubeconfig for people: the deployer's on a hub, which has no local accounts; else the administrator's."""
         return self._folder / "kubeconfig"
+
+    @property
+    def _administrator(self) -> Path:
+        return self._folder / "pki" / "administrator"
 
     def start(self) -> None:
         """Start it, on what an earlier run has left if there was one.
@@ -124,7 +137,7 @@ class Cluster:
         file = self._folder / "hub-token"
         _write(file, token)
         environment = {
-            "KUBECONFIG": str(self.kubeconfig),
+            "KUBECONFIG": str(self._administrator),
             "CONFIG_PATH": str(file),
             "HUB_SERVER_URL": hub.server.access.server,
             "HUB_CERTIFICATE_AUTHORITY": hub.server.access.certificate_authority,
@@ -141,6 +154,15 @@ class Cluster:
             ),
             self._run("mcs-controller-manager", [self._tools.mcs, *quiet], environment),
         ]
+
+    def wait_for_webhook(self) -> None:
+        """Wait until a hub's webhook is there: four seconds after its start, most of them for two RSA keys.
+
+        Raises:
+            ProcessError: it does not come.
+        """
+        # Each start writes it anew, and last; with what an earlier one has left, every request fails.
+        self._agents[0].wait_until(lambda: self.server.guard_rail() not in ("", self._guard_rail_before))
 
     def leave(self) -> None:
         """Stop Fleet's agents."""
@@ -206,17 +228,20 @@ class Cluster:
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-cluster-ip-range={self._services}",
         ]
-        apiserver = self._run("kube-apiserver", command)
+        # Whatever proxy the user has, it does not lead to the hub's webhook.
+        apiserver = self._run("kube-apiserver", command, {"NO_PROXY": "*", "no_proxy": "*"})
         self._control_plane.append(apiserver)
         certificate = keys / "apiserver.crt"
         apiserver.wait_until(lambda: certificate.exists() and _listens(port))
         authority = b64encode(certificate.read_bytes()).decode()  # its own authority's certificate is in it
         access = Access(f"https://{_LOOPBACK}:{port}", authority, admin)
-        self._server = server = ApiServer(self.id, self.role, access)
+        self._server = server = ApiServer(self.id, self.role, access, self._guard.token)
         apiserver.wait_until(lambda: server.reachable)
         name = self.id.rsplit("/", 1)[-1]
         cluster = {"server": access.server, "certificate-authority-data": authority}
-        _write(self.kubeconfig, _kubeconfig(name, cluster, {"token": admin}))
+        _write(self._administrator, _kubeconfig(name, cluster, {"token": admin}))
+        people = self._guard.token if self.role == HUB else admin
+        _write(self.kubeconfig, _kubeconfig(name, cluster, {"token": people}))
         _write(keys / "controller-manager", _kubeconfig(name, cluster, {"token": manager}))
         command = [
             self._tools.kube_controller_manager,
@@ -259,6 +284,15 @@ class Cluster:
             list(pool.map(self._define, files))
         self._control_plane[1].wait_until(self._served)
         self.server.create(namespace("fleet-system"))
+        if self.role == HUB:
+            self.server.create(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Service",
+                    "metadata": {"name": "fleetwebhook", "namespace": "fleet-system"},
+                    "spec": {"type": "ExternalName", "externalName": self._webhook_address()},
+                }
+            )
 
     def _define(self, file: Path) -> None:
         group, plural = file.stem.split("_")  # as controller-gen calls them
@@ -271,15 +305,33 @@ class Cluster:
             return False
 
     def _start_hub_agents(self) -> None:
-        environment = {"KUBECONFIG": str(self.kubeconfig), "POD_NAMESPACE": "fleet-system"}
+        environment = {"KUBECONFIG": str(self._administrator), "POD_NAMESPACE": "fleet-system"}
+        self._guard_rail_before = self.server.guard_rail()
+        port = urlsplit(self.server.access.server).port
         self._agents = [
-            self._run("hubagent", [self._tools.hubagent, *_HUB_AGENT, *_QUIET], environment),
+            self._run(
+                "hubagent",
+                [
+                    *enclosed.command(int(port or 0), self._webhook_address(), _WEBHOOK_PORT),
+                    self._tools.hubagent,
+                    *_HUB_AGENT,
+                    *_QUIET,
+                ],
+                environment,
+            ),
             self._run(
                 "hub-net-controller-manager",
                 [self._tools.hub_net, "--enable-traffic-manager-feature=false", *_QUIET],
                 environment,
             ),
         ]
+
+    def _webhook_address(self) -> str:
+        """Return the loopback address at which the API server finds the webhook: the same in each run."""
+        file = self._folder / "webhook"
+        if not file.exists():
+            _write(file, _free_address(_WEBHOOK_PORT))
+        return file.read_text(encoding="utf-8")
 
     def _run(self, name: str, command: list[str | Path], environment: dict[str, str] | None = None) -> Process:
         what = f"{name} of {self.id.rsplit('/', 1)[-1]}"
@@ -315,6 +367,14 @@ def _free_ports(count: int) -> list[int]:
     raise ProcessError("no port is free on this machine")
 
 
-def _listens(port: int) -> bool:
+def _free_address(port: int) -> str:
+    """Return a loopback address, of which Linux has 2^24, whose port is free."""
+    while True:
+        address = ".".join(["127", *(str(Random().randint(1, 254)) for _ in range(3))])  # noqa: S311 - not a secret
+        if not _listens(port, address):
+            return address
+
+
+def _listens(port: int, address: str = _LOOPBACK) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex((_LOOPBACK, port)) == 0
+        return probe.connect_ex((address, port)) == 0

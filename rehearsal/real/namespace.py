@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from ipaddress import IPv4Network
 
 _CLONE_NEWNET = 0x40000000
+_CLONE_NEWNS = 0x00020000
 _IP_BIND_ADDRESS_NO_PORT = 24
 
 _NEW_LINK, _DELETE_LINK, _NEW_ADDRESS, _DELETE_ADDRESS, _NEW_ROUTE, _DELETE_ROUTE = 16, 17, 20, 21, 24, 25
@@ -140,6 +141,11 @@ class Namespace:
                 _check(_libc.setns(here.descriptor, _CLONE_NEWNET))
         finally:
             here.close()
+
+
+def become_alone() -> None:
+    """Move this thread, and what it starts, to a network and a tree of mounts of its own, for good."""
+    _check(_libc.unshare(_CLONE_NEWNET | _CLONE_NEWNS))
 
 
 def _check(result: int) -> None:

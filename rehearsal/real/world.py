@@ -14,7 +14,6 @@ from typing import Final
 
 from rehearsal.azure.arm import Access, Deployer
 from rehearsal.kubernetes import clusters
-from rehearsal.kubernetes.admission import check_leave
 from rehearsal.kubernetes.clusters import routable, route
 from rehearsal.kubernetes.kinds import HUB, MEMBER
 from rehearsal.kubernetes.membership import CLUSTER_ID, LOCATION
@@ -90,6 +89,7 @@ class World:
                     self.networks.route(network, peer, prefixes)
         with ThreadPoolExecutor() as pool:
             list(pool.map(self._start, [key for key, data in self._data["clusters"].items() if data["reachable"]]))
+        self._wait_for_webhooks()
         for member in self._data["members"].values():
             self._start_agents(member)
 
@@ -192,6 +192,7 @@ class World:
         Raises:
             RefusedError: it does not join in time.
         """
+        self._clusters[fleet_id].wait_for_webhook()  # not earlier: a hub starts beside the first clusters
         hub = self._clusters[fleet_id].server
         account: Object = {"name": f"member-{member}", "namespace": "fleet-system"}
         with suppress(ApiError):  # it joins again
@@ -224,9 +225,6 @@ class World:
         if joined is None or hub is None:
             return
         try:
-            # Fleet's own webhook does not run here (see `cluster`).
-            exports = hub.server.list("networking.fleet.azure.com/v1alpha1", "InternalServiceExport")
-            check_leave(hub.server.get(*_MEMBER_CLUSTER, member), exports)
             hub.server.delete(*_MEMBER_CLUSTER, member)
         except ApiError as error:
             if error.reason != "NotFound":
@@ -302,6 +300,7 @@ class World:
             self._stop(cluster_id, forget=False)
             return
         self._start(cluster_id)
+        self._wait_for_webhooks()
         for member in self._data["members"].values():
             if member["cluster"] == cluster_id:
                 self._start_agents(member)
@@ -309,7 +308,7 @@ class World:
     # How it runs.
 
     def kubeconfig(self, cluster_id: str) -> Path:
-        """Return the administrator's kubeconfig of a cluster or hub."""
+        """Return a cluster's kubeconfig for people, who on a hub are the deployer."""
         return self._clusters[cluster_id].kubeconfig
 
     def commands(self) -> list[str]:
@@ -383,6 +382,11 @@ class World:
         )
         self._machines[cluster_id] = machines
         machines.start()
+
+    def _wait_for_webhooks(self) -> None:
+        for cluster in self._clusters.values():
+            if cluster.role == HUB and self._data["clusters"][cluster.id]["reachable"]:
+                cluster.wait_for_webhook()
 
     def _stop(self, cluster_id: str, *, forget: bool = True) -> None:
         if machines := self._machines.pop(cluster_id, None):

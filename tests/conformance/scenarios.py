@@ -80,9 +80,9 @@ def app(space: str) -> list[Object]:
     return [namespace(space), deployment(space), service(space), export(space)]
 
 
-def refused(server: ApiServer, item: Object) -> str:
+def refused(server: ApiServer, item: Object, *, change: bool = False) -> str:
     try:
-        server.create(item, user=USER)
+        (server.apply if change else server.create)(item, user=USER)
     except ApiError as error:
         return f"{error.reason}: {error}"
     return "admitted"
@@ -188,6 +188,34 @@ def two_on_one(fleet: Fleet, space: str) -> Iterator[str]:
     yield "gone"
 
 
+def guarded(fleet: Fleet, space: str) -> Iterator[str]:
+    """What a user with every right may not write on the hub, in the words that say so."""
+    hub = fleet["hub"]
+    member, name = "fleet-member-east", f"{space}-front"
+    for reserved in ("fleet-system", "kube-system", member):
+        yield refused(hub, new_object("v1", "ConfigMap", name, reserved, data={}))
+    yield refused(hub, new_object("v1", "ServiceAccount", name, member))
+    yield refused(hub, namespace(f"kube-{space}"))
+    spec: Object = {"serviceImportReference": {"clusterId": "east", "kind": "ServiceImport", "name": "front"}}
+    spec["serviceImportReference"] |= {"namespace": space, "resourceVersion": "1", "generation": 1, "uid": "1"}
+    spec["serviceImportReference"]["namespacedName"] = f"{space}/front"
+    yield refused(hub, new_object(f"{_NETWORKING}/v1alpha1", "InternalServiceImport", name, member, spec=spec))
+    joined = hub.get("cluster.kubernetes-fleet.io/v1", "MemberCluster", "east")
+    marks = joined["metadata"]["annotations"]
+    yield refused(hub, _member(joined, name=f"{space}-north"))
+    yield refused(hub, _member(joined, heartbeatPeriodSeconds=30), change=True)
+    yield refused(hub, _member(joined, annotations=dict.fromkeys(marks, "another")), change=True)
+    yield refused(hub, _member(joined, annotations={"note": space}), change=True)
+    yield refused(hub, _member(joined, annotations={**marks, "note": space}), change=True)
+
+
+def _member(joined: Object, *, name: str = "east", annotations: Object | None = None, **spec: int) -> Object:
+    metadata = joined["metadata"]
+    item = new_object("cluster.kubernetes-fleet.io/v1", "MemberCluster", name, spec={**joined["spec"], **spec})
+    item["metadata"] |= {"labels": metadata["labels"], "annotations": annotations or metadata["annotations"]}
+    return item
+
+
 def autoscaled(fleet: Fleet, space: str) -> Iterator[str]:
     """An override leaves the number of pods to an autoscaler, through a change, until both are gone."""
     hub = fleet["hub"]
@@ -266,6 +294,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     late_service,
     missing_namespace,
     two_on_one,
+    guarded,
     autoscaled,
     membership,
 )

@@ -133,6 +133,31 @@ def test_entry_point_leaves_a_region_while_it_is_dead_and_is_not_disturbed_when_
     eventually(lambda: Counter(fleet.answering(address)), Counter({EAST: 10, WEST: 10}))
 
 
+@pytest.mark.parametrize(
+    ("command", "operation"),
+    [
+        ("delete memberclusters/west", "DELETE"),
+        ('patch membercluster west --type merge --patch {"metadata":{"finalizers":null}}', "UPDATE"),
+        (
+            (
+                "patch memberclusters.v1beta1.cluster.kubernetes-fleet.io west --type merge --patch "
+                '{"spec":{"deleteOptions":{"validationMode":"Skip"}}}'
+            ),
+            "UPDATE",
+        ),
+        ("delete namespaces/fleet-member-west", "DELETE"),
+        ("delete internalmemberclusters/west --namespace fleet-member-west", "DELETE"),
+        ("delete configmaps/kube-root-ca.crt --namespace fleet-member-west", "DELETE"),
+    ],
+)
+def test_nothing_that_would_release_a_dead_member_is_for_users(bare: Fleet, command: str, operation: str) -> None:
+    with pytest.raises(KubectlError) as refused:
+        bare.kubectl("hub", *command.split(), "--dry-run=server")
+
+    assert re.search(r"fleet\.\w+\.guardrail\.validating\" denied the request", str(refused.value))
+    assert f"'groups: [system:authenticated]' is not allowed to {operation} resource" in str(refused.value)
+
+
 def test_service_that_is_given_before_there_is_an_entry_point_has_no_endpoints(bare: Fleet) -> None:
     space, hub, west = "given-too-early", bare["hub"], bare["west"]
     both = placement(space, in_locations("eastus2", "westus2"))

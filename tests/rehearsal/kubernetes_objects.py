@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rehearsal.azure.arm import Deployer
 from rehearsal.cloud import Cloud
 from rehearsal.kubernetes.clusters import ApiServer
 from rehearsal.kubernetes.objects import Object, condition
@@ -9,7 +10,7 @@ from rehearsal.kubernetes.world import Cluster, World
 from rehearsal.store import Activity, Store
 
 HUB = "/fleets/hub"
-USER = "tester"
+USER = Deployer().object_id
 
 
 def new_object(api_version: str, kind: str, name: str, namespace: str = "", **content: Any) -> Object:  # noqa: ANN401 - JSON

@@ -16,6 +16,7 @@ from tests.rehearsal.kubernetes_objects import (
     get,
     new_fleet,
     new_object,
+    placed_fleet,
     placement,
     put_app,
     service,
@@ -113,8 +114,36 @@ def test_what_no_api_server_takes_is_refused_in_its_words(item: dict[str, object
 
 def test_users_do_not_write_the_fleets_own_namespaces() -> None:
     _, hub, _, _ = new_fleet()
-    with pytest.raises(ApiError, match=r"fleet\.namespace\.guardrail\.validating.*not allowed to CREATE"):
+    with pytest.raises(ApiError, match=r"fleet\.namespace\.guardrail\.validating.*not allowed to CREATE.*: /fleet-x$"):
         hub.create(new_object("v1", "Namespace", "fleet-x"), user=USER)
+
+
+def test_users_do_not_delete_what_members_tell_the_hub() -> None:
+    _, hub, _, _ = placed_fleet()
+    kind = ("networking.fleet.azure.com/v1alpha1", "InternalServiceExport")
+    (export, *_) = hub.list(*kind, "fleet-member-east")
+    with pytest.raises(ApiError) as refused:
+        hub.delete(*kind, export["metadata"]["name"], "fleet-member-east", user=USER)
+    assert str(refused.value) == (
+        'admission webhook "fleet.fleetmembernamespacedresources.guardrail.validating" denied the request: '
+        f"user: '{USER}' in 'groups: [system:authenticated]' is not allowed to DELETE resource "
+        "networking.fleet.azure.com/v1alpha1, Kind=InternalServiceExport/: "
+        f"fleet-member-east/{export['metadata']['name']}"
+    )
+
+
+def test_users_change_of_a_member_only_what_is_theirs() -> None:
+    _, hub, _, _ = new_fleet()
+    kind = ("cluster.kubernetes-fleet.io/v1", "MemberCluster")
+    live = hub.get(*kind, "east")
+    taint = {"key": "drain", "effect": "NoSchedule"}
+    hub.apply({**live, "spec": {**live["spec"], "taints": [taint]}}, user=USER)
+    skipping = {**live, "spec": {**live["spec"], "deleteOptions": {"validationMode": "Skip"}}}
+    with pytest.raises(ApiError, match=r"fleet\.membercluster\.guardrail\.validating.*not allowed to UPDATE"):
+        hub.apply(skipping, user=USER)
+    with pytest.raises(ApiError, match=r"fleet\.membercluster\.guardrail\.validating.*not allowed to DELETE"):
+        hub.delete(*kind, "east", user=USER)
+    assert hub.get(*kind, "east")["spec"] == {**live["spec"], "taints": [taint]}
 
 
 def test_only_a_changed_specification_makes_a_new_generation() -> None:

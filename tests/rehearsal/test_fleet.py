@@ -136,7 +136,7 @@ def test_placement_goes_through_fleets_own_sequence_of_conditions() -> None:
 def test_available_placement_says_where_and_what() -> None:
     _, hub, _, _ = placed_fleet()
     live = get(hub, placement())
-    assert live["metadata"]["generation"] == 2
+    assert live["metadata"]["generation"] == 1
     status = live["status"]
     assert [item["kind"] for item in status["selectedResources"]] == [
         "Namespace",

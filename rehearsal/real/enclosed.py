@@ -1,0 +1,109 @@
+"""Runs a program that wants a port and the folder `/tmp` for itself, as often as one likes on one machine.
+
+`unshare --user --map-root-user python -m rehearsal.real.enclosed <server> <entrance> <port> <program> ...`: the program
+has a network and a `/tmp` of its own. Out of it leads one way, to a port of this machine's loopback, which it finds at
+the same place; into it, another one: what comes to the entrance, an address of this machine's loopback, is for the same
+port of the program. All ends with the program, and with this process, however that happens.
+"""
+
+import ctypes
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from rehearsal.real.namespace import Namespace, become_alone
+
+_ROOT = Path(__file__).parents[2]
+_LOOPBACK = "127.0.0.1"
+_CHUNK = 65536
+_TEMPORARY = Path("/tmp")  # noqa: S108 - the program's own name for it
+_BIND, _RECURSIVE, _PRIVATE = 0x1000, 0x4000, 0x40000  # linux/mount.h
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def command(server: int, address: str, port: int) -> list[str]:
+    """Return what to put before a program, whose environment has a `KUBECONFIG`.
+
+    Args:
+        server: the port of this machine's loopback that it reaches.
+        address: the address of this machine's loopback at which others reach it.
+        port: the port, there and within.
+    """
+    module = [sys.executable, "-m", "rehearsal.real.enclosed", str(server), address, str(port)]
+    return ["env", f"PYTHONPATH={_ROOT}", "unshare", "--user", "--map-root-user", *module]
+
+
+def main() -> None:
+    """Run the program; return when nothing is left to pass on."""
+    server, address, port, program, *arguments = sys.argv[1:]
+    kept = [Path(each).resolve() for each in (program, os.environ["KUBECONFIG"])]
+    environment = {**os.environ, "KUBECONFIG": str(kept[1])}
+    entrance = socket.create_server((address, int(port)))
+    way_out: list[socket.socket] = []
+    inside = threading.Event()
+
+    def live_inside() -> None:
+        become_alone()
+        Namespace().start("lo")
+        _take_temporary_folder(kept)
+        way_out.append(socket.create_server((_LOOPBACK, int(server))))
+        inside.set()
+        # The kernel kills it when this thread ends, which is never before the process does.
+        process = subprocess.Popen(  # noqa: S603 - no shell
+            ["setpriv", "--pdeathsig", "KILL", kept[0], *arguments],  # noqa: S607 - as `Process` does
+            env=environment,
+        )
+        threading.Thread(target=lambda: os._exit(process.wait()), daemon=True).start()
+        _pass_on(entrance, (_LOOPBACK, int(port)))
+
+    threading.Thread(target=live_inside, daemon=True).start()
+    inside.wait()
+    _pass_on(way_out[0], (_LOOPBACK, int(server)))
+
+
+def _take_temporary_folder(kept: Sequence[Path]) -> None:
+    """Give this thread, and what it starts, an empty folder for temporary files, but for the files that are kept."""
+    _mount("none", "/", flags=_RECURSIVE | _PRIVATE)
+    files = {path: os.open(path, os.O_PATH) for path in kept if path.is_relative_to(_TEMPORARY)}
+    _mount("none", _TEMPORARY, kind="tmpfs")
+    for path, file in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        _mount(f"/proc/thread-self/fd/{file}", path, flags=_BIND)
+        os.close(file)
+
+
+def _mount(source: str, target: str | Path, *, kind: str = "", flags: int = 0) -> None:
+    if _libc.mount(source.encode(), str(target).encode(), kind.encode(), flags, None):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(target))
+
+
+def _pass_on(listening: socket.socket, target: tuple[str, int]) -> None:
+    """Connect each connection with a new one to the target, made where this thread is."""
+    while True:
+        near, _ = listening.accept()
+        try:
+            far = socket.create_connection(target)
+        except OSError:
+            near.close()
+            continue
+        for source, sink in ((near, far), (far, near)):
+            threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(_CHUNK):
+            sink.sendall(data)
+    with suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
+if __name__ == "__main__":
+    main()

@@ -47,7 +47,7 @@ _CONTROLLERS: Final = (
 _ON_MEMBERS: Final = ("horizontal-pod-autoscaler-controller",)
 _INSTALLERS: Final = 8  # requests at a time
 
-# Azure/fleet v0.18.9, charts/hub-agent/values.yaml; without its webhook, whose port and certificate folder are fixed,
+# Azure/fleet v0.18.12, charts/hub-agent/values.yaml; without its webhook, whose port and certificate folder are fixed,
 # so that only one could run on a machine. Snapshots are taken at once: a rehearsal changes things one after the other.
 _HUB_AGENT: Final = (
     "--enable-webhook=false",

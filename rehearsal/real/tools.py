@@ -21,7 +21,7 @@ _ETCD = Module("etcd", source="go.etcd.io/etcd/server/v3", takes="half a minute"
 _KUBERNETES = Module(
     "kubernetes",
     source="k8s.io/kubernetes",
-    takes="about four minutes",
+    takes="about five minutes",
     link=f"-X {_COMPONENT}.gitVersion=v{{version}}"
     f" -X {_COMPONENT}.gitMajor={{version.major}} -X {_COMPONENT}.gitMinor={{version.minor}}",
 )

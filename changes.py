@@ -1,7 +1,7 @@
 """What cannot change while a stack runs: said in the preview, before anything is done.
 
 A change that replaces a cluster or a fleet cannot end well in one `up`. The engine closes the old provider before it
-deletes the objects on the old cluster through it (pulumi v3.259.0, pkg/resource/deploy/providers/registry.go, Diff),
+deletes the objects on the old cluster through it (pulumi v3.274.1, pkg/resource/deploy/providers/registry.go, Diff),
 and a member cannot leave the fleet while the placement wants it. Other changes are refused by Azure, after half of the
 plan has been carried out. So the settings are compared with what the state says of Azure.
 """
@@ -50,7 +50,7 @@ def refuse_what_cannot_change(stack: Settings) -> None:
 def _state() -> State:
     """Return what the last `up` has left; nothing for a new stack."""
     # What `pulumi.StackReference` reads of a stack are its outputs alone, which a failed `up` does not have.
-    # [pulumi v3.259.0, pkg/resource/deploy/builtins.go, readStackResourceOutputs]
+    # [pulumi v3.274.1, pkg/resource/deploy/builtins.go, readStackResourceOutputs]
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     try:
         answer: Any = pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).value

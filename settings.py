@@ -501,7 +501,7 @@ class App(Section):
     @field_validator("namespace")
     @classmethod
     def _can_be_placed(cls, namespace: str) -> str:
-        # [fleet v0.18.9 pkg/utils/common.go IsReservedNamespace, cmd/hubagent/workload/setup.go]
+        # [fleet v0.18.12 pkg/utils/common.go IsReservedNamespace, cmd/hubagent/workload/setup.go]
         if namespace == "default" or namespace.startswith(("fleet-", "kube-")):
             remedy = "choose another: Fleet places neither default nor fleet-* nor kube-*"
             raise _refusal(f"{show(namespace)} is reserved", remedy)

@@ -15,7 +15,7 @@ Path: TypeAlias = tuple[str | int, ...]
 
 _SCALED: Final = ("Deployment", "StatefulSet")
 _WORKLOADS: Final = (*_SCALED, "DaemonSet", "Job", "CronJob")
-_MEBIBYTE: Final = 1024 * 1024  # of data in one object (Kubernetes v1.34, core/types.go, MaxSecretSize)
+_MEBIBYTE: Final = 1024 * 1024  # of data in one object (Kubernetes v1.36, core/types.go, MaxSecretSize)
 _ANNOTATIONS: Final = 256 * 1024  # bytes (apimachinery v0.34, api/validation/objectmeta.go, TotalAnnotationSizeLimitB)
 _LONGEST_LABEL: Final = 63
 # Maps whose values are text in every kind, and lists of text.
@@ -37,11 +37,11 @@ _LOST: Final = {
     "publishNotReadyAddresses": "only pods that are ready are exported",
 }
 # Kinds that also take effect on the hub, with its other users and quotas (learn:
-# kubernetes-fleet/concepts-resource-placement). A PodDisruptionBudget will be refused there (Azure/fleet v0.18.9,
+# kubernetes-fleet/concepts-resource-placement). A PodDisruptionBudget will be refused there (Azure/fleet v0.18.12,
 # cmd/hubagent/options/webhooks.go, enable-pdbs).
 _FOR_MEMBERS_ONLY: Final = ("LimitRange", "PodDisruptionBudget", "ResourceQuota", "Role", "RoleBinding")
 _ENVELOPE: Final = "members-only"
-_LARGEST_ENVELOPE: Final = 50  # objects (Azure/fleet v0.18.9, apis/placement/v1beta1, ResourceEnvelope)
+_LARGEST_ENVELOPE: Final = 50  # objects (Azure/fleet v0.18.12, apis/placement/v1beta1, ResourceEnvelope)
 _DEFAULTS: Final[tuple[object, ...]] = ("", "None", "Cluster", False, None, [])
 _AZURE: Final = "service.beta.kubernetes.io/azure-"
 # Who may come in: losing these would open to everybody what was open to some.
@@ -198,7 +198,7 @@ def _unbalanced(service: Manifest, *, shared: bool, internal: bool) -> Iterator[
 def _left_behind(manifest: Manifest) -> Iterator[Problem]:
     """Find what Fleet does not place, and what only a cluster writes."""
     kind, metadata = manifest["kind"], _part(manifest, "metadata")
-    # Azure/fleet v0.18.9, pkg/utils/controller/resource_selector_resolver.go.
+    # Azure/fleet v0.18.12, pkg/utils/controller/resource_selector_resolver.go.
     managed = "endpointslice.kubernetes.io/managed-by"
     reasons: dict[Path, tuple[bool, str]] = {
         ("metadata", "name"): (
@@ -361,7 +361,7 @@ def _autoscaling(app: Sequence[Manifest]) -> Iterator[Problem]:
         else:
             targets[id(target)] = name
         if isinstance(name, str) and len(name) > _LONGEST_LABEL:
-            # Fleet labels the override's snapshots with it (Azure/fleet v0.18.9, pkg/controllers/overrider).
+            # Fleet labels the override's snapshots with it (Azure/fleet v0.18.12, pkg/controllers/overrider).
             text = f"metadata.name has more than {_LONGEST_LABEL} characters, which Fleet's override cannot have"
             yield Problem(manifest, ("metadata", "name"), text)
 
@@ -370,7 +370,7 @@ def override(autoscaler: str, workload: Manifest, placement: object) -> Manifest
     """Return the ResourceOverride that lets an autoscaler set a workload's replicas on the members.
 
     Fleet writes every field that the hub has, and the hub's API server writes `replicas: 1` where there is none
-    (Azure/fleet v0.18.9, pkg/controllers/workapplier/apply.go): the override takes the field away before a member gets
+    (Azure/fleet v0.18.12, pkg/controllers/workapplier/apply.go): the override takes the field away before a member gets
     the object. It names the placement, so that it takes effect at once and not with the next change of the app
     (apis/placement/v1/override_types.go).
     """

@@ -50,7 +50,7 @@ class FleetHubArgs(TypedDict):
     """Tags of every resource that takes some."""
     after: NotRequired[Sequence[authorization.RoleAssignment] | None]
     """What the fleet waits for: the last that the clusters wait for. The engine deletes in layers, by depth (pulumi
-    v3.259.0, step_generator.go, ScheduleDeletes), so the fleet and the clusters are then deleted at the same time."""
+    v3.274.1, step_generator.go, ScheduleDeletes), so the fleet and the clusters are then deleted at the same time."""
     protect: NotRequired[bool]
     """Whether Pulumi refuses to delete the group and the fleet, or to replace them. False by default."""
     existing_id: NotRequired[str | None]

@@ -16,7 +16,7 @@ from . import app_rules
 from .app_rules import Manifest
 from .app_rules import Path as _Path
 
-# What an app may bring: the namespaced kinds of the Kubernetes API reference, v1.34. Other kinds need a
+# What an app may bring: the namespaced kinds of the Kubernetes API reference, v1.36. Other kinds need a
 # CustomResourceDefinition, which is not of a namespace, so that the placement of the namespace leaves it behind.
 # Endpoints are not among them: the placement leaves those of a Service behind, too, and EndpointSlices replace them.
 _KINDS: Final = {
@@ -35,11 +35,11 @@ _KINDS: Final = {
 _VERSIONS: Final = {kind: version for version, kinds in _KINDS.items() for kind in kinds}
 _CLUSTER_SCOPED: Final = (
     *("APIService", "CSIDriver", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "IngressClass"),
-    *("MutatingWebhookConfiguration", "Namespace", "Node", "PersistentVolume", "PriorityClass", "RuntimeClass"),
-    *("StorageClass", "ValidatingAdmissionPolicy", "ValidatingWebhookConfiguration"),
+    *("MutatingAdmissionPolicy", "MutatingWebhookConfiguration", "Namespace", "Node", "PersistentVolume"),
+    *("PriorityClass", "RuntimeClass", "StorageClass", "ValidatingAdmissionPolicy", "ValidatingWebhookConfiguration"),
 )
-_DENIED: Final = ("Pod", "ReplicaSet")  # Azure/fleet v0.18.9, pkg/webhook/pod and pkg/webhook/replicaset
-# Kubernetes' own groups that have a dot (API reference, v1.34); any other group with one is of custom resources.
+_DENIED: Final = ("Pod", "ReplicaSet")  # Azure/fleet v0.18.12, pkg/webhook/pod and pkg/webhook/replicaset
+# Kubernetes' own groups that have a dot (API reference, v1.36); any other group with one is of custom resources.
 _GROUPS: Final = re.compile(
     r"(admissionregistration|apiextensions|apiregistration|authentication|authorization|certificates|coordination"
     r"|discovery|events|(flowcontrol|internal)\.apiserver|networking|node|rbac\.authorization|resource|scheduling"

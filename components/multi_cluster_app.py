@@ -66,7 +66,7 @@ class MultiClusterApp(pulumi.ComponentResource):
             f"{name}-namespace",
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": args["manifests"]["namespace"]}},
             # On the way down, the members leave after the hub's objects are gone: a member that still exports a Service
-            # is refused (Azure/fleet v0.18.9, pkg/webhook/membercluster).
+            # is refused (Azure/fleet v0.18.12, pkg/webhook/membercluster).
             pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=args["members"])),
         )
         in_namespace = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=[namespace]))
@@ -81,7 +81,7 @@ class MultiClusterApp(pulumi.ComponentResource):
             f"{name}-placement",
             _placement(args),
             # A placement that comes before its objects or before a member is Available without them
-            # (Azure/fleet v0.18.9: a missing namespace selects nothing, and nothing is available at once).
+            # (Azure/fleet v0.18.12: a missing namespace selects nothing, and nothing is available at once).
             pulumi.ResourceOptions.merge(
                 on_hub,
                 pulumi.ResourceOptions(
@@ -119,7 +119,7 @@ class MultiClusterApp(pulumi.ComponentResource):
         """Put an object of the app on the hub, from where the placement takes it."""
         return KubernetesObject(
             f"{name}-{manifest['kind'].lower()}-{manifest['metadata']['name']}",
-            # The hub runs no pods, so nothing ever becomes ready on it (Azure/fleet v0.18.9: admissionpolicymanager).
+            # The hub runs no pods, so nothing ever becomes ready on it (Azure/fleet v0.18.12: admissionpolicymanager).
             overlay(
                 manifest,
                 {

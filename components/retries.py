@@ -60,7 +60,7 @@ NETWORK_BUSY: Final = (
     Passing("VirtualNetworkNotInSucceededState", "the network is no longer being updated"),
 )
 MEMBER_EXPORTS_SERVICES: Final = (
-    # A member leaves once its exports are gone (Azure/fleet v0.18.9, pkg/webhook/membercluster): seconds after it has
+    # A member leaves once its exports are gone (Azure/fleet v0.18.12, pkg/webhook/membercluster): seconds after it has
     # left the placement, or when its agent next looks for leftovers, every five minutes (Azure/fleet-networking
     # v0.3.25, controllers/member/endpointsliceexport). After that its agent is dead.
     Passing(
@@ -135,7 +135,7 @@ TERMINAL: Final = (
         "put the name back; if a `pulumi destroy` was stopped, run it again; if it is somebody else's, choose "
         "another name; else `pulumi import` it; then `pulumi up`",
     ),
-    # pulumi/pulumi v3.259.0, pkg/resource/deploy/providers/registry.go: while a cluster is replaced, the engine closes
+    # pulumi/pulumi v3.274.1, pkg/resource/deploy/providers/registry.go: while a cluster is replaced, the engine closes
     # the provider through which its objects are deleted.
     Terminal(
         "client connection is closing",
@@ -230,7 +230,7 @@ TERMINAL: Final = (
         "Azure does not answer to this API version any more (or not in this region): use another one, as "
         'docs/operations.md says under "Another version of Azure\'s API"',
     ),
-    # Azure/fleet v0.18.9: a placement counts as available without the members that have not joined.
+    # Azure/fleet v0.18.12: a placement counts as available without the members that have not joined.
     Terminal(
         "placementStatuses[",
         "a member has not joined, so the app is not placed on it: `kubectl get memberclusters` on the hub names it; "
@@ -259,7 +259,7 @@ Everything else that is not passing ends an operation in its own words.
 """
 
 # The engine's form of a failure that has left the resource behind, to be kept in the state
-# (pulumi/pulumi v3.259.0, sdk/go/common/resource/plugin/provider_plugin.go, InitError).
+# (pulumi/pulumi v3.274.1, pkg/resource/plugin/provider_plugin.go, InitError).
 _HALF_MADE: Final = re.compile(r"\d+ errors? occurred:")
 
 _LONGEST_PAUSE: Final = 60
@@ -296,7 +296,8 @@ def _patience(refusals: Sequence[Passing]) -> Callable[[pulumi.ErrorHookArgs], A
     async def answer(failed: pulumi.ErrorHookArgs) -> bool:
         error = failed.errors[0]
         # To try once more to create what is there already would be refused, and the engine would then forget that it is
-        # there (pulumi/pulumi v3.259.0, pkg/resource/deploy/step.go, CreateStep.Apply). As it is, `up` goes on with it.
+        # there (pulumi/pulumi v3.259.0, pkg/resource/deploy/step.go, CreateStep.Apply; v3.274.1 would update it, but
+        # older engines will do, too). As it is, `up` goes on with it.
         half_made = failed.failed_operation == "create" and _HALF_MADE.match(error)
         remedy = next((terminal.remedy for terminal in TERMINAL if terminal.sign in error), None)
         signs = () if remedy else (*refusals, *ANYWHERE)

@@ -24,7 +24,7 @@ def child(
 
     It gets a session of its own. Were it in the terminal's process group, Ctrl-C would reach it beside us, and a
     request to stop that we pass on would be its second, on which the engine drops what it is doing
-    (pkg/backend/cancellation_scope.go, v3.259.0); a SIGTERM to us, on the other hand, would not reach it at all.
+    (pkg/backend/cancellation_scope.go, v3.274.1); a SIGTERM to us, on the other hand, would not reach it at all.
 
     Args:
         command: the command; no shell sees it.

@@ -283,8 +283,8 @@ CATALOGUE: Final[dict[str, Failure]] = {
 _AUTHORIZATION: Final = {"Forbidden"}
 
 OUTAGES: Final[dict[str, str]] = {
-    "agents": "Azure/fleet v0.18.9, pkg/controllers/membercluster/v1beta1: Joined needs a report of every agent",
-    "pods": "Azure/fleet v0.18.9, pkg/controllers/workapplier/availability_tracker.go: a Deployment's ready replicas",
+    "agents": "Azure/fleet v0.18.12, pkg/controllers/membercluster/v1beta1: Joined needs a report of every agent",
+    "pods": "Azure/fleet v0.18.12, pkg/controllers/workapplier/availability_tracker.go: a Deployment's ready replicas",
     "load_balancers": "fleet-networking v0.3.25, multiclusterservice controller: Valid comes without an address",
 }
 """What can stop on a cluster (`World.stopped`), with the source of what follows from it."""

@@ -112,7 +112,7 @@ class Family(Protocol):
         """Compare two configurations of one instance of this provider.
 
         azure-native leaves it to the engine (provider.go, `DiffConfig`: DIFF_UNKNOWN), which updates the instance where
-        they are not equal (pulumi v3.259.0, pkg/resource/deploy/providers/registry.go, `Diff`).
+        they are not equal (pulumi v3.274.1, pkg/resource/deploy/providers/registry.go, `Diff`).
         """
         return Difference([key for key in {**old, **new} if old.get(key) != new.get(key)])
 

@@ -61,7 +61,7 @@ class _LanguageServer(_server.LanguageServer):
         except grpc.RpcError:
             return language_pb2.RunResponse(bail=True)  # the engine has ended before the program
         # The error has been logged. Without `bail`, the engine would say it once more, as unhandled
-        # (pulumi v3.259.0, pkg/resource/deploy/program_source.go).
+        # (pulumi v3.274.1, pkg/resource/deploy/program_source.go).
         response.bail = bool(response.error)
         _LanguageServer.failures += response.bail
         return response

@@ -1,6 +1,6 @@
 """Puts a stack in order after a run that was killed, with nothing but Pulumi's own commands.
 
-What a kill leaves behind (pulumi v3.259.0, pkg/backend/snapshot.go and pkg/resource/deploy/step.go):
+What a kill leaves behind (pulumi v3.274.1, pkg/backend/snapshot.go and pkg/resource/deploy/step.go):
 
 - The engine's lock on the stack: `pulumi cancel`.
 - Updates and deletions under way: `pulumi refresh` reads back how they ended. It comes first, because the program reads
@@ -14,7 +14,7 @@ What a kill leaves behind (pulumi v3.259.0, pkg/backend/snapshot.go and pkg/reso
   deleted. If its deletion does not succeed, they are found as such creations are.
 
 `pulumi refresh --import-pending-creates` does not help: it marks the operation as an import, which nothing carries out
-(v3.259.0, pkg/cmd/pulumi/operations/refresh.go), so that the resource is in the cloud and nowhere in the state.
+(v3.274.1, pkg/cmd/pulumi/operations/refresh.go), so that the resource is in the cloud and nowhere in the state.
 """
 
 import json

@@ -35,11 +35,11 @@ _PASSPHRASE = "rehearsal"  # noqa: S105
 
 _PATIENCE = 15  # seconds, for an engine that has lost its program and its providers to end
 
-_ANALYZER = Path(__file__).parent / "plugins" / "pulumi-analyzer-policy-python"
+_LANGUAGE = Path(__file__).parent / "plugins" / "language.py"
 
 _RUNS_PROGRAM = ("preview", "up", "refresh", "destroy")  # commands that may run the program
 
-_NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)  # of a stack (pulumi v3.259.0, sdk/go/common/tokens/names.go)
+_NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)  # of a stack (pulumi v3.274.1, sdk/go/common/tokens/names.go)
 
 _LEAST_FREE = 50 * 2**20  # bytes; 20 regions leave about a tenth of it, and each update keeps its own history
 
@@ -235,7 +235,7 @@ def rehearsing(
             _require_space(folder)
             lock = resources.enter_context(_locked(folder, stack))
             prune(home / "logs")
-            _install_analyzer(home / "plugins")
+            _install_language(home / "plugins")
             remembered = (folder / "cloud.json").exists()
             clusters = resources.enter_context(real_clusters(folder / "clusters")) if real_fleet else None
             cloud = _cloud(folder / "cloud.json", clusters)
@@ -378,12 +378,12 @@ def prune(logs: Path) -> None:
         path.unlink()
 
 
-def _install_analyzer(plugins: Path) -> None:
+def _install_language(plugins: Path) -> None:
     """Let an engine that came alone run policy packs: a full installation of Pulumi has a plugin for it beside it."""
-    target = plugins / "analyzer-policy-python-v0.0.0" / _ANALYZER.name
+    target = plugins / "language-python-v0.0.0" / "pulumi-language-python"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
-    target.symlink_to(_ANALYZER)
+    target.symlink_to(_LANGUAGE)
 
 
 def settings_of(root: Path, stack: str) -> str:
@@ -422,7 +422,7 @@ def settings_of(root: Path, stack: str) -> str:
 def _has_secret(value: object) -> bool:
     """Say whether Pulumi would decrypt anything in a value: a map with `secure` alone, and text in it.
 
-    Source: pulumi v3.259.0, sdk/go/common/resource/config/object.go, isSecureValue.
+    Source: pulumi v3.274.1, sdk/go/common/resource/config/object.go, isSecureValue.
     """
     if isinstance(value, dict):
         content = cast("dict[str, object]", value)

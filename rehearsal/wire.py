@@ -8,7 +8,7 @@ from google.protobuf import json_format, struct_pb2
 
 from rehearsal.model import UNKNOWN, Properties
 
-# pulumi/pulumi v3.259.0: sdk/go/common/resource/plugin/rpc.go (unknowns), sdk/go/common/resource/sig/sig.go (secrets).
+# pulumi/pulumi v3.274.1, sdk/go/common/resource/sig/sig.go
 _UNKNOWN_STRING: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 UNKNOWNS: Final = {
     _UNKNOWN_STRING,

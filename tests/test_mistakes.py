@@ -284,7 +284,7 @@ MISTAKES = [
         "manifests/fleet/cluster-resource-placement.yaml",
         "placementType: PickAll",
         "placementType: PickN",
-        r"denied the request: .*policy field is invalid: number of cluster cannot be nil for policy type PickN",
+        r"spec\.policy: Invalid value: .* numberOfClusters must be set when placementType is PickN",
     ),
     # The export and the entry point.
     Mistake(

@@ -255,4 +255,4 @@ def test_patience_outlasts_a_role_assignment_and_then_ends() -> None:
 
 def test_engine_repeats_at_least_as_often() -> None:
     tries = next(failures for failures in range(1, 1000) if pause_before_retry(failures) is None)
-    assert tries < 100  # pulumi/pulumi v3.259.0, pkg/resource/deploy/retries.go
+    assert tries < 100  # pulumi/pulumi v3.274.1, pkg/resource/deploy/retries.go

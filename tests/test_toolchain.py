@@ -189,7 +189,7 @@ def test_after_a_failed_build_what_was_finished_is_kept(upstream: Machine, tmp_p
 
 @pytest.mark.parametrize(
     ("version", "used"),
-    [("v1.33.0", True), ("v1.35.2-vendor", True), ("v1.32.9", False), ("v1.36.0", False), ("v2.34.0", False)],
+    [("v1.35.0", True), ("v1.37.2-vendor", True), ("v1.34.9", False), ("v1.38.0", False), ("v2.36.0", False)],
 )
 def test_a_kubectl_on_path_is_used_if_it_is_within_one_minor_version(
     upstream: Machine, version: str, *, used: bool

@@ -115,13 +115,13 @@ DEMANDS: Final = (
         "placement",
         "app",
         "a placement that comes before its objects is available without them",
-        "Azure/fleet v0.18.9, pkg/controllers/placement",
+        "Azure/fleet v0.18.12, pkg/controllers/placement",
     ),
     Demand(
         "placement",
         "member",
         "it is available on members that have joined",
-        "Azure/fleet v0.18.9, pkg/scheduler",
+        "Azure/fleet v0.18.12, pkg/scheduler",
     ),
     Demand(
         "entry point",

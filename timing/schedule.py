@@ -2,7 +2,7 @@
 
 A new or changed resource is written as soon as everything it depends on is there; the program registers it then, and
 the engine hands it to the provider if fewer operations than its limit are under way. What is gone from the program is
-deleted after that, in layers, each of which waits for the whole of the one before (pulumi/pulumi v3.259.0,
+deleted after that, in layers, each of which waits for the whole of the one before (pulumi/pulumi v3.274.1,
 pkg/resource/deploy/step_generator.go, ScheduleDeletes, and deployment_executor.go, Execute). Component resources and
 providers are only names in the state and take no time.
 
@@ -93,7 +93,7 @@ class Timeline:
 def default_parallel() -> int:
     """Return how many operations the engine does at once on this machine.
 
-    Source: pulumi/pulumi v3.259.0, pkg/cmd/pulumi/operations/up.go, defaultParallel.
+    Source: pulumi/pulumi v3.274.1, pkg/cmd/pulumi/operations/up.go, defaultParallel.
     """
     return 4 * (os.cpu_count() or 1)
 
@@ -271,7 +271,7 @@ def _provider(resource: Resource) -> str:
 
 
 def _edges(resource: Resource, *, by_values_alone: bool = False) -> set[str]:
-    """Return what a resource depends on (pulumi/pulumi v3.259.0, pkg/resource/graph, DependenciesOf)."""
+    """Return what a resource depends on (pulumi/pulumi v3.274.1, pkg/resource/graph, DependenciesOf)."""
     stated: set[str] = set(chain.from_iterable(resource.get("propertyDependencies", {}).values()))
     if not by_values_alone:
         stated |= set(resource.get("dependencies", ()))

@@ -1,7 +1,7 @@
 """The checks: what each looks at, what it finds, and what to do where that is not well.
 
 A check returns what it has found, or raises `Problem`. How Fleet's objects show that they are well:
-Azure/fleet v0.18.9, Azure/fleet-networking v0.3.25.
+Azure/fleet v0.18.12, Azure/fleet-networking v0.3.25.
 """
 
 import ipaddress
@@ -24,7 +24,7 @@ import httpx
 from verify.clusters import Cluster, Object, Problem, plain
 from verify.outputs import Outputs, Port
 
-# The hub calls a member unhealthy from then on (Azure/fleet v0.18.9, charts/hub-agent/values.yaml).
+# The hub calls a member unhealthy from then on (Azure/fleet v0.18.12, charts/hub-agent/values.yaml).
 _SILENCE: Final = timedelta(minutes=3)
 _SECONDS: Final = 5  # for a client's connection, and for its answer
 _CLIENTS: Final = 16  # requests at a time

@@ -36,7 +36,7 @@ _DNS_SERVICE_IP: Final = "10.0.0.10"
 _POD_CIDR: Final = "10.244.0.0/16"
 _MANAGED_SUBNET: Final = "10.224.0.0/16"
 _MAX_PODS: Final = 30
-_KUBERNETES_VERSION: Final = "1.34"
+_KUBERNETES_VERSION: Final = "1.36"  # Azure/AKS, release 2026-10-25
 
 # No range of a cluster may touch these (learn: aks/concepts-network-legacy-cni).
 _RESERVED: Final = [ip_network(r) for r in ("169.254.0.0/16", "172.30.0.0/16", "172.31.0.0/16", "192.0.2.0/24")]

@@ -37,7 +37,7 @@ _SERVICE: Final = (
         "character, and end with an alphanumeric character"
     ),
 )
-# Fields that cannot be updated (Kubernetes API validation, v1.34); for the placement, the rule in its CRD.
+# Fields that cannot be updated (Kubernetes API validation, v1.36); for the placement, the rule in its CRD.
 _IMMUTABLE: Final = {
     "Deployment.apps": ("selector",),
     "StatefulSet.apps": ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates"),
@@ -47,7 +47,7 @@ _IMMUTABLE: Final = {
 _PLACEMENT: Final = "ClusterResourcePlacement.placement.kubernetes-fleet.io"
 _RESERVED: Final = ("fleet-", "kube-")
 _RECONCILE: Final = "fleet.azure.com/reconcile"
-# The policy's name in Azure/fleet v0.18.9 pkg/admissionpolicymanager/podsnreplicasets.go.
+# The policy's name in Azure/fleet v0.18.12 pkg/admissionpolicymanager/podsnreplicasets.go.
 POD_POLICY: Final = "deny-pods-and-replicasets-outside-reserved-namespaces"
 _ACCOUNT_POLICY: Final = "deny-serviceaccounts-and-tokenrequests-in-reserved-namespaces"  # svcaccountsntokenreqs.go
 _MEMBER: Final = "MemberCluster.cluster.kubernetes-fleet.io"
@@ -81,11 +81,11 @@ def check(cluster: "Cluster", kind: Kind, item: Object, user: str) -> None:
     if kind.key in ("Pod", "ReplicaSet.apps") and not namespace_of(item).startswith(_RESERVED):
         raise ApiError("Forbidden", pod_denial(kind.resource, name_of(item)))
     if kind.key == _PLACEMENT:
-        _check_placement(item)
+        _check_placement(kind, item)
 
 
 def pod_denial(resource: str, name: str) -> str:
-    """Return the hub's refusal of a user's pods and ReplicaSets (Azure/fleet v0.18.9 podsnreplicasets.go:112-160)."""
+    """Return the hub's refusal of a user's pods and ReplicaSets (Azure/fleet v0.18.12 podsnreplicasets.go:112-160)."""
     return f"{_denial(resource, name)}creating pods and replicas is disallowed in the fleet hub cluster"
 
 
@@ -131,7 +131,7 @@ def check_immutable(kind: Kind, live: Object, merged: Object) -> None:
             kind, merged, f'spec.clusterIPs[0]: Invalid value: ["{new["clusterIP"]}"]: may not change once set'
         )
     if kind.key == _PLACEMENT and _placement_type(old) != _placement_type(new):
-        raise _invalid(kind, merged, 'spec.policy: Invalid value: "object": placement type is immutable')
+        raise _invalid(kind, merged, "spec.policy: Invalid value: placement type is immutable")
 
 
 def check_delete(cluster: "Cluster", kind: Kind, api_version: str, item: Object, user: str) -> None:
@@ -149,7 +149,7 @@ def check_delete(cluster: "Cluster", kind: Kind, api_version: str, item: Object,
 
 
 def _check_leave(member: Object, exports: Iterable[Object]) -> None:
-    # fleet v0.18.9 membercluster_validating_webhook.go:50-79
+    # fleet v0.18.12 membercluster_validating_webhook.go:50-79
     if child(member["spec"], "deleteOptions").get("validationMode") == "Skip":
         return
     for export in exports:
@@ -195,7 +195,7 @@ def complete(cluster: "Cluster", kind: Kind, item: Object, live: Object | None) 
 
 
 def _complete_placement(spec: Object) -> None:
-    # fleet v0.18.9 pkg/utils/defaulter/placement.go, which the hub's webhook calls
+    # fleet v0.18.12 pkg/utils/defaulter/placement.go, which the hub's webhook calls
     strategy: Object = spec.setdefault("strategy", {})
     if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
         rolling: Object = strategy.setdefault("rollingUpdate", {})
@@ -258,7 +258,7 @@ def _check_multi_cluster_service(kind: Kind, item: Object) -> None:
 
 
 def _check_override(kind: Kind, item: Object) -> None:
-    # As a hub with the definitions of fleet v0.18.9 answers.
+    # As a hub with the definitions of fleet v0.18.12 answers.
     for number, rule in enumerate(child(child(item, "spec"), "policy").get("overrideRules") or ()):
         if "clusterSelectorTerms" not in rule.get("clusterSelector", {"clusterSelectorTerms": []}):
             problem = (
@@ -272,7 +272,7 @@ def _check_override(kind: Kind, item: Object) -> None:
 def check_guard_rail(  # noqa: PLR0913 - what is done to what, and by whom
     kind: Kind, verb: str, item: Object, live: Object | None, *, api_version: str, user: str
 ) -> None:
-    """Refuse what only the fleet's own may do on a hub (fleet v0.18.9 pkg/webhook: webhook.go, fleetresourcehandler).
+    """Refuse what only the fleet's own may do on a hub (fleet v0.18.12 pkg/webhook: webhook.go, fleetresourcehandler).
 
     Args:
         kind: what it is done to.
@@ -348,32 +348,31 @@ def _denied(webhook: str, reason: str) -> str:
     return f'admission webhook "fleet.{webhook}.validating" denied the request: {reason}'
 
 
-def _check_placement(item: Object) -> None:
-    # fleet v0.18.9 pkg/utils/validator/placement.go:130-340.
+def _check_placement(kind: Kind, item: Object) -> None:
     spec: dict[str, Any] = child(item, "spec")
-    policy: dict[str, Any] = child(spec, "policy")
+    if not spec.get("resourceSelectors"):
+        raise _invalid(kind, item, "spec.resourceSelectors: Required value")
+    _check_rules(kind, item, spec)
+    # fleet v0.18.12 pkg/utils/validator/placement.go:130-340, less what the definition has refused before.
     problems: list[str] = []
     length = 63
     if len(name_of(item)) > length:
         problems.append(f"the name field cannot have length exceeding {length}")
     for selector in spec.get("resourceSelectors") or ():
-        if selector.get("name") and selector.get("labelSelector"):
-            problems.append(f"the labelSelector and name fields are mutually exclusive in selector {selector}")
         api_version = "/".join(part for part in (selector["group"], selector["version"]) if part)
-        if not (kind := find_kind(api_version, selector["kind"], HUB)):
+        if not (selected := find_kind(api_version, selector["kind"], HUB)):
             missing = f'no matches for kind "{selector["kind"]}" in version "{api_version}"'
             problems.append(f"failed to get GVR of the selector: {missing}")
-        elif kind.namespaced:
+        elif selected.namespaced:
             problems.append(
                 "the resource is not found in schema (please retry) or it is not a cluster scoped resource: "
-                f"{api_version}, Kind={kind.name}"
+                f"{api_version}, Kind={selected.name}"
             )
-    if problem := _policy_problem(policy):
-        problems.append(f"the placement policy field is invalid: {problem}")
-    if not spec.get("resourceSelectors"):
-        raise ApiError(
-            "Invalid",
-            f'{_PLACEMENT} "{name_of(item)}" is invalid: spec.resourceSelectors: Required value',
+    affinity = child(child(child(spec, "policy"), "affinity"), "clusterAffinity")
+    if _placement_type(spec) == "PickAll" and affinity.get("preferredDuringSchedulingIgnoredDuringExecution"):
+        problems.append(
+            "the placement policy field is invalid: PreferredDuringSchedulingIgnoredDuringExecution will be ignored "
+            "for placement policy type PickAll"
         )
     if problems:
         text = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
@@ -383,27 +382,36 @@ def _check_placement(item: Object) -> None:
         )
 
 
-def _policy_problem(policy: dict[str, Any]) -> str | None:
-    placement = _placement_type({"policy": policy})
-    affinity = child(child(policy, "affinity"), "clusterAffinity")
+def _check_rules(kind: Kind, item: Object, spec: dict[str, Any]) -> None:
+    # fleet v0.18.12 apis/placement/v1beta1/clusterresourceplacement_types.go, XValidation; texts: as a hub with these
+    # definitions answers.
+    policy: dict[str, Any] = child(spec, "policy")
+    placement = _placement_type(spec)
+    tolerations: list[Object] = policy.get("tolerations") or []
+    has = {key for key, value in policy.items() if value is not None}
+    spread = "topologySpreadConstraints"
     wrong = {
-        "affinity must be nil for policy type PickFixed, only valid for PickAll/PickN placement policy types": (
-            placement == "PickFixed" and policy.get("affinity")
+        "resourceSelectors: Invalid value: name and labelSelector are mutually exclusive in a resource selector": any(
+            selector.get("name") and "labelSelector" in selector for selector in spec["resourceSelectors"]
         ),
-        f"cluster names needs to be empty for policy type {placement}, only valid for PickFixed policy type": (
-            placement != "PickFixed" and policy.get("clusterNames")
+        "policy: Invalid value: affinity, numberOfClusters, topologySpreadConstraints, and tolerations cannot be set "
+        "when placementType is PickFixed": (
+            placement == "PickFixed" and has & {"affinity", "numberOfClusters", spread, "tolerations"}
         ),
-        "number of cluster cannot be nil for policy type PickN": (
-            placement == "PickN" and "numberOfClusters" not in policy
+        "policy: Invalid value: clusterNames, numberOfClusters, and topologySpreadConstraints cannot be set when "
+        "placementType is PickAll": placement == "PickAll" and has & {"clusterNames", "numberOfClusters", spread},
+        "policy: Invalid value: clusterNames cannot be set and numberOfClusters must be set when placementType is "
+        "PickN": placement == "PickN" and ("clusterNames" in has or "numberOfClusters" not in has),
+        "policy.tolerations: Invalid value: value must be empty when operator is Exists": any(
+            each.get("operator") == "Exists" and each.get("value") for each in tolerations
         ),
-        f"number of clusters must be nil for policy type {placement}, only valid for PickN placement policy type": (
-            placement != "PickN" and "numberOfClusters" in policy
-        ),
-        "PreferredDuringSchedulingIgnoredDuringExecution will be ignored for placement policy type PickAll": (
-            placement == "PickAll" and affinity.get("preferredDuringSchedulingIgnoredDuringExecution")
+        "policy.tolerations: Invalid value: operator must be Exists when key is empty": any(
+            not each.get("key") and each.get("operator") != "Exists" for each in tolerations
         ),
     }
-    return next((problem for problem, applies in wrong.items() if applies), None)
+    problems = [f"spec.{problem}" for problem, applies in wrong.items() if applies]
+    if problems:
+        raise _invalid(kind, item, problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]")
 
 
 def _placement_type(spec: dict[str, Any]) -> str:

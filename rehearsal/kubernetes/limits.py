@@ -1,7 +1,7 @@
 """What an API server refuses of any object for its size or its words: limits, labels, keys, ports.
 
-Texts: as kube-apiserver v1.34.1 answers such objects. Rules: Kubernetes v1.34, pkg/apis/core/validation/validation.go;
-apimachinery v0.34, pkg/api/validation/objectmeta.go and pkg/util/validation/validation.go.
+Texts: as kube-apiserver v1.36.3 answers such objects. Rules: Kubernetes v1.36, pkg/apis/core/validation/validation.go;
+apimachinery v0.36, pkg/api/validation/objectmeta.go and pkg/api/validate/content/kube.go.
 """
 
 import base64
@@ -13,7 +13,7 @@ from typing import Final
 from rehearsal.kubernetes.kinds import Kind
 from rehearsal.kubernetes.objects import ApiError, Object, annotations_of, child, labels_of, name_of
 
-_REQUEST: Final = 3 * 1024 * 1024  # bytes (apiserver v0.34, pkg/server/config.go, MaxRequestBodyBytes)
+_REQUEST: Final = 3 * 1024 * 1024  # bytes (apiserver v0.36, pkg/server/config.go, MaxRequestBodyBytes)
 _DATA: Final = 1024 * 1024
 _ANNOTATIONS: Final = 256 * 1024
 _LABEL: Final = 63
@@ -48,8 +48,8 @@ def _metadata(item: Object) -> Iterator[str]:
                 text = f"name part must consist of {_LETTERS}, {_ENDS} {example}'{_WORD}')"
                 yield f'metadata.{field}: Invalid value: "{key}": {text}'
     for value in labels_of(item).values():
-        if len(value) > _LABEL:
-            yield f'metadata.labels: Invalid value: "{value}": must be no more than {_LABEL} characters'
+        if len(value.encode()) > _LABEL:
+            yield f'metadata.labels: Invalid value: "{value}": must be no more than {_LABEL} bytes'
         if not re.fullmatch(f"({_WORD})?", value):
             example = "(e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
             text = f"a valid label must be an empty string or consist of {_LETTERS}, {_ENDS} {example}'({_WORD})?')"

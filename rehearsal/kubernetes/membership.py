@@ -86,7 +86,7 @@ def leave(hub: "Cluster", member: str) -> None:
 
 
 def members(world: "World", hub: "Cluster") -> None:
-    """The hub agent admits members whose agents report (fleet v0.18.9 pkg/controllers/membercluster/v1beta1)."""
+    """The hub agent admits members whose agents report (fleet v0.18.12 pkg/controllers/membercluster/v1beta1)."""
     for item in hub.objects(MEMBER_CLUSTER):
         cluster = world.get(annotations_of(item)[CLUSTER_ID])
         alive = cluster is not None and cluster.reachable and not world.stopped("agents", cluster)
@@ -140,7 +140,7 @@ def _report(world: "World", name: str, reason: str) -> Object:
 
 
 def _part(world: "World", hub: "Cluster", item: Object, cluster: "Cluster | None") -> None:
-    # The agents take the fleet's networking with them; workloads stay (fleet v0.18.9 internalmembercluster/v1beta1).
+    # The agents take the fleet's networking with them; workloads stay (fleet v0.18.12 internalmembercluster/v1beta1).
     if cluster:
         for key in (networking.SERVICE, networking.EXPORT):
             for entry in cluster.objects(key):

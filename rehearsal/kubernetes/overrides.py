@@ -1,7 +1,7 @@
 """ResourceOverrides: what of a placed object is another on some members, or on all.
 
-Source: Azure/fleet v0.18.9, pkg/utils/overrider, pkg/controllers/overrider and workgenerator/override.go. The snapshots
-that the hub takes of an override are left out: a binding keeps what it was rolled out with.
+Source: Azure/fleet v0.18.12, pkg/utils/overrider, pkg/controllers/overrider and workgenerator/override.go. The
+snapshots that the hub takes of an override are left out: a binding keeps what it was rolled out with.
 """
 
 from copy import deepcopy

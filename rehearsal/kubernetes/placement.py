@@ -1,6 +1,6 @@
 """The ClusterResourcePlacement itself: its snapshots, and the status that it gathers from its bindings.
 
-Source: Azure/fleet v0.18.9, pkg/controllers/placement.
+Source: Azure/fleet v0.18.12, pkg/controllers/placement.
 """
 
 from copy import deepcopy
@@ -43,7 +43,7 @@ _SCHEDULER_CLEANUP: Final = "kubernetes-fleet.io/scheduler-cleanup"
 _SNAPSHOT_INTERVAL: Final = 30
 
 # Condition by condition: per cluster while unknown; for the placement while unknown, false, and when true
-# (fleet v0.18.9 pkg/utils/condition/condition.go:183-360; spellings are upstream's).
+# (fleet v0.18.12 pkg/utils/condition/condition.go:183-360; spellings are upstream's).
 _STAGES: Final = (
     (
         "RolloutStarted",
@@ -75,7 +75,7 @@ _STAGES: Final = (
         ),
         (
             "WorkSynchronized",
-            "Works(s) are succcesfully created or updated in {} target cluster(s)' namespaces",
+            "Work(s) are successfully created or updated in {} target cluster(s)' namespaces",
         ),
     ),
     (

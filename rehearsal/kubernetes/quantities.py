@@ -1,7 +1,7 @@
 """Quantities as the API server writes them: whoever says `1000m` is told `1`.
 
 Source: apimachinery v0.34.1 pkg/api/resource/quantity.go (ParseQuantity, CanonicalizeBytes); the fields, where the
-Kubernetes API reference v1.34 has the type Quantity.
+Kubernetes API reference v1.36 has the type Quantity.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Which clusters a placement goes to, and how many at a time get a new version.
 
-Source: Azure/fleet v0.18.9, pkg/scheduler/framework and pkg/controllers/rollout.
+Source: Azure/fleet v0.18.12, pkg/scheduler/framework and pkg/controllers/rollout.
 """
 
 import math

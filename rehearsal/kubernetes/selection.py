@@ -1,6 +1,6 @@
 """What a ClusterResourcePlacement selects on the hub, and in which form it travels to the members.
 
-Sources: Azure/fleet v0.18.9 pkg/utils/controller/resource_selector_resolver.go, pkg/utils/apiresources.go,
+Sources: Azure/fleet v0.18.12 pkg/utils/controller/resource_selector_resolver.go, pkg/utils/apiresources.go,
 pkg/controllers/workapplier/waves.go and availability_tracker.go.
 """
 

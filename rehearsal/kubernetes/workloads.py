@@ -205,7 +205,7 @@ def replica_sets(cluster: "Cluster") -> None:
 def autoscalers(cluster: "Cluster") -> None:
     """HorizontalPodAutoscalers keep the number of pods between their limits; no load is played.
 
-    Source: Kubernetes v1.34, pkg/controller/podautoscaler/horizontal.go (reconcileAutoscaler): the limits count also
+    Source: Kubernetes v1.36, pkg/controller/podautoscaler/horizontal.go (reconcileAutoscaler): the limits count also
     where there are no metrics. Whether Azure runs this controller on a hub is not known; here it does not.
     """
     for item in _active(cluster, "HorizontalPodAutoscaler.autoscaling"):

@@ -1,6 +1,6 @@
 """How placed resources reach a member: handed over by the hub, applied wave by wave, and watched.
 
-Source: Azure/fleet v0.18.9, pkg/controllers/workgenerator and pkg/controllers/workapplier.
+Source: Azure/fleet v0.18.12, pkg/controllers/workgenerator and pkg/controllers/workapplier.
 """
 
 import math

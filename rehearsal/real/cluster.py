@@ -49,7 +49,7 @@ _CONTROLLERS: Final = (
 _ON_MEMBERS: Final = ("horizontal-pod-autoscaler-controller",)
 _INSTALLERS: Final = 8  # requests at a time
 
-# Azure/fleet v0.18.9, charts/hub-agent/values.yaml and templates/deployment.yaml, where comments tell what the managed
+# Azure/fleet v0.18.12, charts/hub-agent/values.yaml and templates/deployment.yaml, where comments tell what the managed
 # service does otherwise: nothing here. Snapshots are taken at once: a rehearsal changes things one after the other.
 _HUB_AGENT: Final = (
     "--enable-webhook=true",

@@ -148,9 +148,9 @@ class _Network:
 class _Balancer(_Server):
     """One port of a load balancer: the cloud's, which hands each connection to a node, and the node's kube-proxy.
 
-    The pods take turns (kube-proxy's `rr`: pkg/proxy/ipvs/proxier.go, v1.34.1). Nobody tries a second pod when the
+    The pods take turns (kube-proxy's `rr`: pkg/proxy/ipvs/proxier.go, v1.36.3). Nobody tries a second pod when the
     first does not answer [Kubernetes docs: reference/networking/virtual-ips]. Without endpoints, connections are
-    refused (REJECT: pkg/proxy/iptables/proxier.go, v1.34.1).
+    refused (REJECT: pkg/proxy/iptables/proxier.go, v1.36.3).
     """
 
     def __init__(self) -> None:

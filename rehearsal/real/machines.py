@@ -262,7 +262,7 @@ class Machines:
             own = _slices_of(service, slices)
             for port in service["spec"]["ports"]:
                 if speaks(port) in _PLAYED:
-                    # One of each, however many slices name it (kube-proxy's endpointslicecache.go, v1.34.1).
+                    # One of each, however many slices name it (kube-proxy's endpointslicecache.go, v1.36.3).
                     wanted[address, port["port"]] = sorted({*_targets(own, port.get("name", ""), ready=True)})
         for address in {address for address, _ in self._frontends} - {address for address, _ in wanted}:
             self._networks.unbalance(address)

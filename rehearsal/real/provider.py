@@ -30,7 +30,7 @@ MODULE: Final = Module(
     link=f"-X {_SOURCE}/pkg/version.Version={_BUILT}",
 )
 
-# pulumi v3.259.0, sdk/go/common/workspace/plugins.go
+# pulumi v3.274.1, sdk/go/common/workspace/plugins.go
 _OFFICIAL: Final = "https://get.pulumi.com/releases/plugins"
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 

@@ -15,19 +15,23 @@ from rehearsal.real.provider import Provider, find_provider
 from rehearsal.toolchain import Module, ToolchainError, ask
 
 _COMPONENT = "k8s.io/component-base/version"  # unset, API servers say v0.0.0-master and clients cannot compare
+# The newest of the minor version that Kubernetes 1.36 is released with (k8s.io/kubernetes, build/dependencies.yaml).
 _ETCD = Module("etcd", source="go.etcd.io/etcd/server/v3", takes="half a minute")
+# The minor version that AKS gives to new clusters (Azure/AKS, release 2026-10-25).
 _KUBERNETES = Module(
     "kubernetes",
     source="k8s.io/kubernetes",
-    takes="about four minutes",
+    takes="about five minutes",
     link=f"-X {_COMPONENT}.gitVersion=v{{version}}"
     f" -X {_COMPONENT}.gitMajor={{version.major}} -X {_COMPONENT}.gitMinor={{version.minor}}",
 )
 _FLEET = Module("fleet", source="go.goms.io/fleet", takes="about a minute")
+# v0.3.35 is newer, but the proxy of Go modules has no later one than v0.3.25. Between them, nothing changed in what is
+# exported, imported or derived: only the agents' heartbeats no longer follow each other (commit c51f961), Go and flags.
 _NETWORKING = Module("fleet-networking", source="go.goms.io/fleet-networking", takes="about a minute")
 
 _MEMBER_ONLY = {"placement.kubernetes-fleet.io_appliedworks.yaml"}
-"""What Fleet's own installer keeps off the hub (cmd/crdinstaller/utils/util.go, v0.18.9)."""
+"""What Fleet's own installer keeps off the hub (cmd/crdinstaller/utils/util.go, v0.18.12)."""
 
 _ON_MEMBERS = {
     f"networking.fleet.azure.com_{plural}.yaml"

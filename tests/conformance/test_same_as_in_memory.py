@@ -215,6 +215,36 @@ def test_same_conditions_in_the_same_order(told: dict[str, tuple[_Story, _Story]
     assert _differences(_lasting(ours), _lasting(real)) == {}
 
 
+_SELECTED: Final[Object] = {"group": "", "version": "v1", "kind": "Namespace", "name": "shop"}
+
+
+_REFUSED: Final[list[Object]] = [
+    {"policy": {"placementType": "PickFixed", "affinity": {}, "tolerations": [{"value": "b"}]}},
+    {"policy": {"placementType": "PickAll", "clusterNames": ["east"]}},
+    {"policy": {"placementType": "PickN"}},
+    {"policy": {"tolerations": [{"operator": "Exists", "value": "b"}]}},
+    {"resourceSelectors": [_SELECTED | {"labelSelector": {}}]},
+]
+
+
+@pytest.mark.parametrize("specification", _REFUSED)
+def test_same_refusal_of_a_placement(bare: Fleet, specification: Object) -> None:
+    item = scenarios.placement("refused", {})
+    item["spec"] |= specification
+    ours = scenarios.refused(_in_memory(bare.ids)["hub"], item)
+    assert ours.startswith("Invalid")
+    assert ours == scenarios.refused(bare["hub"], item)
+
+
+@pytest.mark.parametrize("labels", [{"-x": "y"}, {"x": "-y"}, {"x": "y" * 64}])
+def test_same_refusal_of_labels(bare: Fleet, labels: dict[str, str]) -> None:
+    item = scenarios.namespace("refused")
+    item["metadata"]["labels"] = labels
+    ours = scenarios.refused(_in_memory(bare.ids)["east"], item)
+    assert ours.startswith("Invalid")
+    assert ours == scenarios.refused(bare["east"], item)
+
+
 def test_same_fields_come_back_in_another_form(bare: Fleet) -> None:
     # Each of them is an update in every `pulumi up` of a program that goes on writing it in its own form.
     space, ours = "read-back", _in_memory(bare.ids)

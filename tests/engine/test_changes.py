@@ -145,7 +145,7 @@ REFUSED = [
     Row("regions.nodePool.maxPods", pool(maxPods=40), refusal=rf"nodePool.maxPods: 40 {MADE_WITH}: 30"),
     Row("regions.nodePool.zones", pool(zones=["1", "2"]), refusal=rf"nodePool.zones: .* {MADE_WITH}: none"),
     Row("regions.kubernetesVersion", east(kubernetesVersion="1.33"), refusal="is older than what the cluster runs"),
-    Row("regions.kubernetesVersion", east(kubernetesVersion="1.36"), refusal='write "1.35" first'),
+    Row("regions.kubernetesVersion", east(kubernetesVersion="1.38"), refusal='write "1.37" first'),
     Row(
         "regions.name",
         east(name="eus2"),
@@ -251,7 +251,7 @@ DONE = [
         "regions.addressSpace", west(addressSpace="10.2.0.0/15"), {"west-vnet": "update", "mesh-east-to-west": "update"}
     ),
     Row("regions.updateGroup", east(updateGroup="first"), {"hub-member-east": "update"}),
-    Row("regions.kubernetesVersion", east(kubernetesVersion="1.35"), {"east-cluster": "update"}),
+    Row("regions.kubernetesVersion", east(kubernetesVersion="1.37"), {"east-cluster": "update"}),
     Row("protect", key(protect=True), {}),
     Row("clusters.tier", section("clusters", tier="Standard"), BOTH),
     Row("app.entryRegion", section("app", entryRegion="west"), {"app-entry-point": "replace"}),

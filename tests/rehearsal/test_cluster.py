@@ -203,9 +203,16 @@ def test_names_follow_the_rules_of_dns(name: str) -> None:
 @pytest.mark.parametrize(
     ("policy", "problem"),
     [
-        ({"placementType": "PickFixed", "clusterNames": ["east"], "affinity": {"x": {}}}, "affinity must be nil"),
-        ({"placementType": "PickN"}, "number of cluster cannot be nil"),
-        ({"placementType": "PickAll", "clusterNames": ["east"]}, "cluster names needs to be empty"),
+        ({"placementType": "PickFixed", "affinity": {}}, "tolerations cannot be set when placementType is PickFixed$"),
+        ({"placementType": "PickFixed", "numberOfClusters": 1}, "cannot be set when placementType is PickFixed$"),
+        ({"placementType": "PickN"}, "numberOfClusters must be set when placementType is PickN$"),
+        ({"clusterNames": ["east"]}, "Constraints cannot be set when placementType is PickAll$"),
+        ({"tolerations": [{"operator": "Exists", "value": "b"}]}, "value must be empty when operator is Exists$"),
+        ({"tolerations": [{"value": "b"}]}, "operator must be Exists when key is empty$"),
+        (
+            {"affinity": {"clusterAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1}]}}},
+            "denied the request: .* will be ignored for placement policy type PickAll$",
+        ),
     ],
 )
 def test_placement_policies_are_validated(policy: dict[str, object], problem: str) -> None:

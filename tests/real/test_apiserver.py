@@ -25,7 +25,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Answers:
         transport = httpx.MockTransport(lambda _request: response)
         monkeypatch.setattr(httpx, "Client", partial(httpx.Client, transport=transport))
         authority = b64encode(Path(certifi.where()).read_bytes()).decode()
-        return ApiServer("/clusters/east", MEMBER, Access("https://east", authority, "token"))
+        return ApiServer("/clusters/east", MEMBER, Access("https://east", authority, "token"), "")
 
     return start
 

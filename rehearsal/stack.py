@@ -15,14 +15,19 @@ from urllib.parse import quote
 
 from pulumi import automation as auto
 
+from rehearsal import kubelogin
+from rehearsal.apiservers import ApiServers
 from rehearsal.cloud import Cloud
 from rehearsal.command import EngineCommand
+from rehearsal.door import Door, open_door
 from rehearsal.engine import find_engine
-from rehearsal.environment import neutral, reach_loopback
+from rehearsal.environment import having, neutral, reach_loopback
+from rehearsal.kubernetes import traffic
 from rehearsal.parsing import UnparsableError, parsed
 from rehearsal.program import adapt_sdk, failures, served
 from rehearsal.program import run as run_program
 from rehearsal.provider import serve
+from rehearsal.real.internet import Internet
 from rehearsal.real.world import World as RealWorld
 from rehearsal.real.world import real_clusters
 from rehearsal.recovery import Recovery
@@ -69,11 +74,13 @@ class Rehearsal:
         stack: the Automation API's handle.
         cloud: the model behind the stand-in.
         environment: all of the engine's environment.
+        door: leads other programs to what is rehearsed.
     """
 
-    def __init__(self, stack: auto.Stack, cloud: Cloud, engine: EngineCommand, root: Path) -> None:
+    def __init__(self, stack: auto.Stack, cloud: Cloud, engine: EngineCommand, root: Path, door: Door) -> None:
         self.stack = stack
         self.cloud = cloud
+        self.door = door
         self.environment = engine.environment
         self._engine = engine
         self._root = root
@@ -240,6 +247,11 @@ def rehearsing(
             clusters = resources.enter_context(real_clusters(folder / "clusters")) if real_fleet else None
             cloud = _cloud(folder / "cloud.json", clusters)
             port = resources.enter_context(serve(cloud))
+            door = resources.enter_context(_door(cloud, folder))
+            # The program looks at clusters as well. Real ones are on loopback; those in memory are behind the door.
+            reached = door.environment() if clusters is None else {}
+            path = f"{kubelogin.install(folder)}:{os.environ.get('PATH', os.defpath)}"
+            resources.enter_context(having({**reached, "PATH": path}))
             # Commands without a --config-file, such as the creation of a stack, would write the salt of its secrets
             # into the program's own stack file. They run in a folder that has a copy, and the others are pointed to it.
             copy = project / f"Pulumi.{stack}.yaml"
@@ -248,6 +260,7 @@ def rehearsing(
             engine = EngineCommand(
                 command,
                 neutral()
+                | reached
                 | {
                     # Whoever is logged in to Azure is so for nobody here.
                     "AZURE_CONFIG_DIR": str(home / "azure"),
@@ -302,7 +315,18 @@ def rehearsing(
             raise RehearsalError(f"the last run cannot be put in order: {_reason(error)}") from None
         if not goes_on:
             updating.unlink(missing_ok=True)
-        yield Rehearsal(handle, cloud, engine, root)
+        yield Rehearsal(handle, cloud, engine, root, door)
+
+
+@contextmanager
+def _door(cloud: Cloud, folder: Path) -> Generator[Door]:
+    world = cloud.world
+    if isinstance(world, RealWorld):
+        opened = open_door(Internet(world.networks))
+    else:
+        opened = open_door(traffic.Internet(world), ApiServers(cloud, world, kubelogin.token(folder)))
+    with opened as door:
+        yield door
 
 
 def _require_backend(engine: EngineCommand, folder: Path) -> None:

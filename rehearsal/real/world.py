@@ -21,7 +21,7 @@ from rehearsal.kubernetes.membership import CLUSTER_ID, LOCATION
 from rehearsal.kubernetes.objects import ApiError, Object, child, is_true, name_of, namespace_of, status_of
 from rehearsal.kubernetes.traffic import speaks
 from rehearsal.model import RefusedError
-from rehearsal.real import kubelogin
+from rehearsal import kubelogin
 from rehearsal.real.apiserver import ApiServer
 from rehearsal.real.cluster import Cluster
 from rehearsal.real.guard import Guard, guarding
@@ -285,7 +285,6 @@ class World:
         install(self.provider, home)
         return {
             "KUBECONFIG": str(home / "kubeconfig"),  # which there is not: a program without one has no cluster
-            "PATH": f"{kubelogin.install(self._folder.parent)}:{os.environ.get('PATH', os.defpath)}",
             # An older one than the SDK's is used on purpose, and said (`stack`).
             **({} if self.provider.is_of_sdk else {"PULUMI_DEV": "true"}),
         }

@@ -12,7 +12,7 @@ import pytest
 
 from rehearsal.kubernetes.login import SERVER_ID
 from rehearsal.model import Call
-from rehearsal.real import kubelogin
+from rehearsal import kubelogin
 from rehearsal.real.guard import Guard, guarding
 
 CREATION = {"verb": "create", "group": "", "version": "v1", "resource": "namespaces"}

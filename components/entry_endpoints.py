@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pulumi
+
 from fleet_clusters import endpoints
 
 from .manifests import KubernetesObject
@@ -39,7 +40,7 @@ class EntryPointEndpoints(pulumi.ComponentResource):
         opts: the resource's options.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is looked for, and where
         self,
         name: str,
         entry_point: KubernetesObject,

@@ -24,8 +24,8 @@ def imported(slices: Iterable[Slice], namespace: str, entry_points: Collection[s
 def by_member(slices: Iterable[Slice], namespace: str, members: Collection[str]) -> dict[str | None, list[Slice]]:
     """Return the slices of each member; those of other members under None.
 
-    Only the name says where a slice comes from: `<member>-<namespace>-<slice>-<suffix>`. Of two members whose names fit,
-    the longer one is meant.
+    Only the name says where a slice comes from: `<member>-<namespace>-<slice>-<suffix>`. Of two members whose
+    names fit, the longer one is meant.
     """
     found: dict[str | None, list[Slice]] = {member: [] for member in members}
     for each in slices:
@@ -37,9 +37,7 @@ def by_member(slices: Iterable[Slice], namespace: str, members: Collection[str])
 
 def addresses(slices: Iterable[Slice]) -> list[str]:
     """Return the addresses of the pods that slices hold."""
-    return [
-        address for each in slices for endpoint in each.get("endpoints") or () for address in endpoint["addresses"]
-    ]
+    return [address for each in slices for endpoint in each.get("endpoints") or () for address in endpoint["addresses"]]
 
 
 def _labels(item: Slice) -> Mapping[str, str]:

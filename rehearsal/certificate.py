@@ -18,8 +18,9 @@ from cryptography.x509.oid import NameOID
 Primes = tuple[int, int]
 """What all keys of a cloud are made of: they protect nothing, and to find primes takes a tenth of a second."""
 
+# An AKS cluster's authority has 30 years (learn: aks/certificate-rotation).
 _FROM: Final = datetime(2024, 1, 1, tzinfo=UTC)
-_UNTIL: Final = datetime(2054, 1, 1, tzinfo=UTC)  # an AKS cluster's authority has 30 years (learn: aks/certificate-rotation)
+_UNTIL: Final = datetime(2054, 1, 1, tzinfo=UTC)
 
 
 @lru_cache

@@ -129,7 +129,9 @@ class _Handler(BaseHTTPRequestHandler):
     @override
     def date_time_string(self, timestamp: float | None = None) -> str:
         # The times in the objects are simulated, too.
-        return super().date_time_string(timestamp) if self.now is None else format_datetime(date_of(self.now), usegmt=True)
+        if self.now is None:
+            return super().date_time_string(timestamp)
+        return format_datetime(date_of(self.now), usegmt=True)
 
     def do_GET(self) -> None:
         if not self.path.startswith("http://"):
@@ -144,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         url = f"https://{self.path}"
         try:
-            identity = self.servers.identity(url) if self.servers else None
+            identity = servers.identity(url) if (servers := self.servers) else None
         except OSError:
             return None  # without a word
         try:
@@ -156,8 +158,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(HTTPStatus.OK)
         self.end_headers()
         with suppress(OSError):  # of TLS, too
-            if identity:
-                self._secure(identity, lambda: self._read(url))
+            if servers and identity:
+                self._secure(identity, lambda: self._read(servers, url))
             elif self.connection.recv(1, MSG_PEEK) == _HELLO:
                 self._secure(certificate.server(), lambda: self._fetch(url))
         return None
@@ -187,11 +189,10 @@ class _Handler(BaseHTTPRequestHandler):
         late = isinstance(error, TimeoutError)
         self._answer(HTTPStatus.GATEWAY_TIMEOUT if late else HTTPStatus.BAD_GATEWAY, {"error": str(error)})
 
-    def _read(self, url: str) -> None:
-        assert self.servers
+    def _read(self, servers: ApiServers, url: str) -> None:
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         try:
-            content, self.now = self.servers.read(url, token, urlsplit(self.path).path)
+            content, self.now = servers.read(url, token, urlsplit(self.path).path)
         except ApiError as error:
             code = _STATUSES.get(error.reason, HTTPStatus.BAD_REQUEST)
             status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": error.reason}

@@ -247,11 +247,7 @@ def rehearsing(
             clusters = resources.enter_context(real_clusters(folder / "clusters")) if real_fleet else None
             cloud = _cloud(folder / "cloud.json", clusters)
             port = resources.enter_context(serve(cloud))
-            door = resources.enter_context(_door(cloud, folder))
-            # The program looks at clusters as well. Real ones are on loopback; those in memory are behind the door.
-            reached = door.environment() if clusters is None else {}
-            path = f"{kubelogin.install(folder)}:{os.environ.get('PATH', os.defpath)}"
-            resources.enter_context(having({**reached, "PATH": path}))
+            door, leading = resources.enter_context(_door(cloud, folder))
             # Commands without a --config-file, such as the creation of a stack, would write the salt of its secrets
             # into the program's own stack file. They run in a folder that has a copy, and the others are pointed to it.
             copy = project / f"Pulumi.{stack}.yaml"
@@ -260,7 +256,7 @@ def rehearsing(
             engine = EngineCommand(
                 command,
                 neutral()
-                | reached
+                | leading
                 | {
                     # Whoever is logged in to Azure is so for nobody here.
                     "AZURE_CONFIG_DIR": str(home / "azure"),
@@ -319,14 +315,22 @@ def rehearsing(
 
 
 @contextmanager
-def _door(cloud: Cloud, folder: Path) -> Generator[Door]:
+def _door(cloud: Cloud, folder: Path) -> Generator[tuple[Door, dict[str, str]]]:
+    """Open the door, and lead the program to the clusters, at which it looks itself.
+
+    Yields:
+        the door, and the variables that lead there. Real clusters are on loopback, those in memory behind the door.
+    """
     world = cloud.world
     if isinstance(world, RealWorld):
         opened = open_door(Internet(world.networks))
     else:
         opened = open_door(traffic.Internet(world), ApiServers(cloud, world, kubelogin.token(folder)))
     with opened as door:
-        yield door
+        leading = {} if isinstance(world, RealWorld) else door.environment()
+        leading["PATH"] = f"{kubelogin.install(folder)}:{os.environ.get('PATH', os.defpath)}"
+        with having(leading):
+            yield door, leading
 
 
 def _require_backend(engine: EngineCommand, folder: Path) -> None:

@@ -412,9 +412,12 @@ def slice_imports(world: "World", hub: "Cluster") -> None:
                 if live := cluster.find(_SLICE, name_of(item), _SYSTEM):
                     cluster.discard(live)
                 hub.set_finalizer(item, _SLICE_IMPORT_FINALIZER, present=False)
-            elif world.seen.get(uid) != generation and not _passed_over(world, hub, item):
-                if _import_offer(hub, cluster, item):
-                    world.seen[uid] = generation
+            elif (
+                world.seen.get(uid) != generation
+                and not _passed_over(world, hub, item)
+                and _import_offer(hub, cluster, item)
+            ):
+                world.seen[uid] = generation
 
 
 def _passed_over(world: "World", hub: "Cluster", item: Object) -> bool:

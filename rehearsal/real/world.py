@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from rehearsal import kubelogin
 from rehearsal.azure.arm import Access, Deployer
 from rehearsal.kubernetes import clusters
 from rehearsal.kubernetes.admission import check_leave
@@ -21,7 +22,6 @@ from rehearsal.kubernetes.membership import CLUSTER_ID, LOCATION
 from rehearsal.kubernetes.objects import ApiError, Object, child, is_true, name_of, namespace_of, status_of
 from rehearsal.kubernetes.traffic import speaks
 from rehearsal.model import RefusedError
-from rehearsal import kubelogin
 from rehearsal.real.apiserver import ApiServer
 from rehearsal.real.cluster import Cluster
 from rehearsal.real.guard import Guard, guarding

@@ -91,6 +91,7 @@ def test_removal_of_a_region_waits_for_nobody(stack: Stack) -> None:
     assert stack.up().changes["app-endpoints"] == "update"
 
 
+@pytest.mark.usefixtures("_impatient")
 def test_destroy_waits_for_nobody(stack: Stack) -> None:
     with passed_over("*").in_force(stack.cloud):
         stack.destroy(run_program=True)

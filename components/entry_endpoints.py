@@ -52,15 +52,12 @@ class EntryPointEndpoints(pulumi.ComponentResource):
     ) -> None:
         wait = _unneeded if not offered else _waiting(pulumi.Output.from_input(kubeconfig))
         hook = pulumi.ResourceHook(name, wait)
-        metadata = entry_point.metadata
         super().__init__(
             "fleet-l4-lb:index:EntryPointEndpoints",
             name,
             {
-                # Another one of the same name must be asked, too; the rest is for the hook.
-                "uid": metadata["uid"],
-                "namespace": metadata["namespace"],
-                "name": metadata["name"],
+                # Another one of the same name has another `uid`; name and namespace are for the hook.
+                **{key: entry_point.metadata.apply(_get(key)) for key in ("uid", "namespace", "name")},
                 "members": members,
             },
             pulumi.ResourceOptions.merge(
@@ -69,6 +66,10 @@ class EntryPointEndpoints(pulumi.ComponentResource):
             ),
         )
         self.register_outputs({})
+
+
+def _get(key: str) -> Callable[[Mapping[str, Any]], Any]:
+    return lambda known: known.get(key)  # in a preview, what is known may not have all
 
 
 def _unneeded(asked: pulumi.ResourceHookArgs) -> None:

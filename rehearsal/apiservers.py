@@ -35,7 +35,7 @@ class ApiServers:
             OSError: it does not answer.
         """
         with self._world.requests():
-            cluster = self._world.at(url)
+            cluster = self._at(url)
         if cluster is None:
             return None
         if not cluster.reachable:
@@ -50,11 +50,15 @@ class ApiServers:
         """
         self._cloud.pass_time(_A_LOOK)
         with self._world.requests():
-            cluster = self._world.at(url)
+            cluster = self._at(url)
             if cluster is None:
                 raise ApiError("Unreachable", "it is gone")
             self._admit(cluster, token, path)
             return door.content(cluster, path), self._world.now
+
+    def _at(self, url: str) -> Cluster | None:
+        """Return the cluster at a URL, whose host a client may have spelt in lower case."""
+        return next((each for each in self._world.clusters() if each.server.lower() == url.lower()), None)
 
     def _admit(self, cluster: Cluster, token: str, path: str) -> None:
         if self._cloud.azure.is_local(cluster.id, token):

@@ -39,7 +39,7 @@ def _verify(rehearsal: Rehearsal, *options: str) -> int:
     # Real clusters move by themselves; those in memory have done all that they will.
     waiting = [] if isinstance(rehearsal.cloud.world, World) else ["--timeout", "0"]
     command = [sys.executable, "-m", "verify", "--outputs", "-", *waiting, *options]
-    environment = {**os.environ, **rehearsal.door.environment()}
+    environment = {**os.environ, **rehearsal.leading, **rehearsal.door.environment()}
     return subprocess.run(  # noqa: S603 - no shell, and nothing in it comes from outside
         command, input=json.dumps(outputs), text=True, cwd=ROOT, env=environment, check=False
     ).returncode

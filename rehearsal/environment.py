@@ -30,7 +30,7 @@ def neutral() -> dict[str, str]:
 
 @contextmanager
 def having(variables: Mapping[str, str]) -> Generator[None]:
-    """Let this process, in which the program runs, and its children have variables, until the end of the block."""
+    """Let this process and its children have variables, until the end of the block."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

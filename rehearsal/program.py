@@ -2,7 +2,7 @@
 
 import runpy
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +14,20 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS  # pyright: igno
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 from typing_extensions import override
 
+from rehearsal.environment import having
 
-def run(root: Path) -> None:
-    """Run the program as `pulumi` would: as `__main__`, with its own folder first on the module path."""
+
+def run(root: Path, environment: Mapping[str, str]) -> None:
+    """Run the program as `pulumi` would: as `__main__`, with its own folder first on the module path.
+
+    Args:
+        root: its folder.
+        environment: what it finds in its environment, besides ours.
+    """
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
-    runpy.run_path(str(root / "__main__.py"), run_name="__main__")
+    with having(environment):
+        runpy.run_path(str(root / "__main__.py"), run_name="__main__")
 
 
 def failures() -> int:
@@ -28,10 +36,10 @@ def failures() -> int:
 
 
 @contextmanager
-def served(root: Path) -> Generator[str]:
+def served(root: Path, environment: Mapping[str, str]) -> Generator[str]:
     """Offer the program to an engine that has no language plugin for it; yields the address for `--client`."""
     server = grpc.server(ThreadPoolExecutor(4), options=_GRPC_CHANNEL_OPTIONS)
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(_LanguageServer(lambda: run(root)), server)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(_LanguageServer(lambda: run(root, environment)), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -21,7 +21,7 @@ from rehearsal.cloud import Cloud
 from rehearsal.command import EngineCommand
 from rehearsal.door import Door, open_door
 from rehearsal.engine import find_engine
-from rehearsal.environment import having, neutral, reach_loopback
+from rehearsal.environment import neutral, reach_loopback
 from rehearsal.kubernetes import traffic
 from rehearsal.parsing import UnparsableError, parsed
 from rehearsal.program import adapt_sdk, failures, served
@@ -74,12 +74,23 @@ class Rehearsal:
         stack: the Automation API's handle.
         cloud: the model behind the stand-in.
         environment: all of the engine's environment.
-        door: leads other programs to what is rehearsed.
+        leading: the variables that lead the program to the clusters.
+        door: leads other programs there, and to the internet.
     """
 
-    def __init__(self, stack: auto.Stack, cloud: Cloud, engine: EngineCommand, root: Path, door: Door) -> None:
+    def __init__(  # noqa: PLR0913 - what `rehearsing` has made
+        self,
+        stack: auto.Stack,
+        cloud: Cloud,
+        engine: EngineCommand,
+        root: Path,
+        *,
+        leading: Mapping[str, str],
+        door: Door,
+    ) -> None:
         self.stack = stack
         self.cloud = cloud
+        self.leading = leading
         self.door = door
         self.environment = engine.environment
         self._engine = engine
@@ -160,7 +171,7 @@ class Rehearsal:
 
     def pulumi(self, arguments: Sequence[str]) -> int:
         """Run a command of `pulumi` on the stack, at the terminal, and return its status."""
-        with served(self._root) as address:
+        with served(self._root, self.leading) as address:
             at = next((index for index, each in enumerate(arguments, 1) if each in _RUNS_PROGRAM), 0)
             client = [f"--client={address}"] if at else []
             return self._engine.attend([*arguments[:at], *client, *arguments[at:]], self._root)
@@ -288,7 +299,7 @@ def rehearsing(
             workspace = auto.LocalWorkspace(
                 work_dir=str(project),
                 secrets_provider="passphrase",  # said at the stack's creation, so that the salt is made and kept there
-                program=lambda: run_program(root),
+                program=lambda: run_program(root, leading),
                 pulumi_command=engine,
             )
             had_state = any(backend.glob(".pulumi/stacks/**/*.json"))
@@ -311,15 +322,16 @@ def rehearsing(
             raise RehearsalError(f"the last run cannot be put in order: {_reason(error)}") from None
         if not goes_on:
             updating.unlink(missing_ok=True)
-        yield Rehearsal(handle, cloud, engine, root, door)
+        yield Rehearsal(handle, cloud, engine, root, leading=leading, door=door)
 
 
 @contextmanager
 def _door(cloud: Cloud, folder: Path) -> Generator[tuple[Door, dict[str, str]]]:
-    """Open the door, and lead the program to the clusters, at which it looks itself.
+    """Open the door to what is rehearsed.
 
     Yields:
-        the door, and the variables that lead there. Real clusters are on loopback, those in memory behind the door.
+        the door, and the variables that lead the program to the clusters: real ones are on loopback, those in memory
+        behind the door.
     """
     world = cloud.world
     if isinstance(world, RealWorld):
@@ -329,8 +341,7 @@ def _door(cloud: Cloud, folder: Path) -> Generator[tuple[Door, dict[str, str]]]:
     with opened as door:
         leading = {} if isinstance(world, RealWorld) else door.environment()
         leading["PATH"] = f"{kubelogin.install(folder)}:{os.environ.get('PATH', os.defpath)}"
-        with having(leading):
-            yield door, leading
+        yield door, leading
 
 
 def _require_backend(engine: EngineCommand, folder: Path) -> None:

@@ -20,7 +20,7 @@ def verify(stack: Stack, timeout: int = 0) -> dict[str, str]:
     result = subprocess.run(  # noqa: S603 - no shell
         [sys.executable, "-m", "verify", "--outputs", "-", "--json", "--timeout", str(timeout)],
         cwd=ROOT,
-        env={**os.environ, **stack.rehearsal.door.environment()},
+        env={**os.environ, **stack.rehearsal.leading, **stack.rehearsal.door.environment()},
         input=json.dumps(outputs),
         stdout=subprocess.PIPE,
         text=True,

@@ -24,8 +24,7 @@ from rehearsal.engine import find_engine
 from rehearsal.environment import neutral, reach_loopback
 from rehearsal.kubernetes import traffic
 from rehearsal.parsing import UnparsableError, parsed
-from rehearsal.program import adapt_sdk, failures, served
-from rehearsal.program import run as run_program
+from rehearsal.program import Program, adapt_sdk, failures, served
 from rehearsal.provider import serve
 from rehearsal.real.internet import Internet
 from rehearsal.real.world import World as RealWorld
@@ -171,7 +170,7 @@ class Rehearsal:
 
     def pulumi(self, arguments: Sequence[str]) -> int:
         """Run a command of `pulumi` on the stack, at the terminal, and return its status."""
-        with served(self._root, self.leading) as address:
+        with served(Program(self._root, self.leading)) as address:
             at = next((index for index, each in enumerate(arguments, 1) if each in _RUNS_PROGRAM), 0)
             client = [f"--client={address}"] if at else []
             return self._engine.attend([*arguments[:at], *client, *arguments[at:]], self._root)
@@ -299,7 +298,7 @@ def rehearsing(
             workspace = auto.LocalWorkspace(
                 work_dir=str(project),
                 secrets_provider="passphrase",  # said at the stack's creation, so that the salt is made and kept there
-                program=lambda: run_program(root, leading),
+                program=Program(root, leading),
                 pulumi_command=engine,
             )
             had_state = any(backend.glob(".pulumi/stacks/**/*.json"))

@@ -82,13 +82,13 @@ class Cluster:
                 document, client_configuration=settings, persist_config=False, temp_file_path=self._folder
             )
             settings.proxy_headers = _proxy_login(settings.proxy)
+            return client.ApiClient(settings)  # which reads the certificates
         except yaml.YAMLError:  # its message quotes the text
             return Problem(f"the kubeconfig of {self.name} is not one", "`pulumi up` writes it anew")
         except (config.ConfigException, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
             return Problem(
                 f"no log-in to {self.name}: {plain(error)}", "`az login`, and see that `kubelogin` is on PATH"
             )
-        return client.ApiClient(settings)
 
     def get(self, path: str) -> Answer:
         """Read an object. Several threads may do so.

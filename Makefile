@@ -107,7 +107,7 @@ $(PACKAGES): requirements.txt
 
 # The components under the name that other programs import them by. With `strict`, type checkers see through the links,
 # of which a new file has none yet.
-$(LIBRARY): pyproject.toml components $(PACKAGES)
+$(LIBRARY): pyproject.toml components fleet_clusters $(PACKAGES)
 	@$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --config-settings editable_mode=strict
 	@touch $@
 

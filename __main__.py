@@ -190,6 +190,7 @@ app = MultiClusterApp(
         hub=fleet.kubernetes,
         members=list(fleet.members.values()),
         entry=entry.kubernetes,
+        entry_kubeconfig=entry.kubeconfig,
     ),
 )
 

@@ -412,6 +412,23 @@ def replicated(app: Sequence[Manifest], service: str) -> Manifest | str:
     return scaled[0]
 
 
+def offers_endpoints(app: Sequence[Manifest], service: Manifest) -> bool:
+    """Say whether a Service has endpoints, as far as the app's manifests tell."""
+    selector = _part(_part(service, "spec"), "selector")
+    if selector:
+        return any(
+            each["kind"] in _WORKLOADS and _selects(selector, each) and _part(each, "spec").get("replicas") != 0
+            for each in app
+        )
+    name = service["metadata"]["name"]
+    return any(
+        each["kind"] == "EndpointSlice"
+        and _part(each["metadata"], "labels").get("kubernetes.io/service-name") == name
+        and _list(each, "endpoints")
+        for each in app
+    )
+
+
 def _selects(selector: Mapping[str, Any], workload: Manifest) -> bool:
     spec = _part(workload, "spec")
     spec = _part(_part(spec, "jobTemplate"), "spec") if workload["kind"] == "CronJob" else spec

@@ -403,9 +403,11 @@ class KubernetesObject(pulumi.CustomResource):
     Fleet's kinds.
 
     Attributes:
+        metadata: the object's metadata.
         status: the object's status once it is ready; None for kinds without one.
     """
 
+    metadata: pulumi.Output[Any]
     status: pulumi.Output[Any]
 
     def __init__(self, name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> None:

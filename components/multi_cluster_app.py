@@ -12,6 +12,7 @@ from pulumi_azure_native import containerservice
 
 from . import app_rules
 from .app_rules import Manifest, ServicePort
+from .entry_endpoints import EntryPointEndpoints
 from .manifests import AppManifests, KubernetesObject, ManifestsError, overlay
 from .retries import ROLE_NOT_IN_EFFECT, retry
 
@@ -30,6 +31,8 @@ class MultiClusterAppArgs(TypedDict):
     """What must have joined, able to reach each other's pods, before the placement looks for clusters."""
     entry: pulumi.Input[k8s.Provider]
     """Provider for the cluster with the entry point."""
+    entry_kubeconfig: NotRequired[pulumi.Input[str] | None]
+    """Log-in to that cluster, with which the program waits for the entry point's endpoints; None does not wait."""
     replicas: NotRequired[int | None]
     """Pods, in each cluster, of the one Deployment or StatefulSet that the shared Service selects; None leaves the
     manifest's number. A workload with a HorizontalPodAutoscaler has as many as that wants."""
@@ -40,8 +43,10 @@ class MultiClusterAppArgs(TypedDict):
 class MultiClusterApp(pulumi.ComponentResource):
     """An app on every cluster of a fleet, behind one layer-4 address.
 
-    It is there when the app is available on every member, for which it waits 30 minutes, and the address is assigned,
-    for which it waits 20.
+    It is there when the app is available on every member, for which it waits 30 minutes, the address is assigned, for
+    which it waits 20, and the entry point has endpoints of every member, for which it waits 7, if it can log in there
+    (`entry_kubeconfig`). Endpoints are waited for when the entry point is new, and when a member is. An app without
+    pods by its manifests has none.
 
     Raises:
         ManifestsError: the manifests have no Service that can be shared under that name, or not the one workload
@@ -107,6 +112,15 @@ class MultiClusterApp(pulumi.ComponentResource):
                 hooks=role_retry,
             ),
         )
+        if (kubeconfig := args.get("entry_kubeconfig")) is not None:
+            EntryPointEndpoints(
+                f"{name}-endpoints",
+                entry_point,
+                [member.name for member in args["members"]],
+                kubeconfig,
+                offered=app_rules.offers_endpoints(objects, service),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[placement, entry_point]),
+            )
         self.external_ip = entry_point.status.apply(_address)
         self.url = _url(service, self.external_ip)
         self.ports = pulumi.Output.from_input(app_rules.ports(service))

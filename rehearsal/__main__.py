@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import json
 import os
 import signal
 import subprocess
@@ -21,7 +22,6 @@ from rehearsal.real.world import World
 from rehearsal.speed import Speed, Write
 from rehearsal.stack import ROOT, Rehearsal, RehearsalError, rehearsing
 from rehearsal.toolchain import ToolchainError
-from rehearsal.verification import verifiable
 from timing import durations
 
 _LONG_AGO = 600  # seconds, after which Fleet knows what has stopped
@@ -39,10 +39,10 @@ def _verify(rehearsal: Rehearsal, *options: str) -> int:
     # Real clusters move by themselves; those in memory have done all that they will.
     waiting = [] if isinstance(rehearsal.cloud.world, World) else ["--timeout", "0"]
     command = [sys.executable, "-m", "verify", "--outputs", "-", *waiting, *options]
-    with verifiable(rehearsal.cloud, outputs) as (text, environment):
-        return subprocess.run(  # noqa: S603 - no shell, and nothing in it comes from outside
-            command, input=text, text=True, cwd=ROOT, env={**os.environ, **environment}, check=False
-        ).returncode
+    environment = {**os.environ, **rehearsal.leading, **rehearsal.door.environment()}
+    return subprocess.run(  # noqa: S603 - no shell, and nothing in it comes from outside
+        command, input=json.dumps(outputs), text=True, cwd=ROOT, env=environment, check=False
+    ).returncode
 
 
 def _stay(world: World) -> None:

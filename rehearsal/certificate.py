@@ -1,34 +1,129 @@
-"""What pods that speak TLS show: a certificate that nobody has to trust."""
+"""Certificates: those of clusters in memory, and the one that pods show which speak TLS, and nobody has to trust."""
 
 import ssl
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import shake_256
+from math import gcd, lcm
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+
+Primes = tuple[int, int]
+"""What all keys of a cloud are made of: they protect nothing, and to find primes takes a tenth of a second."""
+
+# An AKS cluster's authority has 30 years (learn: aks/certificate-rotation).
+_FROM: Final = datetime(2024, 1, 1, tzinfo=UTC)
+_UNTIL: Final = datetime(2054, 1, 1, tzinfo=UTC)
+
+
+@lru_cache
+def primes() -> Primes:
+    """Return primes for a new cloud."""
+    numbers = rsa.generate_private_key(65537, 2048).private_numbers()
+    return numbers.p, numbers.q
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its key, as PEM."""
+
+    certificate: str
+    key: str
+
+    def context(self) -> ssl.SSLContext:
+        """Return what a server speaks TLS with."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with TemporaryDirectory(prefix="rehearsal-") as folder:  # Python's TLS takes both from files alone
+            file = Path(folder) / "server.pem"
+            file.touch(mode=0o600)
+            file.write_text(self.key + self.certificate, encoding="ascii")
+            context.load_cert_chain(file)
+        return context
+
+
+@lru_cache(maxsize=1024)
+def authority(known: Primes, secret: str) -> Pair:
+    """Return a certificate authority, always the same for the same primes and secret."""
+    return _signed(known, secret, "ca", "", secret)
+
+
+@lru_cache(maxsize=1024)
+def issued(known: Primes, secret: str, purpose: str, host: str = "") -> Pair:
+    """Return what the authority of a secret issues for a purpose, or for a server.
+
+    Args:
+        known: the cloud's primes.
+        secret: the authority's.
+        purpose: makes the key another one.
+        host: the server's name; empty for a client.
+    """
+    return _signed(known, f"{secret}|{purpose}", purpose, host, secret)
 
 
 @lru_cache
 def server() -> ssl.SSLContext:
-    """Return what a server speaks TLS with."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "rehearsal")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    certificate = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    """Return what a pod speaks TLS with."""
+    return authority(primes(), "pods").context()
+
+
+def _signed(known: Primes, secret: str, name: str, host: str, signer: str) -> Pair:
+    key, ca = _key(known, secret), _key(known, signer)
+    subject, issuer = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in (host or name, "ca"))
+    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.public_key())
+    builder = (
+        x509.CertificateBuilder(issuer, subject, key.public_key(), _number(secret, 16))
+        .not_valid_before(_FROM)
+        .not_valid_after(_UNTIL)
+        .add_extension(x509.BasicConstraints(ca=secret == signer, path_length=None), critical=True)
+        .add_extension(_usage(ca=secret == signer), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(identifier, critical=False)
     )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with TemporaryDirectory(prefix="rehearsal-") as folder:  # Python's TLS takes both from files alone
-        file = Path(folder) / "server.pem"
-        file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-        context.load_cert_chain(file)
-    return context
+    if host:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+    certificate = builder.sign(ca, hashes.SHA256())
+    # "RSA PRIVATE KEY", as AKS has it.
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    return Pair(certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode())
+
+
+def _usage(*, ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=not ca,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=ca,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _key(known: Primes, secret: str) -> rsa.RSAPrivateKey:
+    """Return the key of a secret: another exponent, the same modulus."""
+    p, q = known
+    order, e = lcm(p - 1, q - 1), _number(secret, 3) | 0x1000001
+    while gcd(e, order) != 1:
+        e += 2
+    d = pow(e, -1, order)
+    public = rsa.RSAPublicNumbers(e, p * q)
+    numbers = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public)
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
+
+
+def _number(secret: str, size: int) -> int:
+    return int.from_bytes(shake_256(secret.encode()).digest(size)) + 1
 
 
 @lru_cache

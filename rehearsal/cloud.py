@@ -49,7 +49,8 @@ class Cloud:
     Attributes:
         asked: how often anything was asked of it, in previews too.
         observers: who sees every operation first; previews and checks are not operations.
-        forbidden: says which requests real clusters refuse, although the deployer's roles allow them.
+        forbidden: says which requests clusters refuse, although the deployer's roles allow them; in memory, those of
+            others than the engine.
         world: the Kubernetes clusters.
 
     Args:
@@ -79,7 +80,7 @@ class Cloud:
         self.world.stopped = lambda what, cluster: what == "load_balancers" and not self.azure.may_balance(cluster.id)
         self._families: dict[str, Family] = {"azure-native": self.azure, "random": Randomness()}
         if isinstance(self.world, RealWorld):
-            self.world.guard.allows = self._allows
+            self.world.guard.allows = self.allows
         else:
             self._families["kubernetes"] = Kubernetes(self.world, may_access=self.azure.may_access)
 
@@ -115,7 +116,8 @@ class Cloud:
                 self._refused[asked] = self._clock()
                 raise
 
-    def _allows(self, cluster_id: str, verb: str, call: Call) -> bool:
+    def allows(self, cluster_id: str, verb: str, call: Call) -> bool:
+        """Say whether a cluster allows the deployer's own identity a request."""
         return not self.forbidden(verb, call) and self.azure.may_access(cluster_id)
 
     def pass_time(self, seconds: float) -> None:

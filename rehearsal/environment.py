@@ -6,6 +6,8 @@ cannot lead to a real stack or a real subscription.
 """
 
 import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 # What a command needs to run at all, to find its files, and to speak the user's language. HOME is here because shims
@@ -17,12 +19,28 @@ _KEPT: Final = frozenset(
     )
 )
 
-_LOOPBACK: Final = ("127.0.0.1", "localhost")
+LOOPBACK: Final = ("127.0.0.1", "localhost")
+"""What no proxy is asked for."""
 
 
 def neutral() -> dict[str, str]:
     """Return the part of our environment that says nothing about clouds, backends or networks."""
     return {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")}
+
+
+@contextmanager
+def having(variables: Mapping[str, str]) -> Generator[None]:
+    """Let this process and its children have variables, until the end of the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def reach_loopback() -> None:
@@ -40,4 +58,4 @@ def reach_loopback() -> None:
 def _exempt(*names: str) -> None:
     hosts = [host.strip() for name in names for host in os.environ.get(name, "").split(",") if host.strip()]
     for name in names:
-        os.environ[name] = ",".join(dict.fromkeys([*hosts, *_LOOPBACK]))
+        os.environ[name] = ",".join(dict.fromkeys([*hosts, *LOOPBACK]))

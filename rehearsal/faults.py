@@ -286,6 +286,8 @@ OUTAGES: Final[dict[str, str]] = {
     "agents": "Azure/fleet v0.18.12, pkg/controllers/membercluster/v1beta1: Joined needs a report of every agent",
     "pods": "Azure/fleet v0.18.12, pkg/controllers/workapplier/availability_tracker.go: a Deployment's ready replicas",
     "load_balancers": "fleet-networking v0.3.25, multiclusterservice controller: Valid comes without an address",
+    "imports": "fleet-networking v0.3.25, pkg/controllers/member/endpointsliceimport: what a cluster exports is passed "
+    "over where no entry point is known yet",
 }
 """What can stop on a cluster (`World.stopped`), with the source of what follows from it."""
 
@@ -351,10 +353,12 @@ class Outage(_Entry):
     Attributes:
         outage: its name in `OUTAGES`.
         cluster: pattern (`*`) of the clusters' names in Azure.
+        lasts: for how many seconds after it was met first; for ever, if left out.
     """
 
     outage: Annotated[str, AfterValidator(_known_outage)]
     cluster: str = "*"
+    lasts: Annotated[float, Field(gt=0)] | None = None
 
 
 class Profile(_Entry):
@@ -426,7 +430,8 @@ class Faults:
         self._clock = clock
         self._lock = threading.Lock()
         self._requests: Counter[tuple[int, str, str]] = Counter()
-        self._first: dict[int, float] = {}
+        self._first: dict[int, float] = {}  # when each fault struck first
+        self._met: dict[int, float] = {}  # when each outage was met first
         self._played: set[Fault | Outage] = set()
 
     @contextmanager
@@ -529,10 +534,11 @@ class Faults:
 
     def _stopped(self, what: str, cluster: ApiServer) -> bool:
         name = last_segment(cluster.id)
-        for each in self._profile.outages:
+        for index, each in enumerate(self._profile.outages):
             if each.outage == what and fnmatchcase(name, each.cluster):
                 self._played.add(each)
-                return True
+                since = self._clock() - self._met.setdefault(index, self._clock())
+                return each.lasts is None or since < each.lasts
         return False
 
 

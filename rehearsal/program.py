@@ -2,11 +2,12 @@
 
 import runpy
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from pulumi.automation import _server, _stack  # pyright: ignore[reportPrivateUsage] - the SDK has no other way in
@@ -14,12 +15,26 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS  # pyright: igno
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 from typing_extensions import override
 
+from rehearsal.environment import having
 
-def run(root: Path) -> None:
-    """Run the program as `pulumi` would: as `__main__`, with its own folder first on the module path."""
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    runpy.run_path(str(root / "__main__.py"), run_name="__main__")
+
+@dataclass(frozen=True)
+class Program:
+    """A program, to be run as `pulumi` would: as `__main__`, with its own folder first on the module path.
+
+    Attributes:
+        root: its folder.
+        environment: what it finds in its environment, besides ours.
+    """
+
+    root: Path
+    environment: Mapping[str, str]
+
+    def __call__(self) -> None:
+        """Register everything; what is registered goes on after that."""
+        if str(self.root) not in sys.path:
+            sys.path.insert(0, str(self.root))
+        runpy.run_path(str(self.root / "__main__.py"), run_name="__main__")
 
 
 def failures() -> int:
@@ -28,10 +43,10 @@ def failures() -> int:
 
 
 @contextmanager
-def served(root: Path) -> Generator[str]:
+def served(program: Program) -> Generator[str]:
     """Offer the program to an engine that has no language plugin for it; yields the address for `--client`."""
     server = grpc.server(ThreadPoolExecutor(4), options=_GRPC_CHANNEL_OPTIONS)
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(_LanguageServer(lambda: run(root)), server)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(_LanguageServer(program), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
@@ -56,8 +71,10 @@ class _LanguageServer(_server.LanguageServer):
 
     @override
     def Run(self, request: language_pb2.RunRequest, context: Any) -> language_pb2.RunResponse:
+        environment = cast("Program", self.program).environment
         try:
-            response: language_pb2.RunResponse = super().Run(request, context)  # pyright: ignore[reportUnknownMemberType] - untyped in the SDK
+            with having(environment):
+                response: language_pb2.RunResponse = super().Run(request, context)  # pyright: ignore[reportUnknownMemberType] - untyped in the SDK
         except grpc.RpcError:
             return language_pb2.RunResponse(bail=True)  # the engine has ended before the program
         # The error has been logged. Without `bail`, the engine would say it once more, as unhandled

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -15,14 +15,18 @@ from urllib.parse import quote
 
 from pulumi import automation as auto
 
+from rehearsal import kubelogin
+from rehearsal.apiservers import ApiServers
 from rehearsal.cloud import Cloud
 from rehearsal.command import EngineCommand
+from rehearsal.door import Door, open_door
 from rehearsal.engine import find_engine
 from rehearsal.environment import neutral, reach_loopback
+from rehearsal.kubernetes import traffic
 from rehearsal.parsing import UnparsableError, parsed
-from rehearsal.program import adapt_sdk, failures, served
-from rehearsal.program import run as run_program
+from rehearsal.program import Program, adapt_sdk, failures, served
 from rehearsal.provider import serve
+from rehearsal.real.internet import Internet
 from rehearsal.real.world import World as RealWorld
 from rehearsal.real.world import real_clusters
 from rehearsal.recovery import Recovery
@@ -69,11 +73,24 @@ class Rehearsal:
         stack: the Automation API's handle.
         cloud: the model behind the stand-in.
         environment: all of the engine's environment.
+        leading: the variables that lead the program to the clusters.
+        door: leads other programs there, and to the internet.
     """
 
-    def __init__(self, stack: auto.Stack, cloud: Cloud, engine: EngineCommand, root: Path) -> None:
+    def __init__(  # noqa: PLR0913 - what `rehearsing` has made
+        self,
+        stack: auto.Stack,
+        cloud: Cloud,
+        engine: EngineCommand,
+        root: Path,
+        *,
+        leading: Mapping[str, str],
+        door: Door,
+    ) -> None:
         self.stack = stack
         self.cloud = cloud
+        self.leading = leading
+        self.door = door
         self.environment = engine.environment
         self._engine = engine
         self._root = root
@@ -153,7 +170,7 @@ class Rehearsal:
 
     def pulumi(self, arguments: Sequence[str]) -> int:
         """Run a command of `pulumi` on the stack, at the terminal, and return its status."""
-        with served(self._root) as address:
+        with served(Program(self._root, self.leading)) as address:
             at = next((index for index, each in enumerate(arguments, 1) if each in _RUNS_PROGRAM), 0)
             client = [f"--client={address}"] if at else []
             return self._engine.attend([*arguments[:at], *client, *arguments[at:]], self._root)
@@ -240,6 +257,7 @@ def rehearsing(
             clusters = resources.enter_context(real_clusters(folder / "clusters")) if real_fleet else None
             cloud = _cloud(folder / "cloud.json", clusters)
             port = resources.enter_context(serve(cloud))
+            door, leading = resources.enter_context(_door(cloud, folder))
             # Commands without a --config-file, such as the creation of a stack, would write the salt of its secrets
             # into the program's own stack file. They run in a folder that has a copy, and the others are pointed to it.
             copy = project / f"Pulumi.{stack}.yaml"
@@ -248,6 +266,7 @@ def rehearsing(
             engine = EngineCommand(
                 command,
                 neutral()
+                | leading
                 | {
                     # Whoever is logged in to Azure is so for nobody here.
                     "AZURE_CONFIG_DIR": str(home / "azure"),
@@ -279,7 +298,7 @@ def rehearsing(
             workspace = auto.LocalWorkspace(
                 work_dir=str(project),
                 secrets_provider="passphrase",  # said at the stack's creation, so that the salt is made and kept there
-                program=lambda: run_program(root),
+                program=Program(root, leading),
                 pulumi_command=engine,
             )
             had_state = any(backend.glob(".pulumi/stacks/**/*.json"))
@@ -302,7 +321,26 @@ def rehearsing(
             raise RehearsalError(f"the last run cannot be put in order: {_reason(error)}") from None
         if not goes_on:
             updating.unlink(missing_ok=True)
-        yield Rehearsal(handle, cloud, engine, root)
+        yield Rehearsal(handle, cloud, engine, root, leading=leading, door=door)
+
+
+@contextmanager
+def _door(cloud: Cloud, folder: Path) -> Generator[tuple[Door, dict[str, str]]]:
+    """Open the door to what is rehearsed.
+
+    Yields:
+        the door, and the variables that lead the program to the clusters: real ones are on loopback, those in memory
+        behind the door.
+    """
+    world = cloud.world
+    if isinstance(world, RealWorld):
+        opened = open_door(Internet(world.networks))
+    else:
+        opened = open_door(traffic.Internet(world), ApiServers(cloud, world, kubelogin.token(folder)))
+    with opened as door:
+        leading = {} if isinstance(world, RealWorld) else door.environment()
+        leading["PATH"] = f"{kubelogin.install(folder)}:{os.environ.get('PATH', os.defpath)}"
+        yield door, leading
 
 
 def _require_backend(engine: EngineCommand, folder: Path) -> None:

@@ -277,6 +277,31 @@ def test_autoscaler_must_have_its_workload_for_itself(app: list[Manifest], text:
     assert problems(*app) == [("spec.scaleTargetRef", text)]
 
 
+@pytest.mark.parametrize(
+    ("app", "offered"),
+    [
+        ([workload()], True),
+        ([workload("DaemonSet")], True),
+        ([{**workload(), "spec": {**workload()["spec"], "replicas": 0}}], False),
+        ([workload(labels="app: other")], False),
+    ],
+)
+def test_endpoints_are_those_of_the_pods_that_the_service_selects(app: list[Manifest], offered: bool) -> None:  # noqa: FBT001 - a result
+    (shared,) = objects(SERVICE)
+    assert app_rules.offers_endpoints([shared, *app], shared) is offered
+
+
+@pytest.mark.parametrize(("label", "offered"), [("shop", True), ("other", False)])
+def test_service_without_a_selector_has_the_endpoints_that_the_app_brings(label: str, offered: bool) -> None:  # noqa: FBT001 - a result
+    labels = {"kubernetes.io/service-name": label}
+    piece: Manifest = {
+        "kind": "EndpointSlice",
+        "metadata": {"name": "any", "labels": labels},
+        "endpoints": [{"addresses": []}],
+    }
+    assert app_rules.offers_endpoints([service(), piece, workload()], service()) is offered
+
+
 # --- Ports -------------------------------------------------------------------------------------------------------
 
 

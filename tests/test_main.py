@@ -96,7 +96,7 @@ def test_adding_a_region_leaves_the_others_as_they_are(dev: Program) -> None:
         app={"entryRegion": "east"},
     )
     changed = {name for name, resource in dev.resources.items() if not alike(resource.inputs, program[name].inputs)}
-    assert changed == {"app-placement"}
+    assert changed == {"app-placement", "app-endpoints"}
 
 
 def alike(first: object, second: object) -> bool:

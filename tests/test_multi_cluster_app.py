@@ -274,6 +274,20 @@ def test_number_of_pods_is_of_the_workload_behind_the_service() -> None:
     assert own_app(replicas=5)["app-statefulset-emq"].inputs["spec"]["replicas"] == 5
 
 
+def test_endpoints_are_waited_for_where_the_program_can_log_in() -> None:
+    assert "app-endpoints" not in own_app().resources
+    awaited = own_app(entry_kubeconfig="planted-kubeconfig")["app-endpoints"]
+    assert awaited.options.hooks.before_create == awaited.options.hooks.before_update == ["app-endpoints"]
+    assert {"app-placement", "app-entry-point"} <= awaited.dependencies
+    assert "planted" not in str(awaited.options)
+
+
+def test_endpoints_are_those_of_the_entry_point_and_of_the_members(dev: Program) -> None:
+    noted = dict(dev["app-endpoints"].inputs)
+    assert noted.pop("uid")
+    assert noted == {"namespace": NAMESPACE, "name": "store-front", "members": ["aks-eastus2", "aks-westus2"]}
+
+
 def test_autoscaler_has_the_number_of_pods_for_itself() -> None:
     program = own_app(autoscaler())
     assert "replicas" not in program["app-statefulset-emq"].inputs["spec"]

@@ -70,7 +70,8 @@ def test_everything_in_the_schema_is_described(schema: Mapping[str, Any]) -> Non
 
 def test_package_installs_beside_a_folder_that_is_called_components(tmp_path: Path) -> None:
     source = tmp_path / "source"
-    shutil.copytree(ROOT / "components", source / "components", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in ("components", "fleet_clusters"):
+        shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, source)
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]

@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from verify.checks import Check, Deployment, checks, strangers
-from verify.clusters import Cluster, Problem
+from fleet_clusters.api_server import Cluster, Problem
+from verify.checks import LOST, Check, Deployment, checks, strangers
 from verify.outputs import Outputs, OutputsError, of_file, of_stack, parse
 from verify.table import Progress, Result, show
 
@@ -103,9 +103,19 @@ def _read(file: str | None, stack: str | None) -> str:
 
 
 def _deployment(outputs: Outputs, folder: str, requests: int) -> Deployment:
-    hub = Cluster("hub", outputs.hub_kubeconfig, folder=folder, show=f"az fleet show --ids {outputs.fleet_id}")
+    hub = Cluster(
+        "hub",
+        outputs.hub_kubeconfig,
+        folder=folder,
+        silent=f"see that it runs and can be reached from here: `az fleet show --ids {outputs.fleet_id}`",
+    )
     clusters = {
-        region: Cluster(region, outputs.kubeconfigs[region], folder=folder, show=f"az aks show --ids {cluster_id}")
+        region: Cluster(
+            region,
+            outputs.kubeconfigs[region],
+            folder=folder,
+            silent=f"see that it runs: `az aks show --ids {cluster_id}`; if its region is lost: {LOST}",
+        )
         for region, cluster_id in outputs.cluster_ids.items()
     }
     return Deployment(outputs, hub, clusters, requests)

@@ -21,7 +21,9 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from verify.clusters import Cluster, Object, Problem, plain
+from fleet_clusters import endpoints
+from fleet_clusters.api_server import Cluster, Object, Problem, plain
+from fleet_clusters.endpoints import SYSTEM
 from verify.outputs import Outputs, Port
 
 # The hub calls a member unhealthy from then on (Azure/fleet v0.18.12, charts/hub-agent/values.yaml).
@@ -32,11 +34,11 @@ _CLIENTS: Final = 16  # requests at a time
 _FLEET: Final = "/apis/cluster.kubernetes-fleet.io/v1"
 _PLACEMENT: Final = "/apis/placement.kubernetes-fleet.io/v1"
 _NETWORKING: Final = "networking.fleet.azure.com"
-_SYSTEM: Final = "fleet-system"
 _CLAIM: Final = f"{_NETWORKING}/service-in-use-by"
 
 _AGAIN: Final = "`pulumi up --refresh`"
-_LOST: Final = "docs/operations.md, “A region no longer answers”"
+LOST: Final = "docs/operations.md, “A region no longer answers”"
+"""What to do about a region that is lost."""
 
 Check = tuple[str, Callable[[], str]]
 """What is looked at, and what looks; that returns what it has found, or raises `Problem`."""
@@ -105,13 +107,13 @@ def _member(deployment: Deployment, region: str) -> str:
     answer = hub.get(f"{_FLEET}/memberclusters/{name}")
     if answer.content is None:
         raise Problem("not in the fleet", _AGAIN)
-    agents = f"see that its nodes run, and its agents: `{kubectl} get nodes,pods --namespace {_SYSTEM}`"
+    agents = f"see that its nodes run, and its agents: `{kubectl} get nodes,pods --namespace {SYSTEM}`"
     if not _is_true(answer.content, "Joined"):
         raise Problem("has not joined", f"{agents}; then `pulumi up`")
     reports = [each.get("lastReceivedHeartbeat") for each in _status(answer.content).get("agentStatus") or ()]
     silent = max((answer.now - datetime.fromisoformat(each) for each in reports if each), default=timedelta())
     if silent > _SILENCE:
-        raise Problem(f"joined, but an agent is silent for {_minutes(silent)}", f"{agents}; if lost: {_LOST}")
+        raise Problem(f"joined, but an agent is silent for {_minutes(silent)}", f"{agents}; if lost: {LOST}")
     return "joined"
 
 
@@ -127,9 +129,8 @@ def strangers(deployment: Deployment) -> list[str]:
 
 def _others(deployment: Deployment) -> str:
     """Look at who else is in the fleet, which is as it should be as long as they do not export the same Service."""
-    prefixes = tuple(f"{name}-{deployment.namespace}-" for name in deployment.outputs.members.values())
-    foreign = [item["metadata"]["name"] for item in _imported(deployment)]
-    if foreign := [name for name in foreign if not name.startswith(prefixes)]:
+    foreign = [item["metadata"]["name"] for item in _imported(deployment).get(None, ())]
+    if foreign:
         raise Problem(
             f"their endpoints are behind the entry point: {', '.join(foreign)}",
             f"they export {deployment.outputs.service} too: have it withdrawn, or take another app.namespace",
@@ -221,7 +222,7 @@ def _export(deployment: Deployment, region: str) -> str:
     if conflict.get("status") != "False":
         raise Problem(
             conflict.get("message") or "the hub has not looked at it yet",
-            f"see that the member's agents run: `{cluster.kubectl} get pods --namespace {_SYSTEM}`",
+            f"see that the member's agents run: `{cluster.kubectl} get pods --namespace {SYSTEM}`",
         )
     return "valid, no conflict"
 
@@ -244,7 +245,7 @@ def _entry_point(deployment: Deployment) -> str:
     if not addresses:
         raise Problem(
             "valid, but it has no address",
-            f"`{entry.kubectl} get events --namespace {_SYSTEM}` says why (often the quota of public addresses, or a "
+            f"`{entry.kubectl} get events --namespace {SYSTEM}` says why (often the quota of public addresses, or a "
             "right on the subnet); then `pulumi up`",
         )
     if outputs.external_ip not in addresses:
@@ -278,12 +279,12 @@ def _not_valid(deployment: Deployment, valid: Object) -> Problem:
     if not holders:
         return Problem(
             valid.get("message") or "not looked at yet",
-            f"see that the agents run: `{deployment.entry.kubectl} get pods --namespace {_SYSTEM}`",
+            f"see that the agents run: `{deployment.entry.kubectl} get pods --namespace {SYSTEM}`",
         )
     holder = next((region for region, name in outputs.members.items() if name == holders[0]), "")
     others = _reachable_entry_points(deployment, deployment.clusters[holder]) if holder else []
     if not others:
-        return Problem(f"the service belongs to {holders[0]}, which does not let go", f"{_LOST}, step 2")
+        return Problem(f"the service belongs to {holders[0]}, which does not let go", f"{LOST}, step 2")
     name, where = others[0]["metadata"]["name"], f"--namespace {deployment.namespace}"
     return Problem(
         f"the service belongs to the entry point on {holders[0]}, and can have one only",
@@ -291,32 +292,20 @@ def _not_valid(deployment: Deployment, valid: Object) -> Problem:
     )
 
 
-def _imported(deployment: Deployment) -> list[Object]:
-    """Return the slices that the entry point balances over."""
-    service = {
-        f"{deployment.namespace}-{item['metadata']['name']}" for item in _entry_points(deployment, deployment.entry)
-    }
-    return [
-        item
-        for item in deployment.entry.items(f"/apis/discovery.k8s.io/v1/namespaces/{_SYSTEM}/endpointslices")
-        if _part(item["metadata"], "labels").get("kubernetes.io/service-name") in service
-    ]
+def _imported(deployment: Deployment) -> dict[str | None, list[endpoints.Slice]]:
+    """Return the slices that the entry point balances over, by member."""
+    names = [item["metadata"]["name"] for item in _entry_points(deployment, deployment.entry)]
+    slices = endpoints.imported(deployment.entry.items(endpoints.PATH), deployment.namespace, names)
+    return endpoints.by_member(slices, deployment.namespace, deployment.outputs.members.values())
 
 
 def _endpoints(deployment: Deployment, region: str) -> str:
     """Look at what the address balances over: pods of every region, and nothing else.
 
-    An imported slice is called `<member>-<namespace>-<slice>-<suffix>`. Valid and an address say nothing of it; that
-    of a region that is lost stays.
+    Valid and an address say nothing of it; what a region that is lost had stays.
     """
     cluster, namespace = deployment.clusters[region], deployment.namespace
-    addresses = [
-        address
-        for item in _imported(deployment)
-        if item["metadata"]["name"].startswith(f"{deployment.outputs.members[region]}-{namespace}-")
-        for endpoint in item.get("endpoints") or ()
-        for address in endpoint["addresses"]
-    ]
+    addresses = endpoints.addresses(_imported(deployment)[deployment.outputs.members[region]])
     pods = {_status(pod).get("podIP") for pod in cluster.items(deployment.within("", "v1", "pods"))}
     lost = [address for address in addresses if address not in pods]
     if addresses and not lost:
@@ -394,7 +383,7 @@ def _tried(deployment: Deployment, attempt: Callable[[int], str], found: str, co
 
 def _unanswered(deployment: Deployment, command: str, *, answered: bool) -> str:
     if answered:
-        return f"pods behind the address do not answer: mend the regions above; {_LOST}"
+        return f"pods behind the address do not answer: mend the regions above; {LOST}"
     if _is_private(deployment.outputs.external_ip):
         return f"a private address: run this inside its network or one that is peered with it; `{command}`"
     return (

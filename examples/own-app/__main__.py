@@ -97,6 +97,7 @@ app = MultiClusterApp(
         hub=fleet.kubernetes,
         members=list(fleet.members.values()),
         entry=entry.kubernetes,
+        entry_kubeconfig=entry.kubeconfig,
     ),
 )
 

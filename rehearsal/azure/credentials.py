@@ -1,10 +1,12 @@
 """The kubeconfigs that Azure hands out."""
 
 import json
+import ssl
 from base64 import b64encode
 from hashlib import shake_256
 from typing import Any
 
+from rehearsal import certificate
 from rehearsal.azure.arm import Record, Subscription, last_segment, nested, refusal, resource_group_of, short_location
 from rehearsal.azure.clusters import server_url
 from rehearsal.kubernetes.login import SERVER_ID
@@ -83,22 +85,31 @@ def _kubeconfig(name: str, server: Properties, user_name: str, user: Properties)
     }
 
 
+def identity(subscription: Subscription, owner: str, host: str) -> ssl.SSLContext:
+    """Return what an API server in memory speaks TLS with."""
+    return certificate.issued(subscription.primes, _secret(subscription, owner), "server", host).context()
+
+
+def is_local(subscription: Subscription, owner: str, token: str) -> bool:
+    """Say whether a token is one that a cluster's kubeconfigs have."""
+    return token in {_token(subscription, owner, name) for name in ("clusterUser", "clusterAdmin")}
+
+
 def _server(subscription: Subscription, owner: str, fqdn: str) -> Properties:
     if access := subscription.world.access(owner):
         return {"certificate-authority-data": access.certificate_authority, "server": access.server}
-    return {
-        "certificate-authority-data": _pem(subscription, owner, "CERTIFICATE", "authority"),
-        "server": server_url(fqdn),
-    }
+    authority = certificate.authority(subscription.primes, _secret(subscription, owner))
+    return {"certificate-authority-data": _encoded(authority.certificate), "server": server_url(fqdn)}
 
 
 def _certificate_user(subscription: Subscription, owner: str, name: str) -> Properties:
     if access := subscription.world.access(owner):
         return {"token": access.token}
+    pair = certificate.issued(subscription.primes, _secret(subscription, owner), name)
     return {
-        "client-certificate-data": _pem(subscription, owner, "CERTIFICATE", f"{name} certificate"),
-        "client-key-data": _pem(subscription, owner, "RSA PRIVATE KEY", f"{name} key"),
-        "token": _bytes(subscription, owner, f"{name} token", 64).hex(),
+        "client-certificate-data": _encoded(pair.certificate),
+        "client-key-data": _encoded(pair.key),
+        "token": _token(subscription, owner, name),
     }
 
 
@@ -127,12 +138,16 @@ def _auth_provider_user(subscription: Subscription) -> Properties:
     return {"auth-provider": {"name": "azure", "config": config}}
 
 
-def _pem(subscription: Subscription, owner: str, kind: str, purpose: str) -> str:
-    body = b64encode(_bytes(subscription, owner, purpose, 768)).decode()
-    lines = "\n".join(body[start : start + 64] for start in range(0, len(body), 64))
-    return b64encode(f"-----BEGIN {kind}-----\n{lines}\n-----END {kind}-----\n".encode()).decode()
+def _encoded(text: str) -> str:
+    return b64encode(text.encode()).decode()
 
 
-def _bytes(subscription: Subscription, owner: str, purpose: str, length: int) -> bytes:
-    # The same for each call, as Azure's are until they are rotated; of no use anywhere else.
-    return shake_256(f"{subscription.seed}|{owner.lower()}|{purpose}".encode()).digest(length)
+# The same for each call, as Azure's are until they are rotated; of no use anywhere else.
+
+
+def _secret(subscription: Subscription, owner: str) -> str:
+    return f"{subscription.seed}|{owner.lower()}"
+
+
+def _token(subscription: Subscription, owner: str, name: str) -> str:
+    return shake_256(f"{_secret(subscription, owner)}|{name} token".encode()).hexdigest(64)

@@ -1,6 +1,7 @@
 """Azure, as far as the program uses it: the family that plays azure-native."""
 
 import re
+import ssl
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
@@ -29,7 +30,14 @@ from rehearsal.azure.arm import (
     subscription_of,
 )
 from rehearsal.azure.clusters import CLUSTER, AgentPool, ManagedCluster, may_balance
-from rehearsal.azure.credentials import admin_credentials, hub_credentials, user_credentials, uses_entra
+from rehearsal.azure.credentials import (
+    admin_credentials,
+    hub_credentials,
+    identity,
+    is_local,
+    user_credentials,
+    uses_entra,
+)
 from rehearsal.azure.fleets import FLEET, MEMBER, AutoUpgradeProfile, Fleet, FleetMember, FleetUpdateStrategy
 from rehearsal.azure.locations import require_location
 from rehearsal.azure.network import (
@@ -268,6 +276,19 @@ class Azure(Family):
             if entra.get("enableAzureRBAC"):
                 return holds(self._subscription, principal, {AKS_RBAC_CLUSTER_ADMIN}, cluster_id)
             return bool(entra.get("adminGroupObjectIDs"))
+
+    def identity(self, cluster_id: str, host: str) -> ssl.SSLContext:
+        """Return what the API server of a cluster or hub in memory speaks TLS with, as kubeconfigs say."""
+        with self._store.transaction():
+            return identity(self._subscription, cluster_id, host)
+
+    def is_local(self, cluster_id: str, token: str) -> bool:
+        """Say whether a token is that of a cluster's local accounts."""
+        with self._store.transaction():
+            record = self._subscription.find(cluster_id)
+            if record is None or record["token"] != CLUSTER or record["inputs"].get("disableLocalAccounts"):
+                return False
+            return is_local(self._subscription, record["id"], token)
 
     # Within a transaction.
 

@@ -412,8 +412,18 @@ def slice_imports(world: "World", hub: "Cluster") -> None:
                 if live := cluster.find(_SLICE, name_of(item), _SYSTEM):
                     cluster.discard(live)
                 hub.set_finalizer(item, _SLICE_IMPORT_FINALIZER, present=False)
-            elif world.seen.get(uid) != generation and _import_offer(hub, cluster, item):
+            elif (
+                world.seen.get(uid) != generation
+                and not _passed_over(world, hub, item)
+                and _import_offer(hub, cluster, item)
+            ):
                 world.seen[uid] = generation
+
+
+def _passed_over(world: "World", hub: "Cluster", item: Object) -> bool:
+    source = next((each for each in hub.objects(_SLICE_EXPORT) if name_of(each) == name_of(item)), None)
+    origin = world.members(hub).get(namespace_of(source).removeprefix(member_namespace(""))) if source else None
+    return origin is not None and world.stopped("imports", origin)
 
 
 def _import_offer(hub: "Cluster", cluster: "Cluster", item: Object) -> bool:

@@ -9,7 +9,9 @@ from typing import Any, Final, Literal, TypeAlias
 from rehearsal.model import RefusedError
 
 Object: TypeAlias = dict[str, Any]
-Reason: TypeAlias = Literal["NotFound", "NoMatch", "AlreadyExists", "Forbidden", "Invalid", "Unreachable", "Refused"]
+Reason: TypeAlias = Literal[
+    "NotFound", "NoMatch", "AlreadyExists", "Unauthorized", "Forbidden", "Invalid", "Unreachable", "Refused"
+]
 
 # Simulated time starts here; only differences matter.
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)

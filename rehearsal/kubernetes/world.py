@@ -37,7 +37,8 @@ class World:
 
     Attributes:
         observers: told of each transition of a condition, in order.
-        stopped: says whether a controller of a cluster does not run (`load_balancers`), or its agents (`agents`).
+        stopped: says whether a controller of a cluster does not run (`load_balancers`), or its agents (`agents`), or
+            whether what it exports is passed over (`imports`).
     """
 
     def __init__(self, store: Store, activity: Activity | None = None) -> None:

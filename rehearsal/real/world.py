@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from rehearsal import kubelogin
 from rehearsal.azure.arm import Access, Deployer
 from rehearsal.kubernetes import clusters
 from rehearsal.kubernetes.clusters import routable, route
@@ -20,7 +21,6 @@ from rehearsal.kubernetes.membership import CLUSTER_ID, LOCATION
 from rehearsal.kubernetes.objects import ApiError, Object, child, is_true, name_of, namespace_of, status_of
 from rehearsal.kubernetes.traffic import speaks
 from rehearsal.model import RefusedError
-from rehearsal.real import kubelogin
 from rehearsal.real.apiserver import ApiServer
 from rehearsal.real.cluster import Cluster
 from rehearsal.real.guard import Guard, guarding
@@ -283,7 +283,6 @@ class World:
         install(self.provider, home)
         return {
             "KUBECONFIG": str(home / "kubeconfig"),  # which there is not: a program without one has no cluster
-            "PATH": f"{kubelogin.install(self._folder.parent)}:{os.environ.get('PATH', os.defpath)}",
             # An older one than the SDK's is used on purpose, and said (`stack`).
             **({} if self.provider.is_of_sdk else {"PULUMI_DEV": "true"}),
         }

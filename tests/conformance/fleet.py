@@ -5,14 +5,16 @@ import re
 import shlex
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from fleet_clusters import endpoints
 from rehearsal.kubernetes.objects import ApiError
 from rehearsal.real.apiserver import ApiServer
 from rehearsal.real.tools import find_tools
 from rehearsal.real.world import World
+from tests.engine.stack import Stack
 
 _T = TypeVar("_T")
 
@@ -82,6 +84,18 @@ class Fleet:
             except OSError:
                 clusters.append("")
         return clusters
+
+
+def behind_the_entry_point(stack: Stack, region: str, members: Sequence[str]) -> dict[str, int]:
+    """Return how many pods of each member the entry point in a region balances over, now."""
+    world = stack.cloud.world
+    assert isinstance(world, World)
+    server = world.get(stack.outputs()["clusterIds"].value[region])
+    assert server
+    space, service = stack.outputs()["service"].value.split("/")
+    slices = endpoints.imported(server.list("discovery.k8s.io/v1", "EndpointSlice", endpoints.SYSTEM), space, [service])
+    by_member = endpoints.by_member(slices, space, members)
+    return {member: len({*endpoints.addresses(by_member[member])}) for member in members}
 
 
 def eventually(look: Callable[[], _T], expected: _T, seconds: float = 120) -> None:

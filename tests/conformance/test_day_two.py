@@ -18,7 +18,7 @@ import pytest
 
 from rehearsal.kubernetes.objects import labels_of, name_of, namespace_of
 from rehearsal.real.network import Networks
-from tests.conformance.fleet import Fleet, eventually
+from tests.conformance.fleet import Fleet, behind_the_entry_point, eventually
 from tests.engine.stack import Stack
 from tests.program import NORTH, ROOT
 
@@ -120,14 +120,18 @@ def test_region_comes_and_goes_and_no_request_fails(stack: Stack, fleet: Fleet, 
 
     # In the first place, because the order of the regions decides about the order of the peerings.
     stack.configure(regions=[NORTH, *two], app={"entryRegion": "east"})
-    assert stack.up().changes == dict.fromkeys(its_own, "create") | {"app-placement": "update"}
+    assert stack.up().changes == dict.fromkeys(its_own, "create") | {
+        "app-placement": "update",
+        "app-endpoints": "update",
+    }
+    assert set(behind_the_entry_point(stack, "east", (EAST, WEST, NORTHCENTRAL)).values()) == {1}
     came = time.monotonic()
     eventually(lambda: client.clusters(came), {EAST, WEST, NORTHCENTRAL})
 
     eventually(lambda: times_exported(fleet), {EAST: 1, WEST: 1, NORTHCENTRAL: 1}, _RESCAN)
     stack.configure(regions=two)
     gone = stack.up()
-    assert gone.changes == dict.fromkeys(its_own, "delete") | {"app-placement": "update"}
+    assert gone.changes == dict.fromkeys(its_own, "delete") | {"app-placement": "update", "app-endpoints": "update"}
     left = time.monotonic()
     eventually(lambda: client.clusters(left), {EAST, WEST})
 
@@ -149,7 +153,8 @@ def test_entry_point_moves_and_moves_back_and_there_are_never_two(stack: Stack, 
 
         moved = stack.up()
 
-        assert moved.changes == {"app-entry-point": "replace"}
+        assert moved.changes == {"app-entry-point": "replace", "app-endpoints": "update"}
+        assert set(behind_the_entry_point(stack, region, (EAST, WEST)).values()) == {1}
         old, new = ("delete-replaced", "app-entry-point"), ("create-replacement", "app-entry-point")
         assert moved.ended[old] < moved.began[new]
         after = stack.outputs()["externalIp"].value

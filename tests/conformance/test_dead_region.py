@@ -108,7 +108,7 @@ def test_entry_point_leaves_a_region_while_it_is_dead_and_is_not_disturbed_when_
         update = threads.submit(stack.up)
         eventually(lambda: _entry(fleet, "west"), ("Unknown", ""))
         follow(_GIVE)
-        assert update.result().changes == {"app-entry-point": "replace"}
+        assert update.result().changes == {"app-entry-point": "replace", "app-endpoints": "update"}
     address = stack.outputs()["externalIp"].value
     assert address != old
     eventually(lambda: WEST in fleet.answering(address, 2, _SECONDS), expected=True)
@@ -128,7 +128,7 @@ def test_entry_point_leaves_a_region_while_it_is_dead_and_is_not_disturbed_when_
 
     follow(_RELEASE)
     stack.configure(app={"entryRegion": "east"})
-    assert stack.up().changes == {"app-entry-point": "replace"}
+    assert stack.up().changes == {"app-entry-point": "replace", "app-endpoints": "update"}
     address = stack.outputs()["externalIp"].value
     eventually(lambda: Counter(fleet.answering(address)), Counter({EAST: 10, WEST: 10}))
 

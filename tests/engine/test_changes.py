@@ -125,6 +125,7 @@ OTHER_FLEET = existing_id("containerservice/fleets/other")
 OTHER_SUBNET = existing_id("network/virtualNetworks/vnet/subnets/other")
 MADE_WITH = r'is not what region "east" was made with'
 BOTH = {"east-cluster": "update", "west-cluster": "update"}
+MOVED = {"app-entry-point": "replace", "app-endpoints": "update"}
 REFUSED = [
     Row("regions.location", east(location="centralus"), refusal=rf"regions\[0\].location: .* {MADE_WITH}: \"eastus2\""),
     Row("regions.nodeSubnet", east(nodeSubnet="10.1.4.0/22"), refusal=rf"regions\[0\].nodeSubnet: .* {MADE_WITH}"),
@@ -254,8 +255,8 @@ DONE = [
     Row("regions.kubernetesVersion", east(kubernetesVersion="1.37"), {"east-cluster": "update"}),
     Row("protect", key(protect=True), {}),
     Row("clusters.tier", section("clusters", tier="Standard"), BOTH),
-    Row("app.entryRegion", section("app", entryRegion="west"), {"app-entry-point": "replace"}),
-    Row("app.internal", section("app", internal=True), {"app-entry-point": "replace"}),
+    Row("app.entryRegion", section("app", entryRegion="west"), MOVED),
+    Row("app.internal", section("app", internal=True), MOVED),
     Row("app.replicas", section("app", replicas=2), {"app-deployment-store-front": "update"}),
 ]
 
@@ -272,7 +273,8 @@ PLANNED = [
         {
             f"app-{name}": "replace"
             for name in (*PLACED, "namespace", "serviceexport-store-front", "placement", "entry-point")
-        },
+        }
+        | MOVED,
     ),
     Row(
         "app.service",
@@ -280,7 +282,7 @@ PLANNED = [
         {
             "app-serviceexport-store-front": "delete",
             "app-serviceexport-product-service": "create",
-            "app-entry-point": "replace",
+            **MOVED,
         },
     ),
     Row(

@@ -62,10 +62,10 @@ def test_changed_setting_changes_its_object_alone(stack: Stack) -> None:
 def test_new_region_changes_nothing_of_the_others(stack: Stack) -> None:
     stack.configure(regions=[NORTH, *stack.config["regions"]], app={"entryRegion": "east"})
     planned = stack.preview().changes
-    assert planned.pop("app-placement") == "update"
+    assert (planned.pop("app-placement"), planned.pop("app-endpoints")) == ("update", "update")
     assert set(planned.values()) == {"create"}
     assert all("north" in name for name in planned)
-    assert stack.up().changes == planned | {"app-placement": "update"}
+    assert stack.up().changes == planned | {"app-placement": "update", "app-endpoints": "update"}
     members = next(detail for what, _, detail in stack.cloud.summary() if what == "members joined")
     assert members.startswith("3/3")
     assert stack.preview().changes == {}
@@ -74,7 +74,7 @@ def test_new_region_changes_nothing_of_the_others(stack: Stack) -> None:
 def test_removed_region_leaves_the_placement_then_the_fleet_then_goes(stack: Stack) -> None:
     stack.configure(regions=stack.config["regions"][:1])
     planned = stack.preview().changes
-    assert planned.pop("app-placement") == "update"
+    assert (planned.pop("app-placement"), planned.pop("app-endpoints")) == ("update", "update")
     assert set(planned.values()) == {"delete"}
     assert all("west" in name for name in planned)
     asked = stack.up().asked
@@ -88,7 +88,7 @@ def test_entry_point_moves_by_letting_go_first(stack: Stack) -> None:
     before = stack.outputs()["externalIp"].value
     stack.configure(app={"entryRegion": "west"})
     done = stack.up()
-    assert done.changes == {"app-entry-point": "replace"}
+    assert done.changes == {"app-entry-point": "replace", "app-endpoints": "update"}
     assert [step for step in done.asked if step[0] != "invoke"] == [
         ("delete", "app-entry-point"),
         ("create", "app-entry-point"),

@@ -62,7 +62,7 @@ def test_example_has_nothing_of_the_demo(own_app: Stack) -> None:
     names = {resource["urn"].rsplit("::", 1)[1] for resource in own_app.resources()}
     assert {name for name in names if name.startswith("app-")} == {
         *("app-namespace", "app-deployment-podinfo", "app-service-podinfo", "app-serviceexport-podinfo"),
-        *("app-placement", "app-entry-point"),
+        *("app-placement", "app-entry-point", "app-endpoints"),
     }
 
 

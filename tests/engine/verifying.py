@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 
-from rehearsal.verification import verifiable
 from tests.engine.stack import Stack
 from tests.program import ROOT
 
@@ -18,16 +17,15 @@ def verify(stack: Stack, timeout: int = 0) -> dict[str, str]:
         timeout: how many seconds to wait until all is well.
     """
     outputs = {name: output.value for name, output in stack.outputs().items()}
-    with verifiable(stack.cloud, outputs) as (text, environment):
-        result = subprocess.run(  # noqa: S603 - no shell
-            [sys.executable, "-m", "verify", "--outputs", "-", "--json", "--timeout", str(timeout)],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            input=text,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
+    result = subprocess.run(  # noqa: S603 - no shell
+        [sys.executable, "-m", "verify", "--outputs", "-", "--json", "--timeout", str(timeout)],
+        cwd=ROOT,
+        env={**os.environ, **stack.rehearsal.leading, **stack.rehearsal.door.environment()},
+        input=json.dumps(outputs),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
     answer = json.loads(result.stdout)
     assert result.returncode == (0 if answer["ok"] else 1)
     return {each["check"]: each["found"] for each in answer["checks"] if not each["ok"]}

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from rehearsal import kubelogin
 from rehearsal.kubernetes.login import SERVER_ID
 from rehearsal.model import Call
-from rehearsal.real import kubelogin
 from rehearsal.real.guard import Guard, guarding
 
 CREATION = {"verb": "create", "group": "", "version": "v1", "resource": "namespaces"}

@@ -1,5 +1,7 @@
 """The door on loopback: who enters, and what is behind it."""
 
+import base64
+import ssl
 from collections.abc import Iterator
 
 import httpx
@@ -8,30 +10,57 @@ import yaml
 
 from rehearsal.door import Door, open_door
 from rehearsal.kubernetes import traffic
-from tests.rehearsal.kubernetes_objects import HUB, placed_fleet
+from tests.doors import TOKEN, Servers
+from tests.rehearsal.kubernetes_objects import placed_fleet
+
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture
-def door() -> Iterator[Door]:
-    world, *_ = placed_fleet()
-    with open_door(traffic.Internet(world), world) as door:
+def door(authorities: dict[str, str]) -> Iterator[Door]:
+    world, hub, *_ = placed_fleet()
+    servers = Servers(world)
+    cluster = yaml.safe_load(servers.kubeconfig(hub))["clusters"][0]["cluster"]
+    authorities["hub"] = base64.b64decode(cluster["certificate-authority-data"]).decode()
+    with open_door(traffic.Internet(world), servers) as door:
         yield door
 
 
-def _get(door: Door, path: str) -> httpx.Response:
-    kubeconfig = yaml.safe_load(door.kubeconfig(HUB))
-    token = kubeconfig["users"][0]["user"]["token"]
-    server = kubeconfig["clusters"][0]["cluster"]["server"]
-    return httpx.get(f"{server}{path}", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+@pytest.fixture
+def authorities() -> dict[str, str]:
+    """The authorities of the clusters, by their names."""
+    return {}
 
 
-@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer other", "Proxy-Authorization": "Basic other"}])
-def test_nobody_enters_without_the_token(door: Door, header: dict[str, str]) -> None:
-    server = yaml.safe_load(door.kubeconfig(HUB))["clusters"][0]["cluster"]["server"]
+@pytest.fixture
+def hub(door: Door, authorities: dict[str, str]) -> Iterator[httpx.Client]:
+    """A client of the hub, with its kubeconfig's authority."""
+    trusted = ssl.create_default_context(cadata=authorities["hub"])
+    proxy = door.environment()["https_proxy"]
+    with httpx.Client(base_url="https://hub:443", proxy=proxy, verify=trusted, trust_env=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer other"}])
+def test_no_cluster_is_read_without_its_log_in(hub: httpx.Client, header: dict[str, str]) -> None:
+    assert hub.get("/api/v1/namespaces", headers=header).status_code == 401
+
+
+@pytest.mark.parametrize("header", [{}, {"Proxy-Authorization": "Basic other"}])
+def test_nobody_enters_without_the_doors_token(door: Door, header: dict[str, str]) -> None:
     proxy = "http://127.0.0.1:" + door.environment()["http_proxy"].rpartition(":")[2]
-    assert httpx.get(f"{server}/api/v1/namespaces", headers=header, trust_env=False).status_code == 401
-    with httpx.Client(proxy=proxy, trust_env=False) as client:
-        assert client.get("http://20.72.0.1", headers=header).status_code == 407
+    with httpx.Client(proxy=httpx.Proxy(proxy, headers=header), trust_env=False) as client:
+        assert client.get("http://20.72.0.1").status_code == 407
+        with pytest.raises(httpx.ProxyError, match="407"):
+            client.get("https://hub:443/api/v1/namespaces", headers=BEARER)
+
+
+def test_a_cluster_shows_the_certificate_of_its_own_authority(door: Door) -> None:
+    with (
+        httpx.Client(proxy=door.environment()["https_proxy"], trust_env=False) as client,
+        pytest.raises(httpx.ConnectError, match="certificate verify failed"),
+    ):
+        client.get("https://hub:443/api/v1/namespaces", headers=BEARER)
 
 
 @pytest.mark.parametrize(
@@ -44,14 +73,14 @@ def test_nobody_enters_without_the_token(door: Door, header: dict[str, str]) -> 
         ("/apis/apps/v1/namespaces/shop/deployments", "DeploymentList"),
     ],
 )
-def test_paths_are_those_of_the_kubernetes_api(door: Door, path: str, kind: str) -> None:
-    answer = _get(door, path)
+def test_paths_are_those_of_the_kubernetes_api(hub: httpx.Client, path: str, kind: str) -> None:
+    answer = hub.get(path, headers=BEARER)
     assert (answer.status_code, answer.json()["kind"]) == (200, kind)
 
 
 @pytest.mark.parametrize(
     "path", ["/readyz", "/api/v1/nothings", "/api/v1/namespaces/none", "/apis/apps/v0/deployments", "/"]
 )
-def test_what_is_not_there_is_not_found(door: Door, path: str) -> None:
-    answer = _get(door, path)
+def test_what_is_not_there_is_not_found(hub: httpx.Client, path: str) -> None:
+    answer = hub.get(path, headers=BEARER)
     assert (answer.status_code, answer.json()["kind"]) == (404, "Status")

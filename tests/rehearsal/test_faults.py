@@ -11,17 +11,21 @@ from components.retries import ANYWHERE, IDENTITY_NOT_IN_DIRECTORY, NETWORK_BUSY
 from rehearsal import faults
 from rehearsal.cloud import Cloud, Operation
 from rehearsal.faults import CATALOGUE, OUTAGES, Fault, Faults, Outage, Profile, ProfileError, Verb, load
+from rehearsal.kubernetes.objects import name_of
 from rehearsal.kubernetes.world import Cluster
 from rehearsal.model import Call, NotReadyError, RefusedError
 from tests.program import ROOT, Program
 from tests.rehearsal.kubernetes_objects import (
     HUB,
+    USER,
     add_member,
     addresses,
     deployment,
+    entry_point,
     get,
     in_memory,
     new_object,
+    placed_fleet,
     service,
     state,
 )
@@ -30,6 +34,7 @@ GROUP = "azure-native:resources:ResourceGroup"
 CLUSTER = "azure-native:containerservice:ManagedCluster"
 NAMESPACE = "kubernetes:core/v1:Namespace"
 WAITS = (*ANYWHERE, *IDENTITY_NOT_IN_DIRECTORY, *NETWORK_BUSY, *ROLE_NOT_IN_EFFECT)
+STOPPED = {outage for outage in OUTAGES if outage != "imports"}  # what can be told from one cluster
 PROFILES = sorted((Path(faults.__file__).parent / "profiles").glob("*.yaml"))
 
 
@@ -277,7 +282,7 @@ def running(hub: Cluster, cluster: Cluster, name: str) -> set[str]:
     return {outage for outage, sign in signs.items() if sign}
 
 
-@pytest.mark.parametrize("outage", OUTAGES)
+@pytest.mark.parametrize("outage", sorted(STOPPED))
 def test_outage_stops_one_thing_on_one_cluster_until_it_ends(outage: str) -> None:
     cloud = Cloud()
     world = in_memory(cloud)
@@ -288,10 +293,30 @@ def test_outage_stops_one_thing_on_one_cluster_until_it_ends(outage: str) -> Non
             for item in (new_object("v1", "Namespace", "shop"), deployment(), service(type="LoadBalancer")):
                 cluster.create(item)
         world.settle()
-        assert running(hub, east, "east") == set(OUTAGES)
-        assert running(hub, west, "west") == set(OUTAGES) - {outage}
+        assert running(hub, east, "east") == STOPPED
+        assert running(hub, west, "west") == STOPPED - {outage}
     world.settle()
-    assert running(hub, west, "west") == set(OUTAGES)
+    assert running(hub, west, "west") == STOPPED
+
+
+def test_endpoints_are_passed_over_for_as_long_as_the_outage_lasts() -> None:
+    now = [0.0]
+    world, _, east, _ = placed_fleet()
+    late = Faults(Profile(outages=(Outage(outage="imports", cluster="west", lasts=20),)), clock=lambda: now[0])
+    world.stopped = late._stopped  # pyright: ignore[reportPrivateUsage] - as `in_force` sets it in a cloud
+    east.create(entry_point(), user=USER)
+
+    def imported() -> set[str]:
+        world.pass_time(10)
+        return {
+            name_of(each).split("-")[0] for each in east.list("discovery.k8s.io/v1", "EndpointSlice", "fleet-system")
+        }
+
+    assert imported() == {"east"}
+    now[0] = 19
+    assert imported() == {"east"}
+    now[0] = 20
+    assert imported() == {"east", "west"}
 
 
 # Profiles.

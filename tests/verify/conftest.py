@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from rehearsal.door import Door, open_door
+from rehearsal.door import open_door
 from rehearsal.kubernetes import traffic
 from rehearsal.kubernetes.world import Cluster, World
+from tests.doors import Servers
 from tests.rehearsal.kubernetes_objects import USER, addresses, entry_point, get, placed_fleet
 from verify.__main__ import main
 
@@ -29,7 +30,7 @@ class Deployed:
     east: Cluster
     west: Cluster
     outputs: dict[str, Any]
-    _door: Door = field(repr=False)
+    _servers: Servers = field(repr=False)
     _test: tuple[pytest.MonkeyPatch, pytest.CaptureFixture[str]] = field(repr=False)
 
     def run(self, *options: str, timeout: int = 0) -> tuple[int, str, str]:
@@ -49,7 +50,7 @@ class Deployed:
 
     def kubeconfig(self, cluster: Cluster) -> str:
         """Return what lets into a cluster."""
-        return self._door.kubeconfig(cluster.id)
+        return self._servers.kubeconfig(cluster)
 
 
 @pytest.fixture
@@ -59,7 +60,8 @@ def deployed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     east.create(entry_point(), user=USER)
     world.settle()
     address = addresses(get(east, entry_point()))[0]
-    with open_door(traffic.Internet(world), world) as door:
+    servers = Servers(world)
+    with open_door(traffic.Internet(world), servers) as door:
         for name, value in door.environment().items():
             monkeypatch.setenv(name, value)
         outputs = {
@@ -69,7 +71,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
             "entryRegion": "east",
             "fleetId": hub.id,
             "clusterIds": {"east": east.id, "west": west.id},
-            "hubKubeconfig": door.kubeconfig(hub.id),
-            "kubeconfigs": {"east": door.kubeconfig(east.id), "west": door.kubeconfig(west.id)},
+            "hubKubeconfig": servers.kubeconfig(hub),
+            "kubeconfigs": {"east": servers.kubeconfig(east), "west": servers.kubeconfig(west)},
         }
-        yield Deployed(world, hub, east, west, outputs, door, (monkeypatch, capsys))
+        yield Deployed(world, hub, east, west, outputs, servers, (monkeypatch, capsys))

@@ -116,6 +116,7 @@ app = Hosted(
         "hub": fleet.output("kubernetes"),
         "members": [fleet.output("members")[location] for location in locations],
         "entry": clusters[locations[0]].output("kubernetes"),
+        "entryKubeconfig": clusters[locations[0]].output("kubeconfig"),
     },
     "url",
 )

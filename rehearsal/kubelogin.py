@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rehearsal.kubernetes.login import refusal
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[1]
 _TOKEN = "deployer"  # noqa: S105 - a file's name
 
 
@@ -31,7 +31,7 @@ def install(folder: Path) -> Path:
     """Return the folder of a command `kubelogin` that prints the token of a folder."""
     command = folder / "bin" / "kubelogin"
     command.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    here = [sys.executable, "-m", "rehearsal.real.kubelogin", str((folder / _TOKEN).resolve())]
+    here = [sys.executable, "-m", "rehearsal.kubelogin", str((folder / _TOKEN).resolve())]
     text = f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(_ROOT))} exec {shlex.join(here)} "$@"\n'
     command.write_text(text, encoding="utf-8")
     command.chmod(0o700)

@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
+from urllib.parse import unquote, urlsplit
 
 import yaml
 from kubernetes import client, config
 from kubernetes.config.exec_provider import ExecProvider
 from kubernetes.config.kube_config import ConfigNode
+from urllib3 import make_headers
 from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError  # noqa: A004 - urllib3's own, of all its kinds
 
 Object: TypeAlias = dict[str, Any]
@@ -57,15 +59,15 @@ class Cluster:
         name: the region, or `hub`.
         kubeconfig: how to get in; its active context counts.
         folder: only ours; certificates are put there, because Python's TLS takes a key from a file alone.
-        show: the command that says whether Azure has the cluster running.
+        silent: what to do where it does not answer, in one line.
     """
 
-    def __init__(self, name: str, kubeconfig: str, *, folder: str, show: str) -> None:
+    def __init__(self, name: str, kubeconfig: str, *, folder: str, silent: str) -> None:
         self.name = name
         self.kubectl = f"kubectl --kubeconfig {name}.kubeconfig"
         self._kubeconfig = kubeconfig
         self._folder = folder
-        self._show = show
+        self._silent = silent
         self._lock = threading.Lock()
         self._client: client.ApiClient | Problem | None = None
 
@@ -79,13 +81,14 @@ class Cluster:
             config.load_kube_config_from_dict(
                 document, client_configuration=settings, persist_config=False, temp_file_path=self._folder
             )
+            settings.proxy_headers = _proxy_login(settings.proxy)
+            return client.ApiClient(settings)  # which reads the certificates
         except yaml.YAMLError:  # its message quotes the text
             return Problem(f"the kubeconfig of {self.name} is not one", "`pulumi up` writes it anew")
         except (config.ConfigException, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
             return Problem(
                 f"no log-in to {self.name}: {plain(error)}", "`az login`, and see that `kubelogin` is on PATH"
             )
-        return client.ApiClient(settings)
 
     def get(self, path: str) -> Answer:
         """Read an object. Several threads may do so.
@@ -107,7 +110,7 @@ class Cluster:
                 "`pulumi up` reads a new kubeconfig; a proxy that opens TLS must not be on the way: `NO_PROXY`",
             ) from None
         except (HTTPError, OSError) as error:
-            raise Problem(f"{self.name} does not answer: {_reason(error)}", self._remedy()) from None
+            raise Problem(f"{self.name} does not answer: {_reason(error)}", self._silent) from None
         status = response.status
         if status == HTTPStatus.UNAUTHORIZED:
             raise Problem(
@@ -126,7 +129,7 @@ class Cluster:
         try:
             return Answer(json.loads(body) if status == HTTPStatus.OK else None, now)
         except ValueError:
-            raise Problem(f"what answers for {self.name} is no API server", self._remedy()) from None
+            raise Problem(f"what answers for {self.name} is no API server", self._silent) from None
 
     def items(self, path: str) -> list[Object]:
         """Read a list; empty where the cluster does not know the kind.
@@ -136,18 +139,19 @@ class Cluster:
         """
         return (self.get(path).content or {}).get("items") or []
 
-    def _remedy(self) -> str:
-        if self.name == "hub":
-            return f"see that it runs and can be reached from here: `{self._show}`"
-        return (
-            f"see that it runs: `{self._show}`; if its region is lost: docs/operations.md, “A region no longer answers”"
-        )
-
 
 def plain(error: Exception) -> str:
     """Return the last line of an error's text, without the number, which says nothing to most."""
     lines = str(error).strip().splitlines()
     return re.sub(r"^\[Errno -?\d+\] ", "", lines[-1]) if lines else type(error).__name__
+
+
+def _proxy_login(proxy: str | None) -> dict[str, str] | None:
+    """Return the header that a proxy's URL asks for; the client would leave it out."""
+    parts = urlsplit(proxy or "")
+    if not parts.username:
+        return None
+    return make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")
 
 
 def _run_plugins(document: Any) -> None:  # noqa: ANN401 - YAML

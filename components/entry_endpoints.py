@@ -1,0 +1,127 @@
+"""The wait until the entry point has endpoints of every member, as a resource of its own."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import pulumi
+
+from fleet_clusters import endpoints
+
+from .manifests import KubernetesObject
+
+# Fleet brings them within seconds. For what its agents have missed they look every five minutes (Azure/fleet-networking
+# v0.3.25, pkg/controllers/member/endpointsliceexport). What has not come by then comes with a pod's next change.
+_MINUTES: Final = 7
+_PAUSE: Final = 2  # seconds between two looks
+_REPEAT: Final = 60  # seconds after which the same is said again
+
+
+class EndpointsError(Exception):
+    """The entry point lacks endpoints; the message says of which members, and what to do."""
+
+
+class EntryPointEndpoints(pulumi.ComponentResource):
+    """That an entry point has had endpoints of every member: in the state once that has been seen.
+
+    A hook looks before the engine notes it. If endpoints do not come, `up` fails, and the next `up` looks again. A hook
+    after the entry point itself would not look again: the engine notes what was made, and nothing of a hook that has
+    failed (pulumi issue 21899). The Kubernetes provider cannot wait for them: it reads objects by their names
+    (pulumi-kubernetes issue 305), and Fleet gives a random one to what it imports.
+
+    Args:
+        name: the resource's name, and the hook's.
+        entry_point: the MultiClusterService.
+        members: the names of the members.
+        kubeconfig: log-in to the entry point's cluster.
+        offered: whether the app has any endpoints, as far as its manifests tell.
+        opts: the resource's options.
+    """
+
+    def __init__(  # noqa: PLR0913 - what is looked for, and where
+        self,
+        name: str,
+        entry_point: KubernetesObject,
+        members: Sequence[pulumi.Input[str]],
+        kubeconfig: pulumi.Input[str],
+        *,
+        offered: bool,
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        wait = _unneeded if not offered else _waiting(pulumi.Output.from_input(kubeconfig))
+        hook = pulumi.ResourceHook(name, wait)
+        super().__init__(
+            "fleet-l4-lb:index:EntryPointEndpoints",
+            name,
+            {
+                # Another one of the same name has another `uid`; name and namespace are for the hook.
+                **{key: entry_point.metadata.apply(_get(key)) for key in ("uid", "namespace", "name")},
+                "members": members,
+            },
+            pulumi.ResourceOptions.merge(
+                opts,
+                pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook])),
+            ),
+        )
+        self.register_outputs({})
+
+
+def _get(key: str) -> Callable[[Mapping[str, Any]], Any]:
+    return lambda known: known.get(key)  # in a preview, what is known may not have all
+
+
+def _unneeded(asked: pulumi.ResourceHookArgs) -> None:
+    pulumi.log.info(f"{asked.name}: the Service has no pods by the app's manifests, so no endpoints are waited for")
+
+
+def _waiting(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
+    async def wait(asked: pulumi.ResourceHookArgs) -> None:
+        # What the entry point has had is not asked for again: the endpoints of a region that is lost may be gone since.
+        new, old = asked.new_inputs or {}, asked.old_inputs or {}
+        had = old["members"] if old.get("uid") == new["uid"] else ()
+        if not (lacking := [member for member in new["members"] if member not in had]):
+            return
+        text = await kubeconfig.future() or ""
+        deadline = time.monotonic() + 60 * _MINUTES
+        said, again = "", 0.0
+        with TemporaryDirectory(prefix="fleet-l4-lb-") as folder:
+            look = await asyncio.to_thread(_look, text, folder, new)
+            while found := await asyncio.to_thread(look, lacking):
+                now = time.monotonic()
+                if now > deadline:
+                    raise EndpointsError(
+                        f"gave up after {_MINUTES} minutes of waiting until {found}. Everything else is up. "
+                        "`make verify` says what is wrong, and what to do; `pulumi up` looks again"
+                    )
+                if found != said or now > again:
+                    pulumi.log.info(f"{asked.name}: waiting until {found}")
+                    said, again = found, now + _REPEAT
+                await asyncio.sleep(_PAUSE)
+
+    return wait
+
+
+def _look(kubeconfig: str, folder: str, entry_point: Mapping[str, Any]) -> Callable[[Sequence[str]], str]:
+    """Return what says which members an entry point lacks endpoints of; nothing if it has them of all."""
+    # A second, which only a run that has something to wait for spends.
+    from fleet_clusters.api_server import Cluster, Problem  # noqa: PLC0415
+
+    cluster = Cluster("its cluster", kubeconfig, folder=folder, silent="")
+
+    def look(members: Sequence[str]) -> str:
+        wanted = f"the entry point has endpoints of {', '.join(members)}"
+        try:
+            slices = endpoints.imported(cluster.items(endpoints.PATH), entry_point["namespace"], [entry_point["name"]])
+        except Problem as problem:
+            return f"{wanted}; {problem.found}"
+        by_member = endpoints.by_member(slices, entry_point["namespace"], entry_point["members"])
+        lacking = [
+            f"{member} (no pod of it is ready)" if by_member[member] else member
+            for member in members
+            if not endpoints.addresses(by_member[member])
+        ]
+        return f"the entry point has endpoints of {', '.join(lacking)}" if lacking else ""
+
+    return look

@@ -1,0 +1,27 @@
+"""What a client on the internet gets from the addresses of real clusters."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from rehearsal.real.network import Networks
+
+_SECONDS: Final = 10  # for an answer; a connection to an address that nobody has fails after three
+
+
+class Internet:
+    """What a client before the clusters' networks gets.
+
+    Args:
+        networks: the networks.
+    """
+
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
+
+    def request(self, url: str) -> Mapping[str, str]:
+        """Make an HTTP request; raises OSError if nobody answers."""
+        return self._networks.request(url, _SECONDS)
+
+    def connect(self, host: str, port: int) -> None:
+        """Open a TCP connection, and close it; raises OSError if nobody answers."""
+        self._networks.reach(host, port, _SECONDS)

@@ -1,0 +1,55 @@
+"""API servers of a world without Azure, with kubeconfigs of their own, for the door on loopback."""
+
+import base64
+import ssl
+from urllib.parse import urlsplit
+
+import yaml
+
+from rehearsal import certificate, door
+from rehearsal.kubernetes.apiserver import Cluster
+from rehearsal.kubernetes.objects import ApiError, Object
+from rehearsal.kubernetes.world import World
+
+TOKEN = "planted-token"
+
+
+class Servers:
+    """The API servers of a world; whoever shows the token may read."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def kubeconfig(self, cluster: Cluster) -> str:
+        """Return what lets into a cluster."""
+        authority = base64.b64encode(certificate.authority(certificate.primes(), cluster.id).certificate.encode())
+        server = {"server": f"{cluster.server}:443", "certificate-authority-data": authority.decode()}
+        return yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [{"name": "it", "cluster": server}],
+                "users": [{"name": "it", "user": {"token": TOKEN}}],
+                "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+                "current-context": "it",
+            }
+        )
+
+    def identity(self, url: str) -> ssl.SSLContext | None:
+        """Return what an API server speaks TLS with."""
+        cluster = self._world.at(url.removesuffix(":443"))
+        if cluster is None:
+            return None
+        if not cluster.reachable:
+            raise TimeoutError
+        host = urlsplit(cluster.server).hostname or ""
+        return certificate.issued(certificate.primes(), cluster.id, "server", host).context()
+
+    def read(self, url: str, token: str, path: str) -> tuple[Object, float]:
+        """Return what a path names, and the server's time."""
+        if token != TOKEN:
+            raise ApiError("Unauthorized", "Unauthorized")
+        cluster = self._world.at(url.removesuffix(":443"))
+        assert cluster
+        with self._world.requests():
+            return door.content(cluster, path), self._world.now

@@ -5,29 +5,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import shake_256
-from math import gcd, lcm
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-
-Primes = tuple[int, int]
-"""What all keys of a cloud are made of: they protect nothing, and to find primes takes a tenth of a second."""
 
 # An AKS cluster's authority has 30 years (learn: aks/certificate-rotation).
 _FROM: Final = datetime(2024, 1, 1, tzinfo=UTC)
 _UNTIL: Final = datetime(2054, 1, 1, tzinfo=UTC)
-
-
-@lru_cache
-def primes() -> Primes:
-    """Return primes for a new cloud."""
-    numbers = rsa.generate_private_key(65537, 2048).private_numbers()
-    return numbers.p, numbers.q
 
 
 @dataclass(frozen=True)
@@ -49,32 +38,31 @@ class Pair:
 
 
 @lru_cache(maxsize=1024)
-def authority(known: Primes, secret: str) -> Pair:
-    """Return a certificate authority, always the same for the same primes and secret."""
-    return _signed(known, secret, "ca", "", secret)
+def authority(secret: str) -> Pair:
+    """Return a certificate authority, always the same for the same secret."""
+    return _signed(secret, "ca", "", secret)
 
 
 @lru_cache(maxsize=1024)
-def issued(known: Primes, secret: str, purpose: str, host: str = "") -> Pair:
+def issued(secret: str, purpose: str, host: str = "") -> Pair:
     """Return what the authority of a secret issues for a purpose, or for a server.
 
     Args:
-        known: the cloud's primes.
         secret: the authority's.
         purpose: makes the key another one.
         host: the server's name; empty for a client.
     """
-    return _signed(known, f"{secret}|{purpose}", purpose, host, secret)
+    return _signed(f"{secret}|{purpose}", purpose, host, secret)
 
 
 @lru_cache
 def server() -> ssl.SSLContext:
     """Return what a pod speaks TLS with."""
-    return authority(primes(), "pods").context()
+    return authority("pods").context()
 
 
-def _signed(known: Primes, secret: str, name: str, host: str, signer: str) -> Pair:
-    key, ca = _key(known, secret), _key(known, signer)
+def _signed(secret: str, name: str, host: str, signer: str) -> Pair:
+    key, ca = _key(secret), _key(signer)
     subject, issuer = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in (host or name, "ca"))
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.public_key())
     builder = (
@@ -88,8 +76,7 @@ def _signed(known: Primes, secret: str, name: str, host: str, signer: str) -> Pa
     )
     if host:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-    certificate = builder.sign(ca, hashes.SHA256())
-    # "RSA PRIVATE KEY", as AKS has it.
+    certificate = builder.sign(ca, hashes.SHA256(), ecdsa_deterministic=True)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
@@ -110,16 +97,9 @@ def _usage(*, ca: bool) -> x509.KeyUsage:
     )
 
 
-def _key(known: Primes, secret: str) -> rsa.RSAPrivateKey:
-    """Return the key of a secret: another exponent, the same modulus."""
-    p, q = known
-    order, e = lcm(p - 1, q - 1), _number(secret, 3) | 0x1000001
-    while gcd(e, order) != 1:
-        e += 2
-    d = pow(e, -1, order)
-    public = rsa.RSAPublicNumbers(e, p * q)
-    numbers = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public)
-    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
+def _key(secret: str) -> ec.EllipticCurvePrivateKey:
+    """Return the key of a secret: AKS has RSA keys, which take long to make."""
+    return ec.derive_private_key(_number(secret, 31), ec.SECP256R1())
 
 
 def _number(secret: str, size: int) -> int:

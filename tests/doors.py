@@ -22,7 +22,7 @@ class Servers:
 
     def kubeconfig(self, cluster: Cluster) -> str:
         """Return what lets into a cluster."""
-        authority = base64.b64encode(certificate.authority(certificate.primes(), cluster.id).certificate.encode())
+        authority = base64.b64encode(certificate.authority(cluster.id).certificate.encode())
         server = {"server": f"{cluster.server}:443", "certificate-authority-data": authority.decode()}
         return yaml.safe_dump(
             {
@@ -43,7 +43,7 @@ class Servers:
         if not cluster.reachable:
             raise TimeoutError
         host = urlsplit(cluster.server).hostname or ""
-        return certificate.issued(certificate.primes(), cluster.id, "server", host).context()
+        return certificate.issued(cluster.id, "server", host).context()
 
     def read(self, url: str, token: str, path: str) -> tuple[Object, float]:
         """Return what a path names, and the server's time."""

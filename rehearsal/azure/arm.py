@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NotRequired, Protocol, TypedDict, cast
 
-from rehearsal.certificate import Primes, primes
 from rehearsal.model import UNKNOWN, Difference, Problem, Properties, RefusedError
 from rehearsal.store import Store
 
@@ -228,12 +227,6 @@ class Subscription:
     def seed(self) -> str:
         """A random text, constant for one store: what must differ between clouds, yet not between calls."""
         return self._section.setdefault("seed", secrets.token_hex(16))
-
-    @property
-    def primes(self) -> Primes:
-        """What the keys of this cloud's clusters are made of."""
-        p, q = self._section.setdefault("primes", [str(each) for each in primes()])  # larger than JSON's numbers
-        return int(p), int(q)
 
     def reseed(self) -> None:
         """Forget `seed`, so that what depends on it changes."""

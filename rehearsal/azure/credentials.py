@@ -87,7 +87,7 @@ def _kubeconfig(name: str, server: Properties, user_name: str, user: Properties)
 
 def identity(subscription: Subscription, owner: str, host: str) -> ssl.SSLContext:
     """Return what an API server in memory speaks TLS with."""
-    return certificate.issued(subscription.primes, _secret(subscription, owner), "server", host).context()
+    return certificate.issued(_secret(subscription, owner), "server", host).context()
 
 
 def is_local(subscription: Subscription, owner: str, token: str) -> bool:
@@ -98,14 +98,14 @@ def is_local(subscription: Subscription, owner: str, token: str) -> bool:
 def _server(subscription: Subscription, owner: str, fqdn: str) -> Properties:
     if access := subscription.world.access(owner):
         return {"certificate-authority-data": access.certificate_authority, "server": access.server}
-    authority = certificate.authority(subscription.primes, _secret(subscription, owner))
+    authority = certificate.authority(_secret(subscription, owner))
     return {"certificate-authority-data": _encoded(authority.certificate), "server": server_url(fqdn)}
 
 
 def _certificate_user(subscription: Subscription, owner: str, name: str) -> Properties:
     if access := subscription.world.access(owner):
         return {"token": access.token}
-    pair = certificate.issued(subscription.primes, _secret(subscription, owner), name)
+    pair = certificate.issued(_secret(subscription, owner), name)
     return {
         "client-certificate-data": _encoded(pair.certificate),
         "client-key-data": _encoded(pair.key),

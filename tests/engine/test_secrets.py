@@ -23,7 +23,7 @@ from tests.program import PROJECT, ROOT
 
 PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nplanted-private-key\n-----END OPENSSH PRIVATE KEY-----\n"
 # The program logs in with these, so the key is one.
-MEMBER = certificate.issued(certificate.primes(), "planted", "member")
+MEMBER = certificate.issued("planted", "member")
 MEMBER_KEY, MEMBER_CERTIFICATE = (base64.b64encode(each.encode()).decode() for each in (MEMBER.key, MEMBER.certificate))
 MEMBER_TOKEN, HUB_TOKEN = "planted-member-token", "planted-hub-token"
 APP_PASSWORD = "planted-app-password"

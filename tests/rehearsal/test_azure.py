@@ -1446,7 +1446,7 @@ def test_local_accounts_have_a_certificate_of_their_own(sub: _Subscription) -> N
         users.append(kubeconfig(result)["users"][0]["user"])
     for key in ("client-certificate-data", "client-key-data", "token"):
         assert users[0][key] != users[1][key]
-    assert base64.b64decode(users[0]["client-key-data"]).startswith(b"-----BEGIN RSA PRIVATE KEY-----\n")
+    assert b"PRIVATE KEY-----" in base64.b64decode(users[0]["client-key-data"])
 
 
 def test_credentials_differ_between_subscriptions() -> None:

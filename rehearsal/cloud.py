@@ -81,7 +81,7 @@ class Cloud:
         if isinstance(self.world, RealWorld):
             self.world.guard.allows = self._allows
         else:
-            self._families["kubernetes"] = Kubernetes(self.world, may_access=self.azure.may_access)
+            self._families["kubernetes"] = Kubernetes(self.world, may_access=lambda cluster: self.azure.may_access(cluster))
 
     @property
     def packages(self) -> list[str]:

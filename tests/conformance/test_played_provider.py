@@ -86,7 +86,7 @@ def _text(story: Story, concerns: Callable[[str], bool]) -> list[str]:
 
 def _difference(told: tuple[Story, Story], concerns: Callable[[str], bool]) -> str:
     played, real = (_text(story, concerns) for story in told)
-    return "\n".join(difflib.unified_diff(real, played, "the real provider", "the played one", n=12, lineterm=""))
+    return "\n".join(difflib.unified_diff(real, played, "the real provider", "the played one", n=3, lineterm=""))
 
 
 @pytest.mark.parametrize("name", [*(scenario.name for scenario in SCENARIOS), "providers"])

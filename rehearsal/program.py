@@ -2,7 +2,7 @@
 
 import runpy
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,10 +28,10 @@ def failures() -> int:
 
 
 @contextmanager
-def served(root: Path) -> Generator[str]:
-    """Offer the program to an engine that has no language plugin for it; yields the address for `--client`."""
+def served(program: Callable[[], None]) -> Generator[str]:
+    """Offer a program to an engine that has no language plugin for it; yields the address for `--client`."""
     server = grpc.server(ThreadPoolExecutor(4), options=_GRPC_CHANNEL_OPTIONS)
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(_LanguageServer(lambda: run(root)), server)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(_LanguageServer(program), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

@@ -153,7 +153,7 @@ class Rehearsal:
 
     def pulumi(self, arguments: Sequence[str]) -> int:
         """Run a command of `pulumi` on the stack, at the terminal, and return its status."""
-        with served(self._root) as address:
+        with served(lambda: run_program(self._root)) as address:
             at = next((index for index, each in enumerate(arguments, 1) if each in _RUNS_PROGRAM), 0)
             client = [f"--client={address}"] if at else []
             return self._engine.attend([*arguments[:at], *client, *arguments[at:]], self._root)

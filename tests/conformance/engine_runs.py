@@ -1,13 +1,11 @@
 """What the real engine does with one of two Kubernetes providers, in a form in which both can be compared."""
 
 import json
+import os
 import re
-import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from enum import Enum
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -19,6 +17,7 @@ from rehearsal.kubernetes.clusters import ApiServer
 from rehearsal.kubernetes.diffing import prune
 from rehearsal.kubernetes.login import SERVER_ID
 from rehearsal.model import Properties
+from rehearsal.program import served
 from rehearsal.real.provider import Provider
 from rehearsal.real.world import World as RealWorld
 from rehearsal.stack import rehearsing
@@ -29,8 +28,8 @@ _NOBODY: Final = "https://127.0.0.1:1"  # where nothing answers
 _PARALLEL: Final = 32  # operations at once, so that waits are waited for side by side
 
 # The last step of the engine's that a resource takes part in says all of these.
-_STEP: Final = ("op", "keys", "diffs", "detailed_diff", "logical")
-_STATE: Final = ("type", "id", "parent", "delete", "protect", "inputs", "outputs", "init_errors")
+_STEP: Final = ("op", "keys", "diffs", "detailedDiff", "logical")
+_STATE: Final = ("type", "id", "parent", "delete", "protect", "inputs", "outputs", "initErrors")
 _RESOURCE: Final = (
     *("type", "id", "inputs", "outputs", "initErrors", "pendingReplacement", "delete", "external"),
     *("dependencies", "additionalSecretOutputs", "customTimeouts"),
@@ -112,28 +111,20 @@ class Bench:
             }
         )
 
-    @contextmanager
-    def stack(self, name: str, program: Callable[[], None]) -> Generator["Stack"]:
-        """Have a stack of a program; several may be at work at once."""
+    def stack(self, name: str, program: Callable[[], None]) -> "Stack":
+        """Make a stack of a program; several may be at work at once."""
         folder = self._folder / name
         folder.mkdir()
         (folder / "Pulumi.yaml").write_text("name: held\nruntime: python\n")
-        (folder / f"Pulumi.{name}.yaml").write_text("config: {}\n")
         environment = {key: value for key, value in self._environment.items() if key != "PULUMI_OPTION_CONFIG_FILE"}
-        with (folder / "lock").open("w") as lock:
-            command = EngineCommand(
-                find_engine(), environment | {"PULUMI_STACK": name}, lock.fileno(), folder / "updating"
-            )
-            workspace = auto.LocalWorkspace(
-                work_dir=str(folder), secrets_provider="passphrase", program=program, pulumi_command=command
-            )
-            yield Stack(auto.Stack.create_or_select(name, workspace), self)
+        lock = os.open(folder / "lock", os.O_CREAT)
+        command = EngineCommand(find_engine(), environment | {"PULUMI_STACK": name}, lock, folder / "updating")
+        command.run(["stack", "init", name, "--secrets-provider=passphrase"], str(folder), {})
+        return Stack(command, folder, program, self)
 
-    def plain(self, value: Any) -> Any:  # noqa: ANN401 - JSON, and what the SDK makes of it
+    def plain(self, value: Any) -> Any:  # noqa: ANN401 - JSON
         """Return a value without what is another one in every run."""
         match value:
-            case Enum():
-                return value.value
             case dict():
                 items = cast("Properties", value).items()
                 return {
@@ -148,7 +139,7 @@ class Bench:
             case float() if value.is_integer():
                 return int(value)
             case _:
-                return self.plain(vars(value)) if hasattr(value, "__dict__") else value
+                return value
 
     def _text(self, text: str) -> str:
         if text[:1] in ("{", "[") and (parsed := _json(text)) is not None:
@@ -167,40 +158,43 @@ class Bench:
 class Stack:
     """A stack with its engine."""
 
-    def __init__(self, stack: auto.Stack, bench: Bench) -> None:
-        self._stack = stack
+    def __init__(self, command: EngineCommand, folder: Path, program: Callable[[], None], bench: Bench) -> None:
+        self._command = command
+        self._folder = folder
+        self._program = program
         self._bench = bench
 
     def preview(self) -> Run:
         """Show what `up` would do."""
-        return self._run(self._stack.preview)
+        return self._run("preview")
 
     def up(self) -> Run:
         """Do what can be done."""
-        return self._run(partial(self._stack.up, continue_on_error=True, parallel=_PARALLEL))
+        return self._run("up", "--yes", "--skip-preview", "--continue-on-error")
 
     def refresh(self) -> Run:
         """Read everything back."""
-        return self._run(partial(self._stack.refresh, parallel=_PARALLEL))
+        return self._run("refresh", "--yes", "--skip-preview")
 
     def destroy(self) -> Run:
         """Delete what can be deleted."""
-        return self._run(partial(self._stack.destroy, continue_on_error=True, parallel=_PARALLEL))
+        return self._run("destroy", "--yes", "--skip-preview", "--continue-on-error")
 
-    def _run(self, operation: Callable[..., object]) -> Run:
-        run, lock = Run(), threading.Lock()
-
-        def note(event: auto.EngineEvent) -> None:
-            for urn, what in self._told(event):
-                with lock:
-                    run.events.setdefault(urn.rpartition("::")[2], []).append(what)
-
-        try:
-            operation(on_event=note)
-        except auto.CommandError:
-            run.succeeded = False
-        deployment = dict(self._stack.export_stack().deployment or {})
-        for resource in cast("list[Properties]", deployment.get("resources", [])):
+    def _run(self, *command: str) -> Run:
+        run, log = Run(), self._folder / "events"
+        log.unlink(missing_ok=True)
+        with served(self._program) as address:
+            try:
+                # The Automation API's reader of events loses some where they come in pieces (pulumi 3.272, _watch_logs).
+                options = [f"--client={address}", f"--event-log={log}", f"--parallel={_PARALLEL}"]
+                self._command.run([*command, *options], str(self._folder), {"PULUMI_DEBUG_COMMANDS": "true"})
+            except auto.CommandError:
+                run.succeeded = False
+        for line in log.read_text().splitlines():
+            for urn, what in self._told(json.loads(line)):
+                run.events.setdefault(urn.rpartition("::")[2], []).append(what)
+        exported = self._command.run(["stack", "export", "--show-secrets"], str(self._folder), {}).stdout
+        for resource in json.loads(exported)["deployment"].get("resources", []):
             kept = self._own({key: self._bench.plain(resource.get(key)) for key in _RESOURCE})
             run.state.setdefault(resource["urn"].rpartition("::")[2], []).append(kept)
         return run
@@ -214,24 +208,20 @@ class Stack:
         outputs.pop("status", None)
         return state
 
-    def _told(self, event: auto.EngineEvent) -> Generator[tuple[str, Any]]:
+    def _told(self, event: Properties) -> Generator[tuple[str, Any]]:
         plain = self._bench.plain
-        steps = {
-            "before": event.resource_pre_event,
-            "after": event.res_outputs_event,
-            "failed": event.res_op_failed_event,
-        }
-        for when, step in steps.items():
-            if step is not None:
-                metadata = step.metadata
-                told = {key: plain(getattr(metadata, key)) for key in _STEP}
+        for when in ("resourcePreEvent", "resOutputsEvent", "resOpFailedEvent"):
+            if when in event:
+                metadata = event[when]["metadata"]
+                told = {key: plain(metadata.get(key)) for key in _STEP}
                 for side in ("old", "new"):
-                    state = getattr(metadata, side)
-                    told[side] = state and self._own({key: plain(getattr(state, key)) for key in _STATE})
-                yield metadata.urn, {when: told}
+                    state = metadata.get(side)
+                    told[side] = state and self._own({key: plain(state.get(key)) for key in _STATE})
+                yield metadata["urn"], {when: told}
         # Those for debugging come from the program's SDK; the others that pass are shown while something is waited for.
-        if (said := event.diagnostic_event) and not said.ephemeral and said.severity != "debug":
-            yield said.urn or "", {said.severity: plain(said.message)}
+        said = event.get("diagnosticEvent")
+        if said and not said.get("ephemeral") and said["severity"] != "debug":
+            yield said.get("urn", ""), {said["severity"]: plain(said["message"])}
 
 
 def _json(text: str) -> Any:  # noqa: ANN401 - JSON

@@ -39,23 +39,23 @@ def _rounds(at: Bench) -> Story:
     program = Program(at, [each for each in SCENARIOS if not each.late])
     program.prepare()
     story: Story = []
-    with at.stack("rounds", program) as stack:
-        for round_ in (CREATED, CHANGED, REFRESHED, REPAIRED, DESTROYED):
-            program.act(round_)
-            if round_ == REFRESHED:
-                story.append(("refresh", stack.refresh()))
-            elif round_ == DESTROYED:
-                story.append(("destroy", stack.destroy()))
-            else:
-                story += [(f"preview {round_}", stack.preview()), (f"up {round_}", stack.up())]
+    stack = at.stack("rounds", program)
+    for round_ in (CREATED, CHANGED, REFRESHED, REPAIRED, DESTROYED):
+        program.act(round_)
+        if round_ == REFRESHED:
+            story.append(("refresh", stack.refresh()))
+        elif round_ == DESTROYED:
+            story.append(("destroy", stack.destroy()))
+        else:
+            story += [(f"preview {round_}", stack.preview()), (f"up {round_}", stack.up())]
     return story
 
 
 def _late(at: Bench) -> Story:
     program = Program(at, [each for each in SCENARIOS if each.late])
     program.prepare()
-    with at.stack("late", program) as stack:
-        return [("late preview", stack.preview()), ("late up", stack.up()), ("late destroy", stack.destroy())]
+    stack = at.stack("late", program)
+    return [("late preview", stack.preview()), ("late up", stack.up()), ("late destroy", stack.destroy())]
 
 
 @pytest.fixture(scope="module")

@@ -184,7 +184,8 @@ def _log(engine: str, urn: str, severity: Severity, message: str) -> None:
     with grpc.insecure_channel(engine) as channel:
         level = engine_pb2.LogSeverity.Value(severity.upper())
         engine_pb2_grpc.EngineStub(channel).Log(  # pyright: ignore[reportUnknownMemberType] - generated
-            engine_pb2.LogRequest(severity=level, message=message, urn=urn))
+            engine_pb2.LogRequest(severity=level, message=message, urn=urn)
+        )
 
 
 def _type_of(urn: str) -> str:
@@ -211,7 +212,9 @@ def _encode(properties: Properties, secrets: Collection[Path]) -> Struct:
     """
     if "apiVersion" in properties and "kind" in properties:
         # Of a list that has a secret anywhere all is secret.
-        lists = ((path, next((place for place, part in enumerate(path) if isinstance(part, int)), None)) for path in secrets)
+        lists = (
+            (path, next((place for place, part in enumerate(path) if isinstance(part, int)), None)) for path in secrets
+        )
         secrets = {path[:place] for path, place in lists}
         if properties["kind"] == "Secret":
             data: set[Path] = {("data",), ("stringData",)}

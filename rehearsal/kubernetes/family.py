@@ -195,9 +195,7 @@ class Kubernetes:
             mutable_config_maps=mutable and _flag(call, "enableConfigMapMutable"),
             mutable_secrets=mutable and _flag(call, "enableSecretMutable"),
         )
-        replaced = [
-            path for path, _, value in changed if any(diffing.touches(path, value, force) for force in forcing)
-        ]
+        replaced = [path for path, _, value in changed if any(diffing.touches(path, value, force) for force in forcing)]
         # Delete first where the new object must have the old one's name (provider.go, deleteBeforeReplace).
         named = _known(new, "metadata")
         first = (
@@ -217,7 +215,7 @@ class Kubernetes:
         connection = self._require(call)
         live = self._post(call, connection, inputs, state)
         prefix = (
-            f'resource "{call.urn}" was successfully created, but the Kubernetes API server reported that it failed '
+            f'resource "{call.urn or call.name}" was successfully created, but the Kubernetes API server reported that it failed '
             "to fully initialize or become live"
         )
         try:
@@ -255,9 +253,11 @@ class Kubernetes:
                     live = cluster.get(*place)
             except ApiError as gone:
                 raise RefusedError(
-                    f'update of resource "{call.urn}" failed: {error}\nunable to get cluster state: {gone}'
+                    f'update of resource "{call.urn or call.name}" failed: {error}\nunable to get cluster state: {gone}'
                 ) from error
-            prefix = f'the Kubernetes API server reported that "{_id_of(live)}" failed to fully initialize or become live'
+            prefix = (
+                f'the Kubernetes API server reported that "{_id_of(live)}" failed to fully initialize or become live'
+            )
             raise _unready(prefix, error, _checkpoint(inputs, live, outputs)) from error
         return _checkpoint(inputs, live, outputs)
 
@@ -283,7 +283,9 @@ class Kubernetes:
         with self._clusters.requests():
             try:
                 connection.check("delete", live)
-                cluster.delete(api_version, kind, name, namespace, foreground=policy == "foreground", user=connection.user)
+                cluster.delete(
+                    api_version, kind, name, namespace, foreground=policy == "foreground", user=connection.user
+                )
             except ApiError as error:
                 if error.reason in ("NotFound", "NoMatch"):
                     return
@@ -404,7 +406,9 @@ class Kubernetes:
             connection.cluster.adopt(inputs, manager)
         force = force or annotations_of(inputs).get(_FORCE) == "true" or _flag(call, "enablePatchForce")
         try:
-            applied = connection.cluster.apply(inputs, user=connection.user, manager=manager, force=force, dry_run=call.preview)
+            applied = connection.cluster.apply(
+                inputs, user=connection.user, manager=manager, force=force, dry_run=call.preview
+            )
         except ApiError as error:
             if error.reason == "Conflict":
                 raise ApiError(error.reason, _CONFLICT.format(manager=manager, error=error)) from error
@@ -428,9 +432,13 @@ class Kubernetes:
 
         if self._clusters.wait_until(ready, waiting.timeout_of(inputs, call.timeout)):
             return live
-        if awaited.built_in:
-            raise _NotReadyError(f"'{name_of(live)}' timed out waiting to be Ready", live, lacks)
-        raise _NotReadyError("timed out waiting for the condition", live)
+        cause = (
+            f"'{name_of(live)}' timed out waiting to be Ready"
+            if awaited.built_in
+            else "timed out waiting for the condition"
+        )
+        # The real provider shows what an object lacks while it waits, and keeps it at the end for its own rules alone.
+        raise _NotReadyError(cause, live, [*lacks, waiting.last_seen(live)])
 
     # Connections.
 
@@ -460,12 +468,14 @@ class Kubernetes:
 def _creation_failure(call: Call, inputs: Properties, error: RefusedError) -> str:
     if isinstance(error, ApiError) and error.reason == "NoMatch":
         return (
-            f'creation of resource "{call.urn}" with kind {inputs["apiVersion"]}/{inputs["kind"]} failed because the '
+            f'creation of resource "{call.urn or call.name}" with kind {inputs["apiVersion"]}/{inputs["kind"]} failed because the '
             "Kubernetes API server reported that the apiVersion for this resource does not exist. Verify that any "
             f"required CRDs have been created: {error}"
         )
     hint = _EXISTS if isinstance(error, ApiError) and error.reason == "AlreadyExists" else ""
-    return f'resource "{call.urn}" was not successfully created by the Kubernetes API server: {error}{hint}'
+    return (
+        f'resource "{call.urn or call.name}" was not successfully created by the Kubernetes API server: {error}{hint}'
+    )
 
 
 def _lacks_namespace(error: ApiError) -> bool:
@@ -490,7 +500,8 @@ def _checkpoint(inputs: Properties, live: Object, state: Properties) -> Properti
 def _unready(prefix: str, error: RefusedError, outputs: Properties) -> NotReadyError:
     message = f"{prefix}: {error}"
     lacks: Sequence[str] = error.lacks if isinstance(error, _NotReadyError) else ()
-    return NotReadyError(message, resource_id=_id_of(outputs), outputs=outputs, reasons=[message, *lacks])
+    text = ": ".join([message, "; ".join(lacks)]) if lacks else message
+    return NotReadyError(text, resource_id=_id_of(outputs), outputs=outputs, reasons=[message, *lacks])
 
 
 def _kind_of(call: Call) -> tuple[str, str]:

@@ -28,6 +28,7 @@ _NOBODY: Final = "https://127.0.0.1:1"  # where nothing answers
 _PARALLEL: Final = 32  # operations at once, so that waits are waited for side by side
 
 # The last step of the engine's that a resource takes part in says all of these.
+_UNORDERED: Final = ("keys", "diffs")  # lists that come from maps of Go's
 _STEP: Final = ("op", "keys", "diffs", "detailedDiff", "logical")
 _STATE: Final = ("type", "id", "parent", "delete", "protect", "inputs", "outputs", "initErrors")
 _RESOURCE: Final = (
@@ -90,8 +91,7 @@ class Bench:
         """Return a kubeconfig: of the `administrator`, the `deployer`, or one that leads to `nobody`."""
         login = ["get-token", "--login", "azurecli", "--server-id", SERVER_ID]
         user: Properties = (
-            {"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "kubelogin", "args": login}}
-            | {}
+            {"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "kubelogin", "args": login}} | {}
             if who == "deployer"
             else {"token": self._token}
         )
@@ -214,6 +214,7 @@ class Stack:
             if when in event:
                 metadata = event[when]["metadata"]
                 told = {key: plain(metadata.get(key)) for key in _STEP}
+                told |= {key: sorted(told[key] or ()) for key in _UNORDERED}
                 for side in ("old", "new"):
                     state = metadata.get(side)
                     told[side] = state and self._own({key: plain(state.get(key)) for key in _STATE})

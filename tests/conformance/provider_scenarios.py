@@ -204,9 +204,7 @@ def waits(scene: Scene) -> None:
 
 def timeouts(scene: Scene) -> None:
     """Waits that end with their time; in the next round they are waited for again."""
-    scene.config_map(
-        "path", {"done": "no"}, annotations={"pulumi.com/waitFor": "jsonpath={.data.done}=yes"}, seconds=1
-    )
+    scene.config_map("path", {"done": "no"}, annotations={"pulumi.com/waitFor": "jsonpath={.data.done}=yes"}, seconds=1)
     scene.config_map(
         "missing", annotations={"pulumi.com/waitFor": "jsonpath={.status.x}", "pulumi.com/timeoutSeconds": "1"}
     )
@@ -345,7 +343,10 @@ def refused(scene: Scene) -> None:
         opts=scene.options(),
     )
     k8s.core.v1.ConfigMap(
-        f"{scene.name}-type", metadata=scene.metadata("type"), data={"a": 1}, opts=scene.options()  # pyright: ignore[reportArgumentType] - on purpose
+        f"{scene.name}-type",
+        metadata=scene.metadata("type"),
+        data={"a": 1},
+        opts=scene.options(),  # pyright: ignore[reportArgumentType] - on purpose
     )
 
 

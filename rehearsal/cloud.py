@@ -83,7 +83,7 @@ class Cloud:
             self.world.guard.allows = self._allows
         else:
             self._families["kubernetes"] = Kubernetes(
-                self.world, user=Deployer().object_id, may_access=lambda cluster: self.azure.may_access(cluster)
+                self.world, user=Deployer().object_id, may_access=self.azure.may_access
             )
 
     @property

@@ -230,7 +230,7 @@ def _failures(problems: Collection[Any]) -> list[provider_pb2.CheckFailure]:
 def _difference(difference: Difference) -> provider_pb2.DiffResponse:
     kind = provider_pb2.PropertyDiff
     if difference.kinds:
-        suffix = {path: "_REPLACE" for path in difference.replaced}
+        suffix = dict.fromkeys(difference.replaced, "_REPLACE")
         return provider_pb2.DiffResponse(
             changes=provider_pb2.DiffResponse.DIFF_SOME,
             replaces=difference.replaced,

@@ -10,8 +10,8 @@ from rehearsal.kubernetes import admission, quantities
 from rehearsal.kubernetes.kinds import KINDS, Kind, key_of, resolve
 from rehearsal.kubernetes.objects import (
     ApiError,
-    Object,
     FieldPath,
+    Object,
     child,
     conflicting,
     deleting,
@@ -123,7 +123,7 @@ class Cluster:
         self.revision += 1
         return item
 
-    def apply(
+    def apply(  # noqa: C901 - server-side apply, as a whole
         self, body: Object, *, user: str = "", manager: str = "", force: bool = True, dry_run: bool = False
     ) -> Object:
         """Give an object the configuration, creating it if need be; return it as it is now (server-side apply).
@@ -176,7 +176,7 @@ class Cluster:
         return deepcopy(live)
 
     def adopt(self, item: Object, manager: str) -> None:
-        """Give a client the fields of those that it takes over from: kubectl, and its own way before (fluxcd/pkg/ssa)."""
+        """Give a client the fields of those that it takes over from (fluxcd/pkg/ssa): kubectl, its own creation."""
         kind = self._resolve(item["apiVersion"], item["kind"])
         fields = self._fields(kind, item)
         for name in [each for each in fields if each.startswith("kubectl") or each == "pulumi-kubernetes"]:

@@ -76,7 +76,11 @@ def normal(inputs: Properties) -> Properties:
     return result
 
 
-def changes(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Change, Any]]:  # noqa: ANN401 -- any JSON value
+def changes(  # noqa: C901 - each kind of JSON value
+    old: Any,  # noqa: ANN401 -- any JSON value
+    new: Any,  # noqa: ANN401 -- any JSON value
+    path: Path = (),
+) -> Iterator[tuple[Path, Change, Any]]:
     """Go through what differs between two values: where, how, and what is there then; unknown values always do.
 
     As the provider turns a merge patch into a diff (provider.go, convertPatchToDiff): a list is compared by positions.

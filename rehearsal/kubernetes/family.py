@@ -103,7 +103,7 @@ class _Connection:
         what = kind.resource if verb == "create" else f'{kind.resource} "{name_of(item)}"'
         raise ApiError(
             "Forbidden",
-            f'{what} is forbidden: User "{self.user}" cannot {verb} resource "{kind.plural}" in API group "{kind.group}" '
+            f'{what} is forbidden: User "{self.user}" cannot {verb} resource "{kind.plural}" in API group "{kind.group}" '  # noqa: E501
             f"{where}: User does not have access to the resource in Azure. Update role assignment to allow access.",
         )
 
@@ -215,7 +215,7 @@ class Kubernetes:
         connection = self._require(call)
         live = self._post(call, connection, inputs, state)
         prefix = (
-            f'resource "{call.urn or call.name}" was successfully created, but the Kubernetes API server reported that it failed '
+            f'resource "{call.urn or call.name}" was successfully created, but the Kubernetes API server reported that it failed '  # noqa: E501
             "to fully initialize or become live"
         )
         try:
@@ -468,7 +468,7 @@ class Kubernetes:
 def _creation_failure(call: Call, inputs: Properties, error: RefusedError) -> str:
     if isinstance(error, ApiError) and error.reason == "NoMatch":
         return (
-            f'creation of resource "{call.urn or call.name}" with kind {inputs["apiVersion"]}/{inputs["kind"]} failed because the '
+            f'creation of resource "{call.urn or call.name}" with kind {inputs["apiVersion"]}/{inputs["kind"]} failed because the '  # noqa: E501
             "Kubernetes API server reported that the apiVersion for this resource does not exist. Verify that any "
             f"required CRDs have been created: {error}"
         )

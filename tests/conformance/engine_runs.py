@@ -185,7 +185,7 @@ class Stack:
         log.unlink(missing_ok=True)
         with served(self._program) as address:
             try:
-                # The Automation API's reader of events loses some where they come in pieces (pulumi 3.272, _watch_logs).
+                # The Automation API's reader of events loses some where they come in pieces.
                 options = [f"--client={address}", f"--event-log={log}", f"--parallel={_PARALLEL}"]
                 self._command.run([*command, *options], str(self._folder), {"PULUMI_DEBUG_COMMANDS": "true"})
             except auto.CommandError:
@@ -203,7 +203,8 @@ class Stack:
     def _own(state: Properties) -> Properties:
         """Leave out of an object what API servers add to it: that is compared elsewhere (`test_same_as_in_memory`)."""
         outputs: Properties = state["outputs"] or {}
-        if "spec" in (inputs := outputs.get("__inputs") or {}):
+        inputs: Properties = outputs.get("__inputs") or {}
+        if "spec" in inputs:
             outputs["spec"] = prune(outputs["spec"], inputs["spec"])
         outputs.pop("status", None)
         return state
@@ -240,7 +241,7 @@ def bench(root: Path, *, real: bool) -> Generator[Bench]:
     (root / "Pulumi.dev.yaml").write_text("config: {}\n")
     with rehearsing("dev", root, real_fleet=real) as rehearsal:
         cloud, may_access = rehearsal.cloud, {CLUSTER: False}
-        cloud.azure.may_access = may_access.__getitem__
+        cloud.azure.may_access = may_access.__getitem__  # pyright: ignore[reportAttributeAccessIssue] - in its place
         world = cloud.world
         world.add_network("/networks/held", ["10.1.0.0/16"])
         world.add_cluster(

@@ -52,7 +52,7 @@ class Scene:
         """Return metadata in the scenario's namespace; without a name, the provider chooses one."""
         return {"namespace": self.name, **({"name": name} if name else {}), **more}
 
-    def config_map(  # noqa: PLR0913 - what distinguishes one
+    def config_map(
         self,
         name: str,
         data: Any = None,  # noqa: ANN401 - its own
@@ -63,7 +63,7 @@ class Scene:
         **options: Any,  # noqa: ANN401 - its own
     ) -> k8s.core.v1.ConfigMap:
         """Declare a ConfigMap."""
-        more = {**({"annotations": annotations} if annotations else {}), **(metadata or {})}
+        more = {**({"annotations": annotations} if annotations else {}), **(metadata or {})}  # pyright: ignore[reportUnknownVariableType] - its own
         return k8s.core.v1.ConfigMap(
             f"{self.name}-{name}",
             metadata=self.metadata(name if named else "", **more),
@@ -312,7 +312,7 @@ def secret(scene: Scene) -> None:
     text = scene.since(CHANGED, "two", "one")
     encoded = base64.b64encode(text.encode()).decode()
     for name, content in (("text", {"string_data": {"a": text}}), ("data", {"data": {"a": encoded}})):
-        k8s.core.v1.Secret(f"{scene.name}-{name}", metadata=scene.metadata(name), opts=scene.options(), **content)
+        k8s.core.v1.Secret(f"{scene.name}-{name}", metadata=scene.metadata(name), opts=scene.options(), **content)  # pyright: ignore[reportArgumentType] - of either
     k8s.core.v1.Secret(
         f"{scene.name}-same", metadata=scene.metadata("same"), string_data={"a": "x"}, opts=scene.options()
     )
@@ -345,7 +345,7 @@ def refused(scene: Scene) -> None:
     k8s.core.v1.ConfigMap(
         f"{scene.name}-type",
         metadata=scene.metadata("type"),
-        data={"a": 1},
+        data={"a": 1},  # pyright: ignore[reportArgumentType] - on purpose
         opts=scene.options(),  # pyright: ignore[reportArgumentType] - on purpose
     )
 

@@ -7,9 +7,8 @@ less what is another one in every run (`engine_runs`).
 
 import difflib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Final, TypeAlias
 
 import pytest
@@ -59,7 +58,7 @@ def _late(at: Bench) -> Story:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Story, Story]]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Story, Story]:
     """What both did: the played provider, and the real one."""
     folder = tmp_path_factory.mktemp("held")
 
@@ -69,7 +68,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Story, Stor
 
     with ThreadPoolExecutor() as pool:
         played, real = pool.map(tell, ("played", "real"))
-    yield played, real
+    return played, real
 
 
 def _text(story: Story, concerns: Callable[[str], bool]) -> list[str]:

@@ -319,7 +319,7 @@ def test_deletion_that_a_finalizer_holds_up_says_so() -> None:
     bench.create(held)
     said: list[tuple[str, str]] = []
     with pytest.raises(NotReadyError, match="timed out waiting for the condition"):
-        bench.delete(held, log=lambda *what: said.append(what))
+        bench.delete(held, log=lambda severity, message: said.append((severity, message)))  # pyright: ignore[reportUnknownLambdaType,reportUnknownArgumentType]
     assert said == [("warning", "finalizers might be preventing deletion (example.com/hold)")]
 
 

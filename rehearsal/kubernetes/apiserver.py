@@ -150,7 +150,8 @@ class Cluster:
         previous: Object = fields.get(manager, {})
         others = {name: held for name, held in fields.items() if name != manager}
         if conflicts := {name: found for name, held in others.items() if (found := conflicting(held, live, item))}:
-            if not force:
+            # What a client is about to take over is no conflict in its dry run (await.go, patchForce).
+            if not force and not (dry_run and all(map(_taken_over, conflicts))):
                 raise ApiError("Conflict", _conflict(conflicts))
             for name, paths in conflicts.items():
                 for path in paths:
@@ -179,7 +180,7 @@ class Cluster:
         """Give a client the fields of those that it takes over from (fluxcd/pkg/ssa): kubectl, its own creation."""
         kind = self._resolve(item["apiVersion"], item["kind"])
         fields = self._fields(kind, item)
-        for name in [each for each in fields if each.startswith("kubectl") or each == "pulumi-kubernetes"]:
+        for name in list(filter(_taken_over, fields)):
             fields[manager] = merge(fields.get(manager, {}), {}, fields.pop(name))
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object:
@@ -400,6 +401,10 @@ class Cluster:
 
 def _key(namespace: str, name: str) -> str:
     return f"{namespace}/{name}"
+
+
+def _taken_over(manager: str) -> bool:
+    return manager.startswith("kubectl") or manager == "pulumi-kubernetes"
 
 
 def _conflict(conflicts: Mapping[str, Sequence[FieldPath]]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from rehearsal.azure.arm import Deployer
 from rehearsal.azure.family import Azure
 from rehearsal.kubernetes.family import Kubernetes
 from rehearsal.kubernetes.summary import Line, summary
@@ -82,7 +83,9 @@ class Cloud:
         if isinstance(self.world, RealWorld):
             self.world.guard.allows = self.allows
         else:
-            self._families["kubernetes"] = Kubernetes(self.world, may_access=self.azure.may_access)
+            self._families["kubernetes"] = Kubernetes(
+                self.world, user=Deployer().object_id, may_access=self.azure.may_access
+            )
 
     @property
     def packages(self) -> list[str]:

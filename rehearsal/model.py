@@ -4,9 +4,9 @@ A *family* plays one provider (azure-native, kubernetes or random) on plain JSON
 A *door* brings operations to it: the engine's gRPC calls or the unit tests' mocks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeAlias, cast, final
+from typing import Any, Final, Literal, Protocol, TypeAlias, cast, final
 
 Properties: TypeAlias = dict[str, Any]
 """A resource's inputs or outputs: JSON values, with `UNKNOWN` wherever the engine does not know the value yet."""
@@ -43,11 +43,20 @@ class RefusedError(Exception):
 class NotReadyError(RefusedError):
     """An object that was created but did not become ready: the engine keeps it in its state, with the reasons."""
 
-    def __init__(self, message: str, *, resource_id: str, outputs: Properties, reasons: Sequence[str]) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        resource_id: str,
+        outputs: Properties,
+        reasons: Sequence[str],
+        inputs: Properties | None = None,
+    ) -> None:
         super().__init__(message)
         self.resource_id = resource_id
         self.outputs = outputs
         self.reasons = list(reasons)
+        self.inputs = inputs
 
 
 @dataclass(frozen=True)
@@ -58,13 +67,24 @@ class Problem:
     reason: str
 
 
+Change: TypeAlias = Literal["add", "delete", "update"]
+
+
 @dataclass(frozen=True)
 class Difference:
-    """What changes between two sets of inputs: the changed properties' paths, and those that force a replacement."""
+    """What changes between two sets of inputs: the changed properties' paths, and those that force a replacement.
+
+    Attributes:
+        kinds: how they change, where the provider says so.
+    """
 
     changed: Sequence[str] = ()
     replaced: Sequence[str] = ()
     delete_before_replace: bool = False
+    kinds: Mapping[str, Change] = field(default_factory=dict[str, Change])
+
+
+Severity: TypeAlias = Literal["info", "warning"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +98,8 @@ class Call:
         timeout: seconds that the program allows (`custom_timeouts`), or None.
         provider: the configuration of the provider instance that answers, secrets in clear.
         api_version: of Azure's API, where the program uses a package that was made for one; else empty.
+        urn: the resource's URN.
+        log: tells the user something of the resource, with its severity.
     """
 
     token: str
@@ -86,6 +108,8 @@ class Call:
     timeout: float | None = None
     provider: Properties = field(default_factory=dict[str, Any])
     api_version: str = ""
+    urn: str = ""
+    log: Callable[[Severity, str], None] = lambda _severity, _message: None
 
 
 class Family(Protocol):

@@ -2,7 +2,7 @@
 
 import runpy
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,8 +43,8 @@ def failures() -> int:
 
 
 @contextmanager
-def served(program: Program) -> Generator[str]:
-    """Offer the program to an engine that has no language plugin for it; yields the address for `--client`."""
+def served(program: Callable[[], None]) -> Generator[str]:
+    """Offer a program to an engine that has no language plugin for it; yields the address for `--client`."""
     server = grpc.server(ThreadPoolExecutor(4), options=_GRPC_CHANNEL_OPTIONS)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(_LanguageServer(program), server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -71,7 +71,8 @@ class _LanguageServer(_server.LanguageServer):
 
     @override
     def Run(self, request: language_pb2.RunRequest, context: Any) -> language_pb2.RunResponse:
-        environment = cast("Program", self.program).environment
+        program = cast("object", self.program)
+        environment = program.environment if isinstance(program, Program) else dict[str, str]()
         try:
             with having(environment):
                 response: language_pb2.RunResponse = super().Run(request, context)  # pyright: ignore[reportUnknownMemberType] - untyped in the SDK

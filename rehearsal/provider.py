@@ -12,16 +12,17 @@ import traceback
 from collections.abc import Collection, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NoReturn
 
 import grpc
 from google.protobuf import any_pb2, empty_pb2
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from rehearsal.cloud import Cloud, Operation
-from rehearsal.model import Call, Difference, NotReadyError, Properties, RefusedError
+from rehearsal.model import Call, Difference, NotReadyError, Properties, RefusedError, Severity
 from rehearsal.wire import Path, decode, encode
 
 # The engine warns when a plugin is older than the SDK that the program uses; ours serves three of them.
@@ -53,6 +54,7 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._instances: dict[str, Properties] = {}
+        self._engines: dict[str, str] = {}
 
     def Handshake(
         self,
@@ -61,7 +63,8 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.ProviderHandshakeResponse:
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, accept_resources=True)
 
-    def Attach(self, request: Message, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: ARG002
+    def Attach(self, request: plugin_pb2.PluginAttach, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        self._engines[context.peer()] = request.address
         return empty_pb2.Empty()
 
     def Cancel(self, request: Message, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: ARG002
@@ -171,6 +174,17 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
             timeout=timeout or None,
             provider=self._instances.get(context.peer(), {}),
             api_version=api_version,
+            urn=urn,
+            log=partial(_log, self._engines.get(context.peer(), ""), urn),
+        )
+
+
+def _log(engine: str, urn: str, severity: Severity, message: str) -> None:
+    """Have the engine tell something of a resource."""
+    with grpc.insecure_channel(engine) as channel:
+        level = engine_pb2.LogSeverity.Value(severity.upper())
+        engine_pb2_grpc.EngineStub(channel).Log(  # pyright: ignore[reportUnknownMemberType] - generated
+            engine_pb2.LogRequest(severity=level, message=message, urn=urn)
         )
 
 
@@ -196,9 +210,16 @@ def _encode(properties: Properties, secrets: Collection[Path]) -> Struct:
 
     Source: pulumi/pulumi-kubernetes, provider/pkg/provider/provider.go, annotateSecrets.
     """
-    if properties.get("kind") == "Secret":
-        data: set[Path] = {("data",), ("stringData",)}
-        secrets = data | {path for path in secrets if path[:1] not in data}
+    if "apiVersion" in properties and "kind" in properties:
+        # Of a list that has a secret anywhere all is secret.
+        lists = (
+            (path, next((place for place, part in enumerate(path) if isinstance(part, int)), None)) for path in secrets
+        )
+        secrets = {path[:place] for path, place in lists}
+        if properties["kind"] == "Secret":
+            data: set[Path] = {("data",), ("stringData",)}
+            secrets = data | {path for path in secrets if path[:1] not in data}
+        secrets = secrets | {("__inputs", *path) for path in secrets}
     return encode(properties, secrets)
 
 
@@ -208,6 +229,18 @@ def _failures(problems: Collection[Any]) -> list[provider_pb2.CheckFailure]:
 
 def _difference(difference: Difference) -> provider_pb2.DiffResponse:
     kind = provider_pb2.PropertyDiff
+    if difference.kinds:
+        suffix = dict.fromkeys(difference.replaced, "_REPLACE")
+        return provider_pb2.DiffResponse(
+            changes=provider_pb2.DiffResponse.DIFF_SOME,
+            replaces=difference.replaced,
+            deleteBeforeReplace=difference.delete_before_replace,
+            detailedDiff={
+                path: kind(kind=kind.Kind.Value(change.upper() + suffix.get(path, "")), inputDiff=change == "delete")
+                for path, change in difference.kinds.items()
+            },
+            hasDetailedDiff=True,
+        )
     return provider_pb2.DiffResponse(
         changes=provider_pb2.DiffResponse.DIFF_SOME if difference.changed else provider_pb2.DiffResponse.DIFF_NONE,
         diffs=sorted({path.partition(".")[0].partition("[")[0] for path in difference.changed}),
@@ -228,7 +261,10 @@ def _answering(context: grpc.ServicerContext, secrets: Collection[Path] = ()) ->
         yield
     except NotReadyError as error:
         failure = provider_pb2.ErrorResourceInitFailed(
-            id=error.resource_id, properties=_encode(error.outputs, secrets), reasons=error.reasons
+            id=error.resource_id,
+            properties=_encode(error.outputs, secrets),
+            reasons=error.reasons,
+            inputs=None if error.inputs is None else _encode(error.inputs, secrets),
         )
         _abort(context, str(error), failure)
     except RefusedError as error:

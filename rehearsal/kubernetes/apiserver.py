@@ -2,7 +2,7 @@
 
 import ipaddress
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -10,10 +10,13 @@ from rehearsal.kubernetes import admission, quantities
 from rehearsal.kubernetes.kinds import HUB, KINDS, Kind, key_of, resolve
 from rehearsal.kubernetes.objects import (
     ApiError,
+    FieldPath,
     Object,
     child,
+    conflicting,
     deleting,
     digest,
+    drop,
     finalizers_of,
     merge,
     name_of,
@@ -21,6 +24,7 @@ from rehearsal.kubernetes.objects import (
     put_condition,
     status_of,
     timestamp,
+    unshared,
 )
 from rehearsal.model import RefusedError
 
@@ -47,6 +51,7 @@ class Cluster:
         self.world = world
         self.id = cluster_id
         self._data = data
+        self._data.setdefault("fields", {})  # which a file of an earlier version lacks
         self.revision = 0
         """Grows with every change, so that controllers can tell whether there is anything to do."""
 
@@ -77,8 +82,14 @@ class Cluster:
 
     # Requests of clients and of controllers.
 
-    def create(self, body: Object, *, user: str = "") -> Object:
+    def create(self, body: Object, *, user: str = "", manager: str = "", dry_run: bool = False) -> Object:
         """Create an object, for a user or (without one) for a controller; return it as it is now.
+
+        Args:
+            body: the object.
+            user: whose request it is.
+            manager: the name of the client, which holds the fields that it writes.
+            dry_run: whether only to say what would be.
 
         Raises:
             ApiError: the API server refuses, with its own message.
@@ -86,54 +97,69 @@ class Cluster:
         kind, item = self._admit(body, user)
         self._guard("CREATE", kind, item, None, api_version=body["apiVersion"], user=user)
         body = deepcopy(item)
-        live = self._add(kind, item)
-        if user:
-            self._remember(kind, body)
+        live = self._add(kind, item, dry_run=dry_run)
+        if not dry_run and (user or manager):
+            self._fields(kind, item)[manager or user] = body
         return deepcopy(live)
 
-    def _add(self, kind: Kind, item: Object) -> Object:
+    def _add(self, kind: Kind, item: Object, *, dry_run: bool = False) -> Object:
         items = self._items(kind.key)
         name = name_of(item)
         if self._address(item) in items:
             raise ApiError("AlreadyExists", f'{kind.resource} "{name}" already exists')
         if kind.namespaced:
             self._check_namespace(kind, item)
-        serial = self.world.next_serial()
+        serial = 0 if dry_run else self.world.next_serial()
         item["metadata"] |= {
             "uid": str(uuid.UUID(digest([self.id, serial], 32))),
-            "resourceVersion": str(serial),
             "creationTimestamp": timestamp(self.world.now),
         }
         if kind.group:
             item["metadata"]["generation"] = 1
         admission.complete(self, kind, item, None)
+        if dry_run:
+            return item
+        item["metadata"]["resourceVersion"] = str(serial)
         items[self._address(item)] = item
         self.revision += 1
         return item
 
-    def dry_run(self, body: Object, *, user: str) -> None:
-        """Say whether an object would be admitted, as far as its own content decides.
+    def apply(  # noqa: C901 - server-side apply, as a whole
+        self, body: Object, *, user: str = "", manager: str = "", force: bool = True, dry_run: bool = False
+    ) -> Object:
+        """Give an object the configuration, creating it if need be; return it as it is now (server-side apply).
+
+        Args:
+            body: the configuration.
+            user: whose request it is.
+            manager: the name of the client; fields that it held, and that the configuration lacks, go.
+            force: whether it takes fields from other clients.
+            dry_run: whether only to say what would be.
 
         Raises:
-            ApiError: the API server would refuse, with its own message.
-        """
-        kind, item = self._admit(body, user)
-        self._guard("CREATE", kind, item, None, api_version=body["apiVersion"], user=user)
-
-    def apply(self, body: Object, *, user: str = "") -> Object:
-        """Give an object the configuration, creating it if need be; return it as it is now.
-
-        Raises:
-            ApiError: the API server refuses, with its own message.
+            ApiError: the API server refuses, with its own message; Conflict: other clients hold fields.
         """
         kind, item = self._admit(body, user)
         live = self._items(kind.key).get(self._address(item))
-        previous = self._data["applied"].get(self._applied_key(kind, item), {})
+        manager = manager or user
         if live is None:
             self._guard("CREATE", kind, item, None, api_version=body["apiVersion"], user=user)
-            live = self._add(kind, deepcopy(item))
-            self._remember(kind, item)
+            live = self._add(kind, deepcopy(item), dry_run=dry_run)
+            if not dry_run:
+                self._fields(kind, item)[manager] = item
             return deepcopy(live)
+        fields: dict[str, Object] = deepcopy(self._data["fields"].get(self._fields_key(kind, item), {}))
+        previous: Object = fields.get(manager, {})
+        others = {name: held for name, held in fields.items() if name != manager}
+        if conflicts := {name: found for name, held in others.items() if (found := conflicting(held, live, item))}:
+            # What a client is about to take over is no conflict in its dry run (await.go, patchForce).
+            if not force and not (dry_run and all(map(_taken_over, conflicts))):
+                raise ApiError("Conflict", _conflict(conflicts))
+            for name, paths in conflicts.items():
+                for path in paths:
+                    drop(others[name], path)
+        for held in others.values():
+            previous = unshared(previous, held)
         merged = merge(live, previous, item)
         merged["metadata"] |= {key: live["metadata"][key] for key in _SERVER_FIELDS if key in live["metadata"]}
         kept = [entry for entry in finalizers_of(live) if entry not in finalizers_of(previous or {"metadata": {}})]
@@ -142,14 +168,23 @@ class Cluster:
         self._guard("UPDATE", kind, merged, live, api_version=body["apiVersion"], user=user)
         admission.check_immutable(kind, live, merged)
         admission.complete(self, kind, merged, live)
-        self._remember(kind, item)
+        if merged != live and kind.group and _specification(merged) != _specification(live):
+            merged["metadata"]["generation"] += 1
+        if dry_run:
+            return merged
+        self._data["fields"][self._fields_key(kind, item)] = {**others, manager: item}
         if merged != live:
-            if kind.group and _specification(merged) != _specification(live):
-                merged["metadata"]["generation"] += 1
             live.clear()
             live.update(merged)
             self.touch(live)
         return deepcopy(live)
+
+    def adopt(self, item: Object, manager: str) -> None:
+        """Give a client the fields of those that it takes over from (fluxcd/pkg/ssa): kubectl, its own creation."""
+        kind = self._resolve(item["apiVersion"], item["kind"])
+        fields = self._fields(kind, item)
+        for name in list(filter(_taken_over, fields)):
+            fields[manager] = merge(fields.get(manager, {}), {}, fields.pop(name))
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object:
         """Return an object in the version asked for.
@@ -279,7 +314,7 @@ class Cluster:
     def _drop(self, item: Object) -> None:
         kind = KINDS[key_of(item)]
         self._items(kind.key).pop(self._address(item), None)
-        self._data["applied"].pop(self._applied_key(kind, item), None)
+        self._data["fields"].pop(self._fields_key(kind, item), None)
         self.revision += 1
 
     def remove_namespace(self, item: Object) -> None:
@@ -358,11 +393,11 @@ class Cluster:
                 "because it is being terminated",
             )
 
-    def _remember(self, kind: Kind, item: Object) -> None:
-        # Stands for managedFields: which fields the configuration holds, so that the next one can take them away.
-        self._data["applied"][self._applied_key(kind, item)] = deepcopy(item)
+    def _fields(self, kind: Kind, item: Object) -> dict[str, Object]:
+        # Stands for managedFields: which client holds which fields, each as it wrote them.
+        return self._data["fields"].setdefault(self._fields_key(kind, item), {})
 
-    def _applied_key(self, kind: Kind, item: Object) -> str:
+    def _fields_key(self, kind: Kind, item: Object) -> str:
         return f"{kind.key} {self._address(item)}"
 
     def _items(self, key: str) -> dict[str, Object]:
@@ -375,6 +410,21 @@ class Cluster:
 
 def _key(namespace: str, name: str) -> str:
     return f"{namespace}/{name}"
+
+
+def _taken_over(manager: str) -> bool:
+    return manager.startswith("kubectl") or manager == "pulumi-kubernetes"
+
+
+def _conflict(conflicts: Mapping[str, Sequence[FieldPath]]) -> str:
+    # apimachinery v0.34, pkg/util/managedfields/internal/conflict.go
+    paths = [(manager, "".join(f".{part}" for part in path)) for manager, all_ in conflicts.items() for path in all_]
+    if len(paths) == 1:
+        return f'Apply failed with 1 conflict: conflict with "{paths[0][0]}": {paths[0][1]}'
+    lines = [f"Apply failed with {len(paths)} conflicts:"]
+    for manager in sorted(conflicts):
+        lines += [f'conflicts with "{manager}":', *(f"- {path}" for name, path in sorted(paths) if name == manager)]
+    return "\n".join(lines)
 
 
 def _drop_empty(part: Object, *fields: str) -> None:

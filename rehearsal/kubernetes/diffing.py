@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final, TypeAlias, cast
 
 from rehearsal.kubernetes.admission import normalise
-from rehearsal.model import UNKNOWN, Properties, has_unknown
+from rehearsal.model import UNKNOWN, Change, Properties, has_unknown
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -26,6 +26,10 @@ _REPLACING: Final[dict[tuple[str, str], tuple[Path, ...]]] = {
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): (("roleRef",),),
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): (("roleRef",),),
     ("v1", "Service"): (("spec", "clusterIP"),),
+    ("v1", "PersistentVolumeClaim"): tuple(
+        ("spec", field) for field in ("accessModes", "selector", "storageClassName", "volumeName")
+    ),
+    ("v1", "ResourceQuota"): (("spec", "scopes"),),
     ("v1", "Pod"): (("spec",),),
 }
 _IDENTITY: Final[tuple[Path, ...]] = (("metadata", "name"), ("metadata", "namespace"))
@@ -50,13 +54,13 @@ def duplicate(value: Any) -> Any:  # noqa: ANN401 -- any JSON value
 
 
 def prune(source: Any, shape: Any) -> Any:  # noqa: ANN401 -- any JSON value
-    """Return the parts of a live value that another value has, too; additional list elements stay."""
+    """Return the parts of a live value that another value has, too (provider/util.go, pruneMap)."""
     if isinstance(source, dict) and isinstance(shape, dict):
         known, wanted = cast("Properties", source), cast("Properties", shape)
         return {key: prune(value, wanted[key]) for key, value in known.items() if key in wanted}
     if isinstance(source, list) and isinstance(shape, list):
         items, shapes = cast("list[Any]", source), cast("list[Any]", shape)
-        return [prune(item, shapes[index]) if index < len(shapes) else item for index, item in enumerate(items)]
+        return [prune(item, other) for item, other in zip(items, shapes, strict=False)]
     return cast("Any", source)
 
 
@@ -72,25 +76,37 @@ def normal(inputs: Properties) -> Properties:
     return result
 
 
-def changes(old: Any, new: Any, path: Path = ()) -> Iterator[Path]:  # noqa: ANN401 -- any JSON value
-    """Go through the paths at which two values differ; unknown values always do."""
+def changes(  # noqa: C901 - each kind of JSON value
+    old: Any,  # noqa: ANN401 -- any JSON value
+    new: Any,  # noqa: ANN401 -- any JSON value
+    path: Path = (),
+) -> Iterator[tuple[Path, Change, Any]]:
+    """Go through what differs between two values: where, how, and what is there then; unknown values always do.
+
+    As the provider turns a merge patch into a diff (provider.go, convertPatchToDiff): a list is compared by positions.
+    """
     if isinstance(old, dict) and isinstance(new, dict):
         before, after = cast("Properties", old), cast("Properties", new)
         for key in [*before, *(key for key in after if key not in before)]:
-            if key in before and key in after:
-                yield from changes(before[key], after[key], (*path, key))
             # An absent value and an explicit null mean the same.
-            elif (before.get(key), after.get(key)) != (None, None):
-                yield (*path, key)
+            if after.get(key) is None:
+                if before.get(key) is not None:
+                    yield (*path, key), "delete", None
+            elif before.get(key) is None:
+                yield (*path, key), "add", after[key]
+            else:
+                yield from changes(before[key], after[key], (*path, key))
     elif isinstance(old, list) and isinstance(new, list):
         items, others = cast("list[Any]", old), cast("list[Any]", new)
         for index in range(max(len(items), len(others))):
-            if index < min(len(items), len(others)):
-                yield from changes(items[index], others[index], (*path, index))
+            if index >= len(others):
+                yield (*path, index), "delete", None
+            elif index >= len(items):
+                yield (*path, index), "add", others[index]
             else:
-                yield (*path, index)
+                yield from changes(items[index], others[index], (*path, index))
     elif new is UNKNOWN or old != new:
-        yield path
+        yield path, "update", new
 
 
 def replacing(api_version: str, kind: str, *, mutable_config_maps: bool, mutable_secrets: bool) -> tuple[Path, ...]:
@@ -104,10 +120,13 @@ def replacing(api_version: str, kind: str, *, mutable_config_maps: bool, mutable
     return (*_IDENTITY, *_REPLACING.get((api_version, kind), ()))
 
 
-def touches(changed: Path, forcing: Path) -> bool:
-    """Say whether a change is one of a path that forces a replacement, of a part of it, or of what holds it."""
-    length = min(len(changed), len(forcing))
-    return changed[:length] == forcing[:length]
+def touches(changed: Path, value: Any, forcing: Path) -> bool:  # noqa: ANN401 -- any JSON value
+    """Say whether a change, and what is there then, has a part that forces a replacement (PatchPropertiesChanged)."""
+    if not forcing:
+        return True
+    if changed:
+        return forcing[0] == changed[0] and touches(changed[1:], value, forcing[1:])
+    return isinstance(value, dict) and forcing[0] in value and touches((), value[forcing[0]], forcing[1:])
 
 
 def render(path: Path) -> str:

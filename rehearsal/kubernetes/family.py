@@ -4,8 +4,7 @@ Source of behaviour and texts: pulumi/pulumi-kubernetes 4.32, provider/pkg/provi
 """
 
 import secrets
-from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, cast
@@ -16,11 +15,12 @@ from rehearsal.kubernetes import diffing, kubeconfig, waiting
 from rehearsal.kubernetes.apiserver import Cluster
 from rehearsal.kubernetes.kinds import KINDS, find_kind, split_api_version
 from rehearsal.kubernetes.kubeconfig import UnreachableError
-from rehearsal.kubernetes.objects import ApiError, Object, annotations_of, finalizers_of, merge, name_of, namespace_of
+from rehearsal.kubernetes.objects import ApiError, Object, annotations_of, finalizers_of, name_of, namespace_of
 from rehearsal.kubernetes.world import World
 from rehearsal.model import (
     UNKNOWN,
     Call,
+    Change,
     Difference,
     NotReadyError,
     Problem,
@@ -36,20 +36,61 @@ _Verb: TypeAlias = Literal["create", "get", "patch", "delete"]
 _USER: Final = Deployer().object_id
 _AUTONAMED: Final = "pulumi.com/autonamed"
 _PROPAGATION: Final = "pulumi.com/deletionPropagationPolicy"
+_FORCE: Final = "pulumi.com/patchForce"
+_PATCH_MANAGER: Final = "pulumi.com/patchFieldManager"
+# Parts of a resource's outputs that are not the object's.
+_INPUTS: Final = "__inputs"
+_FIRST_VERSION: Final = "__initialApiVersion"
+_MANAGER: Final = "__fieldManager"
+_CREATOR: Final = "pulumi-kubernetes"
 _CLUSTER_KEYS: Final = ("kubeconfig", "context", "cluster")
 # NotFound and NoMatch are tried again after 1, 2, 4, 8, 16 and 32 seconds (await.go, Creation).
 _CREATION_RETRIES: Final = 63
 _REMEDY: Final = 'rerunning the operation with the PULUMI_K8S_DELETE_UNREACHABLE environment variable set to "true"'
+_UNREACHABLE: Final = "configured Kubernetes cluster is unreachable and the `deleteUnreachable` option is enabled."
+_CONFLICT: Final = (
+    "Server-Side Apply field conflict detected. See https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/"
+    "managing-resources-with-server-side-apply/#handle-field-conflicts-on-existing-resources for troubleshooting help."
+    '\nThe resource managed by field manager "{manager}" had an apply conflict: {error}'
+)
+# Said since 4.29 (pull request 4278).
+_EXISTS: Final = """
+
+The resource already exists in the cluster. This can happen when:
+
+  - Renaming a Pulumi resource: use an alias to preserve the identity,
+    or use deleteBeforeReplace if the resource needs replacement.
+  - Managing an existing resource: use a Patch resource (e.g. NamespacePatch)
+    to manage specific fields without owning the resource lifecycle.
+  - Adopting a resource into Pulumi: use `pulumi import`. Note that
+    protected resources (e.g. kube-system) cannot be deleted on destroy.
+  - Intentional upsert: set upsertExistingObjects on the provider to allow
+    server-side apply to update existing objects on create."""
 # Components that the provider itself would render or construct; programs here register typed objects instead.
 _COMPONENTS: Final = ("yaml", "helm.sh", "kustomize")
 
 
+class _NotReadyError(RefusedError):
+    """An object that is not ready in time, as it is then, and what it lacks by the provider's own rules."""
+
+    def __init__(self, message: str, live: Object, lacks: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.live = live
+        self.lacks = lacks
+
+
 @dataclass(frozen=True)
 class _Connection:
-    """A cluster that answers, and the right to use it."""
+    """A cluster that answers, who asks, and whether they have the right to use it."""
 
     cluster: Cluster
+    user: str
     allowed: bool
+
+    def can_preview(self, inputs: Properties) -> bool:
+        """Say whether the API server can tell what would become of an object: of a kind that it serves, all known."""
+        served = find_kind(inputs["apiVersion"], inputs["kind"], self.cluster.role)
+        return served is not None and not has_unknown(inputs)
 
     def check(self, verb: _Verb, item: Object) -> None:
         """Refuse a request that the deploying identity may not make, as AKS with Azure RBAC does.
@@ -66,7 +107,7 @@ class _Connection:
         what = kind.resource if verb == "create" else f'{kind.resource} "{name_of(item)}"'
         raise ApiError(
             "Forbidden",
-            f'{what} is forbidden: User "{_USER}" cannot {verb} resource "{kind.plural}" in API group "{kind.group}" '
+            f'{what} is forbidden: User "{self.user}" cannot {verb} resource "{kind.plural}" in API group "{kind.group}" '  # noqa: E501
             f"{where}: User does not have access to the resource in Azure. Update role assignment to allow access.",
         )
 
@@ -76,11 +117,13 @@ class Kubernetes:
 
     Args:
         clusters: the clusters.
+        user: the name that API servers know the deploying identity by.
         may_access: whether the deploying identity's roles allow it to use a cluster, by the cluster's id.
     """
 
-    def __init__(self, clusters: World, *, may_access: Callable[[str], bool]) -> None:
+    def __init__(self, clusters: World, *, user: str = _USER, may_access: Callable[[str], bool]) -> None:
         self._clusters = clusters
+        self._user = user
         self._may_access = may_access
 
     # Provider instances.
@@ -138,21 +181,25 @@ class Kubernetes:
     def diff(self, call: Call, old_inputs: Properties, outputs: Properties, inputs: Properties) -> Difference:
         """Compare the live object, as far as the program describes it, with the new inputs."""
         api_version, kind = _kind_of(call)
+        described: Properties = outputs.get(_INPUTS) or old_inputs
         live = outputs if outputs.get("metadata") else old_inputs
-        old, new = diffing.prune(live, diffing.normal(old_inputs)), diffing.normal(inputs)
+        old, new = diffing.prune(live, diffing.normal(described)), diffing.normal(inputs)
         for metadata in (_known(old, "metadata"), _known(new, "metadata")):
             if _namespaced(api_version, kind):
-                metadata.setdefault("namespace", "default")
+                metadata["namespace"] = metadata.get("namespace") or "default"
             else:
                 metadata.pop("namespace", None)
+        if _known(new, "metadata").get("name"):
+            old["metadata"]["name"] = name_of(live)
         changed = list(diffing.changes(old, new))
+        mutable = not new.get("immutable")
         forcing = diffing.replacing(
             api_version,
             kind,
-            mutable_config_maps=_flag(call, "enableConfigMapMutable"),
-            mutable_secrets=_flag(call, "enableSecretMutable"),
+            mutable_config_maps=mutable and _flag(call, "enableConfigMapMutable"),
+            mutable_secrets=mutable and _flag(call, "enableSecretMutable"),
         )
-        replaced = [path for path in changed if any(diffing.touches(path, force) for force in forcing)]
+        replaced = [path for path, _, value in changed if any(diffing.touches(path, value, force) for force in forcing)]
         # Delete first where the new object must have the old one's name (provider.go, deleteBeforeReplace).
         named = _known(new, "metadata")
         first = (
@@ -161,68 +208,93 @@ class Kubernetes:
             and named.get("namespace", "") == namespace_of(live)
             and not _autonamed(named)
         )
-        return Difference(
-            [diffing.render(path) for path in changed], [diffing.render(path) for path in replaced], first
-        )
+        kinds: dict[str, Change] = {diffing.render(path): change for path, change, _ in changed}
+        return Difference([*kinds], [diffing.render(path) for path in replaced], first, kinds)
 
     def create(self, call: Call, inputs: Properties) -> tuple[str, Properties]:
         """Create an object and wait until it is ready."""
+        state = {_MANAGER: f"pulumi-kubernetes-{secrets.token_hex(4)}"}
         if call.preview:
-            self._preview(call, inputs)
-            return "", diffing.duplicate(inputs)
+            return "", self._preview_creation(call, inputs, state)
         connection = self._require(call)
-        live = self._post(call, connection, inputs)
+        live = self._post(call, connection, inputs, state)
         prefix = (
-            f'resource "{call.name}" was successfully created, but the Kubernetes API server reported that it failed '
+            f'resource "{call.urn or call.name}" was successfully created, but the Kubernetes API server reported that it failed '  # noqa: E501
             "to fully initialize or become live"
         )
-        return _id_of(live), self._await(call, connection.cluster, inputs, live, prefix)
+        try:
+            live = self._await(call, connection.cluster, inputs, live)
+        except _NotReadyError as error:
+            raise _unready(prefix, error, _checkpoint(inputs, error.live, state)) from error
+        except RefusedError as error:
+            raise RefusedError(_creation_failure(call, inputs, error)) from error
+        return _id_of(live), _checkpoint(inputs, live, state)
 
     def update(self, call: Call, resource_id: str, outputs: Properties, inputs: Properties) -> Properties:
         """Apply an object's new configuration and wait until it is ready."""
-        if call.preview:
-            self._preview(call, inputs)
-            return diffing.duplicate(inputs) if has_unknown(inputs) else merge(outputs, {}, inputs)
-        connection = self._require(call)
-        with self._clusters.requests():
+        inputs = diffing.normal(inputs)
+        connection = self._connect(call) if call.preview else self._require(call)
+        if isinstance(connection, UnreachableError) or (call.preview and not connection.can_preview(inputs)):
+            return inputs
+        cluster = connection.cluster
+        # The object is looked up by the name that it has; its configuration may say another.
+        namespace, name = _parse_id(resource_id)
+        place = (inputs["apiVersion"], inputs["kind"], name, namespace)
+        try:
+            with self._clusters.requests():
+                connection.check("get", {**inputs, "metadata": {"name": name, "namespace": namespace}})
+                cluster.get(*place)
+                live = self._apply(call, connection, inputs, outputs)
+            if not call.preview:
+                live = self._await(call, cluster, inputs, live)
+        except RefusedError as error:
+            if call.preview and isinstance(error, ApiError) and error.reason == "Forbidden":
+                return inputs
+            # What has become of the object is read back, and kept with the error.
             try:
-                connection.check("patch", inputs)
-                namespace, name = _parse_id(resource_id)
-                connection.cluster.get(inputs["apiVersion"], inputs["kind"], name, namespace)
-                live = connection.cluster.apply(inputs, user=_USER) | {"apiVersion": inputs["apiVersion"]}
-            except ApiError as error:
-                raise RefusedError(f'update of resource "{call.name}" failed: {error}') from error
-        prefix = f'the Kubernetes API server reported that "{resource_id}" failed to fully initialize or become live'
-        return self._await(call, connection.cluster, inputs, live, prefix)
+                with self._clusters.requests():
+                    connection.check("get", {**inputs, "metadata": {"name": name, "namespace": namespace}})
+                    live = cluster.get(*place)
+            except ApiError as gone:
+                raise RefusedError(
+                    f'update of resource "{call.urn or call.name}" failed: {error}\nunable to get cluster state: {gone}'
+                ) from error
+            prefix = (
+                f'the Kubernetes API server reported that "{_id_of(live)}" failed to fully initialize or become live'
+            )
+            raise _unready(prefix, error, _checkpoint(inputs, live, outputs)) from error
+        return _checkpoint(inputs, live, outputs)
 
     def delete(self, call: Call, resource_id: str, outputs: Properties) -> None:
         """Delete an object and wait until it is gone, its finalizers and dependents included."""
         api_version, kind = _kind_of(call)
         connection = self._connect(call)
         if isinstance(connection, UnreachableError):
+            call.log("warning", f"configured Kubernetes cluster is unreachable: {connection}")
             if _flag(call, "deleteUnreachable"):
+                call.log("info", f"{_UNREACHABLE} Deleting the unreachable resource from Pulumi state")
                 return
             raise RefusedError(
                 "configured Kubernetes cluster is unreachable. If the cluster was deleted, you can remove this "
                 f"resource from Pulumi state by {_REMEDY}"
             )
         namespace, name = _parse_id(resource_id)
+        inputs = {"apiVersion": api_version, "kind": kind, **(outputs.get(_INPUTS) or outputs)}
         live: Object = {"apiVersion": api_version, "kind": kind, **outputs}
         cluster = connection.cluster
-        policy = annotations_of(live).get(_PROPAGATION, "foreground").lower()
-
-        def request() -> None:
-            connection.check("delete", live)
-            cluster.delete(api_version, kind, name, namespace, foreground=policy == "foreground", user=_USER)
+        policy = annotations_of(inputs).get(_PROPAGATION, "foreground").lower()
 
         with self._clusters.requests():
             try:
-                request()
+                connection.check("delete", live)
+                cluster.delete(
+                    api_version, kind, name, namespace, foreground=policy == "foreground", user=connection.user
+                )
             except ApiError as error:
                 if error.reason in ("NotFound", "NoMatch"):
                     return
                 raise
-        if not waiting.awaits_deletion(live):
+        if not waiting.awaits_deletion(inputs):
             return
 
         def gone() -> bool:
@@ -233,19 +305,15 @@ class Kubernetes:
                 return error.reason in ("NotFound", "NoMatch")
             return False
 
-        if not self._clusters.wait_until(gone, waiting.timeout_of(live, call.timeout)):
+        if not self._clusters.wait_until(gone, waiting.timeout_of(inputs, call.timeout)):
+            call.log("warning", f"finalizers might be preventing deletion ({', '.join(finalizers_of(live))})")
             message = "timed out waiting for the condition"
-            holding = f"finalizers might be preventing deletion ({', '.join(finalizers_of(live))})"
             raise NotReadyError(
-                f"{message}: {holding}", resource_id=resource_id, outputs=live, reasons=[message, holding]
+                message, resource_id=resource_id, outputs=_checkpoint(live, live, outputs), reasons=[message]
             )
 
     def read(
-        self,
-        call: Call,
-        resource_id: str,
-        inputs: Properties,
-        outputs: Properties,  # noqa: ARG002 - the cloud remembers for itself
+        self, call: Call, resource_id: str, inputs: Properties, outputs: Properties
     ) -> tuple[Properties, Properties] | None:
         """Return the live object, and what the program's inputs would be if they said the same.
 
@@ -255,7 +323,9 @@ class Kubernetes:
         api_version, kind = _kind_of(call)
         connection = self._connect(call)
         if isinstance(connection, UnreachableError):
+            call.log("warning", f"configured Kubernetes cluster is unreachable: {connection}")
             if _flag(call, "deleteUnreachable"):
+                call.log("info", f"{_UNREACHABLE} Deleting the unreachable resource from Pulumi state")
                 return None
             raise RefusedError(
                 "failed to read resource state due to unreachable cluster. If the cluster was deleted, you can remove "
@@ -274,8 +344,10 @@ class Kubernetes:
         if not inputs:
             sayable = schema.expected_outputs(call.token, {}).keys() - {"status"}
             described = {key: value for key, value in live.items() if key in sayable}
-            return diffing.normal({"apiVersion": api_version, "kind": kind, "metadata": target} | described), live
-        return _as_inputs(live, inputs), live
+            found = diffing.normal({"apiVersion": api_version, "kind": kind, "metadata": target} | described)
+        else:
+            found = diffing.prune(live, diffing.normal(inputs))
+        return found, _checkpoint(found, live, outputs)
 
     def invoke(self, call: Call, args: Properties) -> Properties:
         """Refuse: the provider's functions only render YAML, Helm and Kustomize."""
@@ -284,28 +356,29 @@ class Kubernetes:
 
     # How operations are carried out.
 
-    def _preview(self, call: Call, inputs: Properties) -> None:
+    def _preview_creation(self, call: Call, inputs: Properties, state: Properties) -> Properties:
         # A server-side dry run; what it cannot decide is left to the update (provider.go, Create with Preview).
         connection = self._connect(call)
-        if isinstance(connection, UnreachableError) or has_unknown(inputs):
-            return
+        if isinstance(connection, UnreachableError) or not connection.can_preview(inputs):
+            return diffing.duplicate(inputs)
         with self._clusters.requests():
             try:
-                connection.check("create", inputs)
-                connection.cluster.dry_run(inputs, user=_USER)
+                live = self._submit(call, connection, inputs, state)
             except ApiError as error:
-                if error.reason == "Invalid":
-                    raise RefusedError(_creation_failure(call, inputs, error)) from error
+                if error.reason in ("Forbidden", "AlreadyExists") or _lacks_namespace(error):
+                    return diffing.duplicate(inputs)
+                raise RefusedError(_creation_failure(call, inputs, error)) from error
+        live.pop("status", None)
+        return _checkpoint(inputs, live, state)
 
-    def _post(self, call: Call, connection: _Connection, inputs: Properties) -> Object:
+    def _post(self, call: Call, connection: _Connection, inputs: Properties, state: Properties) -> Object:
         refused: ApiError | None = None
         live: Object = {}
 
         def created() -> bool:
             nonlocal refused, live
             try:
-                connection.check("create", inputs)
-                live = connection.cluster.create(inputs, user=_USER)
+                live = self._submit(call, connection, inputs, state)
             except ApiError as error:
                 refused = error
                 # A namespace or a definition may still be on its way; nothing else mends itself.
@@ -316,15 +389,38 @@ class Kubernetes:
         self._clusters.wait_until(created, _CREATION_RETRIES)
         if refused:
             raise RefusedError(_creation_failure(call, inputs, refused)) from refused
-        return live | {"apiVersion": inputs["apiVersion"]}
+        return live
 
-    def _await(self, call: Call, cluster: Cluster, inputs: Properties, live: Object, prefix: str) -> Properties:
+    def _submit(self, call: Call, connection: _Connection, inputs: Properties, state: Properties) -> Object:
+        """Create an object; one that exists is taken over where the provider is told so."""
+        if _flag(call, "upsertExistingObjects"):
+            return self._apply(call, connection, inputs, state, force=call.preview)
+        connection.check("create", inputs)
+        # The name that the first update takes the fields over from (await.go, Creation).
+        created = connection.cluster.create(inputs, user=connection.user, manager=_CREATOR, dry_run=call.preview)
+        return created | {"apiVersion": inputs["apiVersion"]}
+
+    @staticmethod
+    def _apply(
+        call: Call, connection: _Connection, inputs: Properties, state: Properties, *, force: bool = False
+    ) -> Object:
+        connection.check("patch", inputs)
+        manager = _manager(inputs, state)
+        if not call.preview:
+            connection.cluster.adopt(inputs, manager)
+        force = force or annotations_of(inputs).get(_FORCE) == "true" or _flag(call, "enablePatchForce")
         try:
-            awaited = waiting.awaited(inputs)
-        except RefusedError as error:
-            raise RefusedError(
-                f'resource "{call.name}" was not successfully created by the Kubernetes API server: {error}'
-            ) from error
+            applied = connection.cluster.apply(
+                inputs, user=connection.user, manager=manager, force=force, dry_run=call.preview
+            )
+        except ApiError as error:
+            if error.reason == "Conflict":
+                raise ApiError(error.reason, _CONFLICT.format(manager=manager, error=error)) from error
+            raise
+        return applied | {"apiVersion": inputs["apiVersion"]}
+
+    def _await(self, call: Call, cluster: Cluster, inputs: Properties, live: Object) -> Object:
+        awaited = waiting.awaited(inputs)
         if awaited is None:
             return live
         lacks: list[str] = []
@@ -345,10 +441,8 @@ class Kubernetes:
             if awaited.built_in
             else "timed out waiting for the condition"
         )
-        reasons = [f"{prefix}: {cause}", *lacks, waiting.last_seen(live)]
-        raise NotReadyError(
-            f"{prefix}: {cause}: {'; '.join(reasons[1:])}", resource_id=_id_of(live), outputs=live, reasons=reasons
-        )
+        # The real provider shows what an object lacks while it waits, and keeps it at the end for its own rules alone.
+        raise _NotReadyError(cause, live, [*lacks, waiting.last_seen(live)])
 
     # Connections.
 
@@ -366,7 +460,7 @@ class Kubernetes:
                 "unable to load schema information from the API server: "
                 f'Get "{target.server}/openapi/v2?timeout=32s": {trouble}'
             )
-        return _Connection(cluster, allowed=not target.entra or self._may_access(cluster.id))
+        return _Connection(cluster, self._user, allowed=not target.entra or self._may_access(cluster.id))
 
     def _require(self, call: Call) -> _Connection:
         connection = self._connect(call)
@@ -375,15 +469,43 @@ class Kubernetes:
         return connection
 
 
-def _creation_failure(call: Call, inputs: Properties, error: ApiError) -> str:
-    if error.reason == "NoMatch":
+def _creation_failure(call: Call, inputs: Properties, error: RefusedError) -> str:
+    if isinstance(error, ApiError) and error.reason == "NoMatch":
         return (
-            f'creation of resource "{call.name}" with kind {inputs["apiVersion"]}/{inputs["kind"]} failed because the '
+            f'creation of resource "{call.urn or call.name}" with kind {inputs["apiVersion"]}/{inputs["kind"]} failed because the '  # noqa: E501
             "Kubernetes API server reported that the apiVersion for this resource does not exist. Verify that any "
             f"required CRDs have been created: {error}"
         )
-    hint = " (import it, or let another name be used)" if error.reason == "AlreadyExists" else ""
-    return f'resource "{call.name}" was not successfully created by the Kubernetes API server: {error}{hint}'
+    hint = _EXISTS if isinstance(error, ApiError) and error.reason == "AlreadyExists" else ""
+    return (
+        f'resource "{call.urn or call.name}" was not successfully created by the Kubernetes API server: {error}{hint}'
+    )
+
+
+def _lacks_namespace(error: ApiError) -> bool:
+    return error.reason == "NotFound" and str(error).startswith("namespaces ")
+
+
+def _manager(inputs: Properties, state: Properties) -> str:
+    """Return the name by which an API server knows this resource's writer (provider.go, fieldManagerName)."""
+    return annotations_of(inputs).get(_PATCH_MANAGER) or state.get(_MANAGER) or _CREATOR
+
+
+def _checkpoint(inputs: Properties, live: Object, state: Properties) -> Properties:
+    """Return outputs as the provider keeps them: the live object, and beside it what it was made from."""
+    return {
+        **live,
+        _INPUTS: diffing.duplicate(inputs),
+        _FIRST_VERSION: state.get(_FIRST_VERSION) or inputs["apiVersion"],
+        _MANAGER: _manager(inputs, state),
+    }
+
+
+def _unready(prefix: str, error: RefusedError, outputs: Properties) -> NotReadyError:
+    message = f"{prefix}: {error}"
+    lacks: Sequence[str] = error.lacks if isinstance(error, _NotReadyError) else ()
+    text = ": ".join([message, "; ".join(lacks)]) if lacks else message
+    return NotReadyError(text, resource_id=_id_of(outputs), outputs=outputs, reasons=[message, *lacks])
 
 
 def _kind_of(call: Call) -> tuple[str, str]:
@@ -429,12 +551,3 @@ def _id_of(item: Object) -> str:
 def _parse_id(resource_id: str) -> tuple[str, str]:
     namespace, _, name = resource_id.rpartition("/")
     return namespace, name
-
-
-def _as_inputs(live: Object, inputs: Properties) -> Properties:
-    result: Properties = diffing.prune(live, diffing.normal(inputs))
-    if plain := _known(inputs, "stringData"):
-        # The API server keeps `data` only; said in the program's words, its values stay the secrets they were.
-        data: dict[str, str] = result.pop("data", {})
-        result["stringData"] = {key: b64decode(data[key]).decode() for key in plain if key in data}
-    return result

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
 
@@ -10,7 +11,7 @@ from rehearsal.model import RefusedError
 
 Object: TypeAlias = dict[str, Any]
 Reason: TypeAlias = Literal[
-    "NotFound", "NoMatch", "AlreadyExists", "Unauthorized", "Forbidden", "Invalid", "Unreachable", "Refused"
+    "NotFound", "NoMatch", "AlreadyExists", "Conflict", "Unauthorized", "Forbidden", "Invalid", "Unreachable", "Refused"
 ]
 
 # Simulated time starts here; only differences matter.
@@ -171,4 +172,45 @@ def merge(live: Object, previous: Object, desired: Object) -> Object:
             result[key] = merge(live[key], before if isinstance(before, dict) else {}, value)  # pyright: ignore[reportUnknownArgumentType] -- JSON
         else:
             result[key] = value
+    return result
+
+
+FieldPath: TypeAlias = tuple[str, ...]
+
+_IDENTITY: Final = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"))
+
+
+def _leaves(item: Object, path: FieldPath = ()) -> Iterator[FieldPath]:
+    for key, value in item.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*path, key))  # pyright: ignore[reportUnknownArgumentType] -- JSON
+        elif (*path, key) not in _IDENTITY:
+            yield (*path, key)
+
+
+def _at(item: Object, path: FieldPath) -> Any:  # noqa: ANN401 -- any JSON value
+    value: Any = item
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else None  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType] -- JSON
+    return value  # pyright: ignore[reportUnknownVariableType] -- JSON
+
+
+def conflicting(held: Object, live: Object, desired: Object) -> list[FieldPath]:
+    """Return the fields that one client holds and a configuration would change. A list is one field here."""
+    mine = set(_leaves(held))
+    return [path for path in _leaves(desired) if path in mine and _at(live, path) != _at(desired, path)]
+
+
+def drop(item: Object, path: FieldPath) -> None:
+    """Remove a field."""
+    for part in path[:-1]:
+        item = item[part]
+    del item[path[-1]]
+
+
+def unshared(previous: Object, held: Object) -> Object:
+    """Return what a client held less what another one holds, too."""
+    result = deepcopy(previous)
+    for path in set(_leaves(previous)) & set(_leaves(held)):
+        drop(result, path)
     return result

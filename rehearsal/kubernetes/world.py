@@ -124,7 +124,6 @@ class World:
             "reachable": True,
             **data,
             "objects": {},
-            "applied": {},
         }
         cluster = Cluster(self, cluster_id, self._data["clusters"][cluster_id])
         self._clusters[cluster_id] = cluster

@@ -12,7 +12,7 @@ from rehearsal.azure.arm import Access
 from rehearsal.kubernetes.kinds import HUB, KINDS, Kind, split_api_version
 from rehearsal.kubernetes.objects import ApiError, Object, Reason, conditions_of, name_of, namespace_of
 
-_MANAGER: Final = "rehearsal"
+MANAGER: Final = "rehearsal"
 _SECONDS: Final = 30  # for an answer
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
@@ -70,7 +70,7 @@ class ApiServer:
             ApiError: the server refuses, or does not answer.
         """
         path = self._object(body["apiVersion"], body["kind"], name_of(body), namespace_of(body))
-        parameters = {"fieldManager": _MANAGER, "force": "true"}
+        parameters = {"fieldManager": MANAGER, "force": "true"}
         return self._ask("PATCH", path, body, content_type=_APPLY, parameters=parameters, user=user)
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object:
@@ -150,7 +150,7 @@ class ApiServer:
     def install(self, name: str, definition: str) -> None:
         """Install or update a CustomResourceDefinition, in YAML."""
         path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
-        parameters = {"fieldManager": _MANAGER, "force": "true"}
+        parameters = {"fieldManager": MANAGER, "force": "true"}
         self._ask("PATCH", path, definition, content_type=_APPLY, parameters=parameters)
 
     def installed(self) -> bool:

@@ -268,7 +268,7 @@ def _read_back(server: ApiServer, space: str) -> dict[str, object]:
             continue
         live = server.get(*place, space)
         different = changes(prune(live, item), item)
-        result[" ".join(place)] = {render(path): _at(live, path) for path in different}
+        result[" ".join(place)] = {render(path): _at(live, path) for path, _, _ in different}
     return result
 
 

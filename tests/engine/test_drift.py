@@ -39,7 +39,7 @@ def mended(tmp_path_factory: pytest.TempPathFactory) -> Mended:
         stack.cloud.pass_time(600)
         hub = in_memory(stack.cloud).hubs()[0]
         found = hub.get("apps/v1", "Deployment", "product-service", NAMESPACE)
-        hub.apply({**found, "spec": {**found["spec"], "replicas": 5}}, user="somebody")
+        hub.apply({**found, "spec": {**found["spec"], "replicas": 5}}, user="somebody", manager="kubectl-edit")
         stack.retag_behind_the_programs_back("east-vnet", {"owner": "somebody"})
         for name in DELETED:
             stack.delete_behind_the_programs_back(name)

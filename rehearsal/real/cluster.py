@@ -163,6 +163,7 @@ class Cluster:
         """
         # Each start writes it anew, and last; with what an earlier one has left, every request fails.
         self._agents[0].wait_until(lambda: self.server.guard_rail() not in ("", self._guard_rail_before))
+        self.server.give_guard_rail_time()
 
     def leave(self) -> None:
         """Stop Fleet's agents."""

@@ -16,7 +16,6 @@ from rehearsal.kubernetes.objects import (
     conflicting,
     deleting,
     digest,
-    drop,
     finalizers_of,
     merge,
     name_of,
@@ -25,6 +24,7 @@ from rehearsal.kubernetes.objects import (
     status_of,
     timestamp,
     unshared,
+    without,
 )
 from rehearsal.model import RefusedError
 
@@ -42,6 +42,8 @@ _SERVER_FIELDS: Final = (
     "deletionTimestamp",
     "managedFields",
 )
+
+_MANAGER: Final = "rehearsal"  # the client that a request is from unless it says another, whoever the user is
 
 
 class Cluster:
@@ -99,7 +101,7 @@ class Cluster:
         body = deepcopy(item)
         live = self._add(kind, item, dry_run=dry_run)
         if not dry_run and (user or manager):
-            self._fields(kind, item)[manager or user] = body
+            self._fields(kind, item)[manager or _MANAGER] = body
         return deepcopy(live)
 
     def _add(self, kind: Kind, item: Object, *, dry_run: bool = False) -> Object:
@@ -141,7 +143,7 @@ class Cluster:
         """
         kind, item = self._admit(body, user)
         live = self._items(kind.key).get(self._address(item))
-        manager = manager or user
+        manager = manager or _MANAGER
         if live is None:
             self._guard("CREATE", kind, item, None, api_version=body["apiVersion"], user=user)
             live = self._add(kind, deepcopy(item), dry_run=dry_run)
@@ -156,8 +158,7 @@ class Cluster:
             if not force and not (dry_run and all(map(_taken_over, conflicts))):
                 raise ApiError("Conflict", _conflict(conflicts))
             for name, paths in conflicts.items():
-                for path in paths:
-                    drop(others[name], path)
+                others[name] = without(others[name], paths)
         for held in others.values():
             previous = unshared(previous, held)
         merged = merge(live, previous, item)

@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from copy import deepcopy
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
 
@@ -201,16 +200,15 @@ def conflicting(held: Object, live: Object, desired: Object) -> list[FieldPath]:
     return [path for path in _leaves(desired) if path in mine and _at(live, path) != _at(desired, path)]
 
 
-def drop(item: Object, path: FieldPath) -> None:
-    """Remove a field."""
-    for part in path[:-1]:
-        item = item[part]
-    del item[path[-1]]
+def without(item: Object, paths: Collection[FieldPath], at: FieldPath = ()) -> Object:
+    """Return an object without some of its fields."""
+    return {
+        key: without(value, paths, (*at, key)) if isinstance(value, dict) else value  # pyright: ignore[reportUnknownArgumentType] -- JSON
+        for key, value in item.items()
+        if (*at, key) not in paths
+    }
 
 
 def unshared(previous: Object, held: Object) -> Object:
     """Return what a client held less what another one holds, too."""
-    result = deepcopy(previous)
-    for path in set(_leaves(previous)) & set(_leaves(held)):
-        drop(result, path)
-    return result
+    return without(previous, set(_leaves(held)))

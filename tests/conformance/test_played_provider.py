@@ -18,8 +18,11 @@ from tests.conformance.provider_scenarios import (
     CHANGED,
     CREATED,
     DESTROYED,
+    LATE,
+    MISTYPED,
     REFRESHED,
     REPAIRED,
+    ROUNDS,
     SCENARIOS,
     Program,
 )
@@ -28,17 +31,15 @@ Story: TypeAlias = list[tuple[str, Run]]
 
 
 def _told(at: Bench) -> Story:
-    """Run all scenarios: those that take long beside the others."""
+    """Run all scenarios; those that take long beside the others."""
     with ThreadPoolExecutor() as pool:
-        late = pool.submit(_late, at)
-        return [*_rounds(at), *late.result()]
+        return [entry for story in pool.map(lambda tell: tell(at), (_rounds, _late, _mistyped)) for entry in story]
 
 
 def _rounds(at: Bench) -> Story:
-    program = Program(at, [each for each in SCENARIOS if not each.late])
-    program.prepare()
+    program = Program(at, ROUNDS)
+    stack = at.stack(ROUNDS, program)
     story: Story = []
-    stack = at.stack("rounds", program)
     for round_ in (CREATED, CHANGED, REFRESHED, REPAIRED, DESTROYED):
         program.act(round_)
         if round_ == REFRESHED:
@@ -46,15 +47,17 @@ def _rounds(at: Bench) -> Story:
         elif round_ == DESTROYED:
             story.append(("destroy", stack.destroy()))
         else:
-            story += [(f"preview {round_}", stack.preview()), (f"up {round_}", stack.up())]
+            story += zip((f"preview {round_}", f"up {round_}"), stack.up(), strict=True)
     return story
 
 
 def _late(at: Bench) -> Story:
-    program = Program(at, [each for each in SCENARIOS if each.late])
-    program.prepare()
-    stack = at.stack("late", program)
-    return [("late preview", stack.preview()), ("late up", stack.up()), ("late destroy", stack.destroy())]
+    stack = at.stack(LATE, Program(at, LATE))
+    return [*zip(("late preview", "late up"), stack.up(), strict=True), ("late destroy", stack.destroy())]
+
+
+def _mistyped(at: Bench) -> Story:
+    return [*zip(("mistyped preview", "mistyped up"), at.stack(MISTYPED, Program(at, MISTYPED)).up(), strict=True)]
 
 
 @pytest.fixture(scope="module")

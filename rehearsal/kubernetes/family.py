@@ -162,7 +162,7 @@ class Kubernetes:
         """Complete the inputs (kind, automatic name, namespace), and say what is wrong with them."""
         api_version, kind = _kind_of(call)
         problems = schema.problems(call.token, inputs)
-        result: Properties = {"apiVersion": api_version, "kind": kind, **diffing.duplicate(inputs)}
+        result = diffing.normal({"apiVersion": api_version, "kind": kind} | inputs)
         if result.get("metadata") is UNKNOWN:
             return result, problems
         result["metadata"] = metadata = _known(result, "metadata")
@@ -441,8 +441,10 @@ class Kubernetes:
             if awaited.built_in
             else "timed out waiting for the condition"
         )
-        # The real provider shows what an object lacks while it waits, and keeps it at the end for its own rules alone.
-        raise _NotReadyError(cause, live, [*lacks, waiting.last_seen(live)])
+        # What `waitFor` lacks is shown while it is waited for, and not in the error (await/internal/awaiter.go).
+        for lack in lacks:
+            call.log("status", lack)
+        raise _NotReadyError(cause, live, lacks if awaited.built_in else ())
 
     # Connections.
 

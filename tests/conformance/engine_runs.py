@@ -53,6 +53,7 @@ _TEXTS: Final = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "*"),  # a provider's id
     (re.compile(r"-[0-9a-f]{8}\b"), "-*"),  # an automatic name
     (re.compile(r"dial tcp.*"), "dial tcp"),  # and why nobody answers there
+    (re.compile(r"(parsing \S+: ).*", re.DOTALL), r"\1*"),  # what two parsers of JSONPath say
     (re.compile(r"(, )?foregroundDeletion"), ""),  # a finalizer that the garbage collector removes when it gets to it
 )
 

@@ -73,7 +73,7 @@ class Scene:
         )
 
     def deployment(self, name: str, replicas: int = 1, annotations: Any = None, cpu: str = "", **options: Any) -> None:  # noqa: ANN401 - its own
-        """Declare a Deployment; its pods find no node that has the processors it asks for, if they are many."""
+        """Declare a Deployment."""
         labels = {"app": name}
         container: Any = {"name": "web", "image": "shop:1", "ports": [{"container_port": 8080}]}
         if cpu:
@@ -191,9 +191,8 @@ def _scale(bench: Bench, space: str) -> None:
 
 
 def not_awaited(scene: Scene) -> None:
-    """What is not waited for may never be ready."""
-    skip = {"pulumi.com/skipAwait": "true"}
-    scene.deployment("greedy", annotations=skip, cpu="1000")
+    """What is not waited for; a quantity that is written in another way than it is kept."""
+    scene.deployment("front", annotations={"pulumi.com/skipAwait": "true"}, cpu="1000m")
 
 
 def waits(scene: Scene) -> None:
@@ -205,10 +204,11 @@ def waits(scene: Scene) -> None:
 
 def timeouts(scene: Scene) -> None:
     """Waits that end with their time; in the next round they are waited for again."""
-    scene.config_map("path", {"done": "no"}, annotations={"pulumi.com/waitFor": "jsonpath={.data.done}=yes"}, create=1, update=1)
     scene.config_map(
-        "missing", annotations={"pulumi.com/waitFor": "jsonpath={.status.x}", "pulumi.com/timeoutSeconds": "1"}
+        "path", {"done": "no"}, annotations={"pulumi.com/waitFor": "jsonpath={.data.done}=yes"}, create=1, update=1
     )
+    brief = {"pulumi.com/waitFor": "jsonpath={.status.x}", "pulumi.com/timeoutSeconds": "1"}
+    scene.config_map("missing", annotations=brief, delete=600)
     both = '["jsonpath={.data.key}", "condition=Ready", "jsonpath={.data.done}=yes"]'
     scene.config_map("several", annotations={"pulumi.com/waitFor": both}, create=1, update=1)
     scene.deployment("condition", annotations={"pulumi.com/waitFor": "condition=Progressing=False"}, create=2, update=2)
@@ -223,12 +223,11 @@ def timeouts(scene: Scene) -> None:
 
 
 def built_in_timeouts(scene: Scene) -> None:
-    """Deployments and Services that are not ready in time."""
-    scene.deployment("greedy", cpu="1000", create=2, update=2)
-    k8s.core.v1.Service(
-        f"{scene.name}-nothing",
-        metadata=scene.metadata("nothing"),
-        spec={"selector": {"app": "greedy"}, "ports": [{"port": 80, "target_port": 8080}]},
+    """An object that is not ready in time by the provider's own rules: nobody serves an Ingress here."""
+    k8s.networking.v1.Ingress(
+        f"{scene.name}-nobody",
+        metadata=scene.metadata("nobody", labels={"a": scene.since(CHANGED, "2", "1")}),
+        spec={"default_backend": {"service": {"name": "nothing", "port": {"number": 80}}}},
         opts=scene.options(create=2, update=2),
     )
 

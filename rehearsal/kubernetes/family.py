@@ -71,12 +71,19 @@ _COMPONENTS: Final = ("yaml", "helm.sh", "kustomize")
 
 
 class _NotReadyError(RefusedError):
-    """An object that is not ready in time, as it is then, and what it lacks by the provider's own rules."""
+    """An object that is not ready in time, as it is then.
 
-    def __init__(self, message: str, live: Object, lacks: Sequence[str] = ()) -> None:
+    Attributes:
+        live: the object.
+        lacks: what it lacks by the provider's own rules, which is part of the error.
+        seen: what it lacks by any rule, and its conditions, for those who run a program without an engine.
+    """
+
+    def __init__(self, message: str, live: Object, lacks: Sequence[str], seen: Sequence[str]) -> None:
         super().__init__(message)
         self.live = live
         self.lacks = lacks
+        self.seen = seen
 
 
 @dataclass(frozen=True)
@@ -444,7 +451,7 @@ class Kubernetes:
         # What `waitFor` lacks is shown while it is waited for, and not in the error (await/internal/awaiter.go).
         for lack in lacks:
             call.log("status", lack)
-        raise _NotReadyError(cause, live, lacks if awaited.built_in else ())
+        raise _NotReadyError(cause, live, lacks if awaited.built_in else (), [*lacks, waiting.last_seen(live)])
 
     # Connections.
 
@@ -505,8 +512,8 @@ def _checkpoint(inputs: Properties, live: Object, state: Properties) -> Properti
 
 def _unready(prefix: str, error: RefusedError, outputs: Properties) -> NotReadyError:
     message = f"{prefix}: {error}"
-    lacks: Sequence[str] = error.lacks if isinstance(error, _NotReadyError) else ()
-    text = ": ".join([message, "; ".join(lacks)]) if lacks else message
+    lacks, seen = (error.lacks, error.seen) if isinstance(error, _NotReadyError) else ((), ())
+    text = ": ".join([message, "; ".join(seen)]) if seen else message
     return NotReadyError(text, resource_id=_id_of(outputs), outputs=outputs, reasons=[message, *lacks])
 
 

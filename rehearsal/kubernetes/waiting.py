@@ -81,6 +81,13 @@ def awaits_deletion(item: Object) -> bool:
     return annotations_of(item).get(_SKIP) != "true" or item["kind"] not in _SKIP_DELETE
 
 
+def last_seen(item: Object) -> str:
+    """Describe an object's conditions, for somebody who wonders why it is not ready."""
+    conditions = conditions_of(item)
+    texts = [f"{entry['type']}={entry['status']} {entry['reason']}: {entry['message']}" for entry in conditions]
+    return f"last seen: {'; '.join(texts) or 'no conditions'}"
+
+
 def _expressions(text: str) -> list[str]:
     try:
         values = json.loads(text)

@@ -170,11 +170,14 @@ def test_applying_again_changes_nothing() -> None:
     assert east.apply(service(), user=USER) == first
 
 
+OTHER_SELECTOR = {"selector": {"matchLabels": {"x": "y"}}, "template": {"metadata": {"labels": {"x": "y"}}}}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "field"),
     [
         (service(), service(clusterIP="10.0.0.99"), "spec.clusterIPs"),
-        (deployment(), merge(deployment(), {}, {"spec": {"selector": {"matchLabels": {"x": "y"}}}}), "spec.selector"),
+        (deployment(), merge(deployment(), {}, {"spec": OTHER_SELECTOR}), "spec.selector"),
     ],
 )
 def test_fixed_fields_are_refused(old: dict[str, object], new: dict[str, object], field: str) -> None:

@@ -326,6 +326,9 @@ class Kubernetes:
 
         An import has no inputs yet: it gets all that could be said, or the bare identity of a kind that the SDK does
         not know, such as Fleet's (provider.go, Read).
+
+        Raises:
+            NotReadyError: the object is not ready, by the provider's own rules.
         """
         api_version, kind = _kind_of(call)
         connection = self._connect(call)
@@ -354,7 +357,12 @@ class Kubernetes:
             found = diffing.normal({"apiVersion": api_version, "kind": kind, "metadata": target} | described)
         else:
             found = diffing.prune(live, diffing.normal(inputs))
-        return found, _checkpoint(found, live, outputs)
+        checkpoint = _checkpoint(found, live, outputs)
+        rule = waiting.own_rule(found) if inputs else None
+        if rule and (lacks := rule(connection.cluster, live)):
+            reasons = [f"Resource '{name}' was created but failed to initialize", *lacks]
+            raise NotReadyError(reasons[0], resource_id=resource_id, outputs=checkpoint, inputs=found, reasons=reasons)
+        return found, checkpoint
 
     def invoke(self, call: Call, args: Properties) -> Properties:
         """Refuse: the provider's functions only render YAML, Helm and Kustomize."""

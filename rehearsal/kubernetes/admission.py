@@ -257,7 +257,7 @@ def _check_name(kind: Kind, name: str) -> None:
 
 def _check_ports(kind: Kind, item: Object) -> None:
     # kubernetes v1.36 pkg/apis/core/validation, validateServicePort
-    numbers = {
+    numbers: dict[str, int | str] = {
         f"spec.ports[{index}].{field}": port.get(field, port["port"])
         for index, port in enumerate(child(item, "spec").get("ports") or ())
         for field in ("port", "targetPort")

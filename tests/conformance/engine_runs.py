@@ -178,7 +178,8 @@ class Stack:
         # `preview` ends at the first resource that fails, and what it says of the others depends on chance; the preview
         # of `up` goes on after errors as `up` does. If it finds any, `up` ends with it.
         preview, *updates = self._run("up", "--yes", "--continue-on-error")
-        return preview, *(updates or self._run("up", "--yes", "--skip-preview", "--continue-on-error"))
+        (update,) = updates or self._run("up", "--yes", "--skip-preview", "--continue-on-error")
+        return preview, update
 
     def refresh(self) -> Run:
         """Read everything back."""

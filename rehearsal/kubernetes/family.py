@@ -49,8 +49,8 @@ _CREATION_RETRIES: Final = 63
 _REMEDY: Final = 'rerunning the operation with the PULUMI_K8S_DELETE_UNREACHABLE environment variable set to "true"'
 _UNREACHABLE: Final = "configured Kubernetes cluster is unreachable and the `deleteUnreachable` option is enabled."
 _CONFLICT: Final = (
-    "Server-Side Apply field conflict detected. See https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/"
-    "managing-resources-with-server-side-apply/#handle-field-conflicts-on-existing-resources for troubleshooting help."
+    "server-side apply field conflict detected, see https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/"
+    "managing-resources-with-server-side-apply/#handle-field-conflicts-on-existing-resources for troubleshooting help"
     '\nThe resource managed by field manager "{manager}" had an apply conflict: {error}'
 )
 # Said since 4.29 (pull request 4278).
@@ -358,7 +358,7 @@ class Kubernetes:
         else:
             found = diffing.prune(live, diffing.normal(inputs))
         checkpoint = _checkpoint(found, live, outputs)
-        rule = waiting.own_rule(found) if inputs else None
+        rule = waiting.own_rule({"apiVersion": api_version, "kind": kind} | inputs) if inputs else None
         if rule and (lacks := rule(connection.cluster, live)):
             reasons = [f"Resource '{name}' was created but failed to initialize", *lacks]
             raise NotReadyError(reasons[0], resource_id=resource_id, outputs=checkpoint, inputs=found, reasons=reasons)

@@ -46,6 +46,7 @@ _ARBITRARY: Final = frozenset(
     {"uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "lastTransitionTime", "lastUpdateTime"}
     | {"clusterIP", "clusterIPs", "__fieldManager"}
 )
+_CONFLICT: Final = r"server-side apply field conflict detected, see \1\2"
 _TEXTS: Final = (
     (re.compile(r"\x1b\[[0-9;]*m|<\{%.*?%\}>"), ""),
     (re.compile(r"(urn:pulumi:)[^:]+"), r"\1stack"),
@@ -53,6 +54,8 @@ _TEXTS: Final = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "*"),  # a provider's id
     (re.compile(r"-[0-9a-f]{8}\b"), "-*"),  # an automatic name
     (re.compile(r"dial tcp.*"), "dial tcp"),  # and why nobody answers there
+    # before 4.26 (pulumi-kubernetes pull request 4132)
+    (re.compile(r"Server-Side Apply field conflict detected\. See (\S+)( for troubleshooting help)\."), _CONFLICT),
     (re.compile(r"(parsing \S+: ).*", re.DOTALL), r"\1*"),  # what two parsers of JSONPath say
     (re.compile(r"(, )?foregroundDeletion"), ""),  # a finalizer that the garbage collector removes when it gets to it
 )

@@ -173,7 +173,7 @@ def renamed(scene: Scene) -> None:
 
 
 def workload(scene: Scene) -> None:
-    """Deployments and Services are waited for; somebody changes one behind the program's back."""
+    """Deployments and Services are waited for."""
     scene.deployment("front", scene.since(CHANGED, 2, 1))
     k8s.core.v1.Service(
         f"{scene.name}-service",
@@ -183,16 +183,16 @@ def workload(scene: Scene) -> None:
     )
 
 
+def not_awaited(scene: Scene) -> None:
+    """What is not waited for, with a quantity that is written in another way than it is kept; somebody changes it."""
+    scene.deployment("front", annotations={"pulumi.com/skipAwait": "true"}, cpu="1000m")
+
+
 def _scale(bench: Bench, space: str) -> None:
     live = bench.server.get("apps/v1", "Deployment", "front", space)
     specification = {key: live["spec"][key] for key in ("selector", "template")}
     item = new_object("apps/v1", "Deployment", "front", space, spec={**specification, "replicas": 3})
     bench.server.apply(item, user=_OTHER)
-
-
-def not_awaited(scene: Scene) -> None:
-    """What is not waited for; a quantity that is written in another way than it is kept."""
-    scene.deployment("front", annotations={"pulumi.com/skipAwait": "true"}, cpu="1000m")
 
 
 def waits(scene: Scene) -> None:
@@ -393,8 +393,8 @@ SCENARIOS: Final[Sequence[Scenario]] = (
     Scenario(updated),
     Scenario(replaced),
     Scenario(renamed),
-    Scenario(workload, {REFRESHED: _scale}),
-    Scenario(not_awaited),
+    Scenario(workload),
+    Scenario(not_awaited, {REFRESHED: _scale}),
     Scenario(waits),
     Scenario(timeouts, {REPAIRED: _put("missing", {"key": "value"})}),
     Scenario(built_in_timeouts),

@@ -189,6 +189,57 @@ def test_fixed_fields_are_refused(old: dict[str, object], new: dict[str, object]
     assert refused.value.reason == "Invalid"
 
 
+@pytest.mark.parametrize(
+    ("item", "problem"),
+    [
+        (
+            service(ports=[{"port": 99999}]),
+            (
+                "[spec.ports[0].port: Invalid value: 99999: must be between 1 and 65535, inclusive, "
+                "spec.ports[0].targetPort: Invalid value: 99999: must be between 1 and 65535, inclusive]"
+            ),
+        ),
+        (
+            service(ports=[{"port": 80, "targetPort": 0}]),
+            "spec.ports[0].targetPort: Invalid value: 0: must be between 1 and 65535, inclusive",
+        ),
+        (
+            merge(deployment(), {}, {"spec": {"selector": {"matchLabels": {"app": "other"}}}}),
+            (
+                'spec.template.metadata.labels: Invalid value: {"app":"front"}: `selector` does not match template '
+                "`labels`"
+            ),
+        ),
+    ],
+)
+def test_objects_that_cannot_work_are_refused(item: dict[str, object], problem: str) -> None:
+    _, _, east, _ = new_fleet()
+    east.create(new_object("v1", "Namespace", "shop"))
+    with pytest.raises(ApiError) as refused:
+        east.create(item)
+    assert str(refused.value).endswith(f'"front" is invalid: {problem}')
+
+
+def test_what_the_api_server_fills_in_is_no_conflict() -> None:
+    _, _, east, _ = new_fleet()
+    east.create(new_object("v1", "Namespace", "shop"))
+    item = service(ports=[{"port": 80}])
+    east.create(item, user=USER)
+    east.apply(item, user=USER, manager="ours", force=False)
+    with pytest.raises(ApiError, match="conflict"):
+        east.apply(service(ports=[{"port": 81}]), user=USER, manager="ours", force=False)
+
+
+def test_deletion_that_waits_has_no_grace_period() -> None:
+    _, _, east, _ = new_fleet()
+    east.create(new_object("v1", "Namespace", "shop"))
+    held = service()
+    held["metadata"] |= {"finalizers": ["example.com/hold"]}
+    east.create(held)
+    east.delete("v1", "Service", "front", "shop")
+    assert get(east, held)["metadata"]["deletionGracePeriodSeconds"] == 0
+
+
 def test_placement_type_is_fixed() -> None:
     _, hub, _, _ = new_fleet()
     hub.create(placement(), user=USER)

@@ -34,10 +34,12 @@ class Terminal:
     Attributes:
         sign: what the error's text contains.
         remedy: what to do, as the user reads it.
+        kind: the only kind of object that it is the remedy for; empty for every resource.
     """
 
     sign: str
     remedy: str
+    kind: str = ""
 
 
 ROLE_NOT_IN_EFFECT: Final = (
@@ -91,6 +93,7 @@ _FEW_VCPUS: Final = (
     "too few vCPUs are left in the region: raise the quota (`az vm list-usage --location … --output table`), "
     "or choose a smaller node pool, another VM size or another region"
 )
+_NOT_LIVE: Final = "become live: timed out waiting for the condition"
 _NO_RIGHT: Final = (
     'the deploying identity lacks this right: have it granted (README, "Rights"), then run this again; '
     "a new right takes effect within ten minutes"
@@ -230,27 +233,25 @@ TERMINAL: Final = (
         "Azure does not answer to this API version any more (or not in this region): use another one, as "
         'docs/operations.md says under "Another version of Azure\'s API"',
     ),
-    # Azure/fleet v0.18.12: a placement counts as available without the members that have not joined.
+    # What is missing the provider shows only while it waits; its error does not say it (pulumi-kubernetes
+    # provider/pkg/await/internal/awaiter.go). Azure/fleet v0.18.12: a placement counts as available without the members
+    # that have not joined.
     Terminal(
-        "placementStatuses[",
-        "a member has not joined, so the app is not placed on it: `kubectl get memberclusters` on the hub names it; "
-        "see that its nodes run and reach the hub, then `pulumi up`",
-    ),
-    Terminal(
-        "has condition ClusterResourcePlacementAvailable=",
-        "the app does not become available on every cluster: `kubectl describe clusterresourceplacement` on the hub "
-        "names the cluster and the object; fix it, then `pulumi up`",
+        _NOT_LIVE,
+        "the app does not run on every member: on the hub, `kubectl get memberclusters` names a member that has not "
+        "joined (see that its nodes run and reach the hub), and `kubectl describe clusterresourceplacement` the "
+        "cluster and the object that do not become available; fix it, then `pulumi up`",
+        kind="ClusterResourcePlacement",
     ),
     # fleet-networking v0.3.25, multiclusterservice controller. An entry point without a service has no address either.
     Terminal(
-        "UnknownServiceImport",
-        "the fleet offers the entry point no service: `kubectl describe serviceexport` on a member says why (a "
-        "headless Service is never exported), or another entry point holds it; then `pulumi up`",
-    ),
-    Terminal(
-        ".status.loadBalancer.ingress",
-        "Azure gives the entry point no address: `kubectl get events --namespace fleet-system` on the entry region's "
-        "cluster says why (often the quota of public addresses, or a right on the subnet); then `pulumi up`",
+        _NOT_LIVE,
+        "the entry point has no address: look at `kubectl describe multiclusterservice` on the entry region's cluster; "
+        "if it is not Valid, the fleet offers it no service: `kubectl describe serviceexport` on a member says why (a "
+        "headless Service is never exported), or another entry point holds it; if it is Valid, `kubectl get events "
+        "--namespace fleet-system` says why Azure gives no address (often the quota of public addresses, or a right on "
+        "the subnet); then `pulumi up`",
+        kind="MultiClusterService",
     ),
 )
 """What ends an operation, with what to do, the first that fits; it outweighs any sign of a passing refusal.
@@ -299,7 +300,8 @@ def _patience(refusals: Sequence[Passing]) -> Callable[[pulumi.ErrorHookArgs], A
         # there (pulumi/pulumi v3.259.0, pkg/resource/deploy/step.go, CreateStep.Apply; v3.274.1 would update it, but
         # older engines will do, too). As it is, `up` goes on with it.
         half_made = failed.failed_operation == "create" and _HALF_MADE.match(error)
-        remedy = next((terminal.remedy for terminal in TERMINAL if terminal.sign in error), None)
+        remedies = (each.remedy for each in TERMINAL if each.sign in error and failed.type.endswith(each.kind))
+        remedy = next(remedies, None)
         signs = () if remedy else (*refusals, *ANYWHERE)
         passing = next((refusal for refusal in signs if refusal.sign in error), None)
         pause = pause_before_retry(len(failed.errors), passing.minutes) if passing else None

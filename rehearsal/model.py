@@ -84,7 +84,7 @@ class Difference:
     kinds: Mapping[str, Change] = field(default_factory=dict[str, Change])
 
 
-Severity: TypeAlias = Literal["info", "warning"]
+Severity: TypeAlias = Literal["info", "warning", "status"]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Call:
         provider: the configuration of the provider instance that answers, secrets in clear.
         api_version: of Azure's API, where the program uses a package that was made for one; else empty.
         urn: the resource's URN.
-        log: tells the user something of the resource, with its severity.
+        log: tells the user something of the resource, with its severity; a status is shown for the time being.
     """
 
     token: str

@@ -95,7 +95,11 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
     def DiffConfig(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         with _answering(context):
             old, new = decode(request.old_inputs)[0], decode(request.news)[0]
-            return _difference(self._cloud.family(_type_of(request.urn)).diff_provider(old, new))
+            answer = _difference(self._cloud.family(_type_of(request.urn)).diff_provider(old, new))
+            # Of its configuration a provider names the keys alone (pulumi-kubernetes, provider.go, DiffConfig).
+            answer.ClearField("detailedDiff")
+            answer.ClearField("hasDetailedDiff")
+            return answer
 
     def Configure(
         self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
@@ -182,9 +186,9 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
 def _log(engine: str, urn: str, severity: Severity, message: str) -> None:
     """Have the engine tell something of a resource."""
     with grpc.insecure_channel(engine) as channel:
-        level = engine_pb2.LogSeverity.Value(severity.upper())
+        level = engine_pb2.LogSeverity.Value("INFO" if severity == "status" else severity.upper())
         engine_pb2_grpc.EngineStub(channel).Log(  # pyright: ignore[reportUnknownMemberType] - generated
-            engine_pb2.LogRequest(severity=level, message=message, urn=urn)
+            engine_pb2.LogRequest(severity=level, message=message, urn=urn, ephemeral=severity == "status")
         )
 
 

@@ -1,13 +1,14 @@
 """What an API server refuses, and what it fills in."""
 
 import base64
+import json
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from rehearsal.kubernetes import limits
 from rehearsal.kubernetes.kinds import HUB, Kind, find_kind
-from rehearsal.kubernetes.objects import ApiError, Object, child, deleting, name_of, namespace_of
+from rehearsal.kubernetes.objects import ApiError, Object, child, deleting, matches, name_of, namespace_of
 
 if TYPE_CHECKING:
     from rehearsal.kubernetes.apiserver import Cluster
@@ -18,7 +19,8 @@ _LABEL: Final = (
     63,
     (
         "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
-        "with an alphanumeric character"
+        "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+        "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
     ),
 )
 _SUBDOMAIN: Final = (
@@ -26,7 +28,8 @@ _SUBDOMAIN: Final = (
     253,
     (
         "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
-        "and end with an alphanumeric character"
+        "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+        r"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
     ),
 )
 _SERVICE: Final = (
@@ -34,7 +37,8 @@ _SERVICE: Final = (
     63,
     (
         "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
-        "character, and end with an alphanumeric character"
+        "character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation "
+        "is '[a-z]([-a-z0-9]*[a-z0-9])?')"
     ),
 )
 # Fields that cannot be updated (Kubernetes API validation, v1.36); for the placement, the rule in its CRD.
@@ -45,6 +49,7 @@ _IMMUTABLE: Final = {
     "Job.batch": ("selector", "template", "completions"),
 }
 _PLACEMENT: Final = "ClusterResourcePlacement.placement.kubernetes-fleet.io"
+_LAST_PORT: Final = 65535
 _RESERVED: Final = ("fleet-", "kube-")
 _RECONCILE: Final = "fleet.azure.com/reconcile"
 # The policy's name in Azure/fleet v0.18.12 pkg/admissionpolicymanager/podsnreplicasets.go.
@@ -74,6 +79,10 @@ def check(cluster: "Cluster", kind: Kind, item: Object, user: str) -> None:
         limits.check(kind, item)
     if kind.key == "MultiClusterService.networking.fleet.azure.com":
         _check_multi_cluster_service(kind, item)
+    if kind.key == "Service":
+        _check_ports(kind, item)
+    if kind.key in ("Deployment.apps", "StatefulSet.apps", "DaemonSet.apps"):
+        _check_selector(kind, item)
     if cluster.role != HUB:
         return
     if kind.key == "ResourceOverride.placement.kubernetes-fleet.io":
@@ -244,6 +253,31 @@ def _check_name(kind: Kind, name: str) -> None:
         return
     quoted = f'{kind.key} "{name}" is invalid: metadata.name: Invalid value: "{name}": {problem}'
     raise ApiError("Invalid", quoted)
+
+
+def _check_ports(kind: Kind, item: Object) -> None:
+    # kubernetes v1.36 pkg/apis/core/validation, validateServicePort
+    numbers: dict[str, int | str] = {
+        f"spec.ports[{index}].{field}": port.get(field, port["port"])
+        for index, port in enumerate(child(item, "spec").get("ports") or ())
+        for field in ("port", "targetPort")
+    }
+    problems = [
+        f"{path}: Invalid value: {number}: must be between 1 and {_LAST_PORT}, inclusive"
+        for path, number in numbers.items()
+        if not isinstance(number, str) and not 1 <= number <= _LAST_PORT
+    ]
+    if problems:
+        raise _invalid(kind, item, problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]")
+
+
+def _check_selector(kind: Kind, item: Object) -> None:
+    # kubernetes v1.36 pkg/apis/apps/validation
+    labels = child(child(child(item["spec"], "template"), "metadata"), "labels")
+    if not matches(child(item["spec"], "selector"), labels):
+        text = json.dumps(labels, sort_keys=True, separators=(",", ":"))
+        problem = "`selector` does not match template `labels`"
+        raise _invalid(kind, item, f"spec.template.metadata.labels: Invalid value: {text}: {problem}")
 
 
 def _check_multi_cluster_service(kind: Kind, item: Object) -> None:

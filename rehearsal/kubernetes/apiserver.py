@@ -40,6 +40,7 @@ _SERVER_FIELDS: Final = (
     "generation",
     "creationTimestamp",
     "deletionTimestamp",
+    "deletionGracePeriodSeconds",
     "managedFields",
 )
 
@@ -309,6 +310,8 @@ class Cluster:
         elif not finalizers_of(item):
             self._drop(item)
             return
+        else:  # apiserver v0.36 pkg/registry/generic/registry/store.go, markAsDeleting
+            item["metadata"]["deletionGracePeriodSeconds"] = 0
         item["metadata"]["deletionTimestamp"] = timestamp(self.world.now)
         self.touch(item)
 

@@ -4,9 +4,13 @@ Source: pulumi/pulumi-kubernetes 4.32, provider/pkg/provider/provider.go (Diff) 
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final, TypeAlias, cast
 
+from rehearsal.kubernetes import quantities
 from rehearsal.kubernetes.admission import normalise
+from rehearsal.kubernetes.kinds import split_api_version
+from rehearsal.kubernetes.objects import child
 from rehearsal.model import UNKNOWN, Change, Properties, has_unknown
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -65,10 +69,16 @@ def prune(source: Any, shape: Any) -> Any:  # noqa: ANN401 -- any JSON value
 
 
 def normal(inputs: Properties) -> Properties:
-    """Return inputs as the API server keeps them: without read-only fields, a Secret's text encoded."""
+    """Return inputs as the API server keeps them: without read-only fields, a Secret's text and quantities rewritten.
+
+    Source: provider.go, normalizeInputs.
+    """
     result: Properties = duplicate(inputs)
     if not has_unknown(inputs):
         normalise(result)
+        group, _ = split_api_version(inputs["apiVersion"])
+        with suppress(ValueError):  # the API server will refuse it
+            quantities.rewrite(f"{inputs['kind']}.{group}" if group else inputs["kind"], child(result, "spec"))
     metadata = result.get("metadata")
     if isinstance(metadata, dict):
         for field in _READ_ONLY:

@@ -49,8 +49,8 @@ _CREATION_RETRIES: Final = 63
 _REMEDY: Final = 'rerunning the operation with the PULUMI_K8S_DELETE_UNREACHABLE environment variable set to "true"'
 _UNREACHABLE: Final = "configured Kubernetes cluster is unreachable and the `deleteUnreachable` option is enabled."
 _CONFLICT: Final = (
-    "Server-Side Apply field conflict detected. See https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/"
-    "managing-resources-with-server-side-apply/#handle-field-conflicts-on-existing-resources for troubleshooting help."
+    "server-side apply field conflict detected, see https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/"
+    "managing-resources-with-server-side-apply/#handle-field-conflicts-on-existing-resources for troubleshooting help"
     '\nThe resource managed by field manager "{manager}" had an apply conflict: {error}'
 )
 # Said since 4.29 (pull request 4278).
@@ -71,12 +71,19 @@ _COMPONENTS: Final = ("yaml", "helm.sh", "kustomize")
 
 
 class _NotReadyError(RefusedError):
-    """An object that is not ready in time, as it is then, and what it lacks by the provider's own rules."""
+    """An object that is not ready in time, as it is then.
 
-    def __init__(self, message: str, live: Object, lacks: Sequence[str] = ()) -> None:
+    Attributes:
+        live: the object.
+        lacks: what it lacks by the provider's own rules, which is part of the error.
+        seen: what it lacks by any rule, and its conditions, for those who run a program without an engine.
+    """
+
+    def __init__(self, message: str, live: Object, lacks: Sequence[str], seen: Sequence[str]) -> None:
         super().__init__(message)
         self.live = live
         self.lacks = lacks
+        self.seen = seen
 
 
 @dataclass(frozen=True)
@@ -162,7 +169,7 @@ class Kubernetes:
         """Complete the inputs (kind, automatic name, namespace), and say what is wrong with them."""
         api_version, kind = _kind_of(call)
         problems = schema.problems(call.token, inputs)
-        result: Properties = {"apiVersion": api_version, "kind": kind, **diffing.duplicate(inputs)}
+        result = diffing.normal({"apiVersion": api_version, "kind": kind} | inputs)
         if result.get("metadata") is UNKNOWN:
             return result, problems
         result["metadata"] = metadata = _known(result, "metadata")
@@ -319,6 +326,9 @@ class Kubernetes:
 
         An import has no inputs yet: it gets all that could be said, or the bare identity of a kind that the SDK does
         not know, such as Fleet's (provider.go, Read).
+
+        Raises:
+            NotReadyError: the object is not ready, by the provider's own rules.
         """
         api_version, kind = _kind_of(call)
         connection = self._connect(call)
@@ -347,7 +357,12 @@ class Kubernetes:
             found = diffing.normal({"apiVersion": api_version, "kind": kind, "metadata": target} | described)
         else:
             found = diffing.prune(live, diffing.normal(inputs))
-        return found, _checkpoint(found, live, outputs)
+        checkpoint = _checkpoint(found, live, outputs)
+        rule = waiting.own_rule({"apiVersion": api_version, "kind": kind} | inputs) if inputs else None
+        if rule and (lacks := rule(connection.cluster, live)):
+            reasons = [f"Resource '{name}' was created but failed to initialize", *lacks]
+            raise NotReadyError(reasons[0], resource_id=resource_id, outputs=checkpoint, inputs=found, reasons=reasons)
+        return found, checkpoint
 
     def invoke(self, call: Call, args: Properties) -> Properties:
         """Refuse: the provider's functions only render YAML, Helm and Kustomize."""
@@ -441,8 +456,10 @@ class Kubernetes:
             if awaited.built_in
             else "timed out waiting for the condition"
         )
-        # The real provider shows what an object lacks while it waits, and keeps it at the end for its own rules alone.
-        raise _NotReadyError(cause, live, [*lacks, waiting.last_seen(live)])
+        # What `waitFor` lacks is shown while it is waited for, and not in the error (await/internal/awaiter.go).
+        for lack in lacks:
+            call.log("status", lack)
+        raise _NotReadyError(cause, live, lacks if awaited.built_in else (), [*lacks, waiting.last_seen(live)])
 
     # Connections.
 
@@ -503,8 +520,8 @@ def _checkpoint(inputs: Properties, live: Object, state: Properties) -> Properti
 
 def _unready(prefix: str, error: RefusedError, outputs: Properties) -> NotReadyError:
     message = f"{prefix}: {error}"
-    lacks: Sequence[str] = error.lacks if isinstance(error, _NotReadyError) else ()
-    text = ": ".join([message, "; ".join(lacks)]) if lacks else message
+    lacks, seen = (error.lacks, error.seen) if isinstance(error, _NotReadyError) else ((), ())
+    text = ": ".join([message, "; ".join(seen)]) if seen else message
     return NotReadyError(text, resource_id=_id_of(outputs), outputs=outputs, reasons=[message, *lacks])
 
 

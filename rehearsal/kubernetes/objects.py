@@ -197,7 +197,18 @@ def _at(item: Object, path: FieldPath) -> Any:  # noqa: ANN401 -- any JSON value
 def conflicting(held: Object, live: Object, desired: Object) -> list[FieldPath]:
     """Return the fields that one client holds and a configuration would change. A list is one field here."""
     mine = set(_leaves(held))
-    return [path for path in _leaves(desired) if path in mine and _at(live, path) != _at(desired, path)]
+    return [path for path in _leaves(desired) if path in mine and not _says(_at(live, path), _at(desired, path))]
+
+
+def _says(live: Any, desired: Any) -> bool:  # noqa: ANN401 -- any JSON value
+    """Say whether a live value is a desired one, less what the API server has filled in."""
+    match live, desired:
+        case dict(), dict():
+            return all(key in live and _says(live[key], value) for key, value in desired.items())  # pyright: ignore[reportUnknownVariableType] -- JSON
+        case list(), list():
+            return len(live) == len(desired) and all(map(_says, live, desired))  # pyright: ignore[reportUnknownArgumentType] -- JSON
+        case _:
+            return live == desired
 
 
 def without(item: Object, paths: Collection[FieldPath], at: FieldPath = ()) -> Object:

@@ -63,7 +63,7 @@ def normalise(kind: Kind, item: Object) -> None:
         ApiError: one is no quantity; with the API server's message.
     """
     try:
-        _rewrite(kind.key, child(item, "spec"))
+        rewrite(kind.key, child(item, "spec"))
     except ValueError as error:
         raise ApiError("Refused", f"{_versioned(item)} cannot be handled as a {kind.name}: {error}") from None
 
@@ -73,12 +73,17 @@ def _versioned(item: Object) -> str:
     return f'{item["kind"]} in version "{version}"'
 
 
-def _rewrite(key: str, spec: Object) -> None:
+def rewrite(key: str, spec: Object) -> None:
+    """Write the quantities of a specification in their canonical form.
+
+    Raises:
+        ValueError: one is no quantity.
+    """
     match key:
         case "Pod":
             _rewrite_pod(spec)
         case "CronJob.batch":
-            _rewrite("Job.batch", child(child(spec, "jobTemplate"), "spec"))
+            rewrite("Job.batch", child(child(spec, "jobTemplate"), "spec"))
         case "ResourceQuota":
             _rewrite_all(spec, "hard")
         case "LimitRange":
@@ -90,7 +95,7 @@ def _rewrite(key: str, spec: Object) -> None:
         case _ if key in _TEMPLATED:
             _rewrite_pod(child(child(spec, "template"), "spec"))
             for claim in spec.get("volumeClaimTemplates") or ():
-                _rewrite("PersistentVolumeClaim", child(claim, "spec"))
+                rewrite("PersistentVolumeClaim", child(claim, "spec"))
         case _:
             pass
 
@@ -117,7 +122,7 @@ def _rewrite_pod(spec: Object) -> None:
     for volume in spec.get("volumes") or ():
         _rewrite_some(child(volume, "emptyDir"), "sizeLimit")
         template = child(child(volume, "ephemeral"), "volumeClaimTemplate")
-        _rewrite("PersistentVolumeClaim", child(template, "spec"))
+        rewrite("PersistentVolumeClaim", child(template, "spec"))
 
 
 def _rewrite_all(owner: Object, *lists: str) -> None:

@@ -67,13 +67,19 @@ def awaited(inputs: Object) -> Awaited | None:
         RefusedError: the `waitFor` annotation cannot be understood.
     """
     annotations = annotations_of(inputs)
-    if annotations.get(_SKIP) == "true":
-        return None
-    if text := annotations.get(_WAIT_FOR):
+    text = annotations.get(_WAIT_FOR)
+    if text and annotations.get(_SKIP) != "true":
         conditions = [_parse(expression) for expression in _expressions(text)]
         return Awaited(lambda _, item: [lack for lacks in conditions for lack in lacks(item)], built_in=False)
-    rule = _BUILT_IN.get((inputs["apiVersion"], inputs["kind"]))
+    rule = own_rule(inputs)
     return Awaited(rule, built_in=True) if rule else None
+
+
+def own_rule(inputs: Object) -> Readiness | None:
+    """Return the provider's own rule for an object, by which it also judges what it reads (await.go, Read)."""
+    if annotations_of(inputs).get(_SKIP) == "true":
+        return None
+    return _BUILT_IN.get((inputs["apiVersion"], inputs["kind"]))
 
 
 def awaits_deletion(item: Object) -> bool:
@@ -231,7 +237,12 @@ def _service(server: ApiServer, item: Object) -> list[str]:
 def _ingress(_: ApiServer, item: Object) -> list[str]:
     if child(status_of(item), "loadBalancer").get("ingress"):
         return []
-    return ["Ingress .status.loadBalancer field was not updated with a hostname/IP address."]
+    return [
+        (
+            "Ingress .status.loadBalancer field was not updated with a hostname/IP address. \n    for more information "
+            "about this error, see https://pulumi.io/xdv72s"
+        )
+    ]
 
 
 def _job(_: ApiServer, item: Object) -> list[str]:

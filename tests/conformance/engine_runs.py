@@ -3,13 +3,19 @@
 import json
 import os
 import re
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
+import grpc
+from google.protobuf.empty_pb2 import Empty
 from pulumi import automation as auto
+from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS  # pyright: ignore[reportPrivateUsage]
+from pulumi.runtime.proto import events_pb2, events_pb2_grpc
+from typing_extensions import override
 
 from rehearsal.command import EngineCommand
 from rehearsal.engine import find_engine
@@ -40,12 +46,18 @@ _ARBITRARY: Final = frozenset(
     {"uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "lastTransitionTime", "lastUpdateTime"}
     | {"clusterIP", "clusterIPs", "__fieldManager"}
 )
+_CONFLICT: Final = r"server-side apply field conflict detected, see \1\2"
 _TEXTS: Final = (
     (re.compile(r"\x1b\[[0-9;]*m|<\{%.*?%\}>"), ""),
     (re.compile(r"(urn:pulumi:)[^:]+"), r"\1stack"),
     (re.compile(r"pulumi-kubernetes-[0-9a-f]{8}"), "pulumi-kubernetes-*"),
+    (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "*"),  # a provider's id
     (re.compile(r"-[0-9a-f]{8}\b"), "-*"),  # an automatic name
     (re.compile(r"dial tcp.*"), "dial tcp"),  # and why nobody answers there
+    # before 4.26 (pulumi-kubernetes pull request 4132)
+    (re.compile(r"Server-Side Apply field conflict detected\. See (\S+)( for troubleshooting help)\."), _CONFLICT),
+    (re.compile(r"(parsing \S+: ).*", re.DOTALL), r"\1*"),  # what two parsers of JSONPath say
+    (re.compile(r"(, )?foregroundDeletion"), ""),  # a finalizer that the garbage collector removes when it gets to it
 )
 
 
@@ -164,40 +176,42 @@ class Stack:
         self._program = program
         self._bench = bench
 
-    def preview(self) -> Run:
-        """Show what `up` would do."""
-        return self._run("preview")
-
-    def up(self) -> Run:
-        """Do what can be done."""
-        return self._run("up", "--yes", "--skip-preview", "--continue-on-error")
+    def up(self) -> tuple[Run, Run]:
+        """Show what would be done, then do what can be done."""
+        # `preview` ends at the first resource that fails, and what it says of the others depends on chance; the preview
+        # of `up` goes on after errors as `up` does. If it finds any, `up` ends with it.
+        preview, *updates = self._run("up", "--yes", "--continue-on-error")
+        (update,) = updates or self._run("up", "--yes", "--skip-preview", "--continue-on-error")
+        return preview, update
 
     def refresh(self) -> Run:
         """Read everything back."""
-        return self._run("refresh", "--yes", "--skip-preview")
+        return self._run("refresh", "--yes", "--skip-preview")[0]
 
     def destroy(self) -> Run:
         """Delete what can be deleted."""
-        return self._run("destroy", "--yes", "--skip-preview", "--continue-on-error")
+        return self._run("destroy", "--yes", "--skip-preview", "--continue-on-error")[0]
 
-    def _run(self, *command: str) -> Run:
-        run, log = Run(), self._folder / "events"
-        log.unlink(missing_ok=True)
-        with served(self._program) as address:
+    def _run(self, *command: str) -> list[Run]:
+        succeeded = True
+        with served(self._program) as address, _received() as (log, operations):
+            options = [f"--client={address}", f"--event-log={log}", f"--parallel={_PARALLEL}"]
             try:
-                # The Automation API's reader of events loses some where they come in pieces.
-                options = [f"--client={address}", f"--event-log={log}", f"--parallel={_PARALLEL}"]
                 self._command.run([*command, *options], str(self._folder), {"PULUMI_DEBUG_COMMANDS": "true"})
             except auto.CommandError:
-                run.succeeded = False
-        for line in log.read_text().splitlines():
-            for urn, what in self._told(json.loads(line)):
-                run.events.setdefault(urn.rpartition("::")[2], []).append(what)
+                succeeded = False
+        runs: list[Run] = []
+        for events in operations:
+            run = Run(succeeded=succeeded or len(runs) + 1 < len(operations))
+            for event in events:
+                for urn, what in self._told(event):
+                    run.events.setdefault(urn.rpartition("::")[2], []).append(what)
+            runs.append(run)
         exported = self._command.run(["stack", "export", "--show-secrets"], str(self._folder), {}).stdout
         for resource in json.loads(exported)["deployment"].get("resources", []):
             kept = self._own({key: self._bench.plain(resource.get(key)) for key in _RESOURCE})
-            run.state.setdefault(resource["urn"].rpartition("::")[2], []).append(kept)
-        return run
+            runs[-1].state.setdefault(resource["urn"].rpartition("::")[2], []).append(kept)
+        return runs
 
     @staticmethod
     def _own(state: Properties) -> Properties:
@@ -233,6 +247,31 @@ def _json(text: str) -> Any:  # noqa: ANN401 - JSON
         return None
 
 
+class _Events(events_pb2_grpc.EventsServicer):
+    def __init__(self) -> None:
+        self.operations: list[list[Properties]] = []
+
+    @override
+    def StreamEvents(self, request_iterator: Iterable[events_pb2.EventRequest], context: Any) -> Empty:
+        events: list[Properties] = []
+        self.operations.append(events)
+        events += (json.loads(request.event) for request in request_iterator)
+        return Empty()
+
+
+@contextmanager
+def _received() -> Generator[tuple[str, list[list[Properties]]]]:
+    """Receive an engine's events, whole and in order; yields the address for `--event-log`, and them by operation."""
+    server, events = grpc.server(ThreadPoolExecutor(1), options=_GRPC_CHANNEL_OPTIONS), _Events()
+    events_pb2_grpc.add_EventsServicer_to_server(events, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"tcp://127.0.0.1:{port}", events.operations
+    finally:
+        server.stop(grace=0).wait()
+
+
 @contextmanager
 def bench(root: Path, *, real: bool) -> Generator[Bench]:
     """Start a cluster, and have an engine for it with the real provider, or with the played one."""
@@ -256,7 +295,7 @@ def bench(root: Path, *, real: bool) -> Generator[Bench]:
         )
         server = world.get(CLUSTER)
         assert server
-        cluster: Properties = {"server": _SERVER}
+        cluster: Properties = {"server": _SERVER, "certificate-authority-data": ""}
         token, provider = "token", None
         if isinstance(world, RealWorld):
             access = world.access(CLUSTER)

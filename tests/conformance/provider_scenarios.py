@@ -20,6 +20,9 @@ from tests.rehearsal.kubernetes_objects import new_object
 
 _OTHER: Final = MANAGER  # whoever asks real API servers here is known by this name
 CREATED, CHANGED, REFRESHED, REPAIRED, DESTROYED = range(5)
+# The stacks: of most scenarios; of those that take a minute, since the provider tries again that long; of one that may
+# end the program, and with it what is going on besides.
+ROUNDS, LATE, MISTYPED = "rounds", "late", "mistyped"
 
 
 class Scene:
@@ -35,13 +38,11 @@ class Scene:
         """Return the one value from a round on, and the other before."""
         return after if self.round >= round_ else before
 
-    def options(self, provider: str = "administrator", seconds: float = 0, **options: Any) -> pulumi.ResourceOptions:  # noqa: ANN401 - its own
-        """Return a resource's options: its provider, and how long its operations may take."""
-        limit = f"{seconds}s" if seconds else None
+    def options(self, provider: str = "administrator", **seconds: int) -> pulumi.ResourceOptions:
+        """Return a resource's options: its provider, and how many seconds each operation may take."""
+        limits = {operation: f"{limit}s" for operation, limit in seconds.items()}
         return pulumi.ResourceOptions(
-            provider=self._providers[provider],
-            custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit, delete=limit) if limit else None,
-            **options,
+            provider=self._providers[provider], custom_timeouts=pulumi.CustomTimeouts(**limits) if limits else None
         )
 
     def provider(self, name: str, who: str, **options: Any) -> None:  # noqa: ANN401 - its own
@@ -72,7 +73,7 @@ class Scene:
         )
 
     def deployment(self, name: str, replicas: int = 1, annotations: Any = None, cpu: str = "", **options: Any) -> None:  # noqa: ANN401 - its own
-        """Declare a Deployment; its pods find no node that has the processors it asks for, if they are many."""
+        """Declare a Deployment."""
         labels = {"app": name}
         container: Any = {"name": "web", "image": "shop:1", "ports": [{"container_port": 8080}]}
         if cpu:
@@ -106,12 +107,12 @@ class Scenario:
     Attributes:
         declare: the part of the program.
         acts: what others do, by the round before which they do it.
-        late: whether it takes a minute, since the provider tries again that long: it has a stack of its own.
+        stack: the stack that it is part of.
     """
 
     declare: Declare
     acts: dict[int, Act] = field(default_factory=dict[int, Act])
-    late: bool = False
+    stack: str = ROUNDS
 
     @property
     def name(self) -> str:
@@ -172,14 +173,19 @@ def renamed(scene: Scene) -> None:
 
 
 def workload(scene: Scene) -> None:
-    """Deployments and Services are waited for; somebody changes one behind the program's back."""
+    """Deployments and Services are waited for."""
     scene.deployment("front", scene.since(CHANGED, 2, 1))
     k8s.core.v1.Service(
-        f"{scene.name}-front",
+        f"{scene.name}-service",
         metadata=scene.metadata("front"),
         spec={"selector": {"app": "front"}, "ports": [{"port": 80, "target_port": 8080}]},
         opts=scene.options(),
     )
+
+
+def not_awaited(scene: Scene) -> None:
+    """What is not waited for, with a quantity that is written in another way than it is kept; somebody changes it."""
+    scene.deployment("front", annotations={"pulumi.com/skipAwait": "true"}, cpu="1000m")
 
 
 def _scale(bench: Bench, space: str) -> None:
@@ -187,12 +193,6 @@ def _scale(bench: Bench, space: str) -> None:
     specification = {key: live["spec"][key] for key in ("selector", "template")}
     item = new_object("apps/v1", "Deployment", "front", space, spec={**specification, "replicas": 3})
     bench.server.apply(item, user=_OTHER)
-
-
-def not_awaited(scene: Scene) -> None:
-    """What is not waited for may never be ready."""
-    skip = {"pulumi.com/skipAwait": "true"}
-    scene.deployment("greedy", annotations=skip, cpu="1000")
 
 
 def waits(scene: Scene) -> None:
@@ -204,31 +204,31 @@ def waits(scene: Scene) -> None:
 
 def timeouts(scene: Scene) -> None:
     """Waits that end with their time; in the next round they are waited for again."""
-    scene.config_map("path", {"done": "no"}, annotations={"pulumi.com/waitFor": "jsonpath={.data.done}=yes"}, seconds=1)
     scene.config_map(
-        "missing", annotations={"pulumi.com/waitFor": "jsonpath={.status.x}", "pulumi.com/timeoutSeconds": "1"}
+        "path", {"done": "no"}, annotations={"pulumi.com/waitFor": "jsonpath={.data.done}=yes"}, create=1, update=1
     )
+    brief = {"pulumi.com/waitFor": "jsonpath={.status.x}", "pulumi.com/timeoutSeconds": "1"}
+    scene.config_map("missing", annotations=brief, delete=600)
     both = '["jsonpath={.data.key}", "condition=Ready", "jsonpath={.data.done}=yes"]'
-    scene.config_map("several", annotations={"pulumi.com/waitFor": both}, seconds=1)
-    scene.deployment("condition", annotations={"pulumi.com/waitFor": "condition=Progressing=False"}, seconds=2)
+    scene.config_map("several", annotations={"pulumi.com/waitFor": both}, create=1, update=1)
+    scene.deployment("condition", annotations={"pulumi.com/waitFor": "condition=Progressing=False"}, create=2, update=2)
     k8s.apiextensions.CustomResource(
         f"{scene.name}-entry",
         api_version="networking.fleet.azure.com/v1alpha1",
         kind="MultiClusterService",
         metadata=scene.metadata("entry", annotations={"pulumi.com/waitFor": "condition=Valid"}),
         spec={"serviceImport": {"name": "front"}},
-        opts=scene.options(seconds=1),
+        opts=scene.options(create=1, update=1),
     )
 
 
 def built_in_timeouts(scene: Scene) -> None:
-    """Deployments and Services that are not ready in time."""
-    scene.deployment("greedy", cpu="1000", seconds=2)
-    k8s.core.v1.Service(
-        f"{scene.name}-nothing",
-        metadata=scene.metadata("nothing"),
-        spec={"selector": {"app": "greedy"}, "ports": [{"port": 80, "target_port": 8080}]},
-        opts=scene.options(seconds=2),
+    """An object that is not ready in time by the provider's own rules: nobody serves an Ingress here."""
+    k8s.networking.v1.Ingress(
+        f"{scene.name}-nobody",
+        metadata=scene.metadata("nobody", labels={"a": scene.since(CHANGED, "2", "1")}),
+        spec={"default_backend": {"service": {"name": "nothing", "port": {"number": 80}}}},
+        opts=scene.options(create=2, update=2),
     )
 
 
@@ -294,8 +294,8 @@ def _take(bench: Bench, space: str) -> None:
 def finalizers(scene: Scene) -> None:
     """A deletion hangs."""
     if scene.round < CHANGED:
-        scene.config_map("removed", metadata={"finalizers": ["example.com/hold"]}, seconds=1)
-    scene.config_map("destroyed", metadata={"finalizers": ["example.com/hold", "example.com/too"]}, seconds=1)
+        scene.config_map("removed", metadata={"finalizers": ["example.com/hold"]}, delete=1)
+    scene.config_map("destroyed", metadata={"finalizers": ["example.com/hold", "example.com/too"]}, delete=1)
 
 
 def gone(scene: Scene) -> None:
@@ -342,12 +342,11 @@ def refused(scene: Scene) -> None:
         },
         opts=scene.options(),
     )
-    k8s.core.v1.ConfigMap(
-        f"{scene.name}-type",
-        metadata=scene.metadata("type"),
-        data={"a": 1},  # pyright: ignore[reportArgumentType] - on purpose
-        opts=scene.options(),  # pyright: ignore[reportArgumentType] - on purpose
-    )
+
+
+def mistyped(scene: Scene) -> None:
+    """A value has the wrong type."""
+    scene.config_map("map", {"a": 1})
 
 
 def terminating(scene: Scene) -> None:
@@ -394,8 +393,8 @@ SCENARIOS: Final[Sequence[Scenario]] = (
     Scenario(updated),
     Scenario(replaced),
     Scenario(renamed),
-    Scenario(workload, {REFRESHED: _scale}),
-    Scenario(not_awaited),
+    Scenario(workload),
+    Scenario(not_awaited, {REFRESHED: _scale}),
     Scenario(waits),
     Scenario(timeouts, {REPAIRED: _put("missing", {"key": "value"})}),
     Scenario(built_in_timeouts),
@@ -418,30 +417,28 @@ SCENARIOS: Final[Sequence[Scenario]] = (
     Scenario(secret, {REFRESHED: _put("map", {"key": "drifted"})}),
     Scenario(refused),
     Scenario(terminating, {CREATED: _terminate}),
-    Scenario(no_namespace, late=True),
-    Scenario(late_namespace, late=True),
-    Scenario(unknown_kind, late=True),
+    Scenario(no_namespace, stack=LATE),
+    Scenario(late_namespace, stack=LATE),
+    Scenario(unknown_kind, stack=LATE),
+    Scenario(mistyped, stack=MISTYPED),
 )
 
 
 class Program:
     """The program of one stack: the scenarios' parts."""
 
-    def __init__(self, bench: Bench, scenarios: Sequence[Scenario]) -> None:
+    def __init__(self, bench: Bench, stack: str) -> None:
         self.round = CREATED
         self._bench = bench
-        self._scenarios = scenarios
+        self._scenarios = [scenario for scenario in SCENARIOS if scenario.stack == stack]
+        for scenario in self._scenarios:
+            bench.server.create(new_object("v1", "Namespace", scenario.name), user=_OTHER)
 
     def __call__(self) -> None:
         """Declare what there is in this round."""
         administrator = declare_provider("providers-administrator", self._bench, "administrator")
         for scenario in self._scenarios:
             scenario.declare(Scene(scenario.name, self.round, self._bench, {"administrator": administrator}))
-
-    def prepare(self) -> None:
-        """Make the scenarios' namespaces."""
-        for scenario in self._scenarios:
-            self._bench.server.create(new_object("v1", "Namespace", scenario.name), user=_OTHER)
 
     def act(self, round_: int) -> None:
         """Go on to a round, before which others do what they do."""

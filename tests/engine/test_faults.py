@@ -162,9 +162,9 @@ def test_what_does_not_become_ready_ends_with_a_remedy_and_the_next_run_goes_on(
     with profile("no-address").in_force(empty.cloud):
         with profile("placement-stuck").in_force(empty.cloud):
             with profile("member-never-joins").in_force(empty.cloud):
-                assert "app-placement: a member has not joined, so the app is not placed on it" in failing_up(empty)
-            assert "app-placement: the app does not become available on every cluster" in failing_up(empty)
-        assert "app-entry-point: Azure gives the entry point no address" in failing_up(empty)
+                assert "app-placement: the app does not run on every member" in failing_up(empty)
+            assert "app-placement: the app does not run on every member" in failing_up(empty)
+        assert "app-entry-point: the entry point has no address" in failing_up(empty)
     empty.up()
     assert_well(empty)
 

@@ -170,11 +170,14 @@ def test_applying_again_changes_nothing() -> None:
     assert east.apply(service(), user=USER) == first
 
 
+OTHER_SELECTOR = {"selector": {"matchLabels": {"x": "y"}}, "template": {"metadata": {"labels": {"x": "y"}}}}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "field"),
     [
         (service(), service(clusterIP="10.0.0.99"), "spec.clusterIPs"),
-        (deployment(), merge(deployment(), {}, {"spec": {"selector": {"matchLabels": {"x": "y"}}}}), "spec.selector"),
+        (deployment(), merge(deployment(), {}, {"spec": OTHER_SELECTOR}), "spec.selector"),
     ],
 )
 def test_fixed_fields_are_refused(old: dict[str, object], new: dict[str, object], field: str) -> None:
@@ -184,6 +187,57 @@ def test_fixed_fields_are_refused(old: dict[str, object], new: dict[str, object]
     with pytest.raises(ApiError, match=field) as refused:
         east.apply(new)
     assert refused.value.reason == "Invalid"
+
+
+@pytest.mark.parametrize(
+    ("item", "problem"),
+    [
+        (
+            service(ports=[{"port": 99999}]),
+            (
+                "[spec.ports[0].port: Invalid value: 99999: must be between 1 and 65535, inclusive, "
+                "spec.ports[0].targetPort: Invalid value: 99999: must be between 1 and 65535, inclusive]"
+            ),
+        ),
+        (
+            service(ports=[{"port": 80, "targetPort": 0}]),
+            "spec.ports[0].targetPort: Invalid value: 0: must be between 1 and 65535, inclusive",
+        ),
+        (
+            merge(deployment(), {}, {"spec": {"selector": {"matchLabels": {"app": "other"}}}}),
+            (
+                'spec.template.metadata.labels: Invalid value: {"app":"front"}: `selector` does not match template '
+                "`labels`"
+            ),
+        ),
+    ],
+)
+def test_objects_that_cannot_work_are_refused(item: dict[str, object], problem: str) -> None:
+    _, _, east, _ = new_fleet()
+    east.create(new_object("v1", "Namespace", "shop"))
+    with pytest.raises(ApiError) as refused:
+        east.create(item)
+    assert str(refused.value).endswith(f'"front" is invalid: {problem}')
+
+
+def test_what_the_api_server_fills_in_is_no_conflict() -> None:
+    _, _, east, _ = new_fleet()
+    east.create(new_object("v1", "Namespace", "shop"))
+    item = service(ports=[{"port": 80}])
+    east.create(item, user=USER)
+    east.apply(item, user=USER, manager="ours", force=False)
+    with pytest.raises(ApiError, match="conflict"):
+        east.apply(service(ports=[{"port": 81}]), user=USER, manager="ours", force=False)
+
+
+def test_deletion_that_waits_has_no_grace_period() -> None:
+    _, _, east, _ = new_fleet()
+    east.create(new_object("v1", "Namespace", "shop"))
+    held = service()
+    held["metadata"] |= {"finalizers": ["example.com/hold"]}
+    east.create(held)
+    east.delete("v1", "Service", "front", "shop")
+    assert get(east, held)["metadata"]["deletionGracePeriodSeconds"] == 0
 
 
 def test_placement_type_is_fixed() -> None:

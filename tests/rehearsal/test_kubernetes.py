@@ -262,13 +262,14 @@ def test_wait_for_annotation_that_cannot_be_understood(text: str, problem: str) 
         bench.create(waiting_for(deployment(), text))
 
 
-def test_failed_wait_says_what_it_waited_for_and_saw_last() -> None:
+def test_failed_wait_says_what_it_saw_last_to_all_but_the_engine() -> None:
     bench = Bench()
     bench.create(new_object("v1", "Namespace", "shop"))
     with pytest.raises(NotReadyError) as failed:
         bench.create(waiting_for(entry_point(), "condition=Valid"))
-    assert "Resource has condition Valid=Unknown (want True)" in failed.value.reasons
-    assert failed.value.reasons[-1].startswith("last seen: Valid=Unknown UnknownServiceImport: importing service;")
+    (reason,) = failed.value.reasons
+    assert reason.endswith("failed to fully initialize or become live: timed out waiting for the condition")
+    assert "Resource has condition Valid=Unknown (want True); last seen: Valid=Unknown" in str(failed.value)
 
 
 def test_condition_of_an_older_generation_does_not_count() -> None:
@@ -328,11 +329,25 @@ def test_reading_shows_drift_in_the_programs_own_terms() -> None:
     bench.create(new_object("v1", "Namespace", "shop"))
     bench.create(deployment())
     bench.east.apply(deployment(replicas=5))
+    bench.world.settle()
     found = bench.provider.read(call(deployment()), "shop/front", deployment(), {})
     assert found is not None
     inputs, outputs = found
     assert inputs == deployment(replicas=5)
     assert outputs["metadata"]["uid"]
+
+
+def test_reading_what_is_not_ready_says_so_and_keeps_it() -> None:
+    bench = Bench()
+    bench.create(new_object("v1", "Namespace", "shop"), "hub")
+    bench.create(skipping(service(type="LoadBalancer")), "hub")
+    item = service(type="LoadBalancer")
+    with pytest.raises(NotReadyError) as found:
+        bench.provider.read(call(item, "hub"), "shop/front", item, item)
+    assert found.value.reasons[0] == "Resource 'front' was created but failed to initialize"
+    assert any(reason.startswith("Service was not allocated an IP address") for reason in found.value.reasons)
+    assert found.value.inputs == item
+    assert bench.provider.read(call(item, "hub"), "shop/front", skipping(item), item)
 
 
 def test_import_gets_all_that_could_be_said_of_a_kind_that_the_sdk_knows() -> None:
@@ -439,6 +454,19 @@ def test_missing_name_is_made_once_and_the_namespace_completed() -> None:
     assert len(first["metadata"]["name"]) == len("logical-") + 8
     assert first["metadata"]["namespace"] == "default"
     assert provider.check(circumstances, config_map, first)[0] == first
+
+
+def test_inputs_are_kept_as_the_api_server_writes_them() -> None:
+    provider = Bench().provider
+    secret = new_object("v1", "Secret", "key", "shop", stringData={"a": "x"})
+    checked, _ = provider.check(call(secret), secret)
+    assert (checked["data"], "stringData" in checked) == ({"a": "eA=="}, False)
+    item = deployment()
+    (container,) = item["spec"]["template"]["spec"]["containers"]
+    container["resources"] = {"requests": {"cpu": "1000m"}}
+    checked, _ = provider.check(call(item), item)
+    (container,) = checked["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["requests"] == {"cpu": "1"}
 
 
 def test_misspelt_property_is_a_problem() -> None:

@@ -44,9 +44,9 @@ test-all: $(LIBRARY) ## run every test, also those that take minutes
 	@$(PYTHON_HERE) -m rehearsal engine
 	@$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m "not conformance and not watch"
 
-upgrade: $(LIBRARY) ## show what the program would change in stacks that the commit FROM has brought up; FLEET=real, ACCEPT=updates
+upgrade: $(LIBRARY) ## show what the program would change in stacks that the commit FROM has brought up; FLEET=real
 	@$(PYTHON_HERE) -m rehearsal engine > /dev/null
-	@$(PYTHON_HERE) -m tests.upgrade $(if $(FLEET),--fleet $(FLEET)) $(if $(ACCEPT),--accept $(ACCEPT)) -- $(FROM)
+	@$(PYTHON_HERE) -m tests.upgrade $(if $(FLEET),--fleet $(FLEET)) $(or $(FROM),$(error Which commit? make upgrade FROM=commit))
 
 watch: $(LIBRARY) ## see whether somebody has to look after what Azure may retire
 	@$(PYTHON_HERE) -m pytest tests/test_api_lifetime.py -m watch

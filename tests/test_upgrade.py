@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.upgrade.__main__ import ACCEPTED, differences
+from tests.upgrade.__main__ import Difference, differences, gone
 
 URN = "urn:pulumi:dev::fleet-l4-lb::fleet-l4-lb:index:FleetHub$azure-native:containerservice:Fleet::hub-fleet"
 FLEET = "hub-fleet (azure-native:containerservice:Fleet)"
@@ -14,31 +14,33 @@ def step(op: str, name: str = "hub-fleet", **more: Any) -> dict[str, Any]:  # no
     return {"op": op, "urn": URN.replace("hub-fleet", name), **more}
 
 
-NOTHING: frozenset[str] = frozenset()
-
-
 @pytest.mark.parametrize(
-    ("steps", "said", "accepted"),
+    ("steps", "said", "added"),
     [
-        ([step("create")], f"{FLEET} would be added", frozenset({"additions", "updates"})),
-        ([step("update", detailedDiff={"tags": {}})], f"{FLEET} would be updated: tags", frozenset({"updates"})),
-        ([step("delete")], f"{FLEET} would be deleted", NOTHING),
-        ([step("discard")], f"{FLEET} would be deleted", NOTHING),
+        ([step("create")], f"{FLEET} would be added", True),
+        ([step("update", detailedDiff={"tags": {}})], f"{FLEET} would be updated: tags", False),
+        ([step("delete")], f"{FLEET} would be deleted", False),
+        ([step("discard")], f"{FLEET} would be deleted", False),
         (
             [step("create-replacement"), step("replace", diffReasons=["location"]), step("delete-replaced")],
             f"{FLEET} would be replaced: location",
-            NOTHING,
+            False,
         ),
-        ([step("read-replacement")], f"{FLEET} would be replaced", NOTHING),
+        ([step("read-replacement")], f"{FLEET} would be replaced", False),
     ],
 )
-def test_difference_is_named_and_has_its_weight(
-    steps: list[dict[str, Any]], said: str, accepted: frozenset[str]
-) -> None:
-    (found,) = differences(steps)
-    assert found.text == said
-    assert {name for name, level in ACCEPTED.items() if found.accepted_from <= level} == accepted
+def test_difference_is_named_once(steps: list[dict[str, Any]], said: str, added: bool) -> None:  # noqa: FBT001
+    assert differences(steps) == [Difference(said, added)]
 
 
 def test_what_stays_is_no_difference() -> None:
     assert differences([step("same"), step("read", "east-cluster"), step("refresh")]) == []
+
+
+def test_resource_is_gone_unless_its_name_or_an_alias_is_there() -> None:
+    steps = [
+        step("create", newState={}),
+        step("create", "hub", newState={"aliases": [URN.replace("hub-fleet", "old")]}),
+    ]
+    assert gone([URN, URN.replace("hub-fleet", "old")], steps) == []
+    assert gone([URN], steps[1:]) == [Difference(f"{FLEET} is gone")]

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,9 +18,6 @@ PLATFORM: Final = Path(__file__).parent / "platform"
 STACKS: Final = ("dev", "prod", "own-app", "existing")
 """`own-app` is the example of that name, `existing` uses what `platform/` has made."""
 
-ACCEPTED: Final = {"nothing": 0, "additions": 1, "updates": 2}
-"""What may differ; each includes those before it."""
-
 
 class UpgradeError(Exception):
     """A stack could not be brought up or previewed; the message says why, for people."""
@@ -28,26 +25,26 @@ class UpgradeError(Exception):
 
 @dataclass(frozen=True)
 class Difference:
-    """A resource that the upgrade would change, in words, and from which of `ACCEPTED` on this is accepted."""
+    """A resource that the upgrade would change, in words.
+
+    Attributes:
+        text: the words.
+        added: whether it is only added.
+    """
 
     text: str
-    accepted_from: int
+    added: bool = False
 
-
-_KINDS: Final = {
-    "create": ("added", 1),
-    "update": ("updated", 2),
-    "replace": ("replaced", 3),
-    "create-replacement": ("replaced", 3),
-    "delete-replaced": ("replaced", 3),
-    "read-replacement": ("replaced", 3),
-    "discard-replaced": ("replaced", 3),
-    "delete": ("deleted", 3),  # also where a name is gone without an alias
-    "discard": ("deleted", 3),  # so, of what is only read
-}
-"""The engine's steps that change something (pulumi v3.274.1, pkg/resource/deploy/step.go); what is only read stays."""
 
 _HARMLESS: Final = frozenset({"same", "read", "refresh"})
+_DONE: Final = {
+    "create": "added",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "discard": "deleted",
+}
+"""The engine's steps in words (pulumi v3.274.1, pkg/resource/deploy/step.go); `discard` is of what is only read."""
 
 
 def differences(steps: Sequence[dict[str, Any]]) -> list[Difference]:
@@ -60,19 +57,35 @@ def differences(steps: Sequence[dict[str, Any]]) -> list[Difference]:
     for step in steps:
         if step["op"] in _HARMLESS:
             continue
-        done, accepted_from = _KINDS.get(step["op"], (step["op"], 3))
+        done = _DONE.get(step["op"], "replaced")  # by several steps
         properties = ", ".join(step.get("diffReasons") or step.get("detailedDiff") or ())
-        _, _, token, name = step["urn"].split("::")
-        text = f"{name} ({token.rpartition('$')[2]}) would be {done}" + (f": {properties}" if properties else "")
+        text = f"{_words(step['urn'])} would be {done}" + (f": {properties}" if properties else "")
         if step["urn"] not in found or properties:
-            found[step["urn"]] = Difference(text, accepted_from)
+            found[step["urn"]] = Difference(text, added=step["op"] == "create")
     return list(found.values())
+
+
+def gone(before: Iterable[str], steps: Sequence[dict[str, Any]]) -> list[Difference]:
+    """Return the resources that a program no longer has, neither by their name nor by an alias.
+
+    Args:
+        before: the URNs of the state that another program has left.
+        steps: those of `pulumi preview --json` on an empty state.
+    """
+    known = {urn for step in steps for urn in (step["urn"], *step["newState"].get("aliases", ()))}
+    return [Difference(f"{_words(urn)} is gone") for urn in before if urn not in known]
+
+
+def _words(urn: str) -> str:
+    _, _, token, name = urn.split("::")
+    return f"{name} ({token.rpartition('$')[2]})"
 
 
 def _run(what: str, command: Sequence[str | Path], folder: Path) -> str:
     """Run a command to its end, and return what it prints."""
     sys.stderr.write(f"{what} ...\n")
     environment = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    environment["PIP_NO_COMPILE"] = "1"  # most modules of the SDKs are never imported
     done = subprocess.run(  # noqa: S603 - no shell
         command,
         cwd=folder,
@@ -110,6 +123,7 @@ class Upgrade:
         self._fleet = fleet
         self._before = folder / "before"
         self._after = folder / "after"
+        self._platform = folder / "platform"
         archive = folder / "before.tar"
         _run(f"Reading {commit}", ["git", "archive", f"--output={archive}", commit], ROOT)
         shutil.unpack_archive(archive, self._before)
@@ -119,44 +133,57 @@ class Upgrade:
             if name and (ROOT / name).is_file():
                 (self._after / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, self._after / name)
-        # The app is the user's; so are the settings, which `steps` takes along.
-        shutil.rmtree(self._after / "manifests")
-        shutil.copytree(self._before / "manifests", self._after / "manifests")
 
-    def steps(self, name: str) -> tuple[list[dict[str, Any]], int]:
-        """Return what the program here plans for a stack that the older commit has brought up, and how many stay.
+    def differences(self, name: str) -> list[Difference]:
+        """Return what the program here would change in a stack that the older commit has brought up.
+
+        The settings and the app are the user's, and stay as they were. So does the example: somebody else's program,
+        under which only the components change.
 
         Raises:
             UpgradeError: if either fails.
         """
+        program, stack = self._bring_up(name)
         if name == "own-app":
-            # A program of somebody else's stays as it is; only the components under it are others.
-            program = self._before / "examples" / "own-app"
-            self._up("dev", program)
-            return self._preview("dev", program)
+            return differences(self._preview(program, stack))
+        shutil.copy(program / f"Pulumi.{stack}.yaml", self._after)
+        shutil.rmtree(self._after / "manifests")
+        shutil.copytree(program / "manifests", self._after / "manifests")
+        self._hand_over(stack, program, self._after)
+        return differences(self._preview(self._after, stack))
+
+    def gone(self, name: str) -> list[Difference]:
+        """Return the resources of the older commit that the program here does not have, with the settings here.
+
+        Raises:
+            UpgradeError: if either fails.
+        """
+        program, stack = self._bring_up(name)
+        state = json.loads(self._pulumi(program, stack, "stack", "export"))
+        urns = [each["urn"] for each in state["deployment"]["resources"]]
         if name == "existing":
-            self._up_platform()
-        self._up(name, self._before)
-        shutil.copy(self._before / f"Pulumi.{name}.yaml", self._after)
-        state = self._state(name)
-        (self._after / ".rehearsal").mkdir(exist_ok=True)
-        (self._before / state).rename(self._after / state)
-        return self._preview(name, self._after)
+            shutil.copy(program / "Pulumi.existing.yaml", self._after)
+            self._hand_over(stack, self._platform, self._after)
+        return gone(urns, self._preview(self._after / program.relative_to(self._before), stack))
 
-    def _up_platform(self) -> None:
-        """Bring up what is there before the stack `existing`: another stack in the same cloud."""
-        program = shutil.copytree(PLATFORM, self._before.parent / "platform")
-        self._up("existing", program)
-        shutil.copy(program / "stack.yaml", self._before / "Pulumi.existing.yaml")
-        state = self._state("existing")
-        (self._before / ".rehearsal").mkdir(exist_ok=True)
-        (program / state).rename(self._before / state)
+    def _bring_up(self, name: str) -> tuple[Path, str]:
+        """Bring a stack up with the older commit; return its program's folder, and its name there."""
+        program, stack = (self._before / "examples" / "own-app", "dev") if name == "own-app" else (self._before, name)
+        if name == "existing":
+            # Another stack in the same cloud.
+            shutil.copytree(PLATFORM, self._platform)
+            self._up(self._platform, stack)
+            shutil.copy(self._platform / "stack.yaml", program / "Pulumi.existing.yaml")
+            self._hand_over(stack, self._platform, program)
+        self._up(program, stack)
+        return program, stack
 
-    def _state(self, stack: str) -> Path:
-        """Return the rehearsal's folder for a stack, relative to the program."""
-        return Path(".rehearsal") / (f"{stack}.real" if self._fleet == "real" else stack)
+    def _hand_over(self, stack: str, source: Path, target: Path) -> None:
+        """Give a program the cloud, and the state, that another one has left."""
+        folder = Path(".rehearsal") / (f"{stack}.real" if self._fleet == "real" else stack)
+        shutil.copytree(source / folder, target / folder)
 
-    def _up(self, stack: str, program: Path) -> None:
+    def _up(self, program: Path, stack: str) -> None:
         fleet = "real" if self._fleet == "real" else ""
         command = ["make", "rehearse", f"STACK={stack}", f"PROGRAM={program}", f"FLEET={fleet}"]
         try:
@@ -167,11 +194,14 @@ class Upgrade:
             if "timing/report.py" not in str(error):
                 raise
 
-    def _preview(self, stack: str, program: Path) -> tuple[list[dict[str, Any]], int]:
-        rehearsal = [sys.executable, "-m", "rehearsal", "pulumi", "--stack", stack, "--program", program]
-        command = [*rehearsal, "--fleet", self._fleet, "preview", "--json"]
-        plan = json.loads(_run(f"Previewing {program.name}/{stack} with what is here", command, self._after))
-        return plan["steps"], plan["changeSummary"].get("same", 0)
+    def _preview(self, program: Path, stack: str) -> list[dict[str, Any]]:
+        return json.loads(self._pulumi(program, stack, "preview", "--json"))["steps"]
+
+    def _pulumi(self, program: Path, stack: str, *command: str) -> str:
+        """Run a command of the engine with the rehearsal here."""
+        options = ["--stack", stack, "--program", program, "--fleet", self._fleet]
+        rehearsal = [sys.executable, "-m", "rehearsal", "pulumi", *options]
+        return _run(f"{program.name}/{stack}: pulumi {' '.join(command)}", [*rehearsal, *command], self._after)
 
 
 def main() -> int:
@@ -180,11 +210,12 @@ def main() -> int:
     parser.add_argument("commit", help="the commit that the stacks are brought up with")
     parser.add_argument("stacks", nargs="*", metavar="stack", help=f"(default: {' '.join(STACKS)})")
     parser.add_argument("--fleet", choices=("memory", "real"), default="memory", help="as for a rehearsal")
+    parser.add_argument("--strict", action="store_true", help="fail for resources that are only added, too")
     parser.add_argument(
-        "--accept",
-        choices=tuple(ACCEPTED),
-        default="additions",
-        help="what is no failure; `updates` asks only whether every resource stays the one that it was",
+        "--urns",
+        action="store_true",
+        help="ask only whether every URN is still there, with the settings here: for a commit whose settings or "
+        "manifests the program no longer takes",
     )
     arguments = parser.parse_args()
     failed = False
@@ -192,15 +223,12 @@ def main() -> int:
         upgrade = Upgrade(Path(folder), arguments.commit, arguments.fleet)
         for name in arguments.stacks or STACKS:
             try:
-                steps, same = upgrade.steps(name)
+                found = upgrade.gone(name) if arguments.urns else upgrade.differences(name)
             except UpgradeError as error:
-                sys.stdout.write(f"{name}: {error}\n")
-                sys.stdout.flush()
-                failed = True
-                continue
-            found = differences(steps)
-            failed |= any(each.accepted_from > ACCEPTED[arguments.accept] for each in found)
-            sys.stdout.write(f"{name}: {'; '.join(each.text for each in found) or 'unchanged'} ({same} unchanged)\n")
+                found = [Difference(str(error))]
+            failed |= any(arguments.strict or not each.added for each in found)
+            well = "no URN is gone" if arguments.urns else "unchanged"
+            sys.stdout.write(f"{name}: {'; '.join(each.text for each in found) or well}\n")
             sys.stdout.flush()
     return int(failed)
 

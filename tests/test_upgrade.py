@@ -43,4 +43,5 @@ def test_resource_is_gone_unless_its_name_or_an_alias_is_there() -> None:
         step("create", "hub", newState={"aliases": [URN.replace("hub-fleet", "old")]}),
     ]
     assert gone([URN, URN.replace("hub-fleet", "old")], steps) == []
+    assert gone(["urn:pulumi:dev::fleet-l4-lb::pulumi:providers:random::default_4_21_4"], steps) == []
     assert gone([URN], steps[1:]) == [Difference(f"{FLEET} is gone")]

@@ -73,7 +73,8 @@ def gone(before: Iterable[str], steps: Sequence[dict[str, Any]]) -> list[Differe
         steps: those of `pulumi preview --json` on an empty state.
     """
     known = {urn for step in steps for urn in (step["urn"], *step["newState"].get("aliases", ()))}
-    return [Difference(f"{_words(urn)} is gone") for urn in before if urn not in known]
+    # Default providers are the engine's own, named by the SDKs' versions.
+    return [Difference(f"{_words(urn)} is gone") for urn in before if urn not in known and "::default_" not in urn]
 
 
 def _words(urn: str) -> str:

@@ -22,7 +22,7 @@ LIBRARY := .venv/.library
 TOOLS := .venv/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-verify rehearse-destroy policies test test-all conformance bench preview up destroy verify lint workflows watch docs format clean
+.PHONY: help rehearse rehearse-verify rehearse-destroy policies test test-all upgrade conformance bench preview up destroy verify lint workflows watch docs format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ test: $(LIBRARY) ## run the tests
 test-all: $(LIBRARY) ## run every test, also those that take minutes
 	@$(PYTHON_HERE) -m rehearsal engine
 	@$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m "not conformance and not watch"
+
+upgrade: $(LIBRARY) ## show what the program would change in stacks that the commit FROM has brought up; FLEET=real
+	@$(PYTHON_HERE) -m rehearsal engine > /dev/null
+	@$(PYTHON_HERE) -m tests.upgrade $(if $(FLEET),--fleet $(FLEET)) $(or $(FROM),$(error Which commit? make upgrade FROM=commit))
 
 watch: $(LIBRARY) ## see whether somebody has to look after what Azure may retire
 	@$(PYTHON_HERE) -m pytest tests/test_api_lifetime.py -m watch

@@ -18,7 +18,7 @@ _PROVIDER: Final = "pulumi:providers:kubernetes"
 _PLACEMENT: Final = "kubernetes:placement.kubernetes-fleet.io/v1:ClusterResourcePlacement"
 _ENTRY_POINT: Final = "kubernetes:networking.fleet.azure.com/v1alpha1:MultiClusterService"
 
-_NOTHING: Final[Resource] = {"inputs": {}}  # in place of what the state does not have
+_NOTHING: Final[Resource] = {}  # in place of what the state does not have
 
 _BEND: Final = 0.3  # how far lines are drawn to the map's middle, of the way there
 _NEAR: Final = 10  # percent from the middle, where a line would be hidden by the hub
@@ -128,7 +128,7 @@ def topology(state: Sequence[Resource]) -> Topology:
 
 def location(resource: Resource) -> str:
     """Return where an Azure resource is; empty where it has no location of its own."""
-    return str(resource["inputs"].get("location", ""))
+    return str(_properties(resource).get("location", ""))
 
 
 def azures_name(resource: Resource) -> str:
@@ -140,8 +140,7 @@ def azures_name(resource: Resource) -> str:
 
 
 def _region(cluster: Resource, place: Place, of: Mapping[str, Sequence[Resource]], entry: str) -> Region:
-    inputs = cluster["inputs"]
-    pools: Sequence[Mapping[str, Any]] = inputs.get("agentPoolProfiles") or ()
+    pools: Sequence[Mapping[str, Any]] = _properties(cluster).get("agentPoolProfiles") or ()
     home = _home(cluster)
     network = next((each for each in of.get(_NETWORK, ()) if _id(each) == _network_in(home)), _NOTHING)
     subnet = next((each for each in of.get(_SUBNET, ()) if _id(each) == home), _NOTHING)
@@ -152,11 +151,11 @@ def _region(cluster: Resource, place: Place, of: Mapping[str, Sequence[Resource]
         cluster=azures_name(cluster),
         nodes=", ".join(f"{_count(pool)} \N{MULTIPLICATION SIGN} {pool.get('vmSize', '')}" for pool in pools),
         network=azures_name(network),
-        spaces=", ".join(network["inputs"].get("addressSpace", {}).get("addressPrefixes") or ()),
-        subnet=str(subnet["inputs"].get("addressPrefix", "")),
+        spaces=", ".join(_properties(network).get("addressSpace", {}).get("addressPrefixes") or ()),
+        subnet=str(_properties(subnet).get("addressPrefix", "")),
         peers=frozenset(_peers(cluster, of)),
         member=azures_name(member),
-        update_group=str(member["inputs"].get("group", "")),
+        update_group=str(_properties(member).get("group", "")),
         placed=tuple(azures_name(each) for each in of.get(_PLACEMENT, ()) if _is_available(each, azures_name(member))),
         entry=entry,
     )
@@ -206,13 +205,18 @@ def _count(pool: Mapping[str, Any]) -> str:
     )
 
 
+def _properties(resource: Resource) -> Mapping[str, Any]:
+    """Return a resource's inputs; one that is only read has none in the state, and its outputs are as good."""
+    return resource.get("inputs") or resource.get("outputs") or {}
+
+
 def _id(resource: Resource) -> str:
     return str(resource.get("id", "")).lower()  # ids are not case-sensitive
 
 
 def _home(cluster: Resource) -> str:
     """Return the id of the subnet that a cluster's first nodes are in."""
-    pools: Sequence[Mapping[str, Any]] = cluster["inputs"].get("agentPoolProfiles") or [{}]
+    pools: Sequence[Mapping[str, Any]] = _properties(cluster).get("agentPoolProfiles") or [{}]
     return str(pools[0].get("vnetSubnetID", "")).lower()
 
 
@@ -222,7 +226,7 @@ def _network_in(resource_id: str) -> str:
 
 
 def _member_of(member: Resource) -> str:
-    return str(member["inputs"].get("clusterResourceId", "")).lower()
+    return str(_properties(member).get("clusterResourceId", "")).lower()
 
 
 def _status(resource: Resource) -> Mapping[str, Any]:

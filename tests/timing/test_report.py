@@ -196,6 +196,24 @@ def test_page_loads_nothing_and_may_not(tmp_path: Path) -> None:
     assert policy.split(";")[0] == "default-src 'none'"
 
 
+@pytest.mark.parametrize("parts", [0, 1, 6], ids=["nothing", "a fleet", "a region"])
+def test_stack_without_an_entry_point_has_a_page(tmp_path: Path, parts: int) -> None:
+    page = report(tmp_path, deployed("eastus2")[:parts])
+    assert "no entry point" in page.text
+
+
+def test_existing_clusters_and_fleets_are_on_the_map(tmp_path: Path) -> None:
+    made = deployed("eastus2", "westus2")
+    existing = [
+        {key: value for key, value in each.items() if key != "inputs"} | {"external": True, "outputs": each["inputs"]}
+        if each["type"] in (NETWORK, CLUSTER, FLEET)
+        else each
+        for each in made
+    ]
+    report(tmp_path, existing)
+    assert topology(existing) == topology(made)
+
+
 def test_every_operation_has_a_lane_at_its_time_and_exactly_the_critical_ones_are_marked(tmp_path: Path) -> None:
     state = deployed("eastus2", "westus2", "northeurope")
     page = report(tmp_path, state)

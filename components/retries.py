@@ -92,7 +92,7 @@ _FEW_VCPUS: Final = (
     "or choose a smaller node pool, another VM size or another region"
 )
 _NO_RIGHT: Final = (
-    'the deploying identity lacks this right: have it granted (README, "Rights"), then run this again; '
+    'the deploying identity lacks this right: have it granted (docs/team.md, "Rights"), then run this again; '
     "a new right takes effect within ten minutes"
 )
 _BESIDE: Final = "add a region beside this one, then remove this one (docs/operations.md)"

@@ -203,7 +203,10 @@ def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyP
         ('Status=409 Code="ScopeLocked"', "delete the lock"),
         ('Status=409 Code="ResourceGroupDeletionBlocked"', "`az monitor activity-log list"),
         ('Status=403 Code="RequestDisallowedByPolicy"', "existing.subnetId"),
-        ("… does not have authorization to perform action 'Microsoft.X/y/delete' over scope '/…'", 'docs/team.md, "Rights"'),
+        (
+            "… does not have authorization to perform action 'Microsoft.X/y/delete' over scope '/…'",
+            'docs/team.md, "Rights"',
+        ),
         (
             "… does not have authorization to perform action 'Microsoft.ContainerService/managedClusters/write' over …",
             'docs/team.md, "Rights"',

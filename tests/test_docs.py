@@ -41,9 +41,9 @@ def code() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_of_a_page_work(page: Path) -> None:
     text = re.sub(r"`[^`\n]+`", "", prose(page))
-    broken = []
-    for link in re.findall(r'\]\(([^)\s]+)\)|src="([^"]+)"', text):
-        name, _, anchor = "".join(link).partition("#")
+    broken: list[str] = []
+    for link in re.findall(r'(?:\]\(|src=")([^)"\s]+)', text):
+        name, _, anchor = link.partition("#")
         target = page.parent / name if name else page
         if "://" not in name and not (target.exists() and (not anchor or anchor in anchors(target))):
             broken.append(link)

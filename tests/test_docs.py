@@ -55,7 +55,7 @@ def test_pages_and_headings_that_the_code_names_exist() -> None:
     named = [
         (file, page, heading)
         for file, text in code()
-        for page, heading in re.findall(r"""(?<!/)docs/([a-z]+\.md)(?:[^"“”\n]{0,30}["“]([A-Z][^"”\n]+)["”])?""", text)
+        for page, heading in re.findall(r"""(?<!/)docs/([a-z-]+\.md)(?:[^"“”\n]{0,30}["“]([A-Z][^"”\n]+)["”])?""", text)
     ]
     assert sum(1 for _, _, heading in named if heading) > len(pages)
     assert [row for row in named if row[1] not in pages or (row[2] and row[2] not in pages[row[1]])] == []

@@ -59,3 +59,10 @@ def test_pages_and_headings_that_the_code_names_exist() -> None:
     ]
     assert sum(1 for _, _, heading in named if heading) > len(pages)
     assert [row for row in named if row[1] not in pages or (row[2] and row[2] not in pages[row[1]])] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    folders = "components|examples|fleet_clusters|manifests|policies|rehearsal|tests|timing|verify"
+    named = re.findall(rf"(?<![\w./-])(?:{folders})/[\w./*-]*\w", page.read_text(encoding="utf-8"))
+    assert sorted({name for name in named if not any(ROOT.glob(name))}) == []

@@ -95,7 +95,7 @@ _FEW_VCPUS: Final = (
 )
 _NOT_LIVE: Final = "become live: timed out waiting for the condition"
 _NO_RIGHT: Final = (
-    'the deploying identity lacks this right: have it granted (README, "Rights"), then run this again; '
+    'the deploying identity lacks this right: have it granted (docs/team.md, "Rights"), then run this again; '
     "a new right takes effect within ten minutes"
 )
 _BESIDE: Final = "add a region beside this one, then remove this one (docs/operations.md)"

@@ -205,10 +205,13 @@ def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyP
         ('Status=409 Code="ScopeLocked"', "delete the lock"),
         ('Status=409 Code="ResourceGroupDeletionBlocked"', "`az monitor activity-log list"),
         ('Status=403 Code="RequestDisallowedByPolicy"', "existing.subnetId"),
-        ("… does not have authorization to perform action 'Microsoft.X/y/delete' over scope '/…'", 'README, "Rights"'),
+        (
+            "… does not have authorization to perform action 'Microsoft.X/y/delete' over scope '/…'",
+            'docs/team.md, "Rights"',
+        ),
         (
             "… does not have authorization to perform action 'Microsoft.ContainerService/managedClusters/write' over …",
-            'README, "Rights"',
+            'docs/team.md, "Rights"',
         ),
         (
             (
@@ -216,7 +219,7 @@ def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyP
                 "managedClusters/write' on scope '…'; however, it does not have permission to perform action "
                 "'Microsoft.Network/virtualNetworks/subnets/join/action' on the linked scope(s) '…'"
             ),
-            'README, "Rights"',
+            'docs/team.md, "Rights"',
         ),
         ('Status=400 Code="NoRegisteredProviderFound"', "Another version of Azure's API"),
         ('Status=400 Code="RemotePeeringIsDisconnected"', "`pulumi up --replace` with its URN"),

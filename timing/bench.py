@@ -114,7 +114,7 @@ def _destroy() -> Iterator[Figure]:
     table = durations.load()
     state = _life(2)["change"].state
     took, group = schedule(plan(state, [], table)).makespan, bounds.GROUP_WITH_A_CLUSTER
-    # More than the groups alone: what a refused deletion leaves in Azure stays in the state (docs/architecture.md).
+    # More than the groups alone: what a refused deletion leaves in Azure stays in the state (docs/decisions.md).
     yield _at_most(
         "destroy: times the deletion of a group with all that is in it",
         took / group,

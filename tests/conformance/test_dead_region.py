@@ -22,7 +22,7 @@ from tests.rehearsal.kubernetes_objects import get, in_locations
 EAST, WEST = "aks-eastus2", "aks-westus2"
 
 _SECONDS = 30  # for an answer; a connection to an address that nobody has fails after three to five
-_GIVE, _RELEASE = "Give the service to the new region", "Release the service"
+_GIVE, _RELEASE = "Claim the service for the new region", "Remove the claim"
 _CLAIM = "networking.fleet.azure.com/service-in-use-by"
 
 
@@ -88,11 +88,11 @@ def test_requests_for_the_pods_of_a_dead_region_fail_until_its_endpoints_are_del
     assert [row["JOINED"] for row in fleet.table("hub", "get memberclusters")] == ["True", "True"]
     assert _entry(fleet, "west") == ("True", address)
 
-    follow("Take the dead region's endpoints away")
+    follow("Delete the dead region's endpoints")
 
     eventually(lambda: Counter(fleet.answering(address, timeout=_SECONDS)), Counter({WEST: 20}))
     fleet.world.set_reachable(fleet.ids["east"], reachable=True)
-    follow("Let its pods be found again")
+    follow("Restart the region's pods")
     eventually(lambda: Counter(fleet.answering(address)), Counter({EAST: 10, WEST: 10}))
 
 
@@ -112,7 +112,7 @@ def test_entry_point_leaves_a_region_while_it_is_dead_and_is_not_disturbed_when_
     address = stack.outputs()["externalIp"].value
     assert address != old
     eventually(lambda: WEST in fleet.answering(address, 2, _SECONDS), expected=True)
-    follow("Take the dead region's endpoints away")
+    follow("Delete the dead region's endpoints")
     eventually(lambda: set(fleet.answering(address, timeout=_SECONDS)), {WEST})
     assert stack.preview().changes == {}
 
@@ -123,7 +123,7 @@ def test_entry_point_leaves_a_region_while_it_is_dead_and_is_not_disturbed_when_
     eventually(lambda: set(fleet.answering(old, 2)), {""})
     assert _entry(fleet, "west") == ("True", address)
     follow("Delete the old entry point")
-    follow("Let its pods be found again")
+    follow("Restart the region's pods")
     eventually(lambda: Counter(fleet.answering(address)), Counter({EAST: 10, WEST: 10}))
 
     follow(_RELEASE)

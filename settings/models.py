@@ -115,8 +115,8 @@ class NodePool(Section):
 
 class _Existing(Section):
     peered: bool = False
-    """Whether others peer the region's VNet with those of all regions that set this key. The stack then creates no peering
-    between them."""
+    """Whether others peer the region's VNet with those of all regions that set this key. The stack creates no peering
+    between these."""
 
 
 class ExistingSubnet(_Existing):
@@ -289,7 +289,7 @@ class Updates(Section):
     """How the fleet upgrades its members: stages of update groups, one after the other."""
 
     channel: Literal["Stable", "Rapid", "NodeImage"]
-    """`Stable` (the last but one minor version of Kubernetes), `Rapid` (the last one) or `NodeImage` (node images alone).
+    """`Stable` (the last but one minor version of Kubernetes), `Rapid` (the last one) or `NodeImage` (images alone).
     With the first two, no region has a `kubernetesVersion`."""
     # At least one stage, and one group in each. [azure-native: UpdateRunStrategyArgs.stages, UpdateStageArgs.groups]
     stages: Annotated[tuple[_Stage, ...], Field(strict=False), values.length(1, inf, "write one stage or more")]

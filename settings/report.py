@@ -89,15 +89,18 @@ def sections(annotation: object) -> Iterator[type[BaseModel]]:
 
 
 @cache
-def keys(model: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
+def keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """Return all keys of a model, those in its sections too, such as `regions.nodePool.count`."""
     found = dict[str, FieldInfo]()
     for field in model.model_fields.values():
-        key = f"{prefix}{field.alias}"
-        # Of the kinds of a section, the one that explains a key counts.
-        found |= {key: field} if field.description or key not in found else {}
-        for section in sections(field.annotation):
-            found = keys(section, f"{key}.") | found
+        inner = [
+            (f"{field.alias}.{key}", each)
+            for section in sections(field.annotation)
+            for key, each in keys(section).items()
+        ]
+        for key, each in ((str(field.alias), field), *inner):
+            if key not in found or each.description:  # of the kinds of a section, one explains the key
+                found[key] = each
     return found
 
 
@@ -135,8 +138,8 @@ def _problem(error: ErrorDetails, known: Mapping[str, FieldInfo]) -> Problem:
 
 
 def _first_sentence(description: str) -> str:
-    first = description.partition(". ")[0].replace("`", "").removesuffix(".")
-    return first[0].lower() + first[1:] if first[:2] != first[:2].upper() else first
+    first = " ".join(description.split()).partition(". ")[0].replace("`", "").removesuffix(".")
+    return re.sub(r"^(A|An|The)\b", lambda article: article[0].lower(), first)
 
 
 def _instead_of(key: str, known: Collection[str]) -> str:

@@ -63,6 +63,7 @@ _MAP: Final = ("{value} is not a map", "write one key: value a line")
 _FINDINGS: Final = {
     "missing": ("is missing", "required: {description}"),
     "none_required": _TOGETHER,
+    "extra_forbidden": _TOGETHER,  # where another kind of the section has the key
     "string_type": ("{value} is not a string", 'quote it: YAML reads 1.30 as a number, "1.30" as a string'),
     "int_type": ("{value} is not a whole number", "write a whole number, without quotes"),
     "bool_type": ("{value} is neither true nor false", "write true or false, without quotes"),
@@ -116,7 +117,7 @@ def findings(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
 
 
 def _problem(error: ErrorDetails, known: Mapping[str, FieldInfo]) -> Problem:
-    marks = [part for part in error["loc"] if isinstance(part, str) and re.fullmatch(r"<.*>|\[key\]", part)]
+    marks = [part for part in error["loc"] if isinstance(part, str) and re.fullmatch(r"<(new|\w+\.\w+)>|\[key\]", part)]
     parts = [part for part in error["loc"] if part not in marks]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
     key = ".".join(part for part in parts if isinstance(part, str))
@@ -126,8 +127,6 @@ def _problem(error: ErrorDetails, known: Mapping[str, FieldInfo]) -> Problem:
     if error["type"] == "extra_forbidden" and key not in known:
         return Problem(path, "unknown key", _instead_of(key, known))
     found, remedy = _FINDINGS.get(error["type"], ("{value} is not allowed", "write another value"))
-    if error["type"] == "extra_forbidden":
-        found, remedy = _TOGETHER
     words = {
         **context,
         "value": show(error["input"]),

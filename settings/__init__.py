@@ -19,25 +19,10 @@ from .report import Problem, SettingsError, findings, report, show
 from .values import FORBIDDEN_RANGES, short_name
 
 __all__ = [
-    "FORBIDDEN_RANGES",
-    "ClusterRegion",
-    "ExistingFleet",
-    "HubAdmin",
-    "NewFleet",
-    "NewRegion",
-    "Problem",
-    "Region",
-    "Section",
-    "Settings",
-    "SettingsError",
-    "SubnetRegion",
-    "load",
-    "parse",
-    "report",
-    "secret_keys",
-    "short_name",
+    "FORBIDDEN_RANGES", "ClusterRegion", "ExistingFleet", "HubAdmin", "NewFleet", "NewRegion", "Problem", "Region",
+    "Section", "Settings", "SettingsError", "SubnetRegion", "load", "parse", "report", "secret_keys", "short_name",
     "show",
-]
+]  # fmt: skip
 
 
 def load(config: pulumi.Config | None = None) -> Settings:

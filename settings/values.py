@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
+from math import inf
 from typing import Annotated, Any, Final, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -12,17 +13,28 @@ from .report import invalid, show
 # --- Names ---------------------------------------------------------------------------------------------------
 
 
-def _name(pattern: str, words: str, longest: int, hint: str = "") -> AfterValidator:
-    """Return the rule for a name: a pattern for the whole of it, the same in words, and its greatest length."""
+def _like(pattern: str, remedy: str, found: str = "{} is not allowed", longest: float = inf) -> AfterValidator:
+    """Return the rule for a string: a pattern for the whole of it, the same in words, and its greatest length."""
 
-    def check(name: str) -> str:
-        if len(name) > longest:
-            raise invalid(f"{show(name)} has {len(name)} characters", f"at most {longest} are allowed{hint}")
-        if not re.fullmatch(pattern, name):
-            raise invalid(f"{show(name)} is not allowed", f"write {words}{hint}")
-        return name
+    def check(text: str) -> str:
+        if len(text) > longest:
+            raise invalid(f"{show(text)} has {len(text)} characters", f"at most {longest} are allowed; {remedy}")
+        if not re.fullmatch(pattern, text):
+            raise invalid(found.format(show(text)), remedy)
+        return text
 
     return AfterValidator(check)
+
+
+def _name(pattern: str, words: str, longest: int) -> AfterValidator:
+    return _like(pattern, f"write {words}", longest=longest)
+
+
+def _resource_id(noun: str, form: str) -> AfterValidator:
+    """Return the rule for the ID of a resource; `form` is what comes after the resource group."""
+    rest = re.escape(f"/{form}").replace("…", "[^/]+")
+    pattern = rf"(?ai:/subscriptions/{_GUID}/resourceGroups/){_GROUP}(?ai:{rest})"
+    return _like(pattern, f"write /subscriptions/…/resourceGroups/…/{form}", f"{{}} is not the ID of {noun}")
 
 
 def short_name(location: object) -> object:
@@ -37,7 +49,6 @@ _INNER: Final = "letters, digits, inner hyphens and dots, and _ but not in front
 _GROUP: Final = r"[-\w.()]*[-\w()]"
 _GROUP_WORDS: Final = "digits, hyphens, _ . ( and ), with no dot at the end"
 _GUID: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_MEMBER_HINT: Final = "; cluster names the member, and may differ from the existing cluster"
 MAX_LABEL: Final = 63  # characters of a DNS label [RFC 1035]
 
 # [names] is learn: azure-resource-manager/management/resource-name-rules.
@@ -52,7 +63,9 @@ ResourceGroup = Annotated[str, _name(_GROUP, f"letters, {_GROUP_WORDS}", 90)]  #
 # AKS takes nothing but ASCII in the names of a cluster's group and of its nodes' group. [azure-docs PR 52128]
 ClusterGroup = Annotated[str, _name(rf"(?a:{_GROUP})", f"letters from a to z, {_GROUP_WORDS}", 90)]
 ClusterName = Annotated[str, _name(*_KEBAB, 50)]  # as a member's, narrower than a cluster's [learn: rest/api/fleet]
-MemberName = Annotated[str, _name(*_KEBAB, 50, _MEMBER_HINT)]
+MemberName = Annotated[
+    str, _name(_KEBAB[0], f"{_KEBAB[1]} (cluster names the member, and may differ from the existing cluster)", 50)
+]
 UpdateGroup = Annotated[str, _name(*_KEBAB, 50)]  # [learn: rest/api/fleet]
 VirtualNetworkName = Annotated[str, _name(r"(?a:[a-zA-Z0-9][-\w.]*\w)", _INNER, 64)]  # [names]
 SubnetName = Annotated[str, _name(r"(?a:[a-zA-Z0-9]([-\w.]*\w)?)", _INNER, 80)]  # [names]
@@ -69,19 +82,13 @@ DnsLabel = Annotated[str, _name(*_LABEL, MAX_LABEL)]
 ObjectId = Annotated[str, _name(rf"(?ai:{_GUID})", "the object ID (a GUID) from Microsoft Entra ID", 36)]
 
 
-def _public_key(key: str) -> str:
-    # Not quoted: whoever pastes the wrong file here pastes the private key.
-    if not re.fullmatch(r"ssh-(rsa|ed25519) \S+( .*)?\s*", key):
-        raise invalid("is not a public key of OpenSSH", "write the line from a .pub file: ssh-rsa AAAA...")
-    return key
-
-
-def _tag_name(name: str) -> str:
-    # [learn: azure-resource-manager/management/tag-resources]
-    if re.search(r"[<>%&\\?/]|^(microsoft|azure|windows)|^$", name, re.IGNORECASE):
-        remedy = r"choose a name without < > % & \ ? / that does not begin with microsoft, azure or windows"
-        raise invalid(f"{show(name)} is not allowed as a tag's name", remedy)
-    return name
+_FILE: Final = "write the line from a .pub file: ssh-rsa AAAA..."
+# Not quoted: whoever pastes the wrong file here pastes the private key.
+PublicKey = Annotated[str, _like(r"ssh-(rsa|ed25519) \S+( .*)?\s*", _FILE, "is not a public key of OpenSSH")]
+# [learn: azure-resource-manager/management/tag-resources]
+_TAG: Final = r"(?i:(?!microsoft|azure|windows)[^<>%&\\?/]+)"
+_TAG_REMEDY: Final = r"choose a name without < > % & \ ? / that does not begin with microsoft, azure or windows"
+TagName = Annotated[str, Field(max_length=512), _like(_TAG, _TAG_REMEDY, "{} is not allowed as a tag's name")]
 
 
 def length(least: int, most: float, remedy: str) -> BeforeValidator:
@@ -107,24 +114,7 @@ def distinct(remedy: str, key: Callable[[Any], str] = str) -> AfterValidator:
     return AfterValidator(check)
 
 
-PublicKey = Annotated[str, AfterValidator(_public_key)]
-TagName = Annotated[str, Field(max_length=512), AfterValidator(_tag_name)]
-
 # --- IDs of existing resources -------------------------------------------------------------------------------
-
-
-def _resource_id(noun: str, form: str) -> AfterValidator:
-    """Return the rule for the ID of a resource; `form` is what comes after the resource group."""
-    rest = re.escape(f"/{form}").replace("…", "[^/]+")
-    pattern = rf"(?ai:/subscriptions/{_GUID}/resourceGroups/){_GROUP}(?ai:{rest})"
-
-    def check(resource_id: str) -> str:
-        if not re.fullmatch(pattern, resource_id):
-            found = f"{show(resource_id)} is not the ID of {noun}"
-            raise invalid(found, f"write /subscriptions/…/resourceGroups/…/{form}")
-        return resource_id
-
-    return AfterValidator(check)
 
 
 def group_of(resource_id: str) -> str:

@@ -185,6 +185,11 @@ def test_settings_cannot_be_changed() -> None:
         parse(changed()).app.replicas = 2  # pyright: ignore[reportAttributeAccessIssue]  # what the test is about
 
 
+def test_names_of_the_greatest_length_are_allowed() -> None:
+    longest = (("regions[0].resourceGroup", "g" * 57), ("regions[1].name", "w" * 35), ("app.service", "s" * 48))
+    assert not mistakes(changed(*longest, ("regions[1].updateGroup", "u" * 50)))
+
+
 def test_two_clusters_in_one_location_need_names_of_their_own() -> None:
     names = (("regions[1].resourceGroup", "rg-two"), ("regions[1].cluster", "two"))
     assert not mistakes(changed(("regions[1].location", "eastus2"), *names))
@@ -541,9 +546,9 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         changed(("fleet", {"existingId": FLEET, "name": "f", "location": "w", "resourceGroup": "rg", "hub": {}})),
         [(f"fleet.{key}", f"{TOGETHER} fleet.existingId") for key in ("name", "location", "resourceGroup", "hub")],
     ),
-    "a member's name": (
-        regions(region(0, {"clusterId": f"{CLUSTER}_prd"})),
-        [("regions[0].cluster", '"aks1_prd" is not allowed')],
+    "members' names": (
+        regions(region(0, {"clusterId": f"{CLUSTER}_prd"}), region(1, {"clusterId": CLUSTER + "x" * 50})),
+        [("regions[0].cluster", '"aks1_prd" is not allowed'), ("regions[1].cluster", "has 54 characters")],
     ),
     "a cluster of two regions": (
         regions(

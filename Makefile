@@ -85,13 +85,15 @@ lint: $(TOOLS) $(LIBRARY) ## check style and types, and that the generated pages
 	@$(PYTHON_HERE) -m ruff format --check
 	@$(PYTHON_HERE) -m pyright
 	@.venv/bin/griffe2md fleet_l4_lb | diff docs/components.md - || { echo 'docs/components.md is behind the docstrings: make docs'; exit 1; }
+	@$(PYTHON_HERE) -m settings.document | diff docs/settings.md - || { echo 'docs/settings.md is behind settings/models.py: make docs'; exit 1; }
 	@$(PYTHON_HERE) -m rehearsal.azure.recordings | diff docs/recordings.md - || { echo 'docs/recordings.md is behind rehearsal/azure/recordings.py: make docs'; exit 1; }
 
 workflows: ## check .github/workflows/; needs Go
 	@go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-docs: $(TOOLS) $(LIBRARY) ## write docs/components.md from the docstrings, docs/recordings.md from the stand-in
+docs: $(TOOLS) $(LIBRARY) ## write docs/components.md and docs/settings.md from the docstrings, docs/recordings.md from the stand-in
 	@.venv/bin/griffe2md fleet_l4_lb --output docs/components.md
+	@$(PYTHON_HERE) -m settings.document > docs/settings.md
 	@$(PYTHON_HERE) -m rehearsal.azure.recordings > docs/recordings.md
 
 format: $(TOOLS) ## rewrite the code in the project's style

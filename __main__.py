@@ -11,7 +11,6 @@ import pulumi
 from pulumi_azure_native import authorization, containerservice
 
 import changes
-import settings
 from components import manifests
 from components.existing import cluster_network, readable, services_of
 from components.existing_cluster import ExistingCluster, ExistingClusterArgs
@@ -23,8 +22,9 @@ from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetw
 from components.regional_cluster import NodePool, RegionalCluster, RegionalClusterArgs
 from components.roles import Principal
 from components.subscriptions import AzureProviders
+from settings import ClusterRegion, NewRegion, Region, SubnetRegion, load
 
-stack = settings.load()
+stack = load()
 changes.refuse_what_cannot_change(stack)
 app_manifests = manifests.load(
     Path(__file__).parent / "manifests",
@@ -33,7 +33,7 @@ app_manifests = manifests.load(
     members=[region.cluster for region in stack.regions],
     secrets={"rabbitmq": {"username": 12, "password": 32}},  # the demo's queue
     replicas=stack.app.replicas,
-    linux_only=not all(region.existing_cluster for region in stack.regions),
+    linux_only=not all(isinstance(region, ClusterRegion) for region in stack.regions),
     internal=stack.app.internal,
 )
 
@@ -47,18 +47,21 @@ admins = {"deployer": deployer} | {
     for admin in stack.access.hub_admins
 }
 
-# What an id names is worked on in its own subscription.
+# Existing resources are reached in their own subscriptions.
 azure = AzureProviders()
-azure_of = {region.name: azure.of(region.existing_cluster) for region in stack.regions}
+azure_of = {
+    region.name: azure.of(region.existing.cluster_id if isinstance(region, ClusterRegion) else None)
+    for region in stack.regions
+}
 clusters: dict[str, RegionalCluster | ExistingCluster] = {}
 # The last cluster made in each existing VNet, by the VNet's id.
 last_in: dict[str, containerservice.ManagedCluster] = {}
 for region in stack.regions:
-    if region.existing_cluster:
+    if isinstance(region, ClusterRegion):
         clusters[region.name] = ExistingCluster(
             region.name,
             ExistingClusterArgs(
-                cluster_id=region.existing_cluster,
+                cluster_id=region.existing.cluster_id,
                 location=region.location,
                 kubelogin_mode=kubelogin_mode,
                 entra_id_admins=admins if stack.clusters.entra_id else None,
@@ -66,49 +69,55 @@ for region in stack.regions:
             pulumi.ResourceOptions(provider=azure_of[region.name]),
         )
         continue
-    network_id = (region.existing.network_id or "").lower() if region.existing else ""
-    clusters[region.name] = made = RegionalCluster(
-        region.name,
-        RegionalClusterArgs(
-            location=region.location,
-            resource_group_name=region.resource_group,
-            virtual_network_name=region.virtual_network,
-            address_space=str(region.address_space) if region.address_space else None,
-            subnet_name=region.subnet,
-            node_subnet=str(region.node_subnet) if region.node_subnet else None,
-            cluster_name=region.cluster,
-            service_cidr=str(region.service_cidr),
-            dns_service_ip=str(region.dns_service_ip),
-            node_pool=NodePool(
-                vm_size=region.node_pool.vm_size,
-                max_pods=region.node_pool.max_pods,
-                count=region.node_pool.count,
-                min_count=region.node_pool.min_count,
-                max_count=region.node_pool.max_count,
-                zones=region.node_pool.zones,
-            ),
-            tier=containerservice.ManagedClusterSKUTier(stack.clusters.tier),
-            kubelogin_mode=kubelogin_mode,
-            entra_id_admins=admins if stack.clusters.entra_id else None,
-            kubernetes_version=region.kubernetes_version,
-            ssh_public_key=region.ssh_public_key,
-            tags=stack.tags or None,
-            protect=stack.protect,
-            existing_subnet_id=region.existing_subnet,
-            after=last_in.get(network_id),
+    args = RegionalClusterArgs(
+        location=region.location,
+        resource_group_name=region.resource_group,
+        cluster_name=region.cluster,
+        service_cidr=str(region.service_cidr),
+        dns_service_ip=str(region.dns_service_ip),
+        node_pool=NodePool(
+            vm_size=region.node_pool.vm_size,
+            max_pods=region.node_pool.max_pods,
+            count=region.node_pool.count,
+            min_count=region.node_pool.min_count,
+            max_count=region.node_pool.max_count,
+            zones=region.node_pool.zones,
         ),
+        tier=containerservice.ManagedClusterSKUTier(stack.clusters.tier),
+        kubelogin_mode=kubelogin_mode,
+        entra_id_admins=admins if stack.clusters.entra_id else None,
+        kubernetes_version=region.kubernetes_version,
+        ssh_public_key=region.ssh_public_key,
+        tags=stack.tags or None,
+        protect=stack.protect,
     )
-    if network_id:
-        last_in[network_id] = made.cluster
+    match region:
+        case NewRegion():
+            args["virtual_network_name"] = region.virtual_network
+            args["address_space"] = str(region.address_space)
+            args["subnet_name"] = region.subnet
+            args["node_subnet"] = str(region.node_subnet)
+            clusters[region.name] = RegionalCluster(region.name, args)
+        case SubnetRegion():
+            network_id = region.existing.network_id.lower()
+            args["existing_subnet_id"] = region.existing.subnet_id
+            args["after"] = last_in.get(network_id)
+            clusters[region.name] = made = RegionalCluster(region.name, args)
+            last_in[network_id] = made.cluster
 
 
-def shared_network(region: settings.Region) -> str | None:
-    """Return the id of a region's VNet, if another region may be in it too: one that exists, in the same location."""
-    if region.existing is None or not any(
-        other.existing and other.location == region.location for other in stack.regions if other is not region
-    ):
+def shared_network(region: Region) -> str | None:
+    """Return the ID of a region's VNet, if another region may be in it too: one that exists, in the same location."""
+    others = [other for other in stack.regions if other is not region and other.location == region.location]
+    if not any(other.existing for other in others):
         return None
-    return region.existing.network_id or cluster_network(str(region.existing_cluster), azure_of[region.name])
+    match region:
+        case NewRegion():
+            return None
+        case SubnetRegion():
+            return region.existing.network_id
+        case ClusterRegion():
+            return cluster_network(region.existing.cluster_id, azure_of[region.name])
 
 
 networks = PeeredNetworks(
@@ -125,7 +134,7 @@ networks = PeeredNetworks(
                 shared=shared_network(region),
                 peered=region.existing is not None and region.existing.peered,
                 service_cidr=services_of(clusters[region.name].cluster)
-                if region.existing_cluster
+                if isinstance(region, ClusterRegion)
                 else str(region.service_cidr),
             )
             for region in stack.regions
@@ -181,7 +190,7 @@ if updates := stack.fleet.updates:
         pulumi.ResourceOptions(provider=azure.of(stack.fleet.existing_id)),
     )
 
-entry = clusters[stack.app.entry_region]
+entry = clusters[stack.entry.name]
 app = MultiClusterApp(
     "app",
     MultiClusterAppArgs(
@@ -208,7 +217,7 @@ async def outputs() -> dict[str, pulumi.Input[object]]:
         "ownsFleet": stack.fleet.existing_id is None,
         "clusterIds": {name: cluster.cluster.id for name, cluster in clusters.items()},
         "memberNames": {region: member.name for region, member in fleet.members.items()},
-        "entryRegion": stack.app.entry_region,
+        "entryRegion": stack.entry.name,
         "service": f"{stack.app.namespace}/{stack.app.service}",
         "hubKubeconfig": fleet.kubeconfig,
         "kubeconfigs": pulumi.Output.secret({name: cluster.kubeconfig for name, cluster in clusters.items()}),

@@ -14,10 +14,21 @@ from typing import Any, Final, NamedTuple, cast
 import pulumi
 from pydantic.alias_generators import to_camel
 
-import settings
 from components.existing import part_of
 from components.subscriptions import own_subscription
-from settings import Problem, Region, Settings, short_name, show
+from settings import (
+    ClusterRegion,
+    ExistingFleet,
+    NewRegion,
+    Problem,
+    Region,
+    Settings,
+    SubnetRegion,
+    report,
+    secret_keys,
+    short_name,
+    show,
+)
 
 State = Mapping[str, Mapping[str, Any]]
 """The outputs of the state's resources. A component goes by type and name, `FleetHub hub`, and what it has made by both
@@ -44,7 +55,7 @@ def refuse_what_cannot_change(stack: Settings) -> None:
     problems = [*_subscription(state), *_regions(stack, state), *_clusters(stack, state), *_fleet(stack, state)]
     problems = problems or [*_entry(stack, state)]
     if problems:
-        raise ChangeError(settings.report(_HEADING, problems, settings.secret_keys()))
+        raise ChangeError(report(_HEADING, problems, secret_keys()))
 
 
 def _state() -> State:
@@ -173,17 +184,19 @@ def _regions(stack: Settings, state: State) -> Iterator[Problem]:
         made, there = f"RegionalCluster {region.name}" in state, f"ExistingCluster {region.name}" in state
         if not made and not there:
             yield from _newcomer(path, region, stack, state)
-        elif made and region.existing_cluster:
-            found = f"region {show(region.name)} has a cluster that this stack has made"
-            yield Problem(f"{path}.existing.clusterId", found, "remove the key, or choose another name for the region")
-        elif there and not region.existing_cluster:
+        elif isinstance(region, ClusterRegion):
+            where = f"{path}.existing.clusterId"
+            if made:
+                found = f"region {show(region.name)} has a cluster that this stack has made"
+                yield Problem(where, found, "remove the key, or choose another name for the region")
+                continue
+            before = state[f"ExistingCluster {region.name}"].get("clusterId")
+            yield from _other_id(where, before, region.existing.cluster_id, "region", region.name)
+            yield from _member(path, region, state)
+        elif there:
             found = f"is missing: region {show(region.name)} is on a cluster that existed before it"
             yield Problem(f"{path}.existing.clusterId", found, "put it back, or choose another name for the region")
-        elif there:
-            before = state[f"ExistingCluster {region.name}"].get("clusterId")
-            yield from _other_id(f"{path}.existing.clusterId", before, region.existing_cluster, "region", region.name)
-            yield from _member(path, region, state)
-        elif made and _key_of(region.name, "cluster") in state:
+        elif _key_of(region.name, "cluster") in state:
             # Before there is a cluster, there is nothing that the engine could not replace.
             yield from _fixed(path, region, state)
 
@@ -198,17 +211,18 @@ def _member(path: str, region: Region, state: State) -> Iterator[Problem]:
         yield Problem(f"{path}.cluster", found, "put it back; or remove the region, `pulumi up`, and add it again")
 
 
-def _fixed(path: str, region: Region, state: State) -> Iterator[Problem]:
+def _fixed(path: str, region: NewRegion | SubnetRegion, state: State) -> Iterator[Problem]:
     """Find what would replace the region's resources, or be refused."""
     cluster = state.get(_key_of(region.name, "cluster"), {})
     subnet = str(_value(cluster, (*_POOL, "vnetSubnetID")) or "").lower()
     group = f"/resourcegroups/{_value(state.get(_key_of(region.name, 'group')), ('name',))}/".lower()
-    if subnet and group not in subnet and not region.existing_subnet:
+    existing = region.existing.subnet_id.lower() if region.existing else ""
+    if subnet and group not in subnet and not existing:
         found = f"is missing: region {show(region.name)} is in a subnet that existed before it"
         yield Problem(f"{path}.existing.subnetId", found, "put it back, or choose another name for the region")
         return
     for fixed in FIXED:
-        if region.existing_subnet and fixed.resource in {"vnet", "subnet"}:
+        if existing and fixed.resource in {"vnet", "subnet"}:
             continue
         before = _value(state.get(_key_of(region.name, fixed.resource)), fixed.output)
         after = attrgetter(fixed.field)(region)
@@ -224,14 +238,14 @@ def _fixed(path: str, region: Region, state: State) -> Iterator[Problem]:
             found = f"{show(after) if after else 'none'} {made}: {show(before) if before else 'none'}"
         remedy = "put it back; or add a region with the new value, and remove this one"
         yield Problem(f"{path}.{fixed.key}", found, remedy)
-    if region.existing_subnet and (group in region.existing_subnet.lower() or subnet != region.existing_subnet.lower()):
+    if existing and (group in existing or subnet != existing):
         found = f"is not the subnet that region {show(region.name)} was made with"
         remedy = "put it back, or leave it out; or add a region with the new value, and remove this one"
         yield Problem(f"{path}.existing.subnetId", found, remedy)
     yield from _version(path, region, _value(cluster, ("currentKubernetesVersion",)))
 
 
-def _version(path: str, region: Region, runs: object) -> Iterator[Problem]:
+def _version(path: str, region: NewRegion | SubnetRegion, runs: object) -> Iterator[Problem]:
     """Find a version of Kubernetes that AKS does not upgrade to. [learn: aks/upgrade-aks-cluster]."""
     if not region.kubernetes_version or not isinstance(runs, str):
         return
@@ -255,11 +269,11 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
         later = f"remove {show(gone)} in one `pulumi up`, add this in the next"
         identity = f"put the name {show(gone)} back: it is the region's identity"
         group = _value(state.get(_key_of(gone, "group")), ("name",))
-        if not region.existing_cluster and group and _name(group) == _name(region.resource_group):
+        if not isinstance(region, ClusterRegion) and group and _name(group) == _name(region.resource_group):
             found = f"{show(region.name)} would have the resource group {show(group)}, which region {show(gone)} has"
             yield Problem(f"{path}.name", found, f"{identity}. A new region needs a group of its own")
             continue
-        if region.existing_cluster and _name(outputs.get("clusterId")) == _name(region.existing_cluster):
+        if isinstance(region, ClusterRegion) and _name(outputs.get("clusterId")) == _name(region.existing.cluster_id):
             found = f"{show(region.name)} would have the cluster that region {show(gone)} has"
             yield Problem(f"{path}.name", found, identity)
             continue
@@ -267,17 +281,13 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
             found = f"{show(region.cluster)} is the member of region {show(gone)}, until it is gone"
             yield Problem(f"{path}.cluster", found, f"choose another name, or {later}")
         space = _value(state.get(_key_of(gone, "vnet")), ("addressSpace", "addressPrefixes", 0))
-        if region.existing is None and space and ip_network(str(space)).overlaps(region.address_space):
+        if isinstance(region, NewRegion) and space and ip_network(str(space)).overlaps(region.address_space):
             # Azure refuses to peer it with a network that is peered with the other.
             # [learn: virtual-network/virtual-network-manage-peering]
             found = f"{show(region.address_space)} overlaps {space}, which region {show(gone)} has until it is gone"
             yield Problem(f"{path}.addressSpace", found, later)
         subnet = str(_value(state.get(_key_of(gone, "cluster")), (*_POOL, "vnetSubnetID")) or "").lower()
-        if (
-            region.existing
-            and region.existing.network_id
-            and subnet.startswith(f"{_name(region.existing.network_id)}/")
-        ):
+        if isinstance(region, SubnetRegion) and subnet.startswith(f"{_name(region.existing.network_id)}/"):
             # Its peerings would come before those of the other have gone. [cloud-manager of kyma-project, errors.go]
             found = f"is in the VNet that region {show(gone)} is in, until it is gone"
             yield Problem(f"{path}.existing.subnetId", found, later)
@@ -288,7 +298,7 @@ def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
     made = [
         name
         for region in stack.regions
-        if (name := _key_of(region.name, "cluster")) in state and not region.existing_cluster
+        if (name := _key_of(region.name, "cluster")) in state and not isinstance(region, ClusterRegion)
     ]
     if not stack.clusters.entra_id and any(_value(state[name], ("aadProfile", "managed")) for name in made):
         found = "false, but the clusters sign in with Microsoft Entra ID"
@@ -301,20 +311,21 @@ def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
 def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
     if "FleetHub/Fleet hub-fleet" not in state:
         return
-    made = "FleetHub/ResourceGroup hub-group" in state
-    if made and stack.fleet.existing_id:
-        yield Problem("fleet.existingId", "this stack has made its fleet", "remove the key")
-    elif not made and not stack.fleet.existing_id:
-        yield Problem("fleet.existingId", "is missing: this stack is in a fleet that existed before it", "put it back")
-    elif stack.fleet.existing_id:
+    fleet, made = stack.fleet, "FleetHub/ResourceGroup hub-group" in state
+    if isinstance(fleet, ExistingFleet):
+        if made:
+            yield Problem("fleet.existingId", "this stack has made its fleet", "remove the key")
+            return
         before = _value(state.get("FleetHub hub"), ("fleetId",))
-        yield from _other_id("fleet.existingId", before, stack.fleet.existing_id, "stack", pulumi.get_stack())
-    elif made:
-        hub = stack.fleet.hub
+        yield from _other_id("fleet.existingId", before, fleet.existing_id, "stack", pulumi.get_stack())
+    elif not made:
+        yield Problem("fleet.existingId", "is missing: this stack is in a fleet that existed before it", "put it back")
+    else:
+        hub = fleet.hub
         for key, resource, output, wanted, same in (
-            ("name", "Fleet hub-fleet", ("name",), stack.fleet.name, _name),
-            ("location", "Fleet hub-fleet", ("location",), stack.fleet.location, short_name),
-            ("resourceGroup", "ResourceGroup hub-group", ("name",), stack.fleet.resource_group, _name),
+            ("name", "Fleet hub-fleet", ("name",), fleet.name, _name),
+            ("location", "Fleet hub-fleet", ("location",), fleet.location, short_name),
+            ("resourceGroup", "ResourceGroup hub-group", ("name",), fleet.resource_group, _name),
             # A hub keeps what it was made with. [Azure/azure-rest-api-specs: fleets.json, FleetHubProfile]
             ("hub.dnsPrefix", "Fleet hub-fleet", ("hubProfile", "dnsPrefix"), hub.dns_prefix, _name),
             ("hub.vmSize", "Fleet hub-fleet", ("hubProfile", "agentProfile", "vmSize"), hub.vm_size, _name),
@@ -341,10 +352,10 @@ def _other_id(path: str, before: object, after: object, kind: str, name: str) ->
 
 def _entry(stack: Settings, state: State) -> Iterator[Problem]:
     """Find an entry point that would move, and change its address, because another region is first now."""
-    before, after = _value(state.get(""), ("entryRegion",)), stack.app.entry_region
+    before, after = _value(state.get(""), ("entryRegion",)), stack.entry.name
     if (
         "MultiClusterApp/MultiClusterService app-entry-point" not in state
-        or "entry_region" in stack.app.model_fields_set
+        or stack.app.entry_region
         or before in (None, after)
     ):
         return

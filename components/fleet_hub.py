@@ -30,8 +30,8 @@ class Member(TypedDict):
 class FleetHubArgs(TypedDict):
     """What makes a fleet."""
 
-    location: pulumi.Input[str]
-    """Azure region of the hub, short name, as in `westus`."""
+    location: NotRequired[pulumi.Input[str] | None]
+    """Azure region of the hub, short name, as in `westus`. Not used with `existing_id`, required otherwise."""
     resource_group_name: pulumi.Input[str]
     """Name of the fleet's group."""
     fleet_name: pulumi.Input[str]
@@ -86,7 +86,7 @@ class FleetHub(pulumi.ComponentResource):
             group = resources.ResourceGroup(
                 f"{name}-group",
                 resource_group_name=args["resource_group_name"],
-                location=args["location"],
+                location=args.get("location"),
                 tags=args.get("tags"),
                 opts=pulumi.ResourceOptions(parent=self, hooks=patient, protect=args.get("protect", False)),
             )
@@ -94,7 +94,7 @@ class FleetHub(pulumi.ComponentResource):
                 f"{name}-fleet",
                 resource_group_name=group.name,
                 fleet_name=args["fleet_name"],
-                location=args["location"],
+                location=args.get("location"),
                 # Each part is there, as `az fleet create --enable-hub` sends it: nobody has seen what Azure makes of an
                 # empty profile (Azure/azure-cli-extensions, recording test_fleet_hubful).
                 hub_profile=containerservice.FleetHubProfileArgs(

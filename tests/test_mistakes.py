@@ -435,9 +435,9 @@ def say_nothing(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> Non
 
 def copy(mistake: Mistake, root: Path) -> None:
     """Copy the program and make the mistake in the copy."""
-    for folder in ("components", "manifests"):
+    for folder in ("components", "manifests", "settings"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("__main__.py", "changes.py", "settings.py"):
+    for file in ("__main__.py", "changes.py"):
         shutil.copy(ROOT / file, root)
     text = (root / mistake.file).read_text()
     assert text.count(mistake.old) == 1, f"{mistake.file} no longer has this once: {mistake.old}"

@@ -23,7 +23,7 @@ import yaml
 from rehearsal.cloud import Operation
 from rehearsal.stack import ROOT, rehearsing
 
-_PROGRAM: Final = ("Pulumi.yaml", "__main__.py", "settings.py", "components", "manifests")
+_PROGRAM: Final = ("Pulumi.yaml", "__main__.py", "changes.py", "settings", "components", "fleet_clusters", "manifests")
 _STACK: Final = "bench"
 
 LOCATIONS: Final = (

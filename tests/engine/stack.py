@@ -24,7 +24,7 @@ from tests.rehearsal.kubernetes_objects import in_memory
 def copy_program(root: Path) -> Path:
     """Put the program into a folder: its own stack files, the rest by links."""
     root.mkdir()
-    for name in ("__main__.py", "changes.py", "components", "fleet_clusters", "manifests", "settings.py"):
+    for name in ("__main__.py", "changes.py", "components", "fleet_clusters", "manifests", "settings"):
         (root / name).symlink_to(ROOT / name)
     for file in ROOT.glob("Pulumi*.yaml"):
         (root / file.name).write_text(file.read_text())

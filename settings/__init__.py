@@ -1,0 +1,78 @@
+"""The stack's configuration as frozen, typed, checked settings.
+
+They know the configuration's keys and Azure's rules for names and addresses, and no Pulumi resource. `load` reads the
+running stack, `parse` takes plain values; both report all mistakes of one kind at once, before anything is registered.
+`Pulumi.yaml` repeats the keys and the defaults for the command line.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+
+import pulumi
+from pulumi.runtime import is_config_secret
+from pulumi.runtime.config import CONFIG
+from pydantic import ValidationError
+
+from . import rules
+from .models import ClusterRegion, ExistingFleet, HubAdmin, NewFleet, NewRegion, Region, Section, Settings, SubnetRegion
+from .report import Problem, SettingsError, findings, report, show
+from .values import FORBIDDEN_RANGES, short_name
+
+__all__ = [
+    "FORBIDDEN_RANGES", "ClusterRegion", "ExistingFleet", "HubAdmin", "NewFleet", "NewRegion", "Problem", "Region",
+    "Section", "Settings", "SettingsError", "SubnetRegion", "load", "parse", "report", "secret_keys", "short_name",
+    "show",
+]  # fmt: skip
+
+
+def load(config: pulumi.Config | None = None) -> Settings:
+    """Read the settings of the running stack.
+
+    Raises:
+        SettingsError: as `parse`.
+    """
+    # pulumi.Config answers for keys that one names; only the whole map shows a misspelt one.
+    prefix = _prefix(config)
+    texts = {key.removeprefix(prefix): text for key, text in CONFIG.get().items() if key.startswith(prefix)}
+    raw = {key: text if key == "nameSuffix" else _decode(text) for key, text in texts.items()}
+    return parse(raw, secret_keys(config))
+
+
+def secret_keys(config: pulumi.Config | None = None) -> set[str]:
+    """Return the running stack's keys whose values must not be shown."""
+    prefix = _prefix(config)
+    return {key.removeprefix(prefix) for key in CONFIG.get() if key.startswith(prefix) and is_config_secret(key)}
+
+
+def _prefix(config: pulumi.Config | None) -> str:
+    return f"{(config or pulumi.Config()).name}:"
+
+
+def _decode(text: str) -> object:
+    """Read a value as Pulumi passes it; what is not JSON stays a string, and is refused where none is allowed."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def parse(raw: Mapping[str, object], secret: Collection[str] = ()) -> Settings:
+    """Make settings of the configuration's values.
+
+    Args:
+        raw: The value of each key of the project, as plain data.
+        secret: The keys whose values must not be shown.
+
+    Raises:
+        SettingsError: Something is wrong. The message names all mistakes in single sections; where there are none,
+            all mistakes across sections.
+    """
+    try:
+        settings = Settings.model_validate(raw)
+        problems = rules.problems(settings)
+    except ValidationError as error:
+        settings, problems = None, findings(error, Settings)
+    if settings is None or problems:
+        heading = f"The configuration has mistakes; nothing was deployed. Fix them in Pulumi.{pulumi.get_stack()}.yaml:"
+        raise SettingsError(report(heading, problems, secret))
+    return settings

@@ -1,0 +1,501 @@
+"""The settings as frozen, typed models: keys, defaults, and the rules within one section.
+
+Their docstrings are also docs/settings.md (`make docs`), and the first sentence of a required key's is what the report
+asks for.
+"""
+
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address, IPv4Network
+from math import inf
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from . import values
+from .report import invalid, kind, show
+
+MIN_POOL_PODS = 30  # that a system node pool must have room for [learn: aks/use-system-pools]
+MAX_WAIT_DAYS = 90  # that a node image can be installed [learn: kubernetes-fleet/concepts-update-orchestration]
+
+
+class Section(BaseModel):
+    """A part of the settings: frozen, strict about types, and without unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_default=True,
+        use_attribute_docstrings=True,
+    )
+    suffixed: ClassVar[tuple[str, ...]] = ()  # names that take the suffix where they are defaults
+
+
+_S = TypeVar("_S", bound=Section)
+# A key that belongs to another kind of section; an empty value is as good as none.
+_Absent = Annotated[None, BeforeValidator(lambda value: value or None)]
+
+
+def _default(make: Callable[[dict[str, Any]], object], words: str) -> Any:  # noqa: ANN401 - as Field itself
+    """Return a field whose default is made of the fields before it."""
+    return Field(default_factory=make, json_schema_extra={"default": words})
+
+
+def _default_name(template: str) -> Any:  # noqa: ANN401 - as Field itself
+    """Return a name's field whose default is made of the fields before it."""
+    return _default(lambda section: template.format(**section), f"`{template}`".replace("{", "<").replace("}", ">"))
+
+
+# --- Regions -------------------------------------------------------------------------------------------------
+
+
+class NodePool(Section):
+    """The nodes of one cluster: a fixed count, or a range for the autoscaler."""
+
+    vm_size: values.VmSize
+    """An Azure VM size, such as `Standard_D4ds_v5`."""
+    count: values.NodeCount | None = None
+    """A fixed number of nodes."""
+    min_count: values.NodeCount | None = None
+    """For the autoscaler, with `maxCount` and without `count`: the smallest number of nodes."""
+    max_count: values.NodeCount | None = None
+    """The largest number of nodes."""
+    zones: Annotated[
+        tuple[Literal["1", "2", "3"], ...], Field(strict=False), values.distinct("name each zone once")
+    ] = ()
+    """Availability zones, such as `["1", "2", "3"]`."""
+    max_pods: int = Field(default=30, ge=10, le=250)  # [learn: aks/concepts-network-ip-address-planning]
+    """Pods on each node, 10 to 250. The smallest pool must have room for 30. Each takes an address of the subnet."""
+
+    @model_validator(mode="after")
+    def _is_large_enough(self) -> Self:
+        sizes = {"count": self.count, "minCount": self.min_count, "maxCount": self.max_count}
+        given = [key for key, size in sizes.items() if size]
+        if given not in (["count"], ["minCount", "maxCount"]):
+            remedy = "write count for a fixed pool, or minCount and maxCount for the autoscaler"
+            raise invalid(f"has {' and '.join(given) or 'no size'}", remedy)
+        if self.min_count and self.max_count and self.min_count > self.max_count:
+            raise invalid(f"has minCount {self.min_count} above maxCount {self.max_count}", "swap them")
+        pods = (self.count or self.min_count or 0) * self.max_pods
+        if pods < MIN_POOL_PODS:
+            remedy = f"choose more nodes or a higher maxPods: Azure requires room for {MIN_POOL_PODS}"
+            raise invalid(f"has room for {pods} pods", remedy)
+        return self
+
+    @property
+    def max_nodes(self) -> int:
+        """The nodes of the pool at its largest, upgrades aside."""
+        return self.count or self.max_count or 0
+
+    @property
+    def surge_nodes(self) -> int:
+        """The nodes that an upgrade adds: 10 % of the pool, rounded up. [learn: aks/upgrade-aks-cluster]."""
+        return -(-self.max_nodes // 10)
+
+    @property
+    def addresses(self) -> int:
+        """The addresses that the pool's subnet must have.
+
+        A node takes one for itself and one for each pod it may run [learn: aks/concepts-network-legacy-cni];
+        Azure keeps five of each subnet [learn: virtual-network/virtual-networks-faq].
+        """
+        return 5 + (self.max_nodes + self.surge_nodes) * (1 + self.max_pods)
+
+
+class _Existing(Section):
+    peered: bool = False
+    """Whether others peer the region's VNet with those of all regions that set this key. The stack creates no peering
+    between these."""
+
+
+class ExistingSubnet(_Existing):
+    """A subnet of a VNet that exists."""
+
+    subnet_id: values.SubnetId
+    """The ID of a subnet (or `clusterId`, the ID of a cluster). It must be in the region's location, large enough for
+    the node pool, and used by no other cluster."""
+    cluster_id: _Absent = None
+
+    @property
+    def network_id(self) -> str:
+        """The ID of the subnet's VNet."""
+        return self.subnet_id.rsplit("/", 2)[0]
+
+
+class ExistingCluster(_Existing):
+    """An AKS cluster that exists, with its subnet."""
+
+    cluster_id: values.ClusterId
+    """The ID of an AKS cluster (or `subnetId`, the ID of a subnet). It must be in the region's location and use flat
+    Azure CNI."""
+    subnet_id: _Absent = None
+
+
+class _Region(Section):
+    """Every region."""
+
+    name: values.RegionName
+    """A short name, such as `east`."""
+    location: values.Location
+    """An Azure region, such as `eastus2` or `East US 2`."""
+    update_group: values.UpdateGroup = _default_name("{name}")
+    """The group in which the fleet upgrades the cluster."""
+
+
+class _NewCluster(_Region):
+    """Without `existing.clusterId`: the stack creates the cluster.
+
+    Its pods have addresses of the subnet (flat Azure CNI), because pods of an overlay cannot be reached from another
+    cluster. There is no setting for that.
+    """
+
+    suffixed = ("resource_group", "cluster")
+
+    node_pool: NodePool
+    """`vmSize`, and `count` or `minCount` and `maxCount`."""
+    resource_group: values.ClusterGroup = _default_name("rg-aks-{location}")
+    """The stack creates and deletes it, so no existing resource may be in it. AKS takes letters from a to z only."""
+    cluster: values.ClusterName = _default_name("aks-{location}")
+    """The name of the cluster and of its member in the fleet."""
+    service_cidr: values.ServiceNetwork = IPv4Network("10.0.0.0/16")
+    """The addresses of the cluster's services. Clusters may share a range."""
+    dns_service_ip: values.Address = _default(
+        lambda region: region["service_cidr"][10], "the tenth address of `serviceCidr`"
+    )
+    """The address of the cluster's DNS."""
+    kubernetes_version: values.Version | None = None
+    """Such as `"1.36"`, in quotes. Without it, Azure chooses."""
+    ssh_public_key: values.PublicKey | None = None
+    """For logging in to nodes, such as `ssh-ed25519 AAAA…`."""
+
+    @field_validator("dns_service_ip")
+    @classmethod
+    def _is_a_service(cls, address: IPv4Address, info: ValidationInfo) -> IPv4Address:
+        services: IPv4Network | None = info.data.get("service_cidr")
+        # The first is that of the Service "kubernetes" [learn: aks/concepts-network-legacy-cni]; Kubernetes allots
+        # neither the network's nor the broadcast address [kubernetes: registry/core/service/ipallocator].
+        if services and (address not in services or address in (services[0], services[1], services[-1])):
+            remedy = "choose an address inside serviceCidr, neither its first two nor its last"
+            raise invalid(f"{show(address)} cannot be the DNS address in {services}", remedy)
+        return address
+
+
+class NewRegion(_NewCluster):
+    """Without `existing`: the stack creates the network, too."""
+
+    existing: None = None
+    address_space: values.Network
+    """The VNet's IPv4 range, such as `10.1.0.0/16`. It must not overlap another region's, nor any cluster's
+    `serviceCidr`."""
+    node_subnet: values.Network
+    """An IPv4 range inside `addressSpace`, such as `10.1.0.0/24`. It must have 5 + (largest number of nodes + 10 % for
+    upgrades) * (1 + `maxPods`) addresses."""
+    virtual_network: values.VirtualNetworkName = _default_name("aks-vnet-{name}")
+    """The name of the VNet."""
+    subnet: values.SubnetName = _default_name("aks-subnet-{name}")
+    """The name of the subnet."""
+
+    @field_validator("node_subnet")
+    @classmethod
+    def _holds_the_pool(cls, subnet: IPv4Network, info: ValidationInfo) -> IPv4Network:
+        space: IPv4Network | None = info.data.get("address_space")
+        pool: NodePool | None = info.data.get("node_pool")
+        if space and not subnet.subnet_of(space):
+            raise invalid(f"{show(subnet)} is outside addressSpace {space}", "choose a range inside addressSpace")
+        if pool and subnet.num_addresses < pool.addresses:
+            # Else an upgrade or the autoscaler fails: SubnetIsFull. [learn: error-code-subnetisfull-upgrade]
+            found = (
+                f"{show(subnet)} has {subnet.num_addresses} addresses, {pool.addresses} are needed: 5 for Azure, "
+                f"{1 + pool.max_pods} for each of {pool.max_nodes} nodes and {pool.surge_nodes} more during upgrades; "
+                f"a /{32 - (pool.addresses - 1).bit_length()} is large enough"
+            )
+            raise invalid(found, "choose a larger subnet, fewer nodes or a lower maxPods")
+        return subnet
+
+
+class SubnetRegion(_NewCluster):
+    """With `existing.subnetId`: the stack creates the cluster in a subnet that exists.
+
+    See [azure.md](azure.md#use-existing-resources). The keys of a new network cannot be set together with it.
+    """
+
+    existing: ExistingSubnet
+
+
+class ClusterRegion(_Region):
+    """With `existing.clusterId`: the cluster exists.
+
+    See [azure.md](azure.md#use-existing-resources). The keys of a new cluster or network cannot be set together with it.
+    """
+
+    existing: ExistingCluster
+    cluster: values.MemberName = _default(
+        lambda region: region["existing"].cluster_id.rpartition("/")[2].lower(), "the cluster's name, in lower case"
+    )
+    """The name of the cluster's member in the fleet."""
+
+    @property
+    def resource_group(self) -> str:
+        """The group that the cluster is in."""
+        return values.group_of(self.existing.cluster_id)
+
+
+def _kind_of_region(region: Any) -> str:  # noqa: ANN401 - whatever the user wrote
+    keys = cast("dict[str, Any]", region) if isinstance(region, dict) else {}
+    ids = keys.get("existing")
+    if ids is None:
+        return "<new>"
+    given = [key for key in ("subnetId", "clusterId") if isinstance(ids, dict) and cast("Any", ids).get(key)]
+    if len(given) != 1:  # a mistake; the keys beside it tell what was meant
+        given = ["subnetId" if "nodePool" in keys else "clusterId"]
+    return f"<existing.{given[0]}>"
+
+
+Region = Annotated[
+    Annotated[NewRegion, kind("new")]
+    | Annotated[SubnetRegion, kind("existing.subnetId")]
+    | Annotated[ClusterRegion, kind("existing.clusterId")],
+    Discriminator(_kind_of_region),
+]
+
+# --- The fleet -----------------------------------------------------------------------------------------------
+
+
+class Hub(Section):
+    """The fleet's hub cluster."""
+
+    dns_prefix: values.DnsPrefix | None = None
+    """The beginning of its API server's name. Without it, Azure chooses."""
+    vm_size: values.VmSize | None = None
+    """The VM size of its node. Without it, Azure chooses."""
+
+
+# [learn: kubernetes-fleet/concepts-update-orchestration]
+_Stage = Annotated[tuple[str, ...], Field(strict=False), values.length(1, 50, "write 1 to 50 update groups")]
+
+
+class Updates(Section):
+    """How the fleet upgrades its members: stages of update groups, one after the other."""
+
+    channel: Literal["Stable", "Rapid", "NodeImage"]
+    """`Stable` (the last but one minor version of Kubernetes), `Rapid` (the last one) or `NodeImage` (images alone).
+    With the first two, no region has a `kubernetesVersion`."""
+    # At least one stage, and one group in each. [azure-native: UpdateRunStrategyArgs.stages, UpdateStageArgs.groups]
+    stages: Annotated[tuple[_Stage, ...], Field(strict=False), values.length(1, inf, "write one stage or more")]
+    """A list of stages, each a list of update groups, such as `[[west], [europe, east]]`. Each region's group is in one
+    stage. A stage has at most 50."""
+    wait_minutes: int = Field(default=0, ge=0)
+    """Minutes between two stages, at most 90 days in all."""
+    node_images: Literal["Latest", "Consistent"] | None = None
+    """`Latest` in each region, or `Consistent` in all of them; not with channel `NodeImage`. Without it, Azure
+    chooses."""
+    enabled: bool = True
+    """`false` keeps the stages and starts no upgrade."""
+
+    @field_validator("wait_minutes")
+    @classmethod
+    def _ends_in_time(cls, minutes: int, info: ValidationInfo) -> int:
+        waits = len(info.data.get("stages", ())) - 1
+        if waits * minutes > MAX_WAIT_DAYS * 24 * 60:
+            found = f"{show(minutes)} minutes between {waits + 1} stages are more than {MAX_WAIT_DAYS} days in all"
+            raise invalid(found, f"write less: a node image cannot be installed after {MAX_WAIT_DAYS} days")
+        return minutes
+
+    @field_validator("node_images")
+    @classmethod
+    def _has_a_choice(cls, images: str | None, info: ValidationInfo) -> str | None:
+        # [Azure/azure-cli-extensions: src/fleet/azext_fleet/custom.py, create_auto_upgrade_profile]
+        if images and info.data.get("channel") == "NodeImage":
+            remedy = "remove it: that channel installs the same images in every region"
+            raise invalid("cannot be set together with channel NodeImage", remedy)
+        return images
+
+
+class _Fleet(Section):
+    """Every fleet."""
+
+    updates: Updates | None = None
+    """How the fleet upgrades its members. Without it, the fleet upgrades none. See
+    [operations.md](operations.md#upgrade-kubernetes-across-the-fleet)."""
+
+
+class NewFleet(_Fleet):
+    """Without `existingId`: the stack creates the fleet."""
+
+    suffixed = ("name", "resource_group")
+
+    existing_id: _Absent = None
+    name: values.FleetName = "gbb-fleet"
+    """The name of the fleet."""
+    location: values.Location = "westus"
+    """The Azure region of the hub."""
+    resource_group: values.ResourceGroup = "rg-fleet"
+    """The stack creates and deletes it, so no existing resource may be in it."""
+    hub: Hub = Hub()
+
+
+class ExistingFleet(_Fleet):
+    """With `existingId`: the fleet exists.
+
+    See [azure.md](azure.md#use-existing-resources). The keys of a new fleet cannot be set together with it.
+    """
+
+    existing_id: values.FleetId
+    """The ID of a fleet with a hub."""
+    location: ClassVar[None] = None  # only Azure knows it
+    hub: ClassVar[Hub] = Hub()
+
+    @property
+    def name(self) -> str:
+        """The fleet's name."""
+        return self.existing_id.rpartition("/")[2]
+
+    @property
+    def resource_group(self) -> str:
+        """The group that the fleet is in."""
+        return values.group_of(self.existing_id)
+
+
+def _kind_of_fleet(fleet: Any) -> str:  # noqa: ANN401 - whatever the user wrote
+    return "<fleet.existingId>" if isinstance(fleet, dict) and cast("Any", fleet).get("existingId") else "<new>"
+
+
+Fleet = Annotated[
+    Annotated[NewFleet, kind("new")] | Annotated[ExistingFleet, kind("fleet.existingId")],
+    Discriminator(_kind_of_fleet),
+]
+
+# --- The rest ------------------------------------------------------------------------------------------------
+
+
+class Clusters(Section):
+    """What all clusters that the stack creates have in common."""
+
+    tier: Literal["Free", "Standard", "Premium"] = "Free"
+    """The pricing tier: `Free`, `Standard` or `Premium`."""
+    entra_id: bool = False
+    """Whether to sign in with Microsoft Entra ID and Azure RBAC, without local accounts."""
+
+
+class App(Section):
+    """The app, the Service that all clusters share, and the region in which the traffic enters."""
+
+    namespace: values.DnsLabel = "aks-store-demo"
+    """It is placed as a whole. Not `default`, `kube-*` or `fleet-*`. It begins with a letter, because the name of the
+    Service that Fleet derives begins with it."""
+    service: values.DnsLabel = "store-front"
+    """The Service of `manifests/app` that all clusters share. See [apps.md](apps.md)."""
+    entry_region: str = Field(default="", json_schema_extra={"default": "the first region"})
+    """The name of the region that has the address. Write it before another region comes first."""
+    internal: bool = False
+    """Whether the address is one of the entry region's VNet instead of a public one."""
+    replicas: int | None = Field(default=None, ge=1)
+    """Pods in each cluster, of the one Deployment or StatefulSet whose pods `service` selects. At most (largest number
+    of nodes) * `maxPods` of the smallest pool. Without it, the manifest decides. Not with a HorizontalPodAutoscaler:
+    see [apps.md](apps.md#how-many-pods)."""
+
+    @field_validator("namespace")
+    @classmethod
+    def _can_be_placed(cls, namespace: str) -> str:
+        # [fleet v0.18.12 pkg/utils/common.go IsReservedNamespace, cmd/hubagent/workload/setup.go]
+        if namespace == "default" or namespace.startswith(("fleet-", "kube-")):
+            remedy = "choose another: Fleet places neither default nor fleet-* nor kube-*"
+            raise invalid(f"{show(namespace)} is reserved", remedy)
+        return namespace
+
+    @field_validator("service")
+    @classmethod
+    def _fits_derived_name(cls, service: str, info: ValidationInfo) -> str:
+        # The derived Service is <namespace>-<service>, a DNS label. [fleet-networking v0.3.25 multiclusterservice]
+        derived = f"{info.data.get('namespace', '')}-{service}"
+        if len(derived) > values.MAX_LABEL:
+            remedy = f"shorten service or namespace: <namespace>-<service> has at most {values.MAX_LABEL} characters"
+            raise invalid(f"{show(service)} makes {show(derived)}, {len(derived)} characters", remedy)
+        return service
+
+
+class HubAdmin(Section):
+    """Someone else who may write to the hub."""
+
+    object_id: values.ObjectId
+    """The object ID (a GUID) from Microsoft Entra ID."""
+    type: Literal["User", "Group", "ServicePrincipal"]
+    """`User`, `Group` or `ServicePrincipal`."""
+
+
+_DISTINCT_ADMINS = values.distinct("name each principal once", key=lambda admin: admin.object_id)
+
+
+class Access(Section):
+    """How kubeconfigs sign in, and who administers the hub."""
+
+    kubelogin_mode: Literal["azurecli", "workloadidentity", "spn", "msi"] = "azurecli"
+    """`azurecli`, `workloadidentity`, `spn` or `msi`. See [azure.md](azure.md#deploy)."""
+    deployer_type: Literal["User", "ServicePrincipal"] = _default(
+        lambda access: "User" if access["kubelogin_mode"] == "azurecli" else "ServicePrincipal",
+        "`User` with `azurecli`, otherwise `ServicePrincipal`",
+    )
+    """The type of the identity that deploys."""
+    hub_admins: Annotated[tuple[HubAdmin, ...], Field(strict=False), _DISTINCT_ADMINS] = ()
+    """A list of others who may write to the hub."""
+
+
+class Settings(Section):
+    """All settings of a stack, with every default filled in."""
+
+    name_suffix: values.NameSuffix = ""
+    """Added, after a hyphen, to the default names of resource groups, clusters and the fleet. So two stacks fit into
+    one subscription."""
+    # [learn: kubernetes-fleet/faq, 2026-06-01]
+    regions: Annotated[
+        tuple[Region, ...], Field(strict=False), values.length(1, 1000, "write 1 to 1000: a fleet has no more members")
+    ]
+    """A list of one region or more. A fleet has at most 1000 members."""
+    clusters: Clusters = Clusters()
+    fleet: Fleet = NewFleet()
+    app: App = App()
+    access: Access = Access()
+    protect: bool = False
+    """Whether Pulumi refuses to delete or replace the clusters, the fleet and their groups. See
+    [operations.md](operations.md#destroy-the-stack)."""
+    # [learn: azure-resource-manager/management/tag-resources]
+    tags: Annotated[
+        Mapping[values.TagName, Annotated[str, Field(max_length=256)]],
+        Field(max_length=50),
+        values.distinct("keep one: Azure ignores case in tag names"),
+    ] = {}
+    """Names and values, on everything that takes tags."""
+
+    @field_validator("regions")
+    @classmethod
+    def _suffix_regions(cls, regions: tuple[Region, ...], info: ValidationInfo) -> tuple[Region, ...]:
+        return tuple(_with_suffix(region, info.data.get("name_suffix")) for region in regions)
+
+    @field_validator("fleet")
+    @classmethod
+    def _suffix_fleet(cls, fleet: Fleet, info: ValidationInfo) -> Fleet:
+        return _with_suffix(fleet, info.data.get("name_suffix"))
+
+    @property
+    def entry(self) -> Region:
+        """The region in which the traffic enters."""
+        return next(region for region in self.regions if self.app.entry_region in ("", region.name))
+
+
+def _with_suffix(section: _S, suffix: str | None) -> _S:
+    """Return a section with the suffix behind the names that the user did not write."""
+    defaults = set(section.suffixed) - section.model_fields_set if suffix else ()
+    names = {field: f"{getattr(section, field)}-{suffix}" for field in defaults}
+    # model_copy would count them as written by the user.
+    return section.model_construct(section.model_fields_set, **{**dict(section), **names})

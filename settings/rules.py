@@ -1,0 +1,176 @@
+"""Rules across sections: names, addresses and IDs that regions and the fleet share, and what refers to regions."""
+
+from collections.abc import Iterator, Mapping
+
+from pydantic.alias_generators import to_camel
+
+from .models import ClusterRegion, ExistingFleet, NewFleet, NewRegion, Region, Settings, SubnetRegion
+from .report import Problem, show
+from .values import group_of
+
+MAX_PEERINGS = 500  # of a VNet [learn: azure-resource-manager/management/azure-subscription-service-limits]
+MAX_NODE_GROUP = 80  # characters of MC_<group>_<cluster>_<location> [learn: aks-common-issues-faq]
+
+Regions = Mapping[str, Region]  # by path
+
+
+def problems(settings: Settings) -> list[Problem]:
+    """Return all mistakes that a section alone does not show."""
+    regions = {f"regions[{number}]": region for number, region in enumerate(settings.regions)}
+    return [
+        *_names(regions, settings),
+        *_existing_groups(regions, settings),
+        *_node_groups(regions),
+        *_overlaps(regions),
+        *_existing_ids(regions),
+        *_peerings(regions),
+        *_app(regions, settings),
+        *_updates(regions, settings),
+    ]
+
+
+def _groups(regions: Regions) -> dict[str, NewRegion | SubnetRegion]:
+    """Return the regions with a cluster that the stack creates, in a group of its own."""
+    return {path: region for path, region in regions.items() if not isinstance(region, ClusterRegion)}
+
+
+def _names(regions: Regions, settings: Settings) -> Iterator[Problem]:
+    """Find names that two regions, or a region and the fleet, would share."""
+    first = dict[str, str]()
+    for field, named in (("name", regions), ("cluster", regions), ("resource_group", _groups(regions))):
+        key, first = to_camel(field), dict[str, str]()
+        for path, region in named.items():
+            name: str = getattr(region, field)
+            owner = first.setdefault(name.lower(), path)  # Azure ignores case in names
+            used = f"{show(name)} is already used by {owner}"
+            if owner == path:
+                continue
+            if field in region.model_fields_set:
+                yield Problem(f"{path}.{key}", used, f"choose another {key}")
+            else:
+                source = "existing.clusterId" if isinstance(region, ClusterRegion) else "location"
+                yield Problem(f"{path}.{source}", f"the default {key} {used}", f"set {key} in one of the two")
+    fleet = settings.fleet
+    if isinstance(fleet, NewFleet) and (owner := first.get(fleet.resource_group.lower())):
+        found = f"{show(fleet.resource_group)} is already used by {owner}"
+        yield Problem("fleet.resourceGroup", found, "choose another: deleting a group deletes everything in it")
+
+
+def _existing(regions: Regions) -> Iterator[tuple[str, str]]:
+    """Yield the IDs of existing resources, and where they are written."""
+    for path, region in regions.items():
+        for field in ("subnet_id", "cluster_id"):
+            if resource_id := getattr(region.existing, field, None):
+                yield f"{path}.existing.{to_camel(field)}", resource_id
+
+
+def _existing_ids(regions: Regions) -> Iterator[Problem]:
+    """Find a cluster or a subnet that two regions have."""
+    first = dict[str, str]()
+    for path, resource_id in _existing(regions):
+        owner = first.setdefault(resource_id.lower(), path)
+        if owner != path:
+            remedy = "a cluster is a member once: remove one of the regions"
+            if path.endswith(".subnetId"):  # [learn: aks/configure-azure-cni, "Prerequisites"]
+                remedy = "a subnet has one cluster: choose another subnet, which may be of the same VNet"
+            yield Problem(path, f"is already used by {owner}", remedy)
+
+
+def _existing_groups(regions: Regions, settings: Settings) -> Iterator[Problem]:
+    """Find resource groups that the stack would create and delete although existing resources are in them."""
+    fleet, groups = settings.fleet, dict[str, NewRegion | SubnetRegion | NewFleet](_groups(regions))
+    existing = [*_existing(regions)]
+    if isinstance(fleet, ExistingFleet):
+        existing.append(("fleet.existingId", fleet.existing_id))
+    else:
+        groups["fleet"] = fleet
+    paths = {group_of(resource_id).lower(): path for path, resource_id in reversed(existing)}
+    for path, owner in groups.items():
+        if at := paths.get(owner.resource_group.lower()):
+            found = f"{show(owner.resource_group)} is the group of {at}; the stack would delete it"
+            yield Problem(f"{path}.resourceGroup", found, "choose another")
+
+
+def _node_groups(regions: Regions) -> Iterator[Problem]:
+    """Find groups of nodes, which AKS names, whose names are too long."""
+    for path, region in _groups(regions).items():
+        group = f"MC_{region.resource_group}_{region.cluster}_{region.location}"
+        if len(group) > MAX_NODE_GROUP:
+            written = [field for field in ("resource_group", "cluster") if field in region.model_fields_set]
+            found = f"the nodes' resource group would be {group}, {len(group)} characters"
+            remedy = f"shorten resourceGroup or cluster: at most {MAX_NODE_GROUP} are allowed in all"
+            yield Problem(f"{path}.{to_camel((*written, 'location')[0])}", found, remedy)
+
+
+def _overlaps(regions: Regions) -> Iterator[Problem]:
+    """Find address spaces that overlap another one, or the services of any cluster: the networks form one mesh."""
+    spaces = [(path, region.address_space) for path, region in regions.items() if isinstance(region, NewRegion)]
+    services = [(path, region.service_cidr) for path, region in _groups(regions).items()]
+    for number, (path, space) in enumerate(spaces):
+        for others, key, remedy in (
+            # Peering refuses overlaps. [learn: virtual-network/virtual-network-peering-overview]
+            (spaces[:number], "addressSpace", "choose a range that no other region uses: peering refuses overlaps"),
+            # Also those of peered networks. [learn: aks/concepts-network-legacy-cni]
+            (services, "serviceCidr", "choose another range, or another serviceCidr there: services would hide pods"),
+        ):
+            overlapping = [f"{other}.{key} {network}" for other, network in others if network.overlaps(space)]
+            if overlapping:
+                yield Problem(f"{path}.addressSpace", f"{show(space)} overlaps {', '.join(overlapping)}", remedy)
+
+
+def _peerings(regions: Regions) -> Iterator[Problem]:
+    """Find `existing.peered` in one region only, and more peerings than Azure allows for a VNet."""
+    peered = [path for path, region in regions.items() if region.existing and region.existing.peered]
+    if len(peered) == 1:  # a peering connects two VNets
+        remedy = "set it in each region whose VNets are peered, or remove it"
+        yield Problem(f"{peered[0]}.existing.peered", "is set in no other region", remedy)
+    networks = {
+        region.existing.network_id.lower() if isinstance(region, SubnetRegion) else path
+        for path, region in regions.items()
+    }
+    if len(networks) - 1 > MAX_PEERINGS and len(peered) < len(regions):
+        found = f"would give each VNet {len(networks) - 1} peerings, one with every other network"
+        yield Problem("regions", found, f"a VNet has at most {MAX_PEERINGS}: write at most {MAX_PEERINGS + 1} networks")
+
+
+def _app(regions: Regions, settings: Settings) -> Iterator[Problem]:
+    """Find an entry region that is not in the list, and more pods than the smallest cluster's nodes run."""
+    entry, names = settings.app.entry_region, [region.name for region in regions.values()]
+    if entry and entry not in names:
+        found = f"{show(entry)} is not a region; the regions are {', '.join(map(show, names))}"
+        yield Problem("app.entryRegion", found, "write the name of one of the regions", quotes="regions")
+    rooms = [
+        (region.node_pool.max_nodes * region.node_pool.max_pods, path) for path, region in _groups(regions).items()
+    ]
+    replicas = settings.app.replicas or 0  # without it, the manifests' number counts
+    if rooms and replicas > min(rooms)[0]:
+        room, path = min(rooms)
+        found = f"{show(replicas)} pods in each cluster are more than the {room} that the nodes of {path} can run"
+        yield Problem("app.replicas", found, "write less, or give that pool more nodes or a higher maxPods", "regions")
+
+
+def _updates(regions: Regions, settings: Settings) -> Iterator[Problem]:
+    """Find update groups that are in no stage or in two, stages of no group, and versions that would not last."""
+    updates = settings.fleet.updates
+    if not updates:
+        return
+    groups, stage_of = list(dict.fromkeys(region.update_group for region in regions.values())), dict[str, str]()
+    for stage, names in enumerate(updates.stages):
+        for place, name in enumerate(names):
+            path = f"fleet.updates.stages[{stage}][{place}]"
+            if name not in groups:
+                found = f"{show(name)} is the updateGroup of no region; the groups are {', '.join(map(show, groups))}"
+                yield Problem(path, found, "write one of them; a region without updateGroup has its name", "regions")
+            elif name in stage_of:
+                # [azure-native: UpdateRunStrategyArgs]
+                yield Problem(path, f"{show(name)} is already used by {stage_of[name]}", "name each group once")
+            stage_of.setdefault(name, f"stages[{stage}][{place}]")
+    if missed := [group for group in groups if group not in stage_of]:
+        found = f"do not contain {', '.join(map(show, missed))}"
+        yield Problem("fleet.updates.stages", found, "add it to a stage: the fleet would not upgrade it", "regions")
+    for path, region in _groups(regions).items():
+        if updates.channel != "NodeImage" and region.kubernetes_version:
+            found = f"{show(region.kubernetes_version)} lasts only until the fleet upgrades the cluster"
+            # AKS goes back to no earlier minor version. [learn: aks/upgrade-aks-cluster]
+            remedy = "remove it, or choose channel NodeImage: the next `pulumi up` would ask for it again"
+            yield Problem(f"{path}.kubernetesVersion", found, remedy)

@@ -190,6 +190,22 @@ def test_names_of_the_greatest_length_are_allowed() -> None:
     assert not mistakes(changed(*longest, ("regions[1].updateGroup", "u" * 50)))
 
 
+@pytest.mark.parametrize("key", ["ssh-rsa AAAA", "ssh-ed25519 AAAA me@example.com\n"])
+def test_public_keys_are_taken_as_they_are(key: str) -> None:
+    assert new(parse(changed(("regions[0].sshPublicKey", key))))[0].ssh_public_key == key
+
+
+def test_pool_may_fill_its_subnet_and_have_one_size() -> None:
+    pool = {"vmSize": "Standard_D2", "minCount": 2, "maxCount": 2, "maxPods": 40}  # 5 + 3 * 41 addresses
+    assert not mistakes(changed(("regions[0].nodePool", pool), ("regions[0].nodeSubnet", "10.1.0.0/25")))
+
+
+def test_defaults_of_the_updates() -> None:
+    fleet = parse(updates(["east"], ["west"])).fleet
+    assert fleet.updates
+    assert (fleet.updates.wait_minutes, fleet.updates.node_images, fleet.updates.enabled) == (0, None, True)
+
+
 def test_two_clusters_in_one_location_need_names_of_their_own() -> None:
     names = (("regions[1].resourceGroup", "rg-two"), ("regions[1].cluster", "two"))
     assert not mistakes(changed(("regions[1].location", "eastus2"), *names))
@@ -674,9 +690,14 @@ def test_peered_regions_and_two_subnets_of_one_network_are_allowed() -> None:
     assert not mistakes(regions(region(0, {"subnetId": SUBNET}), region(1, {"subnetId": f"{SUBNET}2"})))
 
 
-@pytest.mark.parametrize(("number", "peered"), [(501, False), (502, True)])
-def test_networks_within_the_number_of_peerings_are_allowed(number: int, *, peered: bool) -> None:
-    each = (region(i, {"clusterId": f"{CLUSTER}-{i}", "peered": peered}) for i in range(number))
+@pytest.mark.parametrize(
+    ("number", "key", "resource", "peered"),
+    [(501, "clusterId", CLUSTER, False), (502, "clusterId", CLUSTER, True), (502, "subnetId", SUBNET, False)],
+)
+def test_networks_within_the_number_of_peerings_are_allowed(
+    number: int, key: str, resource: str, *, peered: bool
+) -> None:
+    each = (region(i, {key: f"{resource}-{i}", "peered": peered}) for i in range(number))
     assert mistakes(regions(*each)) == []
 
 

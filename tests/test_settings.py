@@ -190,6 +190,27 @@ def test_names_of_the_greatest_length_are_allowed() -> None:
     assert not mistakes(changed(*longest, ("regions[1].updateGroup", "u" * 50)))
 
 
+@pytest.mark.parametrize("key", ["ssh-rsa AAAA", "ssh-ed25519 AAAA me@example.com\n"])
+def test_public_keys_are_taken_as_they_are(key: str) -> None:
+    assert new(parse(changed(("regions[0].sshPublicKey", key))))[0].ssh_public_key == key
+
+
+@pytest.mark.parametrize("length", [12, 28])
+def test_services_may_have_these_lengths(length: int) -> None:
+    assert not mistakes(changed(("regions[0].serviceCidr", f"100.64.0.0/{length}")))
+
+
+def test_pool_may_fill_its_subnet_and_have_one_size() -> None:
+    pool = {"vmSize": "Standard_D2", "minCount": 2, "maxCount": 2, "maxPods": 40}  # 5 + 3 * 41 addresses
+    assert not mistakes(changed(("regions[0].nodePool", pool), ("regions[0].nodeSubnet", "10.1.0.0/25")))
+
+
+def test_defaults_of_the_updates() -> None:
+    fleet = parse(updates(["east"], ["west"])).fleet
+    assert fleet.updates
+    assert (fleet.updates.wait_minutes, fleet.updates.node_images, fleet.updates.enabled) == (0, None, True)
+
+
 def test_two_clusters_in_one_location_need_names_of_their_own() -> None:
     names = (("regions[1].resourceGroup", "rg-two"), ("regions[1].cluster", "two"))
     assert not mistakes(changed(("regions[1].location", "eastus2"), *names))
@@ -298,7 +319,10 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         *(("nameSuffix", "p" * 16), ("regions[0].name", "e" * 36), ("regions[0].subnet", "s" * 81)),
         *(("regions[0].virtualNetwork", "v" * 65), ("regions[0].updateGroup", "u" * 51), ("fleet.name", "f" * 64)),
         *(("regions[0].cluster", "a" * 51), ("fleet.hub.dnsPrefix", "d" * 55), ("app.namespace", "n" * 64)),
-        *(("app.service", "s" * 49), ("regions[0].resourceGroup", "g" * 58)),
+        *(("app.service", "s" * 49), ("regions[0].resourceGroup", "g" * 58), ("regions[0].resourceGroup", "g" * 91)),
+        *(("regions[0].location", "e" * 31), ("fleet.resourceGroup", "g" * 91)),
+        *(("regions[0].nodePool.vmSize", f"Standard_{'D' * 56}"), ("regions[0].kubernetesVersion", f"1.{'3' * 15}")),
+        ("access.hubAdmins[0].objectId", f"{GUID}1"),
     ],
     "is too long": [("tags.note", "x" * 257), (f"tags.{'n' * 513}", "")],
     "is not a public key": [
@@ -674,9 +698,14 @@ def test_peered_regions_and_two_subnets_of_one_network_are_allowed() -> None:
     assert not mistakes(regions(region(0, {"subnetId": SUBNET}), region(1, {"subnetId": f"{SUBNET}2"})))
 
 
-@pytest.mark.parametrize(("number", "peered"), [(501, False), (502, True)])
-def test_networks_within_the_number_of_peerings_are_allowed(number: int, *, peered: bool) -> None:
-    each = (region(i, {"clusterId": f"{CLUSTER}-{i}", "peered": peered}) for i in range(number))
+@pytest.mark.parametrize(
+    ("number", "key", "resource", "peered"),
+    [(501, "clusterId", CLUSTER, False), (502, "clusterId", CLUSTER, True), (502, "subnetId", SUBNET, False)],
+)
+def test_networks_within_the_number_of_peerings_are_allowed(
+    number: int, key: str, resource: str, *, peered: bool
+) -> None:
+    each = (region(i, {key: f"{resource}-{i}", "peered": peered}) for i in range(number))
     assert mistakes(regions(*each)) == []
 
 

@@ -4,7 +4,6 @@ Regional clusters in peered networks join a fleet; the app is placed from its hu
 entry region's cluster, balances over the pods of all of them.
 """
 
-import asyncio
 from pathlib import Path
 
 import pulumi
@@ -12,8 +11,8 @@ from pulumi_azure_native import authorization, containerservice
 
 import changes
 import settings
-from components import manifests
-from components.existing import cluster_network, readable, services_of
+from components import app_manifests, sdk
+from components.existing import cluster_network_id, service_range
 from components.existing_cluster import ExistingCluster, ExistingClusterArgs
 from components.fleet_hub import FleetHub, FleetHubArgs, Member
 from components.fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateChannel
@@ -26,7 +25,7 @@ from components.subscriptions import AzureProviders
 
 stack = settings.load()
 changes.refuse_what_cannot_change(stack)
-app_manifests = manifests.load(
+manifests = app_manifests.load(
     Path(__file__).parent / "manifests",
     namespace=stack.app.namespace,
     service=stack.app.service,
@@ -39,7 +38,7 @@ app_manifests = manifests.load(
 
 kubelogin_mode = KubeloginMode(stack.access.kubelogin_mode)
 deployer = Principal(
-    object_id=readable("the identity that deploys", authorization.get_client_config_output()).object_id,
+    object_id=sdk.readable("the identity that deploys", authorization.get_client_config_output()).object_id,
     type=authorization.PrincipalType(stack.access.deployer_type),
 )
 admins = {"deployer": deployer} | {
@@ -108,7 +107,7 @@ def shared_network(region: settings.Region) -> str | None:
         other.existing and other.location == region.location for other in stack.regions if other is not region
     ):
         return None
-    return region.existing.network_id or cluster_network(str(region.existing_cluster), azure_of[region.name])
+    return region.existing.network_id or cluster_network_id(str(region.existing_cluster), azure_of[region.name])
 
 
 networks = PeeredNetworks(
@@ -117,14 +116,13 @@ networks = PeeredNetworks(
         networks={
             region.name: PeeredNetwork(
                 virtual_network=clusters[region.name].virtual_network,
-                resource_group_name=region.resource_group,
+                resource_group_name=clusters[region.name].network_group,
                 subnet=clusters[region.name].subnet,
                 cluster=clusters[region.name].cluster,
-                existing=region.existing is not None,
                 provider=azure_of[region.name],
                 shared=shared_network(region),
                 peered=region.existing is not None and region.existing.peered,
-                service_cidr=services_of(clusters[region.name].cluster)
+                service_cidr=service_range(clusters[region.name].cluster)
                 if region.existing_cluster
                 else str(region.service_cidr),
             )
@@ -169,14 +167,13 @@ if updates := stack.fleet.updates:
         "updates",
         FleetUpdatesArgs(
             fleet=fleet.fleet,
-            resource_group_name=stack.fleet.resource_group,
+            resource_group_name=fleet.group,
             members=list(fleet.members.values()),
             stages=updates.stages,
             wait_seconds=updates.wait_minutes * 60,
             channel=UpdateChannel(updates.channel),
             node_images=NodeImages(updates.node_images) if updates.node_images else None,
             enabled=updates.enabled,
-            existing=stack.fleet.existing_id is not None,
         ),
         pulumi.ResourceOptions(provider=azure.of(stack.fleet.existing_id)),
     )
@@ -185,7 +182,7 @@ entry = clusters[stack.app.entry_region]
 app = MultiClusterApp(
     "app",
     MultiClusterAppArgs(
-        manifests=app_manifests,
+        manifests=manifests,
         internal=stack.app.internal,
         hub=fleet.kubernetes,
         members=list(fleet.members.values()),
@@ -197,9 +194,7 @@ app = MultiClusterApp(
 
 async def outputs() -> dict[str, pulumi.Input[object]]:
     """Return the stack's outputs."""
-    # Once the registrations have begun, the SDK awaits them; before that, it looks through all outputs after each one
-    # (pulumi 3.272.0, runtime/rpc_manager.py, wait_for_rpcs): at 20 regions half of the program's time.
-    await asyncio.sleep(0)
+    await sdk.registrations_begun()
     return {
         "externalIp": app.external_ip,
         "url": app.url,

@@ -4,15 +4,14 @@ Regional clusters in peered networks join a fleet; the app is placed from its hu
 entry region's cluster, balances over the pods of all of them.
 """
 
-import asyncio
 from pathlib import Path
 
 import pulumi
 from pulumi_azure_native import authorization, containerservice
 
 import changes
-from components import manifests
-from components.existing import cluster_network, readable, services_of
+from components import app_manifests, sdk
+from components.existing import cluster_network_id, service_range
 from components.existing_cluster import ExistingCluster, ExistingClusterArgs
 from components.fleet_hub import FleetHub, FleetHubArgs, Member
 from components.fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateChannel
@@ -26,7 +25,7 @@ from settings import ClusterRegion, NewRegion, Region, SubnetRegion, load
 
 stack = load()
 changes.refuse_what_cannot_change(stack)
-app_manifests = manifests.load(
+manifests = app_manifests.load(
     Path(__file__).parent / "manifests",
     namespace=stack.app.namespace,
     service=stack.app.service,
@@ -39,7 +38,7 @@ app_manifests = manifests.load(
 
 kubelogin_mode = KubeloginMode(stack.access.kubelogin_mode)
 deployer = Principal(
-    object_id=readable("the identity that deploys", authorization.get_client_config_output()).object_id,
+    object_id=sdk.readable("the identity that deploys", authorization.get_client_config_output()).object_id,
     type=authorization.PrincipalType(stack.access.deployer_type),
 )
 admins = {"deployer": deployer} | {
@@ -117,7 +116,7 @@ def shared_network(region: Region) -> str | None:
         case SubnetRegion():
             return region.existing.network_id
         case ClusterRegion():
-            return cluster_network(region.existing.cluster_id, azure_of[region.name])
+            return cluster_network_id(region.existing.cluster_id, azure_of[region.name])
 
 
 networks = PeeredNetworks(
@@ -126,14 +125,13 @@ networks = PeeredNetworks(
         networks={
             region.name: PeeredNetwork(
                 virtual_network=clusters[region.name].virtual_network,
-                resource_group_name=region.resource_group,
+                resource_group_name=clusters[region.name].network_group,
                 subnet=clusters[region.name].subnet,
                 cluster=clusters[region.name].cluster,
-                existing=region.existing is not None,
                 provider=azure_of[region.name],
                 shared=shared_network(region),
                 peered=region.existing is not None and region.existing.peered,
-                service_cidr=services_of(clusters[region.name].cluster)
+                service_cidr=service_range(clusters[region.name].cluster)
                 if isinstance(region, ClusterRegion)
                 else str(region.service_cidr),
             )
@@ -178,14 +176,13 @@ if updates := stack.fleet.updates:
         "updates",
         FleetUpdatesArgs(
             fleet=fleet.fleet,
-            resource_group_name=stack.fleet.resource_group,
+            resource_group_name=fleet.group,
             members=list(fleet.members.values()),
             stages=updates.stages,
             wait_seconds=updates.wait_minutes * 60,
             channel=UpdateChannel(updates.channel),
             node_images=NodeImages(updates.node_images) if updates.node_images else None,
             enabled=updates.enabled,
-            existing=stack.fleet.existing_id is not None,
         ),
         pulumi.ResourceOptions(provider=azure.of(stack.fleet.existing_id)),
     )
@@ -194,7 +191,7 @@ entry = clusters[stack.entry.name]
 app = MultiClusterApp(
     "app",
     MultiClusterAppArgs(
-        manifests=app_manifests,
+        manifests=manifests,
         internal=stack.app.internal,
         hub=fleet.kubernetes,
         members=list(fleet.members.values()),
@@ -206,9 +203,7 @@ app = MultiClusterApp(
 
 async def outputs() -> dict[str, pulumi.Input[object]]:
     """Return the stack's outputs."""
-    # Once the registrations have begun, the SDK awaits them; before that, it looks through all outputs after each one
-    # (pulumi 3.272.0, runtime/rpc_manager.py, wait_for_rpcs): at 20 regions half of the program's time.
-    await asyncio.sleep(0)
+    await sdk.registrations_begun()
     return {
         "externalIp": app.external_ip,
         "url": app.url,

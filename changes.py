@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, cast
 import pulumi
 from pydantic.alias_generators import to_camel
 
-from components.existing import part_of
+from components.existing import id_part
 from components.subscriptions import own_subscription
 from settings import (
     ClusterRegion,
@@ -82,7 +82,7 @@ def _subscription(state: State) -> Iterator[Problem]:
         for name in state
         if name.partition(" ")[0] in ("RegionalCluster", "ExistingCluster", "FleetHub")
     ]
-    found = sorted({part_of(each, "subscriptions").lower() for each in outputs if isinstance(each, str)})
+    found = sorted({id_part(each, "subscriptions").lower() for each in outputs if isinstance(each, str)})
     # What is in another subscription has a provider of that name.
     before = next((each for each in found if f"azure-native azure-{each}" not in state), None)
     if not found or (own := own_subscription()) == before or (not before and own not in found):

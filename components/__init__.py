@@ -1,21 +1,21 @@
-"""The pattern's parts, each a component resource in a file of its own.
+"""The parts of the pattern. Each is a component resource in a file of its own.
 
-Arguments are dictionaries with types (`TypedDict`), which the constructor of their class makes from keywords. What only
-passes through may be an Output. What decides which resources there are is plain, and so is every whole number: the host
-of components for other languages takes no Output for one (pulumi 3.272.0, provider/experimental/component.py).
+Arguments are typed dictionaries (`TypedDict`), which you make from keywords. Arguments that are only passed on to Azure
+may be Outputs. Arguments that decide which resources exist must be plain values, and so must integers: Pulumi's host
+for components in other languages accepts no Output for an integer (pulumi 3.272.0, provider/experimental/component.py).
 
-A required key that is missing is a `KeyError` in Python, and told with its name elsewhere. What Azure refuses for a
-passing reason is repeated for up to 20 minutes; any other refusal ends the operation in Azure's words, with a remedy
-where one is known.
+A missing required argument raises `KeyError` in Python; in other languages Pulumi reports it by name. Requests that
+Azure refuses for a passing reason are retried for up to 20 minutes. Any other error ends the operation with Azure's
+message, and with a remedy if one is known.
 """
 
-from .existing import ExistingError
+from .app_manifests import AppManifests, ManifestsError
+from .app_manifests import load as load_manifests
+from .errors import ExistingError
 from .existing_cluster import ExistingCluster, ExistingClusterArgs
 from .fleet_hub import FleetHub, FleetHubArgs, Member
 from .fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateChannel
 from .kubeconfig import KubeloginMode
-from .manifests import AppManifests, ManifestsError
-from .manifests import load as load_manifests
 from .multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from .peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from .regional_cluster import NodePool, RegionalCluster, RegionalClusterArgs

@@ -10,37 +10,39 @@ import pulumi
 
 from fleet_clusters import endpoints
 
-from .manifests import KubernetesObject
+from .kubernetes_object import KubernetesObject
 
-# Fleet brings them within seconds. For what its agents have missed they look every five minutes (Azure/fleet-networking
-# v0.3.25, pkg/controllers/member/endpointsliceexport). What has not come by then comes with a pod's next change.
+# Fleet imports endpoints within seconds. Its agents look every five minutes for endpoints that they have missed
+# (Azure/fleet-networking v0.3.25, pkg/controllers/member/endpointsliceexport). Later, they come only with a pod's next
+# change.
 _MINUTES: Final = 7
-_PAUSE: Final = 2  # seconds between two looks
-_REPEAT: Final = 60  # seconds after which the same is said again
+_PAUSE: Final = 2  # seconds between two requests
+_REPEAT: Final = 60  # seconds after which the same message is logged again
 
 
 class EndpointsError(Exception):
-    """The entry point lacks endpoints; the message says of which members, and what to do."""
+    """The entry point has no endpoints of some members; the message names them, and says what to do."""
 
 
 class EntryPointEndpoints(pulumi.ComponentResource):
-    """That an entry point has had endpoints of every member: in the state once that has been seen.
+    """Records in the state that an entry point has had endpoints of every member.
 
-    A hook looks before the engine notes it. If endpoints do not come, `up` fails, and the next `up` looks again. A hook
-    after the entry point itself would not look again: the engine notes what was made, and nothing of a hook that has
-    failed (pulumi issue 21899). The Kubernetes provider cannot wait for them: it reads objects by their names
-    (pulumi-kubernetes issue 305), and Fleet gives a random one to what it imports.
+    A hook waits for the endpoints before the engine creates or updates this resource. If they do not come, `up` fails,
+    and the next `up` waits again. A hook after the entry point itself would not run again: the engine records the entry
+    point as created, and not that a hook has failed (pulumi issue 21899). The Kubernetes provider cannot wait for
+    endpoints: it reads objects by their names (pulumi-kubernetes issue 305), and Fleet gives the objects that it
+    imports random names.
 
     Args:
         name: the resource's name, and the hook's.
         entry_point: the MultiClusterService.
         members: the names of the members.
         kubeconfig: log-in to the entry point's cluster.
-        offered: whether the app has any endpoints, as far as its manifests tell.
+        offered: whether the app has any endpoints, according to its manifests.
         opts: the resource's options.
     """
 
-    def __init__(  # noqa: PLR0913 - what is looked for, and where
+    def __init__(  # noqa: PLR0913 - which endpoints, and where
         self,
         name: str,
         entry_point: KubernetesObject,
@@ -56,7 +58,7 @@ class EntryPointEndpoints(pulumi.ComponentResource):
             "fleet-l4-lb:index:EntryPointEndpoints",
             name,
             {
-                # Another one of the same name has another `uid`; name and namespace are for the hook.
+                # `uid` tells an entry point from a later one of the same name; name and namespace are for the hook.
                 **{key: entry_point.metadata.apply(_get(key)) for key in ("uid", "namespace", "name")},
                 "members": members,
             },
@@ -69,7 +71,7 @@ class EntryPointEndpoints(pulumi.ComponentResource):
 
 
 def _get(key: str) -> Callable[[Mapping[str, Any]], Any]:
-    return lambda known: known.get(key)  # in a preview, what is known may not have all
+    return lambda known: known.get(key)  # a preview may not know all of them
 
 
 def _unneeded(asked: pulumi.ResourceHookArgs) -> None:
@@ -78,7 +80,7 @@ def _unneeded(asked: pulumi.ResourceHookArgs) -> None:
 
 def _waiting(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
     async def wait(asked: pulumi.ResourceHookArgs) -> None:
-        # What the entry point has had is not asked for again: the endpoints of a region that is lost may be gone since.
+        # Members whose endpoints the entry point has had are not checked again: their region may be lost since.
         new, old = asked.new_inputs or {}, asked.old_inputs or {}
         had = old["members"] if old.get("uid") == new["uid"] else ()
         if not (lacking := [member for member in new["members"] if member not in had]):
@@ -104,8 +106,8 @@ def _waiting(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookArg
 
 
 def _look(kubeconfig: str, folder: str, entry_point: Mapping[str, Any]) -> Callable[[Sequence[str]], str]:
-    """Return what says which members an entry point lacks endpoints of; nothing if it has them of all."""
-    # A second, which only a run that has something to wait for spends.
+    """Return a function that says which members' endpoints an entry point lacks; it returns "" if it lacks none."""
+    # This import takes a second, so only runs that wait for endpoints do it.
     from fleet_clusters.api_server import Cluster, Problem  # noqa: PLC0415
 
     cluster = Cluster("its cluster", kubeconfig, folder=folder, silent="")

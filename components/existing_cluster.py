@@ -1,4 +1,4 @@
-"""One region whose cluster is there already: read, never changed, and left behind."""
+"""A region on a cluster that exists: it is looked up, never changed, and not deleted."""
 
 from collections.abc import Mapping
 from typing import NotRequired, TypedDict
@@ -7,31 +7,35 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import containerservice, network
 
-from .existing import flat_subnet, in_location, network_of, part_of, readable, with_id
-from .kubeconfig import KubeloginMode, unattended
-from .roles import AKS_RBAC_CLUSTER_ADMIN, Principal, grant
-from .subscriptions import HAND_ON, in_subscription
+from .access import kubernetes_access
+from .existing import existing_network, pod_subnet_id
+from .kubeconfig import KubeloginMode
+from .roles import AKS_RBAC_CLUSTER_ADMIN, Principal
+from .sdk import readable, with_id
+from .subscriptions import resource_group_of
 
 
 class ExistingClusterArgs(TypedDict):
-    """Which cluster it is, and how to log in to it."""
+    """The cluster, and how to log in to it."""
 
     cluster_id: str
-    """The AKS cluster's Azure id. The component's provider for Azure must be one of the cluster's subscription."""
+    """The AKS cluster's Azure id. The component's Azure provider must work in the cluster's subscription."""
     location: pulumi.Input[str]
-    """The Azure region, short name, where it must be."""
+    """The Azure region in which it must be, short name, as in `eastus2`."""
     kubelogin_mode: KubeloginMode
-    """How the program logs in where there are no local accounts."""
+    """How the program logs in if the cluster has no local accounts."""
     entra_id_admins: NotRequired[Mapping[str, Principal] | None]
-    """Who is to administer the cluster's objects, by logical name, the deploying identity among them, for a cluster
-    with Azure RBAC. None for one with local accounts."""
+    """Who may administer the cluster's objects, by logical name, including the deploying identity. For a cluster with
+    Azure RBAC; None for a cluster with local accounts."""
 
 
 class ExistingCluster(pulumi.ComponentResource):
-    """A cluster with its VNet and subnet, none of which goes when the program goes."""
+    """An existing cluster with its VNet and subnet. `destroy` deletes none of them."""
 
     virtual_network: network.VirtualNetwork
     """The VNet, to be peered."""
+    network_group: pulumi.Output[str] | None
+    """Always None: the VNet's resource group is not the component's."""
     subnet: network.Subnet
     """The subnet of its nodes and pods."""
     cluster: containerservice.ManagedCluster
@@ -43,37 +47,31 @@ class ExistingCluster(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ExistingClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:ExistingCluster", name, {}, opts)
-        here = pulumi.ResourceOptions(parent=self)
+        cluster_id, invoke_opts = args["cluster_id"], pulumi.InvokeOptions(parent=self)
+        child_opts = pulumi.ResourceOptions(parent=self)
         self.cluster = with_id(
-            containerservice.ManagedCluster.get(f"{name}-cluster", args["cluster_id"], here), args["cluster_id"]
+            containerservice.ManagedCluster.get(f"{name}-cluster", cluster_id, child_opts), cluster_id
         )
-        subnet_id = pulumi.Output.all(
-            flat_subnet(name, self.cluster), in_location(name, args["location"], self.cluster.location)
-        ).apply(lambda found: found[0])
-        self.subnet = with_id(network.Subnet.get(f"{name}-subnet", subnet_id, here), subnet_id)
-        network_id = subnet_id.apply(network_of)
-        self.virtual_network = with_id(network.VirtualNetwork.get(f"{name}-vnet", network_id, here), network_id)
-
-        admins = [
-            grant(f"{name}-{admin}", AKS_RBAC_CLUSTER_ADMIN, who, self.cluster, here)
-            for admin, who in (args.get("entra_id_admins") or {}).items()
-        ]
-        asked = pulumi.InvokeOptions(parent=self)
-        cluster_id = in_subscription(args["cluster_id"], asked, HAND_ON)
+        self.virtual_network, self.subnet = existing_network(
+            name, pod_subnet_id(name, self.cluster), args["location"], child_opts
+        )
+        self.network_group = None
         credentials = readable(
-            f"{name}: the log-in to {args['cluster_id']}",
+            f"{name}: the log-in to {cluster_id}",
             containerservice.list_managed_cluster_user_credentials_output(
-                resource_group_name=cluster_id.apply(lambda found: part_of(found, "resourceGroups")),
+                resource_group_name=resource_group_of(cluster_id, invoke_opts),
                 resource_name=self.cluster.name,
-                opts=asked,
+                opts=invoke_opts,
             ),
         )
-        self.kubeconfig = unattended(credentials.kubeconfigs[0].value, args["kubelogin_mode"])
-        self.kubernetes = k8s.Provider(
-            f"{name}-kubernetes",
-            kubeconfig=self.kubeconfig,
-            cluster_identifier=self.cluster.id,
-            delete_unreachable=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=admins),
+        self.kubeconfig, self.kubernetes = kubernetes_access(
+            name,
+            self.cluster,
+            credentials.kubeconfigs[0].value,
+            args["kubelogin_mode"],
+            role=AKS_RBAC_CLUSTER_ADMIN,
+            admins=args.get("entra_id_admins") or {},
+            parent=self,
+            settings=k8s.ProviderArgs(delete_unreachable=True),
         )
         self.register_outputs({"clusterId": self.cluster.id, "virtualNetworkId": self.virtual_network.id})

@@ -7,11 +7,13 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import authorization, containerservice, network, resources
 
-from .existing import hub_of, part_of, readable, with_id
-from .kubeconfig import KubeloginMode, unattended
-from .retries import MEMBER_EXPORTS_SERVICES, retry
-from .roles import FLEET_RBAC_CLUSTER_ADMIN, Principal, grant
-from .subscriptions import HAND_ON, in_subscription
+from .access import kubernetes_access
+from .existing import checked, require_hub
+from .kubeconfig import KubeloginMode
+from .retries import FLEET_RETRY
+from .roles import FLEET_RBAC_CLUSTER_ADMIN, Principal
+from .sdk import readable, with_id
+from .subscriptions import resource_group_of
 
 
 class Member(TypedDict):
@@ -22,40 +24,41 @@ class Member(TypedDict):
     cluster_id: pulumi.Input[str]
     """The AKS cluster's Azure id."""
     update_group: pulumi.Input[str]
-    """The group in which the fleet upgrades it."""
+    """The update group in which the fleet upgrades it."""
     peering: NotRequired[network.VirtualNetworkPeering | None]
-    """What comes last of all that lets it and the other members reach each other's pods."""
+    """The last peering that lets the members reach each other's pods (`PeeredNetworks.last`)."""
 
 
 class FleetHubArgs(TypedDict):
-    """What makes a fleet."""
+    """A fleet's settings."""
 
     location: NotRequired[pulumi.Input[str] | None]
     """Azure region of the hub, short name, as in `westus`. Not used with `existing_id`, required otherwise."""
     resource_group_name: pulumi.Input[str]
-    """Name of the fleet's group."""
+    """Name of the fleet's resource group."""
     fleet_name: pulumi.Input[str]
     """Name of the fleet."""
     members: Mapping[str, Member]
     """The clusters that join, by the name of their region."""
     admins: Mapping[str, Principal]
-    """Who may write objects on the hub, by logical name; the deploying identity among them."""
+    """Who may write objects on the hub, by logical name, including the deploying identity."""
     kubelogin_mode: KubeloginMode
     """How the program logs in to the hub, which has no local accounts."""
     dns_prefix: NotRequired[pulumi.Input[str] | None]
-    """Prefix of the hub's API server's name, at most 54 characters (learn: rest/api/fleet); None leaves it to Azure."""
+    """Prefix of the hub's API server's name, at most 54 characters (learn: rest/api/fleet); None for Azure's choice."""
     vm_size: NotRequired[pulumi.Input[str] | None]
-    """VM size of the hub's node; None leaves it to Azure."""
+    """VM size of the hub's node; None for Azure's choice."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
-    """Tags of every resource that takes some."""
+    """Tags of all resources that can have tags."""
     after: NotRequired[Sequence[authorization.RoleAssignment] | None]
-    """What the fleet waits for: the last that the clusters wait for. The engine deletes in layers, by depth (pulumi
-    v3.274.1, step_generator.go, ScheduleDeletes), so the fleet and the clusters are then deleted at the same time."""
+    """What the fleet waits for: the last resources that the clusters wait for. The engine deletes in layers, by depth
+    (pulumi v3.274.1, step_generator.go, ScheduleDeletes), so that fleet and clusters are then deleted at the same
+    time."""
     protect: NotRequired[bool]
-    """Whether Pulumi refuses to delete the group and the fleet, or to replace them. False by default."""
+    """Whether Pulumi refuses to delete or replace the group and the fleet. False by default."""
     existing_id: NotRequired[str | None]
-    """Azure id of a fleet with a hub that is there and stays; what else makes a fleet is then left aside. The
-    component's provider for Azure must be one of the fleet's subscription."""
+    """Azure id of an existing fleet with a hub. The other settings of a fleet then have no effect, and `destroy` does
+    not delete it. The component's Azure provider must work in the fleet's subscription."""
 
 
 class FleetHub(pulumi.ComponentResource):
@@ -63,8 +66,10 @@ class FleetHub(pulumi.ComponentResource):
 
     fleet: containerservice.Fleet
     """The fleet."""
+    group: pulumi.Output[str] | None
+    """Name of the fleet's resource group; None if the fleet existed before."""
     members: dict[str, containerservice.FleetMember]
-    """The members, by the name of their region; created means joined."""
+    """The members, by the name of their region. A member that has been created has joined."""
     kubeconfig: pulumi.Output[str]
     """Unattended log-in to the hub, secret."""
     kubernetes: k8s.Provider
@@ -72,31 +77,27 @@ class FleetHub(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: FleetHubArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:FleetHub", name, {}, opts)
-        patient = retry("fleet-retry", *MEMBER_EXPORTS_SERVICES)
-        asked = pulumi.InvokeOptions(parent=self)
-        existing_id = args.get("existing_id")
-        if existing_id:
-            group_name: pulumi.Input[str] = in_subscription(existing_id, asked, HAND_ON).apply(
-                lambda found: part_of(found, "resourceGroups")
-            )
-            read = containerservice.Fleet.get(f"{name}-fleet", existing_id, pulumi.ResourceOptions(parent=self))
-            self.fleet = with_id(read, existing_id)
-            fleet_name = hub_of(self.fleet)
+        invoke_opts = pulumi.InvokeOptions(parent=self)
+        if existing_id := args.get("existing_id"):
+            self.group, group_name = None, resource_group_of(existing_id, invoke_opts)
+            found = containerservice.Fleet.get(f"{name}-fleet", existing_id, pulumi.ResourceOptions(parent=self))
+            self.fleet = with_id(found, existing_id)
+            fleet_name = checked(self.fleet.name, require_hub(self.fleet))
         else:
             group = resources.ResourceGroup(
                 f"{name}-group",
                 resource_group_name=args["resource_group_name"],
                 location=args.get("location"),
                 tags=args.get("tags"),
-                opts=pulumi.ResourceOptions(parent=self, hooks=patient, protect=args.get("protect", False)),
+                opts=pulumi.ResourceOptions(parent=self, hooks=FLEET_RETRY.hooks(), protect=args.get("protect", False)),
             )
             self.fleet = containerservice.Fleet(
                 f"{name}-fleet",
                 resource_group_name=group.name,
                 fleet_name=args["fleet_name"],
                 location=args.get("location"),
-                # Each part is there, as `az fleet create --enable-hub` sends it: nobody has seen what Azure makes of an
-                # empty profile (Azure/azure-cli-extensions, recording test_fleet_hubful).
+                # Every part is set, as `az fleet create --enable-hub` does (Azure/azure-cli-extensions, recording
+                # test_fleet_hubful). An empty profile is untried.
                 hub_profile=containerservice.FleetHubProfileArgs(
                     agent_profile=containerservice.AgentProfileArgs(vm_size=args.get("vm_size")),
                     api_server_access_profile=containerservice.APIServerAccessProfileArgs(enable_private_cluster=False),
@@ -105,18 +106,13 @@ class FleetHub(pulumi.ComponentResource):
                 tags=args.get("tags"),
                 opts=pulumi.ResourceOptions(
                     parent=self,
-                    hooks=patient,
+                    hooks=FLEET_RETRY.hooks(),
                     depends_on=args.get("after"),
                     protect=args.get("protect", False),
                 ),
             )
-            group_name, fleet_name = group.name, self.fleet.name
-        mine = pulumi.ResourceOptions(parent=self)
-        # Azure roles such as Owner do not reach the hub's objects (learn: kubernetes-fleet/access-fleet-hub-cluster-…).
-        admins = [
-            grant(f"{name}-{admin}", FLEET_RBAC_CLUSTER_ADMIN, who, self.fleet, mine)
-            for admin, who in args["admins"].items()
-        ]
+            self.group = group_name = group.name
+            fleet_name = self.fleet.name
 
         self.members = {
             region: containerservice.FleetMember(
@@ -128,10 +124,10 @@ class FleetHub(pulumi.ComponentResource):
                 group=member["update_group"],
                 opts=pulumi.ResourceOptions(
                     parent=self,
-                    # The fleet sends clients to a member's pods from when it is given the app until it has left: the
-                    # way to them must be there before, and stay until after.
+                    # The fleet sends clients to a member's pods from the placement of the app until the member has
+                    # left. The peerings must exist all that time.
                     depends_on=member.get("peering"),
-                    hooks=patient,
+                    hooks=FLEET_RETRY.hooks(),
                 ),
             )
             for region, member in args["members"].items()
@@ -140,18 +136,20 @@ class FleetHub(pulumi.ComponentResource):
         credentials = readable(
             "the log-in to the fleet's hub",
             containerservice.list_fleet_credentials_output(
-                resource_group_name=group_name, fleet_name=fleet_name, opts=asked
+                resource_group_name=group_name, fleet_name=fleet_name, opts=invoke_opts
             ),
         )
-        self.kubeconfig = unattended(credentials.kubeconfigs[0].value, args["kubelogin_mode"])
-        self.kubernetes = k8s.Provider(
-            f"{name}-kubernetes",
-            kubeconfig=self.kubeconfig,
-            # Without it, a kubeconfig that is unknown in a preview or has been rotated would replace every object.
-            cluster_identifier=self.fleet.id,
-            # A ConfigMap or Secret with a name of its own is changed in place; to replace it is to take it away first.
-            enable_config_map_mutable=True,
-            enable_secret_mutable=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=admins),
+        self.kubeconfig, self.kubernetes = kubernetes_access(
+            name,
+            self.fleet,
+            credentials.kubeconfigs[0].value,
+            args["kubelogin_mode"],
+            # Azure roles such as Owner do not reach the hub's objects (learn:
+            # kubernetes-fleet/access-fleet-hub-cluster-…).
+            role=FLEET_RBAC_CLUSTER_ADMIN,
+            admins=args["admins"],
+            parent=self,
+            # Change ConfigMaps and Secrets in place: by default they are replaced, and are missing meanwhile.
+            settings=k8s.ProviderArgs(enable_config_map_mutable=True, enable_secret_mutable=True),
         )
         self.register_outputs({"fleetId": self.fleet.id})

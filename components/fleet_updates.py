@@ -1,4 +1,4 @@
-"""How a fleet upgrades its members: of itself, one stage after the other."""
+"""How a fleet upgrades its members by itself, one stage after the other."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -7,75 +7,67 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_azure_native import containerservice
 
-from .existing import part_of
-from .retries import MEMBER_EXPORTS_SERVICES, retry
-from .subscriptions import HAND_ON, in_subscription
+from .retries import FLEET_RETRY
+from .subscriptions import resource_group_of
 
 
 class UpdateChannel(StrEnum):
     """What the members are upgraded to (learn: kubernetes-fleet/concepts-update-orchestration)."""
 
     STABLE = "Stable"
-    """The newest patch of Kubernetes' last but one minor version."""
+    """The newest patch of the minor version before Kubernetes' latest."""
     RAPID = "Rapid"
-    """The newest patch of its last minor version."""
+    """The newest patch of Kubernetes' latest minor version."""
     NODE_IMAGE = "NodeImage"
-    """Node images alone."""
+    """Node images only."""
 
 
 class NodeImages(StrEnum):
-    """Which node images come with a version of Kubernetes."""
+    """Which node images the members get with a version of Kubernetes."""
 
     LATEST = "Latest"
-    """The newest of each region."""
+    """The newest in each region."""
     CONSISTENT = "Consistent"
-    """The newest that all regions have."""
+    """The newest that is available in all regions."""
 
 
 class FleetUpdatesArgs(TypedDict):
-    """What makes a fleet's updates."""
+    """The settings of a fleet's updates."""
 
     fleet: containerservice.Fleet
     """The fleet."""
-    resource_group_name: pulumi.Input[str]
-    """Name of the fleet's group."""
+    resource_group_name: NotRequired[pulumi.Input[str] | None]
+    """Name of the fleet's resource group (`FleetHub.group`). None for a fleet that existed before: the group is read
+    from its id, and the component's Azure provider must work in its subscription."""
     members: Sequence[containerservice.FleetMember]
-    """The fleet's members; each is in one of the stages' groups."""
+    """The fleet's members, each in an update group of one stage."""
     stages: Sequence[Sequence[str]]
-    """The update groups of each stage, in order; 50 at most in one, each in one stage (learn:
+    """The update groups of each stage, in order: at most 50 in a stage, each in one stage only (learn:
     kubernetes-fleet/concepts-update-orchestration)."""
     wait_seconds: int
-    """Between the end of a stage and the start of the next one."""
+    """Seconds between the end of a stage and the start of the next one."""
     channel: UpdateChannel
     """What the members are upgraded to."""
     node_images: NotRequired[NodeImages | None]
-    """Which node images they get; None leaves it to Azure. Not with the channel `NodeImage`."""
+    """Which node images they get; None for Azure's choice. Cannot be set together with the channel `NodeImage`."""
     enabled: NotRequired[bool]
-    """Whether the fleet starts upgrades by itself. True by default; the stages are there for upgrades by hand in any
-    case."""
-    existing: NotRequired[bool]
-    """Whether the fleet existed before: its group is read from its id, and the component's provider
-    for Azure must be one of its subscription. False by default."""
+    """Whether the fleet starts upgrades by itself. True by default. The stages exist in any case, for upgrades by
+    hand."""
 
 
 class FleetUpdates(pulumi.ComponentResource):
-    """An update strategy, and the profile by which the fleet follows it when there is something new."""
+    """An update strategy, and the profile with which the fleet follows it when there is a new version."""
 
     strategy: containerservice.FleetUpdateStrategy
-    """The stages; an update run by hand may follow them, too."""
+    """The stages; an update run by hand can follow them, too."""
     profile: containerservice.AutoUpgradeProfile
     """Starts an update run for each new version of its channel."""
 
     def __init__(self, name: str, args: FleetUpdatesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:FleetUpdates", name, {}, opts)
-        group_name = args["resource_group_name"]
-        if args.get("existing"):
-            fleet_id = in_subscription(args["fleet"].id, pulumi.InvokeOptions(parent=self), HAND_ON)
-            group_name = fleet_id.apply(lambda found: part_of(found, "resourceGroups"))
-        in_fleet = pulumi.ResourceOptions(
-            parent=self,
-            hooks=retry("fleet-retry", *MEMBER_EXPORTS_SERVICES),
-        )
+        if (group_name := args.get("resource_group_name")) is None:
+            group_name = resource_group_of(args["fleet"].id, pulumi.InvokeOptions(parent=self))
+        in_fleet = pulumi.ResourceOptions(parent=self, hooks=FLEET_RETRY.hooks())
         last = len(args["stages"])
         self.strategy = containerservice.FleetUpdateStrategy(
             f"{name}-strategy",
@@ -92,8 +84,8 @@ class FleetUpdates(pulumi.ComponentResource):
                     for number, groups in enumerate(args["stages"], start=1)
                 ]
             ),
-            # A stage names groups of members that exist (Azure/azure-rest-api-specs, fleets.json, UpdateGroup). Azure
-            # takes others, too (Azure/azure-cli-extensions, recording test_fleet_hubless).
+            # The update groups of a stage must have members (Azure/azure-rest-api-specs, fleets.json, UpdateGroup),
+            # although Azure accepts others (Azure/azure-cli-extensions, recording test_fleet_hubless).
             opts=pulumi.ResourceOptions.merge(in_fleet, pulumi.ResourceOptions(depends_on=args["members"])),
         )
         self.profile = containerservice.AutoUpgradeProfile(
@@ -101,7 +93,7 @@ class FleetUpdates(pulumi.ComponentResource):
             resource_group_name=group_name,
             fleet_name=args["fleet"].name,
             auto_upgrade_profile_name="auto-upgrade",
-            # A text: the SDK's enumeration is that of a cluster's own upgrades, whose names Fleet refuses.
+            # A string: the SDK's enumeration is that of a cluster's own upgrades, whose names Fleet refuses.
             channel=args["channel"],
             node_image_selection=containerservice.AutoUpgradeNodeImageSelectionArgs(type=images)
             if (images := args.get("node_images"))

@@ -10,20 +10,20 @@ import yaml
 
 
 class KubeloginMode(StrEnum):
-    """The logins of kubelogin that need nobody at the keyboard."""
+    """The log-ins of kubelogin that need no person."""
 
     AZURECLI = "azurecli"
-    """That of `az login`."""
+    """With the log-in of `az login`."""
     WORKLOADIDENTITY = "workloadidentity"
-    """A federated token of the machine's, as GitHub and Kubernetes give out."""
+    """With a federated token, as GitHub and Kubernetes issue."""
     SPN = "spn"
-    """A service principal with a client secret or certificate."""
+    """As a service principal with a client secret or certificate."""
     MSI = "msi"
-    """The managed identity of the Azure machine that deploys."""
+    """As the managed identity of the Azure machine that deploys."""
 
 
 # The flags that `kubelogin convert-kubeconfig` carries over from an Entra ID kubeconfig, for each mode
-# (Azure/kubelogin, pkg/internal/converter/convert.go); the rest of what a login needs comes from its environment.
+# (Azure/kubelogin, pkg/internal/converter/convert.go). The environment provides the rest of the log-in.
 _KEPT_FLAGS: Final[dict[KubeloginMode, tuple[str, ...]]] = {
     KubeloginMode.AZURECLI: ("--server-id",),
     KubeloginMode.WORKLOADIDENTITY: ("--server-id",),
@@ -33,18 +33,18 @@ _KEPT_FLAGS: Final[dict[KubeloginMode, tuple[str, ...]]] = {
 
 
 def unattended(credential: pulumi.Output[str], mode: KubeloginMode) -> pulumi.Output[str]:
-    """Decode a kubeconfig as Azure lists it, for use without a person: always a secret.
+    """Return a kubeconfig that Azure lists, decoded and with an unattended log-in, as a secret.
 
     Args:
         credential: base64, as in `kubeconfigs[0].value` of a credentials listing; Azure does not mark it secret.
-        mode: the login that replaces Azure's default, which asks for a code in a browser. A kubeconfig with a
-            client certificate (local accounts) needs no login and stays as it is.
+        mode: the log-in that replaces Azure's default, which asks for a code in a browser. A kubeconfig with a client
+            certificate (local accounts) is not changed.
     """
     return pulumi.Output.secret(credential).apply(lambda value: with_login(base64.b64decode(value).decode(), mode))
 
 
 def with_login(kubeconfig: str, mode: KubeloginMode) -> str:
-    """Give every user of a kubeconfig that logs in through kubelogin the login `mode`."""
+    """Return a kubeconfig in which every user that logs in through kubelogin does so in the given mode."""
     config: dict[str, Any] = yaml.safe_load(kubeconfig)
     for user in config["users"]:
         login = user["user"].get("exec")

@@ -1,4 +1,4 @@
-"""One region: a network of its own and an AKS cluster whose pods have addresses in it."""
+"""One region: a VNet, and an AKS cluster whose pods have addresses in it."""
 
 from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
@@ -7,11 +7,13 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import authorization, containerservice, managedidentity, network, resources
 
-from .existing import in_location, large_enough, network_of, readable, with_id
-from .kubeconfig import KubeloginMode, unattended
-from .retries import NETWORK_BUSY, ROLE_NOT_IN_EFFECT, retry
+from .access import kubernetes_access
+from .existing import Network, checked, existing_network, require_addresses
+from .kubeconfig import KubeloginMode
+from .retries import CLUSTER_RETRY, NETWORK_RETRY
 from .roles import AKS_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
-from .subscriptions import in_subscription
+from .sdk import readable
+from .subscriptions import require_subscription
 
 
 class NodePool(TypedDict):
@@ -20,64 +22,66 @@ class NodePool(TypedDict):
     vm_size: pulumi.Input[str]
     """The nodes' VM size, as in `Standard_D4ds_v5` (`az vm list-skus --location … --output table`)."""
     max_pods: int
-    """Pods for each node, 10 to 250; every one takes an address of the subnet (learn:
+    """Pods on each node, 10 to 250. Each has an address in the subnet (learn:
     aks/concepts-network-ip-address-planning)."""
     count: NotRequired[int | None]
-    """Number of nodes, 1 to 1000, where it is fixed; then `min_count` and `max_count` are left out."""
+    """Number of nodes, 1 to 1000. Cannot be set together with `min_count` and `max_count`."""
     min_count: NotRequired[int | None]
-    """Fewest nodes, where they scale; then `max_count` is there too, and `count` is not."""
+    """Fewest nodes of the autoscaler; requires `max_count`."""
     max_count: NotRequired[int | None]
-    """Most nodes, where they scale."""
+    """Most nodes of the autoscaler; requires `min_count`."""
     zones: NotRequired[Sequence[pulumi.Input[str]]]
-    """Availability zones (`1`, `2`, `3`); none leaves the choice to Azure."""
+    """Availability zones (`1`, `2`, `3`); without any, Azure chooses."""
 
 
 class RegionalClusterArgs(TypedDict):
-    """What makes a region. Names are Azure's (learn: azure-resource-manager/management/resource-name-rules)."""
+    """A region's settings. For the rules of names see learn: azure-resource-manager/management/resource-name-rules."""
 
     location: pulumi.Input[str]
     """Azure region, short name, as in `eastus2`."""
     resource_group_name: pulumi.Input[str]
-    """Name of the group that holds everything of this region."""
+    """Name of the resource group for everything in this region."""
     virtual_network_name: NotRequired[pulumi.Input[str] | None]
-    """Name of the VNet."""
+    """Name of the VNet. Required, unless `existing_subnet_id` is set."""
     address_space: NotRequired[pulumi.Input[str] | None]
-    """The VNet's range (CIDR), as in `10.1.0.0/16`; peered ones must not overlap (learn:
-    virtual-network/virtual-network-peering-overview)."""
+    """The VNet's range (CIDR), as in `10.1.0.0/16`. Ranges of peered VNets must not overlap (learn:
+    virtual-network/virtual-network-peering-overview). Required, unless `existing_subnet_id` is set."""
     subnet_name: NotRequired[pulumi.Input[str] | None]
-    """Name of the subnet for nodes and pods."""
+    """Name of the subnet for nodes and pods. Required, unless `existing_subnet_id` is set."""
     node_subnet: NotRequired[pulumi.Input[str] | None]
-    """The subnet's range (CIDR), inside `address_space`: five addresses, and `1 + max_pods` for each node, those of an
-    upgrade among them (learn: aks/concepts-network-legacy-cni)."""
+    """The subnet's range (CIDR), inside `address_space`. It needs five addresses, and `1 + max_pods` for each node,
+    including the extra nodes of an upgrade (learn: aks/concepts-network-legacy-cni). Required, unless
+    `existing_subnet_id` is set."""
     cluster_name: pulumi.Input[str]
     """Name of the AKS cluster."""
     service_cidr: pulumi.Input[str]
-    """Range of the cluster's service addresses (CIDR), /12 to /28, outside every VNet in reach (learn:
+    """Range of the cluster's service addresses (CIDR), /12 to /28. It must not overlap any of the VNets (learn:
     aks/concepts-network-legacy-cni)."""
     dns_service_ip: pulumi.Input[str]
-    """The cluster DNS's address in `service_cidr`, neither its first two nor its last."""
+    """Address of the cluster's DNS in `service_cidr`, but not one of its first two or the last."""
     node_pool: NodePool
-    """The nodes."""
+    """The cluster's nodes."""
     tier: containerservice.ManagedClusterSKUTier
     """The control plane's pricing tier."""
     kubelogin_mode: KubeloginMode
-    """How the program logs in where there are no local accounts."""
+    """How the program logs in if the cluster has no local accounts."""
     entra_id_admins: NotRequired[Mapping[str, Principal] | None]
-    """Who may administer the cluster's objects, by logical name, the deploying identity among them:
-    log-in with Microsoft Entra ID and Azure RBAC only. None for a cluster with local accounts."""
+    """Who may administer the cluster's objects, by logical name, including the deploying identity. The cluster then
+    has log-in with Microsoft Entra ID and Azure RBAC only. None for a cluster with local accounts."""
     kubernetes_version: NotRequired[pulumi.Input[str] | None]
-    """The cluster's version, as in `1.36`; None takes Azure's default and keeps it."""
+    """Kubernetes version, as in `1.36`; None for Azure's default at the creation."""
     ssh_public_key: NotRequired[pulumi.Input[str] | None]
-    """For log-in to nodes, as in `ssh-ed25519 AAAA…`; None for none."""
+    """SSH key for the nodes, as in `ssh-ed25519 AAAA…`; None for no SSH."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
-    """Tags of every resource that takes some."""
+    """Tags of all resources that can have tags."""
     protect: NotRequired[bool]
-    """Whether Pulumi refuses to delete the group and the cluster, or to replace them. False by default."""
+    """Whether Pulumi refuses to delete or replace the group and the cluster. False by default."""
     existing_subnet_id: NotRequired[str | None]
-    """Azure id of a subnet, in a VNet of the same location and subscription, that is there and stays; in place of name
-    and range of both, which are required otherwise."""
+    """Azure id of an existing subnet, in place of names and ranges of VNet and subnet. It must be in the same location
+    and subscription. `destroy` does not delete it."""
     after: NotRequired[containerservice.ManagedCluster | None]
-    """The cluster before this one in the same VNet: AKS creates one at a time there. None where there is no other."""
+    """The cluster to create before this one: AKS creates one cluster at a time in a VNet. None if the VNet has no
+    other."""
 
 
 class RegionalCluster(pulumi.ComponentResource):
@@ -85,10 +89,12 @@ class RegionalCluster(pulumi.ComponentResource):
 
     virtual_network: network.VirtualNetwork
     """The VNet, to be peered."""
+    network_group: pulumi.Output[str] | None
+    """Name of the VNet's resource group; None if the VNet existed before."""
     subnet: network.Subnet
-    """Its subnet with the nodes; a peering must not start before it is written."""
+    """Its subnet for nodes and pods."""
     subnet_role: authorization.RoleAssignment
-    """The right of the cluster's identity to join the subnet."""
+    """The cluster identity's role on the subnet."""
     cluster: containerservice.ManagedCluster
     """The AKS cluster."""
     kubeconfig: pulumi.Output[str]
@@ -98,53 +104,36 @@ class RegionalCluster(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RegionalClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:RegionalCluster", name, {}, opts)
-        busy = retry("network-retry", *NETWORK_BUSY)
+        child_opts = pulumi.ResourceOptions(parent=self)
         group = resources.ResourceGroup(
             f"{name}-group",
             resource_group_name=args["resource_group_name"],
             location=args["location"],
             tags=args.get("tags"),
-            opts=pulumi.ResourceOptions(parent=self, hooks=busy, protect=args.get("protect", False)),
+            opts=pulumi.ResourceOptions(parent=self, hooks=NETWORK_RETRY.hooks(), protect=args.get("protect", False)),
         )
-        in_group = pulumi.ResourceOptions(parent=self, hooks=busy)
+        in_group = pulumi.ResourceOptions(parent=self, hooks=NETWORK_RETRY.hooks())
 
-        existing_id = args.get("existing_subnet_id")
-        if existing_id:
-            mine = pulumi.ResourceOptions(parent=self)
+        if existing_id := args.get("existing_subnet_id"):
             # A network interface is in the subscription of its network (learn:
             # virtual-network/virtual-network-network-interface), and a cluster's nodes are in the cluster's.
-            found_id = in_subscription(
+            own = require_subscription(
                 existing_id,
                 pulumi.InvokeOptions(parent=self),
-                "Azure puts nodes into no network of another subscription; choose a subnet of this one",
+                "Azure does not put nodes into another subscription's network; choose a subnet of this subscription",
             )
-            network_id = found_id.apply(network_of)
-            self.virtual_network = with_id(network.VirtualNetwork.get(f"{name}-vnet", network_id, mine), network_id)
-            here = in_location(name, args["location"], self.virtual_network.location).apply(lambda _: existing_id)
-            self.subnet = with_id(network.Subnet.get(f"{name}-subnet", here, mine), here)
-            subnet_id = large_enough(name, self.subnet, _addresses(args["node_pool"]))
+            self.virtual_network, self.subnet = existing_network(
+                name, checked(existing_id, own), args["location"], child_opts
+            )
+            self.network_group = None
+            subnet_id = checked(self.subnet.id, require_addresses(name, self.subnet, _addresses(args["node_pool"])))
         else:
-            self.virtual_network = network.VirtualNetwork(
-                f"{name}-vnet",
-                resource_group_name=group.name,
-                virtual_network_name=args.get("virtual_network_name"),
-                location=args["location"],
-                address_space={"address_prefixes": [space]} if (space := args.get("address_space")) else None,
-                tags=args.get("tags"),
-                opts=in_group,
-            )
-            self.subnet = network.Subnet(
-                f"{name}-subnet",
-                resource_group_name=group.name,
-                virtual_network_name=self.virtual_network.name,
-                subnet_name=args.get("subnet_name"),
-                address_prefix=args.get("node_subnet"),
-                opts=in_group,
-            )
+            self.virtual_network, self.subnet = _network(name, args, group, in_group)
+            self.network_group = group.name
             subnet_id = self.subnet.id
 
-        # The cluster's load balancers need the role on its subnet (learn: aks/concepts-network-legacy-cni; without it
-        # they stay without an address, Azure/terraform-azurerm-aks issue 178), and it must be there before.
+        # The cluster's load balancers need the role on its subnet (learn: aks/concepts-network-legacy-cni), before the
+        # cluster is created. Without it they get no address (Azure/terraform-azurerm-aks issue 178).
         identity = managedidentity.UserAssignedIdentity(
             f"{name}-identity",
             resource_group_name=group.name,
@@ -158,7 +147,7 @@ class RegionalCluster(pulumi.ComponentResource):
             NETWORK_CONTRIBUTOR,
             Principal(object_id=identity.principal_id, type=authorization.PrincipalType.SERVICE_PRINCIPAL),
             self.subnet,
-            pulumi.ResourceOptions(parent=self),
+            self,
         )
 
         self.cluster = containerservice.ManagedCluster(
@@ -191,20 +180,16 @@ class RegionalCluster(pulumi.ComponentResource):
             tags=args.get("tags"),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # Two clusters in one VNet would each find it being written by the other (learn: troubleshoot/azure/
+                # A cluster's creation fails while another one's writes the VNet (learn: troubleshoot/azure/
                 # azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error).
                 depends_on=[self.subnet_role, *([before] if (before := args.get("after")) else [])],
                 protect=args.get("protect", False),
-                hooks=retry("cluster-retry", *ROLE_NOT_IN_EFFECT, *NETWORK_BUSY),
-                # Where they scale, the number of nodes is the autoscaler's from the start on.
+                hooks=CLUSTER_RETRY.hooks(),
+                # With an autoscaler, the number of nodes is the autoscaler's from the start.
                 ignore_changes=["agentPoolProfiles[0].count"] if args["node_pool"].get("count") is None else None,
             ),
         )
 
-        admins = [
-            grant(f"{name}-{admin}", AKS_RBAC_CLUSTER_ADMIN, who, self.cluster, pulumi.ResourceOptions(parent=self))
-            for admin, who in (args.get("entra_id_admins") or {}).items()
-        ]
         credentials = readable(
             f"{name}: the log-in to the cluster",
             containerservice.list_managed_cluster_user_credentials_output(
@@ -213,21 +198,45 @@ class RegionalCluster(pulumi.ComponentResource):
                 opts=pulumi.InvokeOptions(parent=self),
             ),
         )
-        self.kubeconfig = unattended(credentials.kubeconfigs[0].value, args["kubelogin_mode"])
-        self.kubernetes = k8s.Provider(
-            f"{name}-kubernetes",
-            kubeconfig=self.kubeconfig,
-            # Without it, a kubeconfig that is unknown in a preview or has been rotated would replace every object.
-            cluster_identifier=self.cluster.id,
+        self.kubeconfig, self.kubernetes = kubernetes_access(
+            name,
+            self.cluster,
+            credentials.kubeconfigs[0].value,
+            args["kubelogin_mode"],
+            role=AKS_RBAC_CLUSTER_ADMIN,
+            admins=args.get("entra_id_admins") or {},
+            parent=self,
             # A region that no longer answers must not keep the entry point from moving to another one.
-            delete_unreachable=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=admins),
+            settings=k8s.ProviderArgs(delete_unreachable=True),
         )
         self.register_outputs({"clusterId": self.cluster.id, "virtualNetworkId": self.virtual_network.id})
 
 
+def _network(
+    name: str, args: RegionalClusterArgs, group: resources.ResourceGroup, opts: pulumi.ResourceOptions
+) -> Network:
+    virtual_network = network.VirtualNetwork(
+        f"{name}-vnet",
+        resource_group_name=group.name,
+        virtual_network_name=args.get("virtual_network_name"),
+        location=args["location"],
+        address_space={"address_prefixes": [space]} if (space := args.get("address_space")) else None,
+        tags=args.get("tags"),
+        opts=opts,
+    )
+    subnet = network.Subnet(
+        f"{name}-subnet",
+        resource_group_name=group.name,
+        virtual_network_name=virtual_network.name,
+        subnet_name=args.get("subnet_name"),
+        address_prefix=args.get("node_subnet"),
+        opts=opts,
+    )
+    return Network(virtual_network, subnet)
+
+
 def _addresses(pool: NodePool) -> int:
-    """Return the addresses that a pool takes at its largest, as `node_subnet` has it, with 10 % for upgrades."""
+    """Return how many addresses of `node_subnet` a pool takes at its largest, with 10 % more nodes for upgrades."""
     nodes = pool.get("count") or pool.get("max_count") or 0
     return 5 + (nodes + -(-nodes // 10)) * (1 + pool["max_pods"])
 

@@ -1,4 +1,4 @@
-"""Patience with Azure: which refusals pass by themselves, and for how long; and what to do about some that do not."""
+"""Which errors of Azure pass by themselves, and are retried; and what to do about some that do not."""
 
 import asyncio
 import re
@@ -12,13 +12,13 @@ import pulumi
 
 @dataclass(frozen=True)
 class Passing:
-    """A refusal that passes by itself.
+    """An error that passes by itself.
 
     Attributes:
-        sign: what the error's text contains.
-        reason: what is being waited for, as the user reads it.
-        minutes: how long that is worth waiting for.
-        otherwise: what to do if it has not passed by then, as the user reads it.
+        sign: part of the error's text.
+        reason: the condition that is waited for, in the user's words.
+        minutes: how long to wait.
+        otherwise: what to do if it has not passed by then, in the user's words.
     """
 
     sign: str
@@ -29,11 +29,11 @@ class Passing:
 
 @dataclass(frozen=True)
 class Terminal:
-    """A refusal that stays until somebody does something.
+    """An error that does not pass until somebody does something.
 
     Attributes:
-        sign: what the error's text contains.
-        remedy: what to do, as the user reads it.
+        sign: part of the error's text.
+        remedy: what to do, in the user's words.
         kind: the only kind of object that it is the remedy for; empty for every resource.
     """
 
@@ -58,36 +58,36 @@ NETWORK_BUSY: Final = (
     Passing("ReferencedResourceNotProvisioned", "the network is no longer being updated"),
     Passing("AnotherOperationInProgress", "the other operation on the network ends"),
     # AKS sets its ownership on the VNet when it creates, upgrades or scales a cluster (learn: troubleshoot/azure/
-    # azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error). What is half made is not repeated.
+    # azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error). A creation that has begun is not retried.
     Passing("VirtualNetworkNotInSucceededState", "the network is no longer being updated"),
 )
 MEMBER_EXPORTS_SERVICES: Final = (
-    # A member leaves once its exports are gone (Azure/fleet v0.18.12, pkg/webhook/membercluster): seconds after it has
-    # left the placement, or when its agent next looks for leftovers, every five minutes (Azure/fleet-networking
-    # v0.3.25, controllers/member/endpointsliceexport). After that its agent is dead.
+    # A member can leave once its exports are gone (Azure/fleet v0.18.12, pkg/webhook/membercluster). That is seconds
+    # after it has left the placement, or when its agent next looks for leftovers, every five minutes
+    # (Azure/fleet-networking v0.3.25, controllers/member/endpointsliceexport). After that its agent does not run.
     Passing(
         "Please delete serviceExport",
         "the member's exports are withdrawn",
         minutes=7,
         otherwise="its cluster or the Fleet agents there do not run: start them and run this again; if the region is "
-        'lost for good, go on as docs/operations.md says under "A region is lost for good"',
+        'lost for good, follow docs/operations.md, "A region is lost for good"',
     ),
 )
 ANYWHERE: Final = (
-    # The providers repeat such requests themselves, but only a few times: azure-native for about three minutes
-    # (provider/pkg/azure/client_azcore.go), less where Azure asks for short pauses (pulumi-azure-native issue 3720).
-    *(Passing(f"Status={status}", "Azure takes requests again") for status in (408, 429, 500, 502, 503, 504)),
-    Passing("connection reset by peer", "the connection holds"),
+    # The providers retry such requests themselves, but only a few times: azure-native for about three minutes
+    # (provider/pkg/azure/client_azcore.go), less if Azure asks for short pauses (pulumi-azure-native issue 3720).
+    *(Passing(f"Status={status}", "Azure accepts requests again") for status in (408, 429, 500, 502, 503, 504)),
+    Passing("connection reset by peer", "the connection is stable"),
     Passing("the server is currently unable to handle the request", "the cluster's API server answers again"),
-    Passing("the server has received too many requests", "the cluster's API server takes requests again"),
+    Passing("the server has received too many requests", "the cluster's API server accepts requests again"),
     # AKS does one operation on a cluster at a time (aka.ms/aks-pending-operation;
     # Azure/azure-workload-identity issue 417).
     Passing("Operation is not allowed: Another", "the other operation on the cluster ends"),
     Passing("Operation is not allowed because there's an in progress", "the other operation on the cluster ends"),
-    # The same, where two requests met (microsoft/retina issue 1212, Azure/terraform-azurerm-aks PR 354).
+    # The same, if two requests meet (microsoft/retina issue 1212, Azure/terraform-azurerm-aks PR 354).
     Passing("EtagMismatch", "the other operation on the cluster ends"),
 )
-"""Worth waiting for whatever the resource."""
+"""Retried for every resource."""
 
 _FEW_VCPUS: Final = (
     "too few vCPUs are left in the region: raise the quota (`az vm list-usage --location … --output table`), "
@@ -95,12 +95,12 @@ _FEW_VCPUS: Final = (
 )
 _NOT_LIVE: Final = "become live: timed out waiting for the condition"
 _NO_RIGHT: Final = (
-    'the deploying identity lacks this right: have it granted (docs/team.md, "Rights"), then run this again; '
+    'the deploying identity lacks this right: grant it (docs/team.md, "Rights"), then run this again; '
     "a new right takes effect within ten minutes"
 )
-_BESIDE: Final = "add a region beside this one, then remove this one (docs/operations.md)"
+_OTHER_REGION: Final = "add another region, then remove this one (docs/operations.md)"
 _USED_RANGE: Final = (
-    f"nodes are in this subnet, so its range cannot change: put nodeSubnet back; to get another, {_BESIDE}"
+    f"nodes are in this subnet, so its range cannot change: put nodeSubnet back; for another range, {_OTHER_REGION}"
 )
 
 TERMINAL: Final = (
@@ -111,32 +111,32 @@ TERMINAL: Final = (
     # learn: azure-resource-manager/troubleshooting/error-sku-not-available; texts: Azure/azure-cli issue 16961
     Terminal(
         "is currently not available in location",
-        "the VM size is not offered in that region or zone now: `az vm list-skus --location … --output table` shows "
-        "which are; change vmSize, zones or the location",
+        "the VM size is not available in that region or zone now: `az vm list-skus --location … --output table` lists "
+        "those that are; change vmSize, zones or the location",
     ),
     # dotnet/core issue 7603
     Terminal(
         "is not allowed in your subscription in location",
-        "the subscription may not use the VM size in that region: `az vm list-skus --location … --output table` shows "
-        "which it may; change vmSize or the location",
+        "the subscription may not use the VM size in that region: `az vm list-skus --location … --output table` lists "
+        "those that it may use; change vmSize or the location",
     ),
     # cloud-barista/cb-spider issue 527, Azure/AKS issue 5099
     Terminal(
         "LocationNotAvailableForResource",
         "this is not an Azure region, or not one for this subscription: `az account list-locations --output table` "
-        "lists them; correct location",
+        "lists them; change location",
     ),
     # learn: …/azure-kubernetes/connectivity/insufficientsubnetsize-error-advanced-networking
     Terminal(
         "InsufficientSubnetSize",
         "the subnet has too few addresses for the node pool: lower maxPods, count or maxCount, or use a larger subnet",
     ),
-    # pulumi/pulumi-azure-native issue 4761. First what loses nothing: what Azure has may be a region that runs.
+    # pulumi/pulumi-azure-native issue 4761. First the remedy that loses nothing: the resource may be in use.
     Terminal(
         "cannot create already existing resource",
         "Azure has this resource, the stack's state does not: if you renamed a region or gave its name to another one, "
         "put the name back; if a `pulumi destroy` was stopped, run it again; if it is somebody else's, choose "
-        "another name; else `pulumi import` it; then `pulumi up`",
+        "another name; otherwise `pulumi import` it; then `pulumi up`",
     ),
     # pulumi/pulumi v3.274.1, pkg/resource/deploy/providers/registry.go: while a cluster is replaced, the engine closes
     # the provider through which its objects are deleted.
@@ -148,12 +148,12 @@ TERMINAL: Final = (
     # pulumi/pulumi-azure-native issue 959, Azure/azure-cli issue 29520
     Terminal(
         "Changing property",
-        "Azure does not change this property on what runs: put the old value back; to get the new one, " + _BESIDE,
+        f"Azure cannot change this property afterwards: put the old value back; for the new one, {_OTHER_REGION}",
     ),
     # Source: learn, page aks/upgrade-aks-cluster
     Terminal(
         "Available upgrades:",
-        "a cluster goes up by one minor version at a time, and never back: change kubernetesVersion to one that "
+        "a cluster is upgraded by one minor version at a time, and never back: set kubernetesVersion to one that "
         "`az aks get-upgrades` lists",
     ),
     # hashicorp/terraform-provider-azurerm issues 11211, 7687
@@ -162,48 +162,48 @@ TERMINAL: Final = (
     # microsoft/nav-arm-templates issue 161
     Terminal(
         "InUseSubnetCannotBeDeleted",
-        "something is still in the subnet, and the message names it: remove that, then run this again",
+        "something is still in the subnet, and the message names it: remove it, then run this again",
     ),
     # MicrosoftDocs/azure-docs PR 123869
     Terminal(
         "NetcfgSubnetRangeOutsideVnet",
-        "a subnet lies inside its network: put addressSpace and nodeSubnet back; to get others, " + _BESIDE,
+        f"a subnet must be inside its network: put addressSpace and nodeSubnet back; for others, {_OTHER_REGION}",
     ),
     # learn: virtual-network/virtual-network-manage-peering; Azure/ResourceModules issue 731
     Terminal(
         "Overlapping address prefixes",
-        "two networks that would be peered have the same addresses, and the message names them: choose another "
-        "addressSpace, or delete the peering with a network that is no longer used",
+        "two networks to be peered have the same addresses, and the message names them: choose another addressSpace, "
+        "or delete the peering with a network that is no longer used",
     ),
     # cloud-manager of kyma-project, errors.go
     Terminal(
         "AnotherPeeringAlreadyReferencesRemoteVnet",
-        "the networks are peered already: by somebody else, write `existing.peered: true` in both regions; by this "
-        "stack, under a region of the same VNet that has gone or moved in the list, delete both peerings (`az network "
+        "the networks are already peered: if by somebody else, set `existing.peered: true` in both regions; if by this "
+        "stack, for a region of the same VNet that was removed or moved in the list, delete both peerings (`az network "
         "vnet peering delete`), then `pulumi up`",
     ),
     # Code: Azure/azure-service-operator issue 4181
     Terminal(
         "ClusterAlreadyJoinedAnotherFleet",
-        "the cluster is a member of another fleet, and can be in one only: name that fleet in fleet.existingId, or "
-        "take the cluster out of it (`az fleet member delete`)",
+        "the cluster is a member of another fleet, and can be in one only: set fleet.existingId to that fleet, or "
+        "remove the cluster from it (`az fleet member delete`)",
     ),
     # hashicorp/terraform-provider-azurerm, docs of virtual_network_peering
     Terminal(
         "ChangingRemoteVirtualNetworkNotAllowed",
-        "a peering cannot be pointed at another network: delete it (`az network vnet peering delete`), then "
+        "a peering cannot be changed to another network: delete it (`az network vnet peering delete`), then "
         "`pulumi refresh` and `pulumi up`",
     ),
     # Source: learn, page virtual-network-troubleshoot-peering-issues
     Terminal(
         "RemotePeeringIsDisconnected",
-        "the opposite peering is still there, disconnected, and must be made anew too: `pulumi up --replace` with its "
-        'URN, as docs/operations.md says under "Destroy the stack"',
+        "the opposite peering still exists, disconnected, and must be created again too: `pulumi up --replace` with "
+        'its URN (docs/operations.md, "Destroy the stack")',
     ),
     # learn: azure-resource-manager/management/lock-resources; MicrosoftDocs/azure-docs issue 110791
     Terminal(
         "ScopeLocked",
-        "a lock forbids this deletion, and the message names what is locked: leave it and put the settings back, or "
+        "a lock forbids this deletion, and the message names the locked resource: put the settings back to keep it, or "
         "delete the lock (`az lock list --resource-group …`), wait some minutes and run this again",
     ),
     # Azure/bicep-registry-modules PR 1607, MicrosoftDocs/azure-docs issue 52282
@@ -215,11 +215,11 @@ TERMINAL: Final = (
     # learn: governance/policy/concepts/effect-deny-action; HoussemDellai/terraform-course issue 1
     Terminal(
         "RequestDisallowedByPolicy",
-        "an Azure policy forbids this, and the message names its assignment: meet it (with tags, or with a subnet of "
-        "your own that has its security group: existing.subnetId), or ask for an exemption; then run this again",
+        "an Azure policy forbids this, and the message names its assignment: comply with it (with tags, or with your "
+        "own subnet that has its security group: existing.subnetId), or ask for an exemption; then run this again",
     ),
-    # learn: role-based-access-control/troubleshooting. No role that the program assigns would help: these are requests
-    # of the deploying identity's own, the last three for a right on what they refer to.
+    # learn: role-based-access-control/troubleshooting. No role that the program assigns would help: the deploying
+    # identity sends these requests itself. The last three are for a right on a resource that the request refers to.
     Terminal("does not have authorization to perform action", _NO_RIGHT),
     Terminal("permission to perform action 'Microsoft.ContainerService/managedClusters/write'", _NO_RIGHT),
     Terminal("permission to perform action 'Microsoft.ContainerService/fleets/members/write'", _NO_RIGHT),
@@ -230,16 +230,16 @@ TERMINAL: Final = (
     # Azure/azure-service-operator issue 4935
     Terminal(
         "NoRegisteredProviderFound",
-        "Azure does not answer to this API version any more (or not in this region): use another one, as "
-        'docs/operations.md says under "Another version of Azure\'s API"',
+        "Azure does not support this API version any more (or not in this region): use another one "
+        '(docs/operations.md, "Another version of Azure\'s API")',
     ),
     # What is missing the provider shows only while it waits; its error does not say it (pulumi-kubernetes
-    # provider/pkg/await/internal/awaiter.go). Azure/fleet v0.18.12: a placement counts as available without the members
-    # that have not joined.
+    # provider/pkg/await/internal/awaiter.go). Azure/fleet v0.18.12: a placement is available without the members that
+    # have not joined.
     Terminal(
         _NOT_LIVE,
         "the app does not run on every member: on the hub, `kubectl get memberclusters` names a member that has not "
-        "joined (see that its nodes run and reach the hub), and `kubectl describe clusterresourceplacement` the "
+        "joined (make sure that its nodes run and reach the hub), and `kubectl describe clusterresourceplacement` the "
         "cluster and the object that do not become available; fix it, then `pulumi up`",
         kind="ClusterResourcePlacement",
     ),
@@ -254,12 +254,12 @@ TERMINAL: Final = (
         kind="MultiClusterService",
     ),
 )
-"""What ends an operation, with what to do, the first that fits; it outweighs any sign of a passing refusal.
+"""Errors that end an operation, with the remedy. The first that fits counts, and outweighs any sign of a passing error.
 
-Everything else that is not passing ends an operation in its own words.
+All other errors that do not pass end an operation with Azure's message only.
 """
 
-# The engine's form of a failure that has left the resource behind, to be kept in the state
+# How the engine reports a failure after which the resource exists and is kept in the state
 # (pulumi/pulumi v3.274.1, pkg/resource/plugin/provider_plugin.go, InitError).
 _HALF_MADE: Final = re.compile(r"\d+ errors? occurred:")
 
@@ -273,32 +273,37 @@ def pause_before_retry(failures: int, minutes: int = 20) -> int | None:
     return pauses[-1] if sum(pauses) <= minutes * _MINUTE else None
 
 
-_hooks: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, pulumi.ResourceHookBinding]]] = WeakKeyDictionary()
+class Retry:
+    """Lets the engine repeat an operation that Azure refuses for a passing reason.
 
-
-def retry(name: str, *refusals: Passing) -> pulumi.ResourceHookBinding:
-    """Let the engine repeat an operation that Azure refuses for a passing reason.
+    Every other error ends the operation at once, with what to do where that is known.
 
     Args:
-        name: the hook's name: of the refusals, not of a resource. The engine keeps it with the resource, and when a
-            region has left the program, the hook that the others share still serves the deletion of what was there.
-        refusals: what is worth repeating, besides `ANYWHERE`; every other error ends the operation at once, with what
-            to do about it where we know. The same for each use of a name.
+        name: the hook's name: that of the refusals, not of a resource. The engine keeps it with each resource. When a
+            region has left the program, the hook that other regions share still serves the deletion of its resources.
+        refusals: what is worth repeating, besides `ANYWHERE`.
     """
-    # A name can be registered once, in each run of a program; each run has a loop of its own.
-    hooks = _hooks.setdefault(asyncio.get_event_loop(), {})
-    if name not in hooks:
-        hooks[name] = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(name, _patience(refusals))])
-    return hooks[name]
+
+    def __init__(self, name: str, *refusals: Passing) -> None:
+        self._name = name
+        self._answer = _answer(refusals)
+        # A name can be registered once in each run of a program, and each run has a loop of its own.
+        self._bindings = WeakKeyDictionary[asyncio.AbstractEventLoop, pulumi.ResourceHookBinding]()
+
+    def hooks(self) -> pulumi.ResourceHookBinding:
+        """Return the hooks for a resource's options."""
+        loop = asyncio.get_event_loop()
+        if loop not in self._bindings:
+            self._bindings[loop] = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(self._name, self._answer)])
+        return self._bindings[loop]
 
 
-def _patience(refusals: Sequence[Passing]) -> Callable[[pulumi.ErrorHookArgs], Awaitable[bool]]:
-
+def _answer(refusals: Sequence[Passing]) -> Callable[[pulumi.ErrorHookArgs], Awaitable[bool]]:
     async def answer(failed: pulumi.ErrorHookArgs) -> bool:
         error = failed.errors[0]
-        # To try once more to create what is there already would be refused, and the engine would then forget that it is
-        # there (pulumi/pulumi v3.259.0, pkg/resource/deploy/step.go, CreateStep.Apply; v3.274.1 would update it, but
-        # older engines will do, too). As it is, `up` goes on with it.
+        # A second creation of the same resource would be refused, and the engine would then forget the resource
+        # (pulumi/pulumi v3.259.0, pkg/resource/deploy/step.go, CreateStep.Apply; v3.274.1 would update it, but older
+        # engines are supported too). Without it, the next `up` goes on with the resource.
         half_made = failed.failed_operation == "create" and _HALF_MADE.match(error)
         remedies = (each.remedy for each in TERMINAL if each.sign in error and failed.type.endswith(each.kind))
         remedy = next(remedies, None)
@@ -318,3 +323,10 @@ def _patience(refusals: Sequence[Passing]) -> Callable[[pulumi.ErrorHookArgs], A
         return False
 
     return answer
+
+
+NETWORK_RETRY: Final = Retry("network-retry", *NETWORK_BUSY)
+CLUSTER_RETRY: Final = Retry("cluster-retry", *ROLE_NOT_IN_EFFECT, *NETWORK_BUSY)
+GRANT_RETRY: Final = Retry("grant-retry", *IDENTITY_NOT_IN_DIRECTORY)
+FLEET_RETRY: Final = Retry("fleet-retry", *MEMBER_EXPORTS_SERVICES)
+OBJECT_RETRY: Final = Retry("role-retry", *ROLE_NOT_IN_EFFECT)

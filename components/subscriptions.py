@@ -1,4 +1,4 @@
-"""Subscriptions: an Azure provider for each that an id names, and a check that a request goes to the right one."""
+"""Azure subscriptions: a provider for each that an id names, and a check that a request goes to the right one."""
 
 import inspect
 import json
@@ -11,18 +11,20 @@ from pulumi.runtime import is_config_secret
 from pulumi.runtime.config import CONFIG
 from pulumi_azure_native import authorization
 
-from .existing import ExistingError, part_of, readable, unreadable
+from .errors import ExistingError
+from .existing import checked, id_part
+from .sdk import readable, unreadable
 
-HAND_ON = "give the component a provider of that subscription (`AzureProviders`)"
-"""What to do where a program's part asks in another subscription than that of an id."""
+GIVE_PROVIDER = "give the component a provider of that subscription (`AzureProviders`)"
+"""The remedy where a component works in another subscription than that of an id."""
 
 
 class AzureProviders:
     """The Azure providers of a program: the default one, and one for each other subscription that an id names.
 
-    azure-native reads a resource by its id, whatever the subscription in it; all else, credentials and children among
-    it, it asks for in its own subscription, by group and name (provider/pkg/provider/provider.go, `Read`, `Invoke`,
-    `Create`).
+    azure-native reads a resource by its id, in whatever subscription that names. Everything else, such as credentials
+    and child resources, it looks for by group and name in its own subscription (provider/pkg/provider/provider.go,
+    `Read`, `Invoke`, `Create`).
     """
 
     def __init__(self) -> None:
@@ -30,15 +32,15 @@ class AzureProviders:
         self._others: dict[str, azure_native.Provider] = {}
 
     def of(self, resource_id: str | None) -> azure_native.Provider | None:
-        """Return the provider of the subscription that a resource is in; None where that is the default one's.
+        """Return the provider for a resource's subscription; None if that is the default provider's.
 
         Raises:
-            ExistingError: there is no log-in to Azure that tells the default one.
+            ExistingError: nobody is logged in to Azure, so the default provider's subscription is unknown.
         """
         if resource_id is None:
             return None
         self._own = self._own or own_subscription()
-        subscription = part_of(resource_id, "subscriptions").lower()
+        subscription = id_part(resource_id, "subscriptions").lower()
         if subscription == self._own:
             return None
         if subscription not in self._others:
@@ -53,44 +55,53 @@ def own_subscription() -> str:
     """Return the subscription in which the default Azure provider works, in lower case.
 
     Raises:
-        ExistingError: there is no log-in to Azure that tells it.
+        ExistingError: nobody is logged in to Azure.
     """
     try:
         return authorization.get_client_config().subscription_id.lower()
-    except Exception as error:  # noqa: BLE001 - the SDK raises just that
+    except Exception as error:  # noqa: BLE001 - the SDK raises nothing more specific
         raise unreadable("the Azure provider's subscription", error) from None
 
 
-def in_subscription(resource_id: pulumi.Input[str], asked: pulumi.InvokeOptions, remedy: str) -> pulumi.Output[str]:
-    """Return a resource's id, once it is sure that a request by its names would go to it and not to a namesake.
+def require_subscription(
+    resource_id: pulumi.Input[str], opts: pulumi.InvokeOptions, remedy: str
+) -> pulumi.Output[None]:
+    """Check that a request by a resource's names would go to the resource, and not to a namesake.
 
     Args:
         resource_id: the resource.
-        asked: what tells the provider that would be asked: `provider`, or a `parent` that has one.
-        remedy: what to do if it works in another subscription.
-
-    Raises:
-        ExistingError: it does.
+        opts: the request's options, which decide the provider: `provider`, or a `parent` that has one.
+        remedy: what to do if that provider works in another subscription.
     """
 
-    def check(found: list[str]) -> str:
-        checked, own = found
-        there = part_of(checked, "subscriptions")
-        if there.lower() != own.lower():
-            raise ExistingError(f"{checked} is in another subscription than the Azure provider's, {own}: {remedy}")
-        return checked
+    def check(found: list[str]) -> None:
+        resource, own = found
+        if id_part(resource, "subscriptions").lower() != own.lower():
+            raise ExistingError(f"{resource} is in another subscription than the Azure provider's, {own}: {remedy}")
 
-    config = readable("the Azure provider's subscription", authorization.get_client_config_output(asked))
+    config = readable("the Azure provider's subscription", authorization.get_client_config_output(opts))
     return pulumi.Output.all(resource_id, config.subscription_id).apply(check)
 
 
+def resource_group_of(
+    resource_id: pulumi.Input[str], opts: pulumi.InvokeOptions, remedy: str = GIVE_PROVIDER
+) -> pulumi.Output[str]:
+    """Return the name of a resource's group, for requests with these options.
+
+    Raises:
+        ExistingError: see `require_subscription`.
+    """
+    own = checked(resource_id, require_subscription(resource_id, opts, remedy))
+    return own.apply(lambda known: id_part(known, "resourceGroups"))
+
+
 def _settings() -> dict[str, Any]:
-    """Return what the stack says to azure-native: an explicit provider, unlike the default one, is not told it."""
-    known, said = inspect.signature(azure_native.ProviderArgs).parameters, dict[str, Any]()
+    """Return the stack's configuration of azure-native, which only the default provider gets by itself."""
+    known, settings = inspect.signature(azure_native.ProviderArgs).parameters, dict[str, Any]()
     for key, text in CONFIG.get().items():
         package, _, name = key.partition(":")
         name = re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
         if package == "azure-native" and name in known:
             value = json.loads(text) if text in ("true", "false") or text.startswith("[") else text
-            said[name] = pulumi.Output.secret(value) if is_config_secret(key) else value
-    return said
+            settings[name] = pulumi.Output.secret(value) if is_config_secret(key) else value
+    return settings

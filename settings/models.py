@@ -236,7 +236,8 @@ class SubnetRegion(_NewCluster):
 class ClusterRegion(_Region):
     """With `existing.clusterId`: the cluster exists.
 
-    See [azure.md](azure.md#use-existing-resources). The keys of a new cluster or network cannot be set together with it.
+    See [azure.md](azure.md#use-existing-resources). The keys of a new cluster or network cannot be set together with
+    it.
     """
 
     existing: ExistingCluster

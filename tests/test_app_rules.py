@@ -7,8 +7,8 @@ import pulumi
 import pytest
 import yaml
 
-from components import app_rules
-from components.app_rules import Manifest
+from components.app_manifests import Manifest, checks, hub, offers_endpoints, pods, web_address
+from components.app_manifests import ports as ports_of
 from tests.program import run
 
 SERVICE = "{apiVersion: v1, kind: Service, metadata: {name: shop}, spec: {selector: {app: shop}, ports: [{port: 80}]}}"
@@ -41,18 +41,18 @@ def workload(kind: str = "Deployment", name: str = "shop", pod: str = "", labels
 
 
 def problems(*app: Manifest, linux_only: bool = True, internal: bool = False) -> list[tuple[str, str]]:
-    found = app_rules.problems(app, "shop", linux_only=linux_only, internal=internal)
+    found = checks.problems(app, "shop", linux_only=linux_only, internal=internal)
     return [(".".join(map(str, path)), text) for _, path, text in found]
 
 
 def remarks(*app: Manifest) -> list[str]:
-    return [text for _, _, text in app_rules.remarks(app, "shop")]
+    return [text for _, _, text in checks.remarks(app, "shop")]
 
 
 # --- The shared Service ------------------------------------------------------------------------------------------
 
 OPEN = (
-    "to the entry point, which would let everybody in; remove it, and keep others out with app.internal or a network "
+    "to the entry point, which would be open to everybody; remove it, and limit access with app.internal or a network "
     "security group on the nodes' subnet"
 )
 
@@ -96,7 +96,7 @@ SCTP = "ports: [{name: a, port: 80}, {name: b, port: 2905, protocol: SCTP}]"
 def test_sctp_is_refused_behind_a_public_balancer() -> None:
     ((path, text),) = problems(service(SCTP))
     assert path == "spec.ports.1.protocol"
-    assert text.endswith("no public address; set app.internal to true, or take the port out")
+    assert text.endswith("no public address; set app.internal to true, or remove the port")
     assert problems(service(SCTP), internal=True) == []
 
 
@@ -153,9 +153,9 @@ def test_defaults_are_not_worth_a_word() -> None:
 def test_address_in_each_region_is_said_of_every_service() -> None:
     other = service("type: LoadBalancer")
     other["metadata"]["name"] = "other"
-    beside = "gives this Service {} in each region, beside the entry point's address"
+    beside = "gives this Service {} in each region, in addition to the entry point's address"
     assert remarks(service("type: NodePort"), other) == [
-        f"type NodePort {beside.format('a port on every node')}; write type: ClusterIP if it needs none",
+        f"type NodePort {beside.format('a port on every node')}; use type: ClusterIP if it needs none",
         f"type LoadBalancer {beside.format('an address')}",
     ]
 
@@ -175,7 +175,7 @@ def config_map(size: int, kind: str = "ConfigMap", part: str = "data") -> Manife
 )
 def test_object_with_too_much_data_is_refused(kind: str, part: str) -> None:
     assert problems(config_map(1024 * 1024, kind, part)) == []
-    text = f"{kind} big has 1048577 bytes of data, and Kubernetes takes 1048576 at most; mount a volume, or build it"
+    text = f"{kind} big has 1048577 bytes of data; Kubernetes allows at most 1048576. Mount a volume, or build the data"
     ((path, said),) = problems(config_map(1024 * 1024 + 1, kind, part))
     assert (path, said) == ("", f"{text} into the image")
 
@@ -185,7 +185,7 @@ def test_annotations_and_names_that_are_too_long_are_refused() -> None:
     item["metadata"] = {"name": "a" * 254, "annotations": {"a": "x" * (256 * 1024)}}
     assert problems(item) == [
         ("metadata.name", "metadata.name has more than 253 characters"),
-        ("metadata.annotations", "the annotations have 262145 bytes, and Kubernetes takes 262144 at most"),
+        ("metadata.annotations", "the annotations have 262145 bytes; Kubernetes allows at most 262144"),
     ]
 
 
@@ -210,7 +210,7 @@ def affinity(*terms: str) -> str:
 )
 def test_pods_for_windows_are_refused_where_there_is_linux_only(pod: str, place: str) -> None:
     for kind, at in (("Deployment", "spec.template"), ("CronJob", "spec.jobTemplate.spec.template")):
-        text = f"{kind} shop asks for Windows nodes, and these clusters have none"
+        text = f"{kind} shop requires Windows nodes, and these clusters have none"
         assert problems(workload(kind, pod=pod)) == [(f"{at}.spec.{place}", text)]
     assert problems(workload(pod=pod), linux_only=False) == []
 
@@ -229,7 +229,7 @@ def test_pods_for_linux_too_are_taken(pod: str) -> None:
 def test_number_of_pods_is_of_what_the_service_selects(kind: str) -> None:
     other, ours = workload(name="web", labels="app: other"), workload(kind, "front", labels="app: shop, tier: web")
     (shared,) = objects(SERVICE)
-    assert app_rules.replicated([shared, other, ours], "shop") is ours
+    assert pods.replicated([shared, other, ours], "shop") is ours
 
 
 ONLY = "and only a Deployment or StatefulSet has replicas"
@@ -238,8 +238,8 @@ ONLY = "and only a Deployment or StatefulSet has replicas"
 @pytest.mark.parametrize(
     ("app", "why"),
     [
-        ([], "selects the pods of no Deployment or StatefulSet here"),
-        ([workload(labels="app: other")], "selects the pods of no Deployment or StatefulSet here"),
+        ([], "selects the pods of no Deployment or StatefulSet"),
+        ([workload(labels="app: other")], "selects the pods of no Deployment or StatefulSet"),
         ([workload("DaemonSet")], f"selects the pods of DaemonSet shop, {ONLY}"),
         (
             [workload(), workload("StatefulSet", "queue")],
@@ -248,28 +248,28 @@ ONLY = "and only a Deployment or StatefulSet has replicas"
     ],
 )
 def test_number_of_pods_that_cannot_be_set_is_refused(app: list[Manifest], why: str) -> None:
-    assert app_rules.replicated([*objects(SERVICE), *app], "shop") == f"Service shop {why}"
+    assert pods.replicated([*objects(SERVICE), *app], "shop") == f"Service shop {why}"
 
 
 def test_number_of_pods_is_the_autoscalers() -> None:
-    assert app_rules.replicated([*objects(SERVICE, AUTOSCALER), workload()], "shop") == (
+    assert pods.replicated([*objects(SERVICE, AUTOSCALER), workload()], "shop") == (
         "HorizontalPodAutoscaler load scales Deployment shop; set its minReplicas and maxReplicas instead"
     )
 
 
 def test_service_without_a_selector_has_no_pods() -> None:
-    assert app_rules.replicated([service(), workload()], "shop") == (
-        "Service shop selects the pods of no Deployment or StatefulSet here"
+    assert pods.replicated([service(), workload()], "shop") == (
+        "Service shop selects the pods of no Deployment or StatefulSet"
     )
 
 
 @pytest.mark.parametrize(
     ("app", "text"),
     [
-        (objects(AUTOSCALER), "it scales Deployment shop, which is no Deployment or StatefulSet here"),
+        (objects(AUTOSCALER), "the app has no Deployment or StatefulSet that is Deployment shop"),
         (
             [*objects(AUTOSCALER, AUTOSCALER.replace("load", "other")), workload()],
-            "Deployment shop is scaled by load already",
+            "Deployment shop is already scaled by load",
         ),
     ],
 )
@@ -288,7 +288,7 @@ def test_autoscaler_must_have_its_workload_for_itself(app: list[Manifest], text:
 )
 def test_endpoints_are_those_of_the_pods_that_the_service_selects(app: list[Manifest], offered: bool) -> None:  # noqa: FBT001 - a result
     (shared,) = objects(SERVICE)
-    assert app_rules.offers_endpoints([shared, *app], shared) is offered
+    assert offers_endpoints([shared, *app], shared) is offered
 
 
 @pytest.mark.parametrize(("label", "offered"), [("shop", True), ("other", False)])
@@ -299,7 +299,7 @@ def test_service_without_a_selector_has_the_endpoints_that_the_app_brings(label:
         "metadata": {"name": "any", "labels": labels},
         "endpoints": [{"addresses": []}],
     }
-    assert app_rules.offers_endpoints([service(), piece, workload()], service()) is offered
+    assert offers_endpoints([service(), piece, workload()], service()) is offered
 
 
 # --- Ports -------------------------------------------------------------------------------------------------------
@@ -334,12 +334,12 @@ def test_service_without_a_selector_has_the_endpoints_that_the_app_brings(label:
     ],
 )
 def test_url_is_where_http_is_plain(ports: str, address: Any) -> None:  # noqa: ANN401 - a tuple or nothing
-    assert app_rules.web_address(service(f"ports: {ports}")) == address
+    assert web_address(service(f"ports: {ports}")) == address
 
 
 def test_ports_are_told_with_their_protocols() -> None:
     ports = "[{name: game, port: 2456, protocol: UDP}, {port: 80.0, targetPort: web}]"
-    assert app_rules.ports(service(f"ports: {ports}")) == [
+    assert ports_of(service(f"ports: {ports}")) == [
         {"name": "game", "port": 2456, "protocol": "UDP"},
         {"port": 80, "protocol": "TCP"},
     ]
@@ -363,21 +363,21 @@ BUDGET = "{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: sh
 def test_what_would_act_on_the_hub_is_in_an_envelope() -> None:
     shop = workload()
     role, budget = objects(ROLE, BUDGET)
-    *others, envelope = app_rules.enveloped([role, shop, budget], "shops")
+    *others, envelope = hub.enveloped([role, shop, budget], "shops")
     assert others == [shop]
     assert envelope["kind"] == "ResourceEnvelope"
     assert {key: each["metadata"] for key, each in envelope["data"].items()} == {
         "role-reader": {"name": "reader", "namespace": "shops"},
         "poddisruptionbudget-shop": {"name": "shop", "namespace": "shops"},
     }
-    assert app_rules.enveloped([shop], "shops") == [shop]
+    assert hub.enveloped([shop], "shops") == [shop]
 
 
 def test_an_envelope_that_would_be_too_large_is_refused() -> None:
     (role,) = objects(ROLE)
     roles = [{**role, "metadata": {"name": f"reader-{number}"}} for number in range(51)]
     assert problems(*roles[:50]) == []
-    assert [text[:33] for _, text in problems(*roles)] == ["an app may have 50 objects of the"]
+    assert [text[:34] for _, text in problems(*roles)] == ["an app can have at most 50 objects"]
 
 
 def test_an_ingress_is_said_to_need_a_controller() -> None:
@@ -393,9 +393,13 @@ def test_an_ingress_is_said_to_need_a_controller() -> None:
 @pytest.mark.parametrize(
     ("manifest", "place", "text"),
     [
-        ("kind: ConfigMap, data: {mode: 0755}", "data.mode", "data: mode must be text; quote it"),
-        ("kind: ConfigMap, data: {x: {a: b}}", "data.x", "data: x must be text; write it as text, after |"),
-        ("kind: Secret, stringData: {x: true}", "stringData.x", "stringData: x must be text; quote it"),
+        ("kind: ConfigMap, data: {mode: 0755}", "data.mode", "data: mode must be a string; quote it"),
+        (
+            "kind: ConfigMap, data: {x: {a: b}}",
+            "data.x",
+            "data: x must be a string; write it as a block of text, after |",
+        ),
+        ("kind: Secret, stringData: {x: true}", "stringData.x", "stringData: x must be a string; quote it"),
         (
             "kind: Secret, data: {x: 'a b!'}",
             "data.x",
@@ -411,16 +415,16 @@ def test_an_ingress_is_said_to_need_a_controller() -> None:
             "spec.template.metadata.labels.v",
             "labels: v must",
         ),
-        ("kind: Service, spec: {selector: {v: 2}}", "spec.selector.v", "selector: v must be text; quote it"),
+        ("kind: Service, spec: {selector: {v: 2}}", "spec.selector.v", "selector: v must be a string; quote it"),
         (
             "kind: Job, spec: {template: {spec: {containers: [{env: [{name: PORT, value: 80}]}]}}}",
             "spec.template.spec.containers.0.env.0.value",
-            "env: value must be text; quote it",
+            "env: value must be a string; quote it",
         ),
         (
             "kind: Job, spec: {template: {spec: {containers: [{command: [sleep, 5]}]}}}",
             "spec.template.spec.containers.0.command.1",
-            "command: 1 must be text; quote it",
+            "command: 1 must be a string; quote it",
         ),
     ],
 )
@@ -481,6 +485,6 @@ def test_what_a_cluster_has_written_is_refused(field: str) -> None:
 
 
 def test_selector_that_selects_nothing_is_said() -> None:
-    said = "Service shop selects the pods of no workload here, so nothing answers at the entry point"
+    said = "Service shop selects no workload's pods, so nothing answers at the entry point"
     assert [text for text in remarks(service("selector: {app: shp}"), workload()) if text.startswith(said)]
     assert not remarks(service("selector: {app: shop}"), workload("CronJob"))

@@ -6,11 +6,12 @@ from typing import Any
 
 import pulumi
 import pytest
-from pulumi_azure_native import network
+from pulumi_azure_native import containerservice, network
 
-from components.existing import ExistingError
+from components.errors import ExistingError
 from components.existing_cluster import ExistingCluster, ExistingClusterArgs
 from components.fleet_hub import FleetHub, FleetHubArgs
+from components.fleet_updates import FleetUpdates, FleetUpdatesArgs, UpdateChannel
 from components.kubeconfig import KubeloginMode
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from components.subscriptions import AzureProviders
@@ -89,7 +90,9 @@ def test_a_cluster_without_flat_addresses_is_refused(cloud: Cloud, profile: dict
 
 def test_a_region_is_where_its_network_is(cloud: Cloud) -> None:
     subnet = existing.network(cloud, location="northeurope")
-    with pytest.raises(ExistingError, match="what exists is in northeurope, but the region's location is eastus2"):
+    with pytest.raises(
+        ExistingError, match="the existing network is in northeurope, but the region's location is eastus2"
+    ):
         dev_with(cloud, {"existing": {"subnetId": subnet}, "nodePool": POOL})
 
 
@@ -156,7 +159,9 @@ def test_ids_of_the_programs_own_subscription_need_no_provider(cloud: Cloud) -> 
 
 def test_a_cluster_is_in_the_subscription_of_its_subnet(cloud: Cloud) -> None:
     subnet = existing.network(cloud, subscription=OTHER)
-    with pytest.raises(ExistingError, match=rf"{subnet} is in another subscription .* choose a subnet of this one"):
+    with pytest.raises(
+        ExistingError, match=rf"{subnet} is in another subscription .* choose a subnet of this subscription"
+    ):
         dev_with(cloud, {"existing": {"subnetId": subnet}, "nodePool": POOL})
 
 
@@ -191,14 +196,24 @@ def bring_networks(cloud: Cloud) -> None:
         subnet_id = existing.network(cloud, space, group=f"rg-{name}", subscription=OTHER)
         networks[name] = PeeredNetwork(
             virtual_network=network.VirtualNetwork.get(f"{name}-vnet", subnet_id.rsplit("/", 2)[0]),
-            resource_group_name=f"rg-{name}",
             subnet=network.Subnet.get(f"{name}-subnet", subnet_id),
-            existing=True,
         )
     PeeredNetworks("mesh", PeeredNetworksArgs(networks=networks))
 
 
-@pytest.mark.parametrize("bring", [bring_cluster, bring_fleet, bring_networks])
+def bring_updates(cloud: Cloud) -> None:
+    """Upgrade the members of a fleet of another subscription, and hand on no provider."""
+    args = FleetUpdatesArgs(
+        fleet=containerservice.Fleet.get("hub-fleet", existing.fleet(cloud, subscription=OTHER)),
+        members=[],
+        stages=[["east"]],
+        wait_seconds=0,
+        channel=UpdateChannel.STABLE,
+    )
+    FleetUpdates("updates", args)
+
+
+@pytest.mark.parametrize("bring", [bring_cluster, bring_fleet, bring_networks, bring_updates])
 def test_a_component_asks_in_no_other_subscription_than_the_ids(cloud: Cloud, bring: Callable[[Cloud], None]) -> None:
     """A program that hands on no provider would be answered about a namesake."""
     existing.cluster(cloud)

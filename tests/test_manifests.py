@@ -6,7 +6,8 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from components.manifests import AppManifests, KubernetesObject, ManifestsError, load, overlay
+from components.app_manifests import AppManifests, ManifestsError, load, overlay
+from components.kubernetes_object import KubernetesObject
 from tests.program import ROOT, run
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\nspec: {ports: [{port: 80}]}\n"
@@ -78,7 +79,7 @@ def test_our_own_placeholder_in_the_app_is_pointed_out(folder: Path, monkeypatch
 def test_objects_of_a_list_are_read(folder: Path) -> None:
     items = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: b}\n"
     (folder / "app" / "a.yaml").write_text(f"{items}- apiVersion: v1\n  kind: Pod\n  metadata: {{name: c}}\n")
-    assert problems(folder) == ["app/a.yaml:8: Pod is refused by the hub, which runs no pods; write a Deployment"]
+    assert problems(folder) == ["app/a.yaml:8: the hub denies a Pod, because it runs no pods; use a Deployment"]
     (folder / "app" / "a.yaml").write_text(items)
     assert [manifest["metadata"]["name"] for manifest in read(folder)["app"]] == ["b", "shop"]
 
@@ -86,8 +87,8 @@ def test_objects_of_a_list_are_read(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "problem"),
     [
-        ("more/a.yaml", "app/more: folders inside app/ are not read; put the files into app/ itself"),
-        ("a.YAML", "app/a.YAML is not read; call it a.yaml"),
+        ("more/a.yaml", "app/more: folders inside app/ are not read; move the files into app/ itself"),
+        ("a.YAML", "app/a.YAML is not read; rename it to a.yaml"),
         ("kustomization.yaml", f"app/kustomization.yaml: {KUSTOMIZE}"),
         ("Kustomization", f"app/Kustomization: {KUSTOMIZE}"),
         ("Chart.yaml",
@@ -120,12 +121,14 @@ KINDS = (
     "Ingress, Job, LimitRange, NetworkPolicy, PersistentVolumeClaim, PodDisruptionBudget, ResourceQuota, Role, "
     "RoleBinding, Secret, Service, ServiceAccount, StatefulSet"
 )
-STAYS = "is not of a namespace, and the app is placed as a namespace: it would stay on the hub"
-CUSTOM = "is a custom resource, which cannot be placed: its CustomResourceDefinition is not in the namespace"
-NAMES = "is not allowed: write lower-case letters, digits, inner hyphens and dots"
-GENERATED = "another object each time, which cannot be placed; write metadata.name, or leave a Helm hook out"
-NO_OBJECT = "this is no Kubernetes object, which has apiVersion, kind and metadata.name; move it out of this folder"
-DOLLAR = "has no value (${namespace}, ${service}, ${members}; $$ is a dollar)"
+STAYS = "is cluster-scoped, and only the app's namespace is placed: it would stay on the hub"
+CUSTOM = "is a custom resource, which cannot be placed: its CustomResourceDefinition is cluster-scoped"
+NAMES = "is invalid: use lower-case letters, digits, and hyphens and dots inside"
+GENERATED = (
+    "another object each time, which cannot be placed; use metadata.name, or remove the object if it is a Helm hook"
+)
+NO_OBJECT = "not a Kubernetes object, as apiVersion and kind are missing; move it out of this folder"
+DOLLAR = "is not a placeholder; use ${namespace}, ${service}, ${members}, and $$ for a dollar"
 MISTAKES: list[tuple[str, str]] = [
     # no YAML
     ("a: [1", "app/a.yaml:1: expected ',' or ']', but got '<stream end>'"),
@@ -133,31 +136,32 @@ MISTAKES: list[tuple[str, str]] = [
     ("a: 1\n  b: 2", "app/a.yaml:2: mapping values are not allowed here"),
     ("a: *b", "app/a.yaml:1: found undefined alias 'b'"),
     (f"{SERVICE}a: !Ref b", "app/a.yaml:5: could not determine a constructor for the tag '!Ref'"),
-    (f"{SERVICE}a: &a [*a]", "app/a.yaml:5: an alias stands inside what it stands for"),
+    (f"{SERVICE}a: &a [*a]", "app/a.yaml:5: an alias refers to itself"),
     (f"{SERVICE}a: \x00",
-     "app/a.yaml:5: this is not UTF-8, or no character: special characters are not allowed"),
+     "app/a.yaml:5: this is not UTF-8 text: special characters are not allowed"),
     # no object
     ("- a", f"app/a.yaml:1: {NO_OBJECT}"),
     ("image:\n  tag: 1.2", f"app/a.yaml:1: {NO_OBJECT}"),
     ("apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component", f"app/a.yaml:1: {KUSTOMIZE}"),
-    ("kind: Service\nmetadata: {name: a}", "app/a.yaml:1: apiVersion is missing"),
-    ("\n\napiVersion: v1\nmetadata: {name: a}", "app/a.yaml:3: kind is missing"),
-    ("apiVersion: v1\nkind: Secret\nmetadata:\n  labels: {}", "app/a.yaml:4: metadata.name is missing"),
-    (f"{CONFIG % 'a'}---\napiVersion: v1\nkind: Secret", "app/a.yaml:5: metadata.name is missing"),
-    ("apiVersion: v1\nkind: Secret\nmetadata:\n  name: 7", "app/a.yaml:4: metadata.name is not text; quote it"),
+    ("kind: Service\nmetadata: {name: a}", "app/a.yaml:1: apiVersion is required"),
+    ("\n\napiVersion: v1\nmetadata: {name: a}", "app/a.yaml:3: kind is required"),
+    ("apiVersion: v1\nkind: Secret\nmetadata:\n  labels: {}", "app/a.yaml:4: metadata.name is required"),
+    (f"{CONFIG % 'a'}---\napiVersion: v1\nkind: Secret", "app/a.yaml:5: metadata.name is required"),
+    ("apiVersion: v1\nkind: Secret\nmetadata:\n  name: 7", "app/a.yaml:4: metadata.name is not a string; quote it"),
     # YAML slips
-    (f"{SERVICE}on: 1", "app/a.yaml:5: the key on is not text; quote it"),
-    (f"{SERVICE}kind: Service", "app/a.yaml:5: the key kind is here already"),
+    (f"{SERVICE}on: 1", "app/a.yaml:5: the key on is not a string; quote it"),
+    (f"{SERVICE}kind: Service", "app/a.yaml:5: duplicate key kind"),
     (f"{SERVICE}since: 2024-09-06", "app/a.yaml:5: YAML reads this as a date; quote it"),
     # templates of other tools
     (f"{CONFIG % 'a'}x: {{{{ .Values.x }}}}",
-     "app/a.yaml:4: braces make a key; quote them, or render the template they are of (`helm template`)"),
+     ("app/a.yaml:4: a key cannot be a mapping or a list; quote {{ … }}, or render the template first "
+     "(`helm template`)")),
     (f"{{{{- if .x }}}}\n{CONFIG % 'a'}{{{{- end }}}}",
-     "app/a.yaml:1: expected the node content, but found '-'; a template is rendered first (`helm template`)"),
+     "app/a.yaml:1: expected the node content, but found '-'; render a template first (`helm template`)"),
     (CONFIG % "'{{ .Release.Name }}'",
      f"app/a.yaml:3: metadata.name {{{{ .Release.Name }}}} {NAMES}"),
     ("apiVersion: batch/v1\nkind: Job\nmetadata:\n  generateName: hook-",
-     f"app/a.yaml:4: generateName makes {GENERATED}"),
+     f"app/a.yaml:4: generateName creates {GENERATED}"),
     # kinds
     (SERVICE.replace("Service", "Servce"),
      "app/a.yaml:2: Servce of v1 is not a kind that an app can have; did you mean Service?"),
@@ -172,24 +176,24 @@ MISTAKES: list[tuple[str, str]] = [
     ("apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: a}",
      f"app/a.yaml:2: HTTPRoute of gateway.networking.k8s.io {CUSTOM}"),
     ("apiVersion: networking.fleet.azure.com/v1beta1\nkind: ServiceExport\nmetadata: {name: a}",
-     "app/a.yaml:2: ServiceExport is one of Fleet's objects, and those are in manifests/fleet/"),
+     "app/a.yaml:2: ServiceExport is one of Fleet's objects, which belong in manifests/fleet/"),
     ("apiVersion: v1\nkind: Endpoints\nmetadata: {name: a}",
-     "app/a.yaml:2: Endpoints of a Service are not placed; write an EndpointSlice of discovery.k8s.io/v1"),
+     "app/a.yaml:2: Fleet does not place Endpoints; use an EndpointSlice of discovery.k8s.io/v1"),
     ("apiVersion: extensions/v1beta1\nkind: Ingress\nmetadata: {name: a}",
-     "app/a.yaml:2: Ingress is not of extensions/v1beta1; write apiVersion: networking.k8s.io/v1"),
+     "app/a.yaml:2: extensions/v1beta1 has no Ingress; use apiVersion: networking.k8s.io/v1"),
     ("apiVersion: autoscaling/v1\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}",
-     "app/a.yaml:2: write apiVersion: autoscaling/v2, with spec.metrics in place of targetCPUUtilizationPercentage"),
+     "app/a.yaml:2: use apiVersion: autoscaling/v2, with spec.metrics in place of targetCPUUtilizationPercentage"),
     ("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}", f"app/a.yaml:2: Namespace {STAYS}"),
     ("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a}",
      f"app/a.yaml:2: ClusterRole {STAYS}"),
     ("apiVersion: v1\nkind: Pod\nmetadata: {name: a}",
-     "app/a.yaml:2: Pod is refused by the hub, which runs no pods; write a Deployment"),
+     "app/a.yaml:2: the hub denies a Pod, because it runs no pods; use a Deployment"),
     # names
     ("apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\n  namespace: other",
-     "app/a.yaml:5: namespace other is not the app's, shops; leave it out"),
-    (f"{CONFIG % 'a'}---\n{CONFIG % 'a'}", "app/a.yaml:5: ConfigMap a is in manifests/app/a.yaml:1 already"),
+     "app/a.yaml:5: namespace other is not the app's, shops; remove it"),
+    (f"{CONFIG % 'a'}---\n{CONFIG % 'a'}", "app/a.yaml:5: ConfigMap a is already in manifests/app/a.yaml:1"),
     ("apiVersion: v1\nkind: Secret\nmetadata: {name: rabbitmq}",
-     "app/a.yaml:1: Secret rabbitmq is in the program already"),
+     "app/a.yaml:1: Secret rabbitmq is already generated by the program"),
 ]  # fmt: skip
 
 
@@ -207,17 +211,17 @@ def test_json_may_be_indented_with_tabs(folder: Path) -> None:
 
 def test_bytes_that_are_no_text_are_told(folder: Path) -> None:
     (folder / "app" / "a.yaml").write_bytes(b"a: b\nc: \xff")
-    assert problems(folder) == ["app/a.yaml:2: this is not UTF-8, or no character: invalid start byte"]
+    assert problems(folder) == ["app/a.yaml:2: this is not UTF-8 text: invalid start byte"]
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (None, "fleet/service-export.yaml is missing; it has the ServiceExport"),
+        (None, "fleet/service-export.yaml is missing; it must have one ServiceExport"),
         ("", "fleet/service-export.yaml has nothing; it must have one ServiceExport"),
         (SERVICE, "fleet/service-export.yaml has Service; it must have one ServiceExport"),
         ("a: ${nam}", f"fleet/service-export.yaml:1: ${{nam}} {DOLLAR}"),
-        ("a: 5$", f"fleet/service-export.yaml:1: a $ that begins no name {DOLLAR}"),
+        ("a: 5$", f"fleet/service-export.yaml:1: a $ without a name {DOLLAR}"),
     ],
 )
 def test_fleets_files_have_one_object_each(folder: Path, text: str | None, problem: str) -> None:
@@ -277,7 +281,7 @@ def test_rules_are_told_with_file_and_line(folder: Path) -> None:
     (folder / "app" / "shop.yaml").write_text(SERVICE.replace("spec: {", "spec:\n  {clusterIP: None, "))
     assert [line.partition(", and")[0] for line in problems(folder)] == [
         "app/shop.yaml:5: Service shop is headless (clusterIP: None)",
-        "app/a.yaml:9: it scales Deployment shop, which is no Deployment or StatefulSet here",
+        "app/a.yaml:9: the app has no Deployment or StatefulSet that is Deployment shop",
     ]
 
 

@@ -178,9 +178,9 @@ MISTAKES = [
     ),
     Mistake(
         "object on a member before the role on its cluster",
-        "components/regional_cluster.py",
-        "opts=pulumi.ResourceOptions(parent=self, depends_on=admins)",
-        "opts=pulumi.ResourceOptions(parent=self)",
+        "components/access.py",
+        "pulumi.ResourceOptions(parent=parent, depends_on=grants)",
+        "pulumi.ResourceOptions(parent=parent)",
         r'app-entry-point.* is forbidden: User "[-\w]+" cannot create resource "multiclusterservices" in API group',
         stack="prod",
         late="east-deployer",
@@ -210,9 +210,9 @@ MISTAKES = [
     ),
     Mistake(
         "object on the hub before the role on it",
-        "components/fleet_hub.py",
-        "opts=pulumi.ResourceOptions(parent=self, depends_on=admins)",
-        "opts=pulumi.ResourceOptions(parent=self)",
+        "components/access.py",
+        "pulumi.ResourceOptions(parent=parent, depends_on=grants)",
+        "pulumi.ResourceOptions(parent=parent)",
         r'"app-namespace" .* namespaces is forbidden: User "[-\w]+" cannot create resource "namespaces" in API group',
         late="hub-deployer",
         until="app-namespace",
@@ -229,7 +229,7 @@ MISTAKES = [
     # The app on the hub.
     Mistake(
         "forgotten skipAwait on the hub",
-        "components/multi_cluster_app.py",
+        "components/kubernetes_object.py",
         '"annotations": {"pulumi.com/skipAwait": "true"}',
         '"annotations": {} if manifest["kind"] == "Deployment" else {"pulumi.com/skipAwait": "true"}',
         r"'\S+' timed out waiting to be Ready: .* is forbidden: .* no such key: fleet\.azure\.com/reconcile",
@@ -297,8 +297,8 @@ MISTAKES = [
     Mistake(
         "entry point on the hub",
         "components/multi_cluster_app.py",
-        'provider=_provider(args["entry"]),',
-        'provider=_provider(args["hub"]),',
+        'provider=provider(args["entry"]),',
+        'provider=provider(args["hub"]),',
         r'"app-entry-point" .* timed out waiting for the condition: .* no condition Valid .*; last seen: no conditions',
     ),
     Mistake(

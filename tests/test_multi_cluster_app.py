@@ -8,7 +8,7 @@ import pulumi_kubernetes as k8s
 import pytest
 import yaml
 
-from components.manifests import AppManifests, ManifestsError
+from components.app_manifests import AppManifests, ManifestsError
 from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from tests.program import ROOT, Program, run, run_stack, stack_config
 
@@ -324,9 +324,13 @@ def test_autoscaler_has_the_number_of_pods_for_itself() -> None:
         (
             [autoscaler(name="web")],
             {},
-            "HorizontalPodAutoscaler load: it scales StatefulSet web, which is no Deployment",
+            "HorizontalPodAutoscaler load: the app has no Deployment or StatefulSet that is StatefulSet web",
         ),
-        ([autoscaler("Rollout")], {}, "HorizontalPodAutoscaler load: it scales Rollout emq, which is no Deployment"),
+        (
+            [autoscaler("Rollout")],
+            {},
+            "HorizontalPodAutoscaler load: the app has no Deployment or StatefulSet that is Rollout emq",
+        ),
     ],
 )
 def test_autoscaler_that_cannot_work_is_refused(objects: list[Any], args: dict[str, Any], message: str) -> None:

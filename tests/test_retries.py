@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from components import retries
-from components.retries import MEMBER_EXPORTS_SERVICES, ROLE_NOT_IN_EFFECT, pause_before_retry, retry
+from components.retries import FLEET_RETRY, OBJECT_RETRY, pause_before_retry
 from tests.program import run, run_stack
 
 Hook = Callable[[pulumi.ErrorHookArgs], bool | Awaitable[bool]]
@@ -66,7 +66,7 @@ def ask(
 def answer(monkeypatch: pytest.MonkeyPatch, *errors: str, operation: str = "create", type_: str = "") -> Answer:
     """Ask a hook that waits for roles."""
     hooks: list[pulumi.ErrorHook] = []
-    run(lambda: hooks.extend(retry("app-retry", *ROLE_NOT_IN_EFFECT).on_error or []))
+    run(lambda: hooks.extend(OBJECT_RETRY.hooks().on_error or []))
     return ask(monkeypatch, hooks[0], *errors, operation=operation, type_=type_)
 
 
@@ -130,7 +130,7 @@ def test_refusal_that_does_not_pass_ends_the_operation(monkeypatch: pytest.Monke
 
 def test_exports_that_are_not_withdrawn_in_time_are_those_of_a_dead_member(monkeypatch: pytest.MonkeyPatch) -> None:
     hooks: list[pulumi.ErrorHook] = []
-    run(lambda: hooks.extend(retry("fleet-retry", *MEMBER_EXPORTS_SERVICES).on_error or []))
+    run(lambda: hooks.extend(FLEET_RETRY.hooks().on_error or []))
     refused = 'admission webhook "…" denied the request: Please delete serviceExport x in the member cluster'
 
     def asked(times: int) -> Answer:
@@ -193,7 +193,7 @@ def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyP
         ('Status=400 Code="InsufficientSubnetSize"', "lower maxPods, count or maxCount"),
         ("grpc: the client connection is closing", "a cluster cannot be replaced in one `pulumi up`"),
         ('Changing property "agentPoolProfile.vmSize" is not allowed in an api-version', "put the old value back"),
-        ("Changing property 'agentPoolProfile.maxPods' is not allowed.", "add a region beside this one"),
+        ("Changing property 'agentPoolProfile.maxPods' is not allowed.", "add another region"),
         ("Downgrading Kubernetes version 1.34.0 to 1.33 is not allowed. Available upgrades: [1.35.0]", "never back"),
         ('Status=400 Code="InUsePrefixCannotBeDeleted"', "put nodeSubnet back"),
         ('Status=400 Code="InUseSubnetCannotBeUpdated"', "put nodeSubnet back"),

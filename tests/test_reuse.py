@@ -23,11 +23,14 @@ from tests.program import ROOT
 ARGS: dict[str, tuple[Any, set[str]]] = {
     "RegionalCluster": (
         RegionalClusterArgs,
-        {"virtualNetwork", "subnet", "subnetRole", "cluster", "kubeconfig", "kubernetes"},
+        {"virtualNetwork", "networkGroup", "subnet", "subnetRole", "cluster", "kubeconfig", "kubernetes"},
     ),
-    "ExistingCluster": (ExistingClusterArgs, {"virtualNetwork", "subnet", "cluster", "kubeconfig", "kubernetes"}),
+    "ExistingCluster": (
+        ExistingClusterArgs,
+        {"virtualNetwork", "networkGroup", "subnet", "cluster", "kubeconfig", "kubernetes"},
+    ),
     "PeeredNetworks": (PeeredNetworksArgs, {"last"}),
-    "FleetHub": (FleetHubArgs, {"fleet", "members", "kubeconfig", "kubernetes"}),
+    "FleetHub": (FleetHubArgs, {"fleet", "group", "members", "kubeconfig", "kubernetes"}),
     "FleetUpdates": (FleetUpdatesArgs, {"strategy", "profile"}),
     "MultiClusterApp": (MultiClusterAppArgs, {"externalIp", "url", "ports"}),
 }

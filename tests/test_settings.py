@@ -16,7 +16,7 @@ from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.proto import resource_pb2
 from pydantic import ValidationError
 
-from components.manifests import ManifestsError
+from components.app_manifests import ManifestsError
 from settings import (
     FORBIDDEN_RANGES,
     ClusterRegion,

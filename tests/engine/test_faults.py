@@ -17,16 +17,16 @@ from tests.program import run_stack
 PEERING = "azure-native:network:VirtualNetworkPeering"
 
 WAITS = {
-    "west-subnet": "Azure takes requests again",
+    "west-subnet": "Azure accepts requests again",
     "west-join-subnet": "the new identity is known to Microsoft Entra ID",
-    "west-cluster": "Azure takes requests again",
+    "west-cluster": "Azure accepts requests again",
     "east-cluster": "the other operation on the cluster ends",
     "mesh-east-to-west": "the network is no longer being updated",
     "mesh-west-to-east": "the network is no longer being updated",
     "hub-member-east": "the other operation on the cluster ends",
     "app-namespace": "the role on the cluster takes effect",
     "app-placement": "the cluster's API server answers again",
-    "app-entry-point": "the connection holds",
+    "app-entry-point": "the connection is stable",
 }
 
 

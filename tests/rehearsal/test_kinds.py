@@ -2,14 +2,10 @@
 
 import pytest
 
-from components import manifests
+from components.app_manifests.kinds import KINDS
 from rehearsal.kubernetes.kinds import HUB, MEMBER, find_kind
 
-ACCEPTED = [
-    (version, kind)
-    for version, kinds in manifests._KINDS.items()  # pyright: ignore[reportPrivateUsage] - what the program accepts
-    for kind in kinds
-]
+ACCEPTED = [(version, kind) for version, kinds in KINDS.items() for kind in kinds]
 
 
 @pytest.mark.parametrize(("version", "kind"), ACCEPTED)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from components.manifests import _KINDS  # pyright: ignore[reportPrivateUsage] - what it accepts is said nowhere else
+from components.app_manifests.kinds import KINDS
 from tests.program import run_stack
 from timing.durations import UnknownTypeError, load
 
@@ -30,7 +30,7 @@ def test_every_type_of_the_program_has_durations(stack: str) -> None:
 
 
 def test_every_kind_that_an_app_may_bring_has_durations() -> None:
-    groups = {version if "/" in version else f"core/{version}": kinds for version, kinds in _KINDS.items()}
+    groups = {version if "/" in version else f"core/{version}": kinds for version, kinds in KINDS.items()}
     load().require(f"kubernetes:{group}:{kind}" for group, kinds in groups.items() for kind in kinds)
     load().require(["kubernetes:placement.kubernetes-fleet.io/v1:ResourceOverride"])  # beside an autoscaler
     load().require(["kubernetes:placement.kubernetes-fleet.io/v1beta1:ResourceEnvelope"])  # of a Role, for example

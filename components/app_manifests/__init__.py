@@ -1,0 +1,20 @@
+"""An app's manifests: read from YAML, checked, and prepared for the hub."""
+
+from .hub import hub_objects
+from .manifest import AppManifests, Manifest, ManifestsError, overlay
+from .pods import offers_endpoints
+from .ports import ServicePort, ports, web_address
+from .reader import load
+
+__all__ = [
+    "AppManifests",
+    "Manifest",
+    "ManifestsError",
+    "ServicePort",
+    "hub_objects",
+    "load",
+    "offers_endpoints",
+    "overlay",
+    "ports",
+    "web_address",
+]

@@ -108,15 +108,15 @@ def _waiting(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookArg
 def _look(kubeconfig: str, folder: str, entry_point: Mapping[str, Any]) -> Callable[[Sequence[str]], str]:
     """Return a function that says which members' endpoints an entry point lacks; it returns "" if it lacks none."""
     # This import takes a second, so only runs that wait for endpoints do it.
-    from fleet_clusters.api_server import Cluster, Problem  # noqa: PLC0415
+    from fleet_clusters.api_server import CheckFailedError, ClusterClient  # noqa: PLC0415
 
-    cluster = Cluster("its cluster", kubeconfig, folder=folder, silent="")
+    cluster = ClusterClient("its cluster", kubeconfig, folder=folder, silent="")
 
     def look(members: Sequence[str]) -> str:
         wanted = f"the entry point has endpoints of {', '.join(members)}"
         try:
             slices = endpoints.imported(cluster.items(endpoints.PATH), entry_point["namespace"], [entry_point["name"]])
-        except Problem as problem:
+        except CheckFailedError as problem:
             return f"{wanted}; {problem.found}"
         by_member = endpoints.by_member(slices, entry_point["namespace"], entry_point["members"])
         lacking = [

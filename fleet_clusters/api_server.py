@@ -25,7 +25,7 @@ Object: TypeAlias = dict[str, Any]
 _SECONDS: Final = (5, 15)  # to connect, and for an answer
 
 
-class Problem(Exception):  # noqa: N818 - what a check has found, not a failure of it
+class CheckFailedError(Exception):
     """Something is not well.
 
     Attributes:
@@ -52,7 +52,7 @@ class Answer:
     now: datetime
 
 
-class Cluster:
+class ClusterClient:
     """A cluster's API server.
 
     Args:
@@ -69,9 +69,9 @@ class Cluster:
         self._folder = folder
         self._silent = silent
         self._lock = threading.Lock()
-        self._client: client.ApiClient | Problem | None = None
+        self._client: client.ApiClient | CheckFailedError | None = None
 
-    def _log_in(self) -> client.ApiClient | Problem:
+    def _log_in(self) -> client.ApiClient | CheckFailedError:
         """Return what makes requests, or why there can be none."""
         try:
             document = yaml.safe_load(self._kubeconfig)
@@ -84,9 +84,9 @@ class Cluster:
             settings.proxy_headers = _proxy_login(settings.proxy)
             return client.ApiClient(settings)  # which reads the certificates
         except yaml.YAMLError:  # its message quotes the text
-            return Problem(f"the kubeconfig of {self.name} is not one", "`pulumi up` writes it anew")
+            return CheckFailedError(f"the kubeconfig of {self.name} is not one", "`pulumi up` writes it anew")
         except (config.ConfigException, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
-            return Problem(
+            return CheckFailedError(
                 f"no log-in to {self.name}: {plain(error)}", "`az login`, and see that `kubelogin` is on PATH"
             )
 
@@ -98,38 +98,40 @@ class Cluster:
         """
         with self._lock:  # one log-in for all of them
             self._client = self._client or self._log_in()
-        if isinstance(self._client, Problem):
-            raise Problem(self._client.found, self._client.remedy)
+        if isinstance(self._client, CheckFailedError):
+            raise CheckFailedError(self._client.found, self._client.remedy)
         request = self._client.param_serialize("GET", path, auth_settings=["BearerToken"])
         try:
             response = self._client.call_api(*request, _request_timeout=_SECONDS)
             body = response.read()
         except client.ApiException:  # of TLS alone; what a server refuses is a status
-            raise Problem(
+            raise CheckFailedError(
                 f"the certificate of {self.name} is not by whom its kubeconfig says",
                 "`pulumi up` reads a new kubeconfig; a proxy that opens TLS must not be on the way: `NO_PROXY`",
             ) from None
         except (HTTPError, OSError) as error:
-            raise Problem(f"{self.name} does not answer: {_reason(error)}", self._silent) from None
+            raise CheckFailedError(f"{self.name} does not answer: {_reason(error)}", self._silent) from None
         status = response.status
         if status == HTTPStatus.UNAUTHORIZED:
-            raise Problem(
+            raise CheckFailedError(
                 f"{self.name} does not know us (401)",
                 "its credentials have run out or were rotated: `pulumi up` reads new ones (with Entra ID: `az login`)",
             )
         if status == HTTPStatus.FORBIDDEN:
-            raise Problem(
+            raise CheckFailedError(
                 f"{self.name} lets us read nothing (403)",
                 "roles act up to ten minutes after `pulumi up`; else add yourself to `access.hubAdmins`, `pulumi up`",
             )
         if status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
-            raise Problem(f"{self.name} answers {status}", f"`{self.kubectl} get --raw '/readyz?verbose'` says why")
+            raise CheckFailedError(
+                f"{self.name} answers {status}", f"`{self.kubectl} get --raw '/readyz?verbose'` says why"
+            )
         date = response.headers.get("Date")
         now = parsedate_to_datetime(date) if date else datetime.now(UTC)
         try:
             return Answer(json.loads(body) if status == HTTPStatus.OK else None, now)
         except ValueError:
-            raise Problem(f"what answers for {self.name} is no API server", self._silent) from None
+            raise CheckFailedError(f"what answers for {self.name} is no API server", self._silent) from None
 
     def items(self, path: str) -> list[Object]:
         """Read a list; empty where the cluster does not know the kind.

@@ -13,16 +13,16 @@ from pathlib import Path
 
 from pulumi.automation import CommandError
 
-from rehearsal.engine import find_engine
-from rehearsal.faults import Faults, Profile, ProfileError, load
-from rehearsal.model import RefusedError
+from rehearsal.core.protocol import RefusedError
+from rehearsal.core.toolchain import ToolchainError
+from rehearsal.engine.install import find_engine
+from rehearsal.faults.injection import Faults, Profile, ProfileError, load
+from rehearsal.real.clusters import RealClusters
 from rehearsal.real.processes import ProcessError
 from rehearsal.real.tools import find_tools
-from rehearsal.real.world import World
 from rehearsal.speed import Speed, Write
 from rehearsal.stack import ROOT, Rehearsal, RehearsalError, rehearsing
-from rehearsal.toolchain import ToolchainError
-from timing import durations
+from rehearsal.timing import durations
 
 _LONG_AGO = 600  # seconds, after which Fleet knows what has stopped
 _NOTHING = 2  # as `verify` ends where there is nothing to go by
@@ -37,15 +37,15 @@ def _verify(rehearsal: Rehearsal, *options: str) -> int:
         return _NOTHING
     rehearsal.cloud.pass_time(_LONG_AGO)
     # Real clusters move by themselves; those in memory have done all that they will.
-    waiting = [] if isinstance(rehearsal.cloud.world, World) else ["--timeout", "0"]
+    waiting = [] if isinstance(rehearsal.cloud.world, RealClusters) else ["--timeout", "0"]
     command = [sys.executable, "-m", "verify", "--outputs", "-", *waiting, *options]
-    environment = {**os.environ, **rehearsal.leading, **rehearsal.door.environment()}
+    environment = {**os.environ, **rehearsal.leading, **rehearsal.gateway.environment()}
     return subprocess.run(  # noqa: S603 - no shell, and nothing in it comes from outside
         command, input=json.dumps(outputs), text=True, cwd=ROOT, env=environment, check=False
     ).returncode
 
 
-def _stay(world: World) -> None:
+def _stay(world: RealClusters) -> None:
     """Say how to look at real clusters, and keep them running for somebody who does."""
     sys.stdout.write("\n" + "".join(f"{line}\n" for line in world.commands()))
     sys.stdout.flush()
@@ -110,7 +110,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--program", type=Path, default=ROOT, metavar="FOLDER", help="whose stack it is (default: this repository)"
         )
-        command.add_argument("--faults", type=Path, metavar="FILE", help="what goes wrong, as in rehearsal/profiles")
+        command.add_argument(
+            "--faults", type=Path, metavar="FILE", help="what goes wrong, as in rehearsal/faults/profiles"
+        )
         command.add_argument("--seed", type=int, default=0, help="decides what FILE leaves to chance (default: 0)")
         command.add_argument(
             "--fleet",
@@ -164,7 +166,7 @@ def _on_stack(arguments: argparse.Namespace) -> int:
         nullcontext() if arguments.command in {"preview", "verify"} else _telling_unplayed(faults),
     ):
         status = _perform(rehearsal, arguments)
-        if arguments.command == "up" and isinstance(rehearsal.cloud.world, World):
+        if arguments.command == "up" and isinstance(rehearsal.cloud.world, RealClusters):
             _stay(rehearsal.cloud.world)
     return status
 

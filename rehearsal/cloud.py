@@ -1,4 +1,4 @@
-"""The model of the cloud: the three providers' families on one memory."""
+"""The model of the cloud: the three providers on one store."""
 
 import time
 from collections.abc import Callable, Generator
@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rehearsal.azure.arm import Deployer
-from rehearsal.azure.family import Azure
-from rehearsal.kubernetes.family import Kubernetes
-from rehearsal.kubernetes.summary import Line, summary
-from rehearsal.kubernetes.world import World
-from rehearsal.model import Call, Family, Properties, RefusedError
-from rehearsal.randomness import Randomness
-from rehearsal.real.world import World as RealWorld
-from rehearsal.store import Activity, Store
+from rehearsal.cluster.interface import Part
+from rehearsal.core.protocol import Call, FakeProvider, Properties, RefusedError
+from rehearsal.core.store import Activity, Store
+from rehearsal.fleet.in_memory import InMemoryClusters
+from rehearsal.fleet.summary import Line, summary
+from rehearsal.providers.azure_native import Azure
+from rehearsal.providers.kubernetes import Kubernetes
+from rehearsal.providers.random import Randomness
+from rehearsal.real.clusters import RealClusters
 
 _KEPT = {"azure": "resources", "kubernetes": "clusters"}  # what the store's sections hold while anything exists
 _PAUSE = 5.0  # simulated seconds, the shortest pause of the program before it tries again
@@ -65,7 +66,7 @@ class Cloud:
         self,
         path: Path | None = None,
         patience: float = 3.0,
-        clusters: Callable[[Store], RealWorld] | None = None,
+        clusters: Callable[[Store], RealClusters] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = Store(path)
@@ -75,33 +76,37 @@ class Cloud:
         self.asked = 0
         self.observers: list[Observer] = []
         self.forbidden: Callable[[str, Call], bool] = lambda _verb, _call: False
-        self.world: World | RealWorld = clusters(self._store) if clusters else World(self._store, self._activity)
+        self.world: InMemoryClusters | RealClusters = (
+            clusters(self._store) if clusters else InMemoryClusters(self._store, self._activity)
+        )
         self.azure = Azure(self._store, self.world)
         # A load balancer needs its cluster's role on the subnet.
-        self.world.stopped = lambda what, cluster: what == "load_balancers" and not self.azure.may_balance(cluster.id)
-        self._families: dict[str, Family] = {"azure-native": self.azure, "random": Randomness()}
-        if isinstance(self.world, RealWorld):
+        self.world.stopped = lambda part, cluster: (
+            part == Part.LOAD_BALANCERS and not self.azure.may_balance(cluster.id)
+        )
+        self._providers: dict[str, FakeProvider] = {"azure-native": self.azure, "random": Randomness()}
+        if isinstance(self.world, RealClusters):
             self.world.guard.allows = self.allows
         else:
-            self._families["kubernetes"] = Kubernetes(
+            self._providers["kubernetes"] = Kubernetes(
                 self.world, user=Deployer().object_id, may_access=self.azure.may_access
             )
 
     @property
     def packages(self) -> list[str]:
         """The packages that it answers for."""
-        return list(self._families)
+        return list(self._providers)
 
-    def family(self, token: str) -> Family:
-        """Return the family that a type's or a function's token belongs to, or that a provider's type names."""
+    def provider(self, token: str) -> FakeProvider:
+        """Return the provider that a type's or a function's token belongs to, or that a provider's type names."""
         self.asked += 1
         # A package that was made for one version of Azure's API has its name behind that of its base.
         package = token.removeprefix("pulumi:providers:").split(":")[0].split("_")[0]
-        return self._families[package]
+        return self._providers[package]
 
     @contextmanager
-    def operation(self, operation: Operation) -> Generator[Family]:
-        """Count an operation as under way, and yield the family that answers it."""
+    def operation(self, operation: Operation) -> Generator[FakeProvider]:
+        """Count an operation as under way, and yield the provider that answers it."""
         verb, call = operation.verb, operation.call
         asked = verb, call.name
         with self._activity.operation(), self.azure.under_way(verb, call, operation.resource_id, operation.inputs):
@@ -112,7 +117,7 @@ class Cloud:
                 if not call.preview:
                     for observer in self.observers:
                         observer(operation)
-                yield self.family(call.token)
+                yield self.provider(call.token)
             except RefusedError:
                 # Whoever is refused comes back later or never; either way the clusters' work goes on meanwhile.
                 self.pass_time(_PAUSE)

@@ -1,4 +1,4 @@
-"""The unit tests' door: the same cloud behind Pulumi's mocks."""
+"""The same cloud behind Pulumi's mocks, for unit tests."""
 
 from typing import Any, cast
 
@@ -6,8 +6,8 @@ import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
 from rehearsal.cloud import Cloud, Operation
-from rehearsal.model import Call, Properties, RefusedError, has_unknown
-from rehearsal.wire import open_secrets
+from rehearsal.core.protocol import Call, Properties, RefusedError, has_unknown
+from rehearsal.core.wire import open_secrets
 
 
 class CloudMocks(Mocks):
@@ -25,8 +25,8 @@ class CloudMocks(Mocks):
         given = cast("Properties", args.inputs)  # pyright: ignore[reportUnknownMemberType] - a bare dict in the SDK
         inputs, _ = open_secrets(given)
         if args.resource_id:  # what exists is read, and only read
-            with self._cloud.operation(Operation("read", Call(args.typ, args.name), args.resource_id)) as family:
-                found = family.read(Call(args.typ, args.name), args.resource_id, {}, {})
+            with self._cloud.operation(Operation("read", Call(args.typ, args.name), args.resource_id)) as provider:
+                found = provider.read(Call(args.typ, args.name), args.resource_id, {}, {})
             if found is None:
                 raise RefusedError(f"resource '{args.resource_id}' does not exist")  # as the engine says it
             return args.resource_id, found[1]
@@ -39,12 +39,12 @@ class CloudMocks(Mocks):
         call = Call(args.typ, args.name, preview=preview, provider=self._provider(args.provider))
         if has_unknown(call.provider):
             return None, {}  # as in the engine: a provider that is not configured yet is not asked
-        family = self._cloud.family(args.typ)
-        inputs, problems = family.check(call, inputs)
+        provider = self._cloud.provider(args.typ)
+        inputs, problems = provider.check(call, inputs)
         if problems:
             raise RefusedError("; ".join(f"{args.name}: {problem.path}: {problem.reason}" for problem in problems))
-        with self._cloud.operation(Operation("create", call, inputs=inputs)) as family:
-            resource_id, outputs = family.create(call, inputs)
+        with self._cloud.operation(Operation("create", call, inputs=inputs)) as provider:
+            resource_id, outputs = provider.create(call, inputs)
         return resource_id or None, {key: value for key, value in outputs.items() if not has_unknown(value)}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
@@ -52,9 +52,9 @@ class CloudMocks(Mocks):
         if args.token.startswith("pulumi:pulumi:"):  # the engine's own, of a stack that is new here each time
             return {"outputs": {}}, []
         call = Call(args.token, provider=self._provider(args.provider))
-        with self._cloud.operation(Operation("invoke", call)) as family:
+        with self._cloud.operation(Operation("invoke", call)) as provider:
             given = cast("Properties", args.args)  # pyright: ignore[reportUnknownMemberType] - a bare dict in the SDK
-            return family.invoke(call, open_secrets(given)[0]), []
+            return provider.invoke(call, open_secrets(given)[0]), []
 
     def _provider(self, reference: str | None) -> Properties:
         # A reference is a URN, whose last part is the name, and an id: `urn:…::name::id`.

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from rehearsal.cloud import Cloud, Operation
-from rehearsal.model import RefusedError
+from rehearsal.core.protocol import RefusedError
 
 Write = Literal["create", "update", "delete"]
 

@@ -15,22 +15,21 @@ from urllib.parse import quote
 
 from pulumi import automation as auto
 
-from rehearsal import kubelogin
-from rehearsal.apiservers import ApiServers
+from rehearsal.api_servers import ApiServers
+from rehearsal.azure import kubelogin
 from rehearsal.cloud import Cloud
-from rehearsal.command import EngineCommand
-from rehearsal.door import Door, open_door
-from rehearsal.engine import find_engine
-from rehearsal.environment import neutral, reach_loopback
-from rehearsal.kubernetes import traffic
-from rehearsal.parsing import UnparsableError, parsed
-from rehearsal.program import Program, adapt_sdk, failures, served
-from rehearsal.provider import serve
+from rehearsal.cluster.http_gateway import HttpGateway, open_http_gateway
+from rehearsal.core.environment import neutral, reach_loopback
+from rehearsal.core.parsing import UnparsableError, parsed
+from rehearsal.core.store import Store, UnreadableError
+from rehearsal.engine.command import EngineCommand
+from rehearsal.engine.grpc_server import serve
+from rehearsal.engine.install import find_engine
+from rehearsal.engine.program import Program, adapt_sdk, failures, served
+from rehearsal.engine.recovery import Recovery
+from rehearsal.fleet import traffic
+from rehearsal.real.clusters import RealClusters, real_clusters
 from rehearsal.real.internet import Internet
-from rehearsal.real.world import World as RealWorld
-from rehearsal.real.world import real_clusters
-from rehearsal.recovery import Recovery
-from rehearsal.store import Store, UnreadableError
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,7 +38,7 @@ _PASSPHRASE = "rehearsal"  # noqa: S105
 
 _PATIENCE = 15  # seconds, for an engine that has lost its program and its providers to end
 
-_LANGUAGE = Path(__file__).parent / "plugins" / "language.py"
+_LANGUAGE = Path(__file__).parent / "engine" / "plugins" / "language.py"
 
 _RUNS_PROGRAM = ("preview", "up", "refresh", "destroy")  # commands that may run the program
 
@@ -74,7 +73,7 @@ class Rehearsal:
         cloud: the model behind the stand-in.
         environment: all of the engine's environment.
         leading: the variables that lead the program to the clusters.
-        door: leads other programs there, and to the internet.
+        gateway: leads other programs there, and to the internet.
     """
 
     def __init__(  # noqa: PLR0913 - what `rehearsing` has made
@@ -85,12 +84,12 @@ class Rehearsal:
         root: Path,
         *,
         leading: Mapping[str, str],
-        door: Door,
+        gateway: HttpGateway,
     ) -> None:
         self.stack = stack
         self.cloud = cloud
         self.leading = leading
-        self.door = door
+        self.gateway = gateway
         self.environment = engine.environment
         self._engine = engine
         self._root = root
@@ -198,7 +197,7 @@ class Rehearsal:
 
     def _picture(self, done: str) -> None:
         """Say how long Azure would take, and leave the report."""
-        from timing import durations, report, schedule, summary  # noqa: PLC0415 - only an `up` has to wait for them
+        from rehearsal.timing import durations, report, schedule, summary  # noqa: PLC0415 - only an `up` has to wait for them
 
         path = Path(self.stack.workspace.work_dir).parent / "report.html"
         try:
@@ -257,7 +256,7 @@ def rehearsing(
             clusters = resources.enter_context(real_clusters(folder / "clusters")) if real_fleet else None
             cloud = _cloud(folder / "cloud.json", clusters)
             port = resources.enter_context(serve(cloud))
-            door, leading = resources.enter_context(_door(cloud, folder))
+            gateway, leading = resources.enter_context(_gateway(cloud, folder))
             # Commands without a --config-file, such as the creation of a stack, would write the salt of its secrets
             # into the program's own stack file. They run in a folder that has a copy, and the others are pointed to it.
             copy = project / f"Pulumi.{stack}.yaml"
@@ -285,12 +284,12 @@ def rehearsing(
                     "PULUMI_SKIP_UPDATE_CHECK": "true",
                     "PULUMI_STACK": stack,
                 }
-                | (cloud.world.for_engine(home) if isinstance(cloud.world, RealWorld) else {}),
+                | (cloud.world.for_engine(home) if isinstance(cloud.world, RealClusters) else {}),
                 lock,
                 updating,
             )
             _require_backend(engine, project)
-            if isinstance(cloud.world, RealWorld) and not (provider := cloud.world.provider).is_of_sdk:
+            if isinstance(cloud.world, RealClusters) and not (provider := cloud.world.provider).is_of_sdk:
                 _tell(
                     f"The Kubernetes provider is {provider.version}, built from source; the SDK's is "
                     f"{provider.expected}, which cannot be had here."
@@ -321,26 +320,26 @@ def rehearsing(
             raise RehearsalError(f"the last run cannot be put in order: {_reason(error)}") from None
         if not goes_on:
             updating.unlink(missing_ok=True)
-        yield Rehearsal(handle, cloud, engine, root, leading=leading, door=door)
+        yield Rehearsal(handle, cloud, engine, root, leading=leading, gateway=gateway)
 
 
 @contextmanager
-def _door(cloud: Cloud, folder: Path) -> Generator[tuple[Door, dict[str, str]]]:
-    """Open the door to what is rehearsed.
+def _gateway(cloud: Cloud, folder: Path) -> Generator[tuple[HttpGateway, dict[str, str]]]:
+    """Open the gateway to what is rehearsed.
 
     Yields:
-        the door, and the variables that lead the program to the clusters: real ones are on loopback, those in memory
-        behind the door.
+        the gateway, and the variables that lead the program to the clusters: real ones are on loopback, those in memory
+        behind the gateway.
     """
     world = cloud.world
-    if isinstance(world, RealWorld):
-        opened = open_door(Internet(world.networks))
+    if isinstance(world, RealClusters):
+        opened = open_http_gateway(Internet(world.networks))
     else:
-        opened = open_door(traffic.Internet(world), ApiServers(cloud, world, kubelogin.token(folder)))
-    with opened as door:
-        leading = {} if isinstance(world, RealWorld) else door.environment()
+        opened = open_http_gateway(traffic.Internet(world), ApiServers(cloud, world, kubelogin.token(folder)))
+    with opened as gateway:
+        leading = {} if isinstance(world, RealClusters) else gateway.environment()
         leading["PATH"] = f"{kubelogin.install(folder)}:{os.environ.get('PATH', os.defpath)}"
-        yield door, leading
+        yield gateway, leading
 
 
 def _require_backend(engine: EngineCommand, folder: Path) -> None:
@@ -388,7 +387,7 @@ def _anew(folder: Path) -> str:
     return f"remove {_shown(folder)} to begin anew"
 
 
-def _cloud(file: Path, clusters: Callable[[Store], RealWorld] | None) -> Cloud:
+def _cloud(file: Path, clusters: Callable[[Store], RealClusters] | None) -> Cloud:
     try:
         return Cloud(file, clusters=clusters)
     except (AttributeError, KeyError, TypeError, ValueError) as error:

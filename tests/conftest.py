@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.program import Program, run_stack
+from tests.support.program import Program, run_stack
 
 
 @pytest.fixture(scope="session")

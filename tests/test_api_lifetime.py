@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from rehearsal.azure.family import TYPES
+from rehearsal.providers.azure_native import TYPES
 
 FLEET = "azure-native:containerservice:Fleet"
 

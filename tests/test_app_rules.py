@@ -9,7 +9,7 @@ import yaml
 
 from components.app_manifests import Manifest, checks, hub, offers_endpoints, pods, web_address
 from components.app_manifests import ports as ports_of
-from tests.program import run
+from tests.support.program import run
 
 SERVICE = "{apiVersion: v1, kind: Service, metadata: {name: shop}, spec: {selector: {app: shop}, ports: [{port: 80}]}}"
 AUTOSCALER = """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import ROOT
+from tests.support.program import ROOT
 
 # Not docs/components.md, whose cross-references griffe2md 1.5.1 writes without the anchors that they name.
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")} - {ROOT / "docs" / "components.md"})

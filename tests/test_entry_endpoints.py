@@ -11,12 +11,12 @@ import pytest
 from components import entry_endpoints
 from components.entry_endpoints import EndpointsError
 from fleet_clusters import endpoints
-from rehearsal.door import open_door
-from rehearsal.environment import having
-from rehearsal.kubernetes import traffic
-from rehearsal.kubernetes.world import Cluster, World
-from tests.doors import TOKEN, Servers
-from tests.rehearsal.kubernetes_objects import USER, deployment, entry_point, placed_fleet
+from rehearsal.cluster.http_gateway import open_http_gateway
+from rehearsal.core.environment import having
+from rehearsal.fleet import traffic
+from rehearsal.fleet.in_memory import Cluster, InMemoryClusters
+from rehearsal.tests.clusters_in_memory import TOKEN, Servers
+from rehearsal.tests.objects import USER, deployment, entry_point, placed_fleet
 
 WANTED = "waiting until the entry point has endpoints of"
 
@@ -56,7 +56,7 @@ class Watched:
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     made = Watched(monkeypatch)
-    with open_door(traffic.Internet(made.world), made.servers) as door, having(door.environment()):
+    with open_http_gateway(traffic.Internet(made.world), made.servers) as gateway, having(gateway.environment()):
         yield made
 
 
@@ -65,7 +65,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entry_endpoints, "_MINUTES", -1)
 
 
-def scale(cluster: Cluster, world: World, replicas: int) -> None:
+def scale(cluster: Cluster, world: InMemoryClusters, replicas: int) -> None:
     cluster.apply(deployment(replicas=replicas), user=USER)
     world.settle()
 

@@ -16,10 +16,10 @@ from components.kubeconfig import KubeloginMode
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from components.subscriptions import AzureProviders
 from rehearsal.cloud import Cloud, Operation
-from rehearsal.model import RefusedError
-from tests import existing
-from tests.existing import OTHER
-from tests.program import ROOT, Program, run, stack_config
+from rehearsal.core.protocol import RefusedError
+from tests.support import existing
+from tests.support.existing import OTHER
+from tests.support.program import ROOT, Program, run, stack_config
 
 POOL = {"vmSize": "Standard_D4ds_v5", "count": 3}
 

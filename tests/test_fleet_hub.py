@@ -2,7 +2,7 @@
 
 import yaml
 
-from tests.program import Program, run_stack, stack_config
+from tests.support.program import Program, run_stack, stack_config
 
 ADMIN_ROLE = "18ab4d3d-a1bf-4477-8ad9-8359bc988f69"  # Azure Kubernetes Fleet Manager RBAC Cluster Admin
 

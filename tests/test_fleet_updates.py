@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.program import Program, run_stack, stack_config
+from tests.support.program import Program, run_stack, stack_config
 
 NAMESPACE = "azure-native:containerservice"
 STAGES = {"channel": "Rapid", "stages": [["west"], ["east"]]}

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from components.kubeconfig import KubeloginMode, with_login
-from tests.program import run_stack
+from tests.support.program import run_stack
 
 ENTRA_ID = {
     "apiVersion": "v1",

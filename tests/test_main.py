@@ -5,8 +5,8 @@ from typing import cast
 
 import pytest
 
-from rehearsal.model import Properties
-from tests.program import NORTH, PROJECT, Program, run_stack, stack_config
+from rehearsal.core.protocol import Properties
+from tests.support.program import NORTH, PROJECT, Program, run_stack, stack_config
 
 
 def regions(stack: str) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from components.app_manifests import AppManifests, ManifestsError, load, overlay
 from components.kubernetes_object import KubernetesObject
-from tests.program import ROOT, run
+from tests.support.program import ROOT, run
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\nspec: {ports: [{port: 80}]}\n"
 KUSTOMIZE = "kustomize is not applied: put what `kubectl kustomize` writes into a file here"

@@ -17,8 +17,8 @@ import pytest
 from typing_extensions import override
 
 from rehearsal.cloud import Cloud, Operation
-from rehearsal.model import Family, RefusedError
-from tests.program import ROOT, Program, run, stack_config
+from rehearsal.core.protocol import FakeProvider, RefusedError
+from tests.support.program import ROOT, Program, run, stack_config
 
 
 class Mistake(NamedTuple):
@@ -371,12 +371,12 @@ class SlowCloud(Cloud):
 
     @override
     @contextmanager
-    def operation(self, operation: Operation) -> Generator[Family]:
+    def operation(self, operation: Operation) -> Generator[FakeProvider]:
         if operation.call.name == self._late:
             self._answered.wait(timeout=10)  # reached only where there is an edge, and hence no mistake
         try:
-            with super().operation(operation) as family:
-                yield family
+            with super().operation(operation) as provider:
+                yield provider
         finally:
             if operation.call.name == self._until:
                 self._answered.set()

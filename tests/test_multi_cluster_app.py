@@ -10,7 +10,7 @@ import yaml
 
 from components.app_manifests import AppManifests, ManifestsError
 from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
-from tests.program import ROOT, Program, run, run_stack, stack_config
+from tests.support.program import ROOT, Program, run, run_stack, stack_config
 
 NAMESPACE = "aks-store-demo"
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}

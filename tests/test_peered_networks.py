@@ -4,7 +4,7 @@ import pytest
 from pulumi_azure_native import network, resources
 
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
-from tests.program import Program, run
+from tests.support.program import Program, run
 
 PEERING = "azure-native:network:VirtualNetworkPeering"
 

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from tests.program import Program, run_stack, stack_config
+from tests.support.program import Program, run_stack, stack_config
 
 GROUP = "rg-aks-eastus2"
 

@@ -9,7 +9,7 @@ import pytest
 
 from components import retries
 from components.retries import FLEET_RETRY, OBJECT_RETRY, pause_before_retry
-from tests.program import run, run_stack
+from tests.support.program import run, run_stack
 
 Hook = Callable[[pulumi.ErrorHookArgs], bool | Awaitable[bool]]
 
@@ -187,7 +187,7 @@ def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyP
             "cannot create already existing resource '/subscriptions/…'",
             "put the name back; if a `pulumi destroy` was st",
         ),
-        ("Insufficient vcpu quota requested 2, remaining 0 for family StandardDasv7Family", "raise the quota"),
+        ("Insufficient vcpu quota requested 2, remaining 0 for provider StandardDasv7Family", "raise the quota"),
         ('Status=400 Code="LocationNotAvailableForResourceGroup"', "`az account list-locations --output table`"),
         ('Status=400 Code="LocationNotAvailableForResourceType"', "`az account list-locations --output table`"),
         ('Status=400 Code="InsufficientSubnetSize"', "lower maxPods, count or maxCount"),

@@ -18,7 +18,7 @@ from components.fleet_updates import FleetUpdatesArgs
 from components.multi_cluster_app import MultiClusterAppArgs
 from components.peered_networks import PeeredNetworksArgs
 from components.regional_cluster import RegionalClusterArgs
-from tests.program import ROOT
+from tests.support.program import ROOT
 
 ARGS: dict[str, tuple[Any, set[str]]] = {
     "RegionalCluster": (

@@ -28,7 +28,7 @@ from settings import (
     load,
     parse,
 )
-from tests.program import ROOT, run
+from tests.support.program import ROOT, run
 
 REPORT = Path(__file__).with_name("settings_report.txt")
 GUID = "11111111-2222-3333-4444-555555555555"

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from fleet_clusters.api_server import Cluster, Problem
+from fleet_clusters.api_server import CheckFailedError, ClusterClient
 from verify.checks import LOST, Check, Deployment, checks, strangers
 from verify.outputs import Outputs, OutputsError, of_file, of_stack, parse
 from verify.table import Progress, Result, show
@@ -84,7 +84,7 @@ def _before_destroy(deployment: Deployment) -> int:
         return 0
     try:
         foreign = strangers(deployment)
-    except Problem as problem:
+    except CheckFailedError as problem:
         sys.stderr.write(f"Members of others were not looked for: {problem.found}\n")
         return 2
     if foreign:
@@ -103,14 +103,14 @@ def _read(file: str | None, stack: str | None) -> str:
 
 
 def _deployment(outputs: Outputs, folder: str, requests: int) -> Deployment:
-    hub = Cluster(
+    hub = ClusterClient(
         "hub",
         outputs.hub_kubeconfig,
         folder=folder,
         silent=f"see that it runs and can be reached from here: `az fleet show --ids {outputs.fleet_id}`",
     )
     clusters = {
-        region: Cluster(
+        region: ClusterClient(
             region,
             outputs.kubeconfigs[region],
             folder=folder,
@@ -142,7 +142,7 @@ def _look(check: Check) -> Result:
     what, look = check
     try:
         return Result(what, ok=True, found=look())
-    except Problem as problem:
+    except CheckFailedError as problem:
         return Result(what, ok=False, found=problem.found, remedy=problem.remedy)
 
 

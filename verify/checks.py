@@ -22,7 +22,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from fleet_clusters import endpoints
-from fleet_clusters.api_server import Cluster, Object, Problem, plain
+from fleet_clusters.api_server import CheckFailedError, ClusterClient, Object, plain
 from fleet_clusters.endpoints import SYSTEM
 from verify.outputs import Outputs, Port
 
@@ -56,8 +56,8 @@ class Deployment:
     """
 
     outputs: Outputs
-    hub: Cluster
-    clusters: Mapping[str, Cluster]
+    hub: ClusterClient
+    clusters: Mapping[str, ClusterClient]
     requests: int
 
     @property
@@ -71,7 +71,7 @@ class Deployment:
         return self.outputs.service.split("/")[1]
 
     @property
-    def entry(self) -> Cluster:
+    def entry(self) -> ClusterClient:
         """The member that has the address."""
         return self.clusters[self.outputs.entry_region]
 
@@ -106,14 +106,14 @@ def _member(deployment: Deployment, region: str) -> str:
     name, hub, kubectl = deployment.outputs.members[region], deployment.hub, deployment.clusters[region].kubectl
     answer = hub.get(f"{_FLEET}/memberclusters/{name}")
     if answer.content is None:
-        raise Problem("not in the fleet", _AGAIN)
+        raise CheckFailedError("not in the fleet", _AGAIN)
     agents = f"see that its nodes run, and its agents: `{kubectl} get nodes,pods --namespace {SYSTEM}`"
     if not _is_true(answer.content, "Joined"):
-        raise Problem("has not joined", f"{agents}; then `pulumi up`")
+        raise CheckFailedError("has not joined", f"{agents}; then `pulumi up`")
     reports = [each.get("lastReceivedHeartbeat") for each in _status(answer.content).get("agentStatus") or ()]
     silent = max((answer.now - datetime.fromisoformat(each) for each in reports if each), default=timedelta())
     if silent > _SILENCE:
-        raise Problem(f"joined, but an agent is silent for {_minutes(silent)}", f"{agents}; if lost: {LOST}")
+        raise CheckFailedError(f"joined, but an agent is silent for {_minutes(silent)}", f"{agents}; if lost: {LOST}")
     return "joined"
 
 
@@ -131,7 +131,7 @@ def _others(deployment: Deployment) -> str:
     """Look at who else is in the fleet, which is as it should be as long as they do not export the same Service."""
     foreign = [item["metadata"]["name"] for item in _imported(deployment).get(None, ())]
     if foreign:
-        raise Problem(
+        raise CheckFailedError(
             f"their endpoints are behind the entry point: {', '.join(foreign)}",
             f"they export {deployment.outputs.service} too: have it withdrawn, or take another app.namespace",
         )
@@ -150,19 +150,19 @@ def _placement(deployment: Deployment) -> str:
         )
     ]
     if not placements:
-        raise Problem("none on the hub", _AGAIN)
+        raise CheckFailedError("none on the hub", _AGAIN)
     item = placements[0]
     status, kubectl = _status(item), deployment.hub.kubectl
-    describe = f"`{kubectl} describe clusterresourceplacement {item['metadata']['name']}` names the object; mend it"
+    describe = f"`{kubectl} describe clusterresourceplacement {item['metadata']['name']}` names the object; fix it"
     placed = {each["clusterName"]: each for each in status.get("placementStatuses") or () if each.get("clusterName")}
     if lacking := [name for name in names if name not in placed]:
-        raise Problem(
+        raise CheckFailedError(
             f"not placed on {', '.join(lacking)}",
             f"`{kubectl} get memberclusters --show-labels`: it must be joined, and its fleet.azure.com/member-name one "
             "of the placement's",
         )
     if foreign := sorted(placed.keys() - {*names}):
-        raise Problem(f"placed on members of others: {', '.join(foreign)}", _AGAIN)
+        raise CheckFailedError(f"placed on members of others: {', '.join(foreign)}", _AGAIN)
     if waiting := [name for name in names if not _is_true(placed[name], "Available")]:
         failed = [
             f"{each.get('kind')} {each.get('name')}"
@@ -170,11 +170,13 @@ def _placement(deployment: Deployment) -> str:
             for each in placed[name].get("failedPlacements") or ()
         ]
         because = f": {', '.join(dict.fromkeys(failed))}" if failed else ""
-        raise Problem(f"not available on {', '.join(waiting)}{because}", describe)
+        raise CheckFailedError(f"not available on {', '.join(waiting)}{because}", describe)
     if not status.get("selectedResources"):  # without its namespace, a placement has nothing to wait for
-        raise Problem("places nothing: the hub has no such namespace", _AGAIN)
+        raise CheckFailedError("places nothing: the hub has no such namespace", _AGAIN)
     if not _is_true(item, "ClusterResourcePlacementAvailable"):
-        raise Problem(_condition(item, "ClusterResourcePlacementAvailable").get("message") or "not available", describe)
+        raise CheckFailedError(
+            _condition(item, "ClusterResourcePlacementAvailable").get("message") or "not available", describe
+        )
     return f"available on {len(names)} of {len(names)}"
 
 
@@ -188,11 +190,11 @@ def _pods(deployment: Deployment, region: str) -> str:
     ]
     here = f"--namespace {deployment.namespace}"
     if not pods:
-        raise Problem("there are none", f"`{cluster.kubectl} get deployments,events {here}` says why")
+        raise CheckFailedError("there are none", f"`{cluster.kubectl} get deployments,events {here}` says why")
     waiting = [pod for pod in pods if not _is_true(pod, "Ready")]
     if waiting:
         names = ", ".join(f"{pod['metadata']['name']} ({_why_waiting(pod)})" for pod in waiting)
-        raise Problem(
+        raise CheckFailedError(
             f"{len(pods) - len(waiting)} of {len(pods)} ready; not {names}",
             f"`{cluster.kubectl} describe pods {here}` says why",
         )
@@ -205,22 +207,22 @@ def _export(deployment: Deployment, region: str) -> str:
     path = deployment.within(_NETWORKING, "v1beta1", "serviceexports")
     item = cluster.get(f"{path}/{service}").content
     if item is None:
-        raise Problem("there is none", f"the placement brings it; if the hub has none either: {_AGAIN}")
+        raise CheckFailedError("there is none", f"the placement brings it; if the hub has none either: {_AGAIN}")
     get = f"get service {service} --namespace {deployment.namespace}"
     valid, conflict = _condition(item, "Valid"), _condition(item, "Conflict")
     if valid.get("status") != "True":
-        raise Problem(
+        raise CheckFailedError(
             valid.get("message") or "not looked at yet",
             f"`{cluster.kubectl} {get}`: it must exist, with a clusterIP, and not be an ExternalName",
         )
     if conflict.get("status") == "True":
-        raise Problem(
+        raise CheckFailedError(
             conflict["message"],
             f"all clusters need the very same ports: `{cluster.kubectl} {get} --output 'jsonpath={{.spec.ports}}'`, "
             "and on the others; whoever changed one puts it back",
         )
     if conflict.get("status") != "False":
-        raise Problem(
+        raise CheckFailedError(
             conflict.get("message") or "the hub has not looked at it yet",
             f"see that the member's agents run: `{cluster.kubectl} get pods --namespace {SYSTEM}`",
         )
@@ -236,57 +238,59 @@ def _entry_point(deployment: Deployment) -> str:
             for region, cluster in deployment.clusters.items()
             if cluster is not entry and _reachable_entry_points(deployment, cluster)
         ]
-        raise Problem(f"it is on {', '.join(elsewhere)}" if elsewhere else "it is on no member", _AGAIN)
+        raise CheckFailedError(f"it is on {', '.join(elsewhere)}" if elsewhere else "it is on no member", _AGAIN)
     item = found[0]
     valid = _condition(item, "Valid")
     if valid.get("status") != "True":
         raise _not_valid(deployment, valid)
     addresses = [each.get("ip") or each.get("hostname") for each in _ingress(item)]
     if not addresses:
-        raise Problem(
+        raise CheckFailedError(
             "valid, but it has no address",
             f"`{entry.kubectl} get events --namespace {SYSTEM}` says why (often the quota of public addresses, or a "
             "right on the subnet); then `pulumi up`",
         )
     if outputs.external_ip not in addresses:
-        raise Problem(f"its address is {addresses[0]}, and not the stack's, {outputs.external_ip}", _AGAIN)
+        raise CheckFailedError(f"its address is {addresses[0]}, and not the stack's, {outputs.external_ip}", _AGAIN)
     return f"valid, {addresses[0]}"
 
 
-def _entry_points(deployment: Deployment, cluster: Cluster) -> list[Object]:
+def _entry_points(deployment: Deployment, cluster: ClusterClient) -> list[Object]:
     path = deployment.within(_NETWORKING, "v1alpha1", "multiclusterservices")
     return [item for item in cluster.items(path) if item["spec"]["serviceImport"]["name"] == deployment.service]
 
 
-def _reachable_entry_points(deployment: Deployment, cluster: Cluster) -> list[Object]:
+def _reachable_entry_points(deployment: Deployment, cluster: ClusterClient) -> list[Object]:
     try:
         return _entry_points(deployment, cluster)
-    except Problem:
+    except CheckFailedError:
         return []  # what is wrong with that cluster, its own checks say
 
 
-def _not_valid(deployment: Deployment, valid: Object) -> Problem:
+def _not_valid(deployment: Deployment, valid: Object) -> CheckFailedError:
     """Return why an entry point is not valid: usually because a service has one importer in the whole fleet."""
     outputs = deployment.outputs
     path = deployment.within(_NETWORKING, "v1alpha1", "serviceimports")
     imported = deployment.hub.get(f"{path}/{deployment.service}").content
     if imported is None:
-        return Problem("the service is exported by no member", "mend the exports first; the entry point follows")
+        return CheckFailedError(
+            "the service is exported by no member", "fix the exports first; the entry point follows"
+        )
     claim: Object = json.loads(_part(imported["metadata"], "annotations").get(_CLAIM) or "{}")
     holders = [
         name for name in _part(claim, "MemberClusters").values() if name != outputs.members[outputs.entry_region]
     ]
     if not holders:
-        return Problem(
+        return CheckFailedError(
             valid.get("message") or "not looked at yet",
             f"see that the agents run: `{deployment.entry.kubectl} get pods --namespace {SYSTEM}`",
         )
     holder = next((region for region, name in outputs.members.items() if name == holders[0]), "")
     others = _reachable_entry_points(deployment, deployment.clusters[holder]) if holder else []
     if not others:
-        return Problem(f"the service belongs to {holders[0]}, which does not let go", f"{LOST}, step 2")
+        return CheckFailedError(f"the service belongs to {holders[0]}, which does not let go", f"{LOST}, step 2")
     name, where = others[0]["metadata"]["name"], f"--namespace {deployment.namespace}"
-    return Problem(
+    return CheckFailedError(
         f"the service belongs to the entry point on {holders[0]}, and can have one only",
         f"`{deployment.clusters[holder].kubectl} delete multiclusterservice {name} {where}`",
     )
@@ -312,7 +316,7 @@ def _endpoints(deployment: Deployment, region: str) -> str:
         return f"{len(addresses)} behind the entry point"
     service = cluster.get(deployment.within("", "v1", f"services/{deployment.service}")).content or {}
     selector = ",".join(f"{key}={value}" for key, value in _part(_part(service, "spec"), "selector").items())
-    raise Problem(
+    raise CheckFailedError(
         f"{', '.join(lost)} behind the entry point, which no pod has" if lost else "none behind the entry point",
         "once its pods and its export are well, let them be found again: "
         f"`{cluster.kubectl} delete pods --namespace {namespace} --selector {selector}`",
@@ -378,12 +382,12 @@ def _tried(deployment: Deployment, attempt: Callable[[int], str], found: str, co
     if not failures:
         return said
     reasons = ", ".join(f"{count} × {reason}" for reason, count in failures.most_common())  # noqa: RUF001 - a sign of times
-    raise Problem(f"{said}: {reasons}", _unanswered(deployment, command, answered=answered > 0))
+    raise CheckFailedError(f"{said}: {reasons}", _unanswered(deployment, command, answered=answered > 0))
 
 
 def _unanswered(deployment: Deployment, command: str, *, answered: bool) -> str:
     if answered:
-        return f"pods behind the address do not answer: mend the regions above; {LOST}"
+        return f"pods behind the address do not answer: fix the regions above; {LOST}"
     if _is_private(deployment.outputs.external_ip):
         return f"a private address: run this inside its network or one that is peered with it; `{command}`"
     return (

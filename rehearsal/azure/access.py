@@ -8,7 +8,7 @@ from uuid import uuid4
 from typing_extensions import override
 
 from rehearsal.azure.arm import Name, Record, ResourceType, Subscription, last_segment, refusal, timestamp
-from rehearsal.model import UNKNOWN, Problem, Properties
+from rehearsal.core.protocol import UNKNOWN, Problem, Properties
 
 IDENTITY: Final = "azure-native:managedidentity:UserAssignedIdentity"
 ROLE_ASSIGNMENT: Final = "azure-native:authorization:RoleAssignment"

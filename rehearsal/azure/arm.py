@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NotRequired, Protocol, TypedDict, cast
 
-from rehearsal.model import UNKNOWN, Difference, Problem, Properties, RefusedError
-from rehearsal.store import Store
+from rehearsal.core.protocol import UNKNOWN, Difference, Problem, Properties, RefusedError
+from rehearsal.core.store import Store
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Access:
     token: str = field(repr=False)
 
 
-class World(Protocol):
+class ClusterBackend(Protocol):
     """What Azure's control plane tells about networks, clusters, hubs and memberships, and to whom."""
 
     @property
@@ -204,7 +204,7 @@ class Subscription:
         subscription_id: that of this one; without it, the deployer's own.
     """
 
-    def __init__(self, store: Store, world: World, deployer: Deployer, subscription_id: str = "") -> None:
+    def __init__(self, store: Store, world: ClusterBackend, deployer: Deployer, subscription_id: str = "") -> None:
         self._store = store
         self.world = world
         self.deployer = deployer

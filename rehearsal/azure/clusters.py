@@ -26,7 +26,7 @@ from rehearsal.azure.arm import (
     some_of,
 )
 from rehearsal.azure.network import SUBNET, overlaps, prefixes, subnet_users
-from rehearsal.model import UNKNOWN, Problem, Properties, RefusedError
+from rehearsal.core.protocol import UNKNOWN, Problem, Properties, RefusedError
 
 CLUSTER: Final = "azure-native:containerservice:ManagedCluster"
 

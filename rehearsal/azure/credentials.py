@@ -6,11 +6,11 @@ from base64 import b64encode
 from hashlib import shake_256
 from typing import Any
 
-from rehearsal import certificate
 from rehearsal.azure.arm import Record, Subscription, last_segment, nested, refusal, resource_group_of, short_location
 from rehearsal.azure.clusters import server_url
-from rehearsal.kubernetes.login import SERVER_ID
-from rehearsal.model import Properties, RefusedError
+from rehearsal.azure.login import SERVER_ID
+from rehearsal.core import certificate
+from rehearsal.core.protocol import Properties, RefusedError
 
 # The application "Azure Kubernetes Service AAD Client", the same in every tenant
 # (Azure/kubelogin, README; learn: kubernetes-fleet/access-fleet-hub-cluster-kubernetes-api).

@@ -25,7 +25,7 @@ from rehearsal.azure.arm import (
     system_data,
 )
 from rehearsal.azure.clusters import identity_outputs, require_rest, server_name, server_url
-from rehearsal.model import Problem, Properties
+from rehearsal.core.protocol import Problem, Properties
 
 FLEET: Final = "azure-native:containerservice:Fleet"
 MEMBER: Final = "azure-native:containerservice:FleetMember"

@@ -18,7 +18,7 @@ from rehearsal.azure.arm import (
     refusal,
     resource_group_of,
 )
-from rehearsal.model import UNKNOWN, Problem, Properties, RefusedError
+from rehearsal.core.protocol import UNKNOWN, Problem, Properties, RefusedError
 
 VIRTUAL_NETWORK = "azure-native:network:VirtualNetwork"
 SUBNET = "azure-native:network:Subnet"

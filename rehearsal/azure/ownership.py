@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from rehearsal.azure.arm import last_segment, refusal, resource_group_of, subscription_of
 from rehearsal.azure.clusters import CLUSTER
-from rehearsal.model import Call
+from rehearsal.core.protocol import Call
 
 
 @dataclass(eq=False)

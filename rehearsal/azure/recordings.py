@@ -2,7 +2,7 @@
 
     python -m rehearsal.azure.recordings
 
-Each entry has a test that bears its name (`@pytest.mark.recording`), in `tests/rehearsal/test_azure.py`.
+Each entry has a test that bears its name (`@pytest.mark.recording`), in `rehearsal/tests/azure/test_azure.py`.
 """
 
 import sys
@@ -173,7 +173,7 @@ _HEAD: Final = """# What the stand-in knows of Azure
 
 The rehearsal's Azure behaves as in this table because somebody has recorded it on the real one: a test's requests and
 answers, a provider's state, or an error in an issue. Each row has a test that names it
-(`tests/rehearsal/test_azure.py`). Every other rule of the stand-in has its source beside it, in
+(`rehearsal/tests/azure/test_azure.py`). Every other rule of the stand-in has its source beside it, in
 `rehearsal/azure/`: most come from Microsoft's pages. What nobody has recorded is marked there with
 `assumed` or `not documented`.
 

@@ -9,8 +9,8 @@ from typing import Any, Final, cast, get_args
 import httpx
 
 from rehearsal.azure.arm import Access
-from rehearsal.kubernetes.kinds import HUB, KINDS, Kind, split_api_version
-from rehearsal.kubernetes.objects import ApiError, Object, Reason, conditions_of, name_of, namespace_of
+from rehearsal.cluster.kinds import HUB, KINDS, Kind, split_api_version
+from rehearsal.cluster.objects import ApiError, Object, Reason, conditions_of, name_of, namespace_of
 
 MANAGER: Final = "rehearsal"
 _SECONDS: Final = 30  # for an answer
@@ -21,7 +21,7 @@ _GUARD_RAIL: Final = (
 )
 
 
-class ApiServer:
+class RealApiServer:
     """Requests to one API server: as its administrator, or for a user, who on a hub is the deploying identity.
 
     Args:

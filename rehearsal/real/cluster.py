@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rehearsal.azure.arm import Access
-from rehearsal.kubernetes.kinds import HUB
-from rehearsal.kubernetes.objects import ApiError
-from rehearsal.kubernetes.workloads import namespace
+from rehearsal.cluster.kinds import HUB
+from rehearsal.cluster.objects import ApiError
+from rehearsal.cluster.workloads import namespace
 from rehearsal.real import enclosed
-from rehearsal.real.apiserver import ApiServer
+from rehearsal.real.apiserver import RealApiServer
 from rehearsal.real.guard import Guard
 from rehearsal.real.processes import Process, ProcessError
 from rehearsal.real.tools import Tools
@@ -70,7 +70,7 @@ _QUIET: Final = ("--metrics-bind-address=0", "--health-probe-bind-address=0", "-
 _MEMBER_QUIET: Final = ("--hub-metrics-bind-address=0", "--hub-health-probe-bind-address=0", "--leader-elect=false")
 
 
-class Cluster:
+class RealCluster:
     """One cluster with its processes.
 
     Args:
@@ -93,13 +93,13 @@ class Cluster:
         self._guard = guard
         self._control_plane: list[Process] = []
         self._agents: list[Process] = []
-        self._server: ApiServer | None = None
+        self._server: RealApiServer | None = None
         self._guard_rail_before = ""
 
     @property
-    def server(self) -> ApiServer:
+    def server(self) -> RealApiServer:
         """Its API server, once it was started."""
-        return cast("ApiServer", self._server)
+        return cast("RealApiServer", self._server)
 
     @property
     def kubeconfig(self) -> Path:
@@ -126,7 +126,7 @@ class Cluster:
         if self.role == HUB:
             self._start_hub_agents()
 
-    def join(self, hub: "Cluster", member: str, token: str) -> None:
+    def join(self, hub: "RealCluster", member: str, token: str) -> None:
         """Start Fleet's agents for a member.
 
         Args:
@@ -236,7 +236,7 @@ class Cluster:
         apiserver.wait_until(lambda: certificate.exists() and _listens(port))
         authority = b64encode(certificate.read_bytes()).decode()  # its own authority's certificate is in it
         access = Access(f"https://{_LOOPBACK}:{port}", authority, admin)
-        self._server = server = ApiServer(self.id, self.role, access, self._guard.token)
+        self._server = server = RealApiServer(self.id, self.role, access, self._guard.token)
         apiserver.wait_until(lambda: server.reachable)
         name = self.id.rsplit("/", 1)[-1]
         cluster = {"server": access.server, "certificate-authority-data": authority}

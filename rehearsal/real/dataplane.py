@@ -18,7 +18,7 @@ from itertools import count, cycle
 from typing import Any
 from urllib.parse import urlsplit
 
-from rehearsal import certificate
+from rehearsal.core import certificate
 from rehearsal.real.namespace import Namespace
 
 # How long a stopped pod has for the requests under way: the default of terminationGracePeriodSeconds

@@ -13,8 +13,8 @@ from urllib.parse import quote, unquote
 
 from typing_extensions import override
 
-from rehearsal.kubernetes.kinds import KINDS
-from rehearsal.model import Call
+from rehearsal.cluster.kinds import KINDS
+from rehearsal.core.protocol import Call
 
 # Source: learn, pages aks/manage-azure-rbac and kubernetes-fleet/access-fleet-hub-cluster-kubernetes-api
 _REFUSAL: Final = "User does not have access to the resource in Azure. Update role assignment to allow access."

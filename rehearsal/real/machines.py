@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
-from rehearsal.kubernetes.objects import (
+from rehearsal.cluster.objects import (
     ApiError,
     Object,
     child,
@@ -24,9 +24,9 @@ from rehearsal.kubernetes.objects import (
     namespace_of,
     status_of,
 )
-from rehearsal.kubernetes.traffic import speaks
-from rehearsal.kubernetes.workloads import INTERNAL, SERVICE_NAME, node_name
-from rehearsal.real.apiserver import ApiServer
+from rehearsal.cluster.workloads import INTERNAL, SERVICE_NAME, node_name
+from rehearsal.fleet.traffic import speaks
+from rehearsal.real.apiserver import RealApiServer
 from rehearsal.real.network import Networks
 
 _WATCHED: Final = (("v1", "Pod"), ("v1", "Service"), ("discovery.k8s.io/v1", "EndpointSlice"))
@@ -55,7 +55,7 @@ class Machines:
 
     def __init__(  # noqa: PLR0913 - what a cluster's machines have to do with
         self,
-        server: ApiServer,
+        server: RealApiServer,
         networks: Networks,
         *,
         network: str,

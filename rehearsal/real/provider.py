@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from rehearsal.toolchain import PROBE_SECONDS, Module, ToolchainError, cache_folder, filled
+from rehearsal.core.toolchain import PROBE_SECONDS, Module, ToolchainError, cache_folder, filled
 
 COMMAND: Final = "pulumi-resource-kubernetes"
 

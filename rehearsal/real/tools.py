@@ -10,9 +10,9 @@ from pathlib import Path
 
 from semver import VersionInfo
 
+from rehearsal.core.toolchain import Module, ToolchainError, ask
 from rehearsal.real import provider
 from rehearsal.real.provider import Provider, find_provider
-from rehearsal.toolchain import Module, ToolchainError, ask
 
 _COMPONENT = "k8s.io/component-base/version"  # unset, API servers say v0.0.0-master and clients cannot compare
 # The newest of the minor version that Kubernetes 1.36 is released with (k8s.io/kubernetes, build/dependencies.yaml).

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.real.world import World, real_clusters
+from rehearsal.core.store import Store
+from rehearsal.real.clusters import RealClusters, real_clusters
 from rehearsal.stack import rehearsing
-from rehearsal.store import Store
 from tests.conformance.fleet import Fleet
-from tests.engine.stack import Stack, copy_program
+from tests.support.stack import Stack, copy_program
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -46,7 +46,7 @@ def stack(deployed: Stack) -> Iterator[Stack]:
 def fleet(stack: Stack) -> Fleet:
     """The fleet of the deployed stack."""
     world, outputs = stack.cloud.world, stack.outputs()
-    assert isinstance(world, World)
+    assert isinstance(world, RealClusters)
     return Fleet(world, {"hub": outputs["fleetId"].value, **outputs["clusterIds"].value})
 
 

@@ -17,15 +17,15 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS  # pyright: igno
 from pulumi.runtime.proto import events_pb2, events_pb2_grpc
 from typing_extensions import override
 
-from rehearsal.command import EngineCommand
-from rehearsal.engine import find_engine
-from rehearsal.kubernetes.clusters import ApiServer
-from rehearsal.kubernetes.diffing import prune
-from rehearsal.kubernetes.login import SERVER_ID
-from rehearsal.model import Properties
-from rehearsal.program import served
+from rehearsal.azure.login import SERVER_ID
+from rehearsal.cluster.interface import ApiServer
+from rehearsal.core.protocol import Properties
+from rehearsal.engine.command import EngineCommand
+from rehearsal.engine.install import find_engine
+from rehearsal.engine.program import served
+from rehearsal.providers.diffing import prune
+from rehearsal.real.clusters import RealClusters
 from rehearsal.real.provider import Provider
-from rehearsal.real.world import World as RealWorld
 from rehearsal.stack import rehearsing
 
 CLUSTER: Final = "/managedClusters/held"
@@ -297,7 +297,7 @@ def bench(root: Path, *, real: bool) -> Generator[Bench]:
         assert server
         cluster: Properties = {"server": _SERVER, "certificate-authority-data": ""}
         token, provider = "token", None
-        if isinstance(world, RealWorld):
+        if isinstance(world, RealClusters):
             access = world.access(CLUSTER)
             cluster = {"server": access.server, "certificate-authority-data": access.certificate_authority}
             token, provider = access.token, world.provider

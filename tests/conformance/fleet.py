@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fleet_clusters import endpoints
-from rehearsal.kubernetes.objects import ApiError
-from rehearsal.real.apiserver import ApiServer
+from rehearsal.cluster.objects import ApiError
+from rehearsal.real.apiserver import RealApiServer
+from rehearsal.real.clusters import RealClusters
 from rehearsal.real.tools import find_tools
-from rehearsal.real.world import World
-from tests.engine.stack import Stack
+from tests.support.stack import Stack
 
 _T = TypeVar("_T")
 
@@ -34,10 +34,10 @@ class Fleet:
         ids: the ids of the clusters `hub`, `east` and `west`.
     """
 
-    world: World
+    world: RealClusters
     ids: dict[str, str]
 
-    def __getitem__(self, name: str) -> ApiServer:
+    def __getitem__(self, name: str) -> RealApiServer:
         """Return the API server of `hub`, `east` or `west`; after a region came back it is another one."""
         found = self.world.get(self.ids[name])
         assert found
@@ -89,7 +89,7 @@ class Fleet:
 def behind_the_entry_point(stack: Stack, region: str, members: Sequence[str]) -> dict[str, int]:
     """Return how many pods of each member the entry point in a region balances over, now."""
     world = stack.cloud.world
-    assert isinstance(world, World)
+    assert isinstance(world, RealClusters)
     server = world.get(stack.outputs()["clusterIds"].value[region])
     assert server
     space, service = stack.outputs()["service"].value.split("/")

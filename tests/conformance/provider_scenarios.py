@@ -13,10 +13,10 @@ from typing import Any, Final, TypeAlias
 import pulumi
 import pulumi_kubernetes as k8s
 
-from rehearsal.kubernetes.objects import ApiError, Object
+from rehearsal.cluster.objects import ApiError, Object
 from rehearsal.real.apiserver import MANAGER
+from rehearsal.tests.objects import new_object
 from tests.conformance.engine_runs import Bench
-from tests.rehearsal.kubernetes_objects import new_object
 
 _OTHER: Final = MANAGER  # whoever asks real API servers here is known by this name
 CREATED, CHANGED, REFRESHED, REPAIRED, DESTROYED = range(5)

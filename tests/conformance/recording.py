@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 
-from rehearsal.kubernetes import world as in_memory
-from rehearsal.kubernetes.kinds import KINDS, key_of
-from rehearsal.kubernetes.objects import (
+from rehearsal.cluster.kinds import KINDS, key_of
+from rehearsal.cluster.objects import (
     ApiError,
     Object,
     child,
@@ -20,8 +19,9 @@ from rehearsal.kubernetes.objects import (
     name_of,
     namespace_of,
 )
-from rehearsal.real.apiserver import ApiServer
-from rehearsal.real.world import World
+from rehearsal.fleet import in_memory
+from rehearsal.real.apiserver import RealApiServer
+from rehearsal.real.clusters import RealClusters
 
 MEMBER_CLUSTER: Final = "MemberCluster.cluster.kubernetes-fleet.io"
 PLACEMENT: Final = "ClusterResourcePlacement.placement.kubernetes-fleet.io"
@@ -226,7 +226,7 @@ def _normal(value: Any) -> Any:  # noqa: ANN401 - JSON
 class Watch:
     """Records a real fleet until its API servers stop."""
 
-    def __init__(self, world: World, ids: dict[str, str]) -> None:
+    def __init__(self, world: RealClusters, ids: dict[str, str]) -> None:
         self.recording = Recording()
         for name, cluster_id in ids.items():
             server = world.get(cluster_id)
@@ -235,7 +235,7 @@ class Watch:
                 if server.role in KINDS[kind].roles:
                     threading.Thread(target=self._watch, args=(server, name, kind), daemon=True).start()
 
-    def _watch(self, server: ApiServer, cluster: str, key: str) -> None:
+    def _watch(self, server: RealApiServer, cluster: str, key: str) -> None:
         kind = KINDS[key]
         while True:
             try:
@@ -253,7 +253,7 @@ class Watch:
 class Steps:
     """Records a fleet in memory, as it goes from round to round."""
 
-    def __init__(self, world: in_memory.World, ids: dict[str, str]) -> None:
+    def __init__(self, world: in_memory.InMemoryClusters, ids: dict[str, str]) -> None:
         self.recording = Recording()
         self._world = world
         self._ids = ids

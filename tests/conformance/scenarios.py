@@ -6,11 +6,11 @@ Each scenario yields the name of a step, or a refusal, where everything that fol
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol, TypeAlias
 
-from rehearsal.azure.arm import World
-from rehearsal.kubernetes.clusters import ApiServer
-from rehearsal.kubernetes.objects import ApiError, Object
-from rehearsal.model import RefusedError
-from tests.rehearsal.kubernetes_objects import USER, in_locations, new_object
+from rehearsal.azure.arm import ClusterBackend
+from rehearsal.cluster.interface import ApiServer
+from rehearsal.cluster.objects import ApiError, Object
+from rehearsal.core.protocol import RefusedError
+from rehearsal.tests.objects import USER, in_locations, new_object
 
 _BOTH = in_locations("eastus2", "westus2")
 _NETWORKING = "networking.fleet.azure.com"
@@ -20,7 +20,7 @@ class Fleet(Protocol):
     """A hub with the members east and west."""
 
     @property
-    def world(self) -> World:
+    def world(self) -> ClusterBackend:
         """The clusters."""
         ...
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.faults import Fault, Faults, Profile
-from rehearsal.real.world import World
+from rehearsal.faults.injection import Fault, Faults, Profile
+from rehearsal.real.clusters import RealClusters
 from rehearsal.stack import rehearsing
 from tests.conformance.fleet import Fleet, eventually
-from tests.engine.stack import Stack, copy_program
+from tests.support.stack import Stack, copy_program
 
 MEMBERS = {"east": "aks-eastus2", "west": "aks-westus2"}
 
@@ -86,7 +86,7 @@ def test_role_on_the_hub_that_acts_late_is_waited_for_and_teardown_leaves_nothin
         )
         assert "app-namespace: waiting until the role on the cluster takes effect; next try in 5 s" in stack.text
         world = stack.cloud.world
-        assert isinstance(world, World)
+        assert isinstance(world, RealClusters)
         client = world.networks.client()
         plane = Path("/proc", client[client.index("--target") + 1])
         assert {file.name for file in clusters.iterdir()} == {"gbb-fleet", *MEMBERS.values()}

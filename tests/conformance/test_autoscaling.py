@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.fleet import Fleet, eventually
-from tests.engine.stack import Stack
-from tests.engine.verifying import verify
-from tests.program import ROOT
+from tests.support.program import ROOT
+from tests.support.stack import Stack
+from tests.support.verifying import verify
 
 AUTOSCALER = """
 apiVersion: autoscaling/v2

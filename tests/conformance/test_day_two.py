@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.kubernetes.objects import labels_of, name_of, namespace_of
+from rehearsal.cluster.objects import labels_of, name_of, namespace_of
 from rehearsal.real.network import Networks
 from tests.conformance.fleet import Fleet, behind_the_entry_point, eventually
-from tests.engine.stack import Stack
-from tests.program import NORTH, ROOT
+from tests.support.program import NORTH, ROOT
+from tests.support.stack import Stack
 
 FRONT = "store-front"
 EAST, WEST, NORTHCENTRAL = "aks-eastus2", "aks-westus2", "aks-northcentralus"

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.kubernetes.objects import is_true
+from rehearsal.cluster.objects import is_true
 from rehearsal.real.tools import find_tools
+from rehearsal.tests.objects import get, in_locations
 from tests.conformance.fleet import Fleet, KubectlError, eventually
 from tests.conformance.scenarios import app, entry_point, placement, put, remove
-from tests.engine.stack import Stack
-from tests.program import ROOT
-from tests.rehearsal.kubernetes_objects import get, in_locations
+from tests.support.program import ROOT
+from tests.support.stack import Stack
 
 EAST, WEST = "aks-eastus2", "aks-westus2"
 

@@ -12,7 +12,7 @@ import pytest
 
 from rehearsal.stack import rehearsing
 from tests.conformance.fleet import behind_the_entry_point
-from tests.engine.stack import Stack, copy_program
+from tests.support.stack import Stack, copy_program
 
 MEMBERS = ("aks-eastus2", "aks-westus2")
 

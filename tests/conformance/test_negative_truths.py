@@ -5,10 +5,10 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from rehearsal.kubernetes.objects import ApiError, Object, condition, conditions_of, status_of
+from rehearsal.cluster.objects import ApiError, Object, condition, conditions_of, status_of
+from rehearsal.tests.objects import USER, get, in_locations, new_object, role, state
 from tests.conformance.fleet import Fleet, KubectlError, eventually
 from tests.conformance.scenarios import app, entry_point, namespace, placement, put, remove
-from tests.rehearsal.kubernetes_objects import USER, get, in_locations, new_object, role, state
 
 _BOTH = in_locations("eastus2", "westus2")
 _SHOP = "negative-shop"

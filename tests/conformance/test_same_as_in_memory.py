@@ -22,18 +22,18 @@ from typing import Any, Final, TypeVar
 import pytest
 import yaml
 
-from rehearsal.kubernetes import diffing
-from rehearsal.kubernetes import world as in_memory
-from rehearsal.kubernetes.clusters import ApiServer
-from rehearsal.kubernetes.diffing import changes, prune, render
-from rehearsal.kubernetes.objects import ApiError, Object
-from rehearsal.store import Store
+from rehearsal.cluster.interface import ApiServer
+from rehearsal.cluster.objects import ApiError, Object
+from rehearsal.core.store import Store
+from rehearsal.fleet import in_memory
+from rehearsal.providers import diffing
+from rehearsal.providers.diffing import changes, prune, render
+from rehearsal.tests.objects import USER
 from tests.conformance import scenarios
 from tests.conformance.fleet import Fleet
 from tests.conformance.recording import MEMBER_CLUSTER, PLACEMENT, Key, Recording, State, Steps, Watch
 from tests.conformance.scenarios import SCENARIOS, Scenario
-from tests.program import ROOT
-from tests.rehearsal.kubernetes_objects import USER
+from tests.support.program import ROOT
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -103,7 +103,7 @@ def _space(scenario: Scenario) -> str:
 
 @dataclass(frozen=True)
 class _InMemory:
-    world: in_memory.World
+    world: in_memory.InMemoryClusters
     ids: dict[str, str]
 
     def __getitem__(self, name: str) -> in_memory.Cluster:
@@ -112,7 +112,7 @@ class _InMemory:
 
 def _in_memory(ids: dict[str, str]) -> _InMemory:
     """Return a fleet like `bare`."""
-    world = in_memory.World(Store())
+    world = in_memory.InMemoryClusters(Store())
     world.add_hub(ids["hub"], "https://hub")
     for number, (name, location) in enumerate((("east", "eastus2"), ("west", "westus2")), 1):
         pods = f"10.{number}.0.0/24"
@@ -279,7 +279,7 @@ def _app(space: str) -> list[Object]:
     return [{**item, "metadata": {**item["metadata"], "namespace": space}} for item in documents]
 
 
-def _at(value: Any, path: diffing.Path) -> Any:  # noqa: ANN401 - JSON
+def _at(value: Any, path: diffing.PropertyPath) -> Any:  # noqa: ANN401 - JSON
     for part in path:
         try:
             value = value[part]

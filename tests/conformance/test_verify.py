@@ -1,8 +1,8 @@
 """`verify` on the real Fleet: the Kubernetes client meets API servers, and the URL real pods."""
 
 from tests.conformance.fleet import Fleet
-from tests.engine.stack import Stack
-from tests.engine.verifying import verify
+from tests.support.stack import Stack
+from tests.support.verifying import verify
 
 
 def test_deployment_is_well_until_a_region_is_lost(stack: Stack, fleet: Fleet) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.stack import rehearsing
-from tests.engine.stack import FirstUpdate, Stack, copy_program
+from tests.support.stack import FirstUpdate, Stack, copy_program
 
 
 @pytest.fixture

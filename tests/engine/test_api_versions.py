@@ -2,9 +2,9 @@
 
 import pytest
 
-from rehearsal.azure.family import TYPES
-from tests.engine.stack import Stack
-from tests.program import ROOT
+from rehearsal.providers.azure_native import TYPES
+from tests.support.program import ROOT
+from tests.support.stack import Stack
 
 STABLE = "2026-06-01"
 FLEET_TYPES = ("Fleet", "FleetMember", "FleetUpdateStrategy", "AutoUpgradeProfile")

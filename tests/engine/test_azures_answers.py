@@ -6,12 +6,12 @@ import pytest
 from pulumi import automation as auto
 
 from components import retries
-from tests import existing
-from tests.engine.stack import Stack
+from rehearsal.timing import durations
+from rehearsal.timing.schedule import conflicts, plan
 from tests.engine.test_faults import assert_well
-from tests.program import NORTH
-from timing import durations
-from timing.schedule import conflicts, plan
+from tests.support import existing
+from tests.support.program import NORTH
+from tests.support.stack import Stack
 
 CLUSTER = "azure-native:containerservice:ManagedCluster"
 

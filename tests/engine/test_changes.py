@@ -16,10 +16,10 @@ from pulumi import automation as auto
 from rehearsal.stack import rehearsing
 from settings import Settings
 from settings.report import keys
-from tests import existing
-from tests.engine.stack import Stack, copy_program
-from tests.existing import OTHER
-from tests.program import ROOT
+from tests.support import existing
+from tests.support.existing import OTHER
+from tests.support.program import ROOT
+from tests.support.stack import Stack, copy_program
 
 Config = dict[str, Any]
 

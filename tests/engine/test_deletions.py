@@ -5,8 +5,8 @@ import json
 import pytest
 from pulumi import automation as auto
 
-from tests.engine.stack import Stack
 from tests.engine.test_faults import assert_well
+from tests.support.stack import Stack
 
 EAST, WEST, FLEET = "rg-aks-eastus2", "rg-aks-westus2", "rg-fleet"
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from rehearsal.stack import rehearsing
-from tests.engine.stack import Done, Stack, copy_program
-from tests.rehearsal.kubernetes_objects import in_memory
+from rehearsal.tests.objects import in_memory
+from tests.support.stack import Done, Stack, copy_program
 
 NAMESPACE = "aks-store-demo"
 DELETED = [

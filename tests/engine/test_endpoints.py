@@ -4,11 +4,12 @@ import pytest
 from pulumi.automation import CommandError
 
 from components import entry_endpoints
-from rehearsal.faults import Faults, Outage, Profile
-from rehearsal.kubernetes.objects import Object, name_of
-from tests.engine.stack import Stack
+from rehearsal.cluster.interface import Part
+from rehearsal.cluster.objects import Object, name_of
+from rehearsal.faults.injection import Faults, Outage, Profile
+from rehearsal.tests.objects import in_memory
 from tests.engine.test_engine import NORTH
-from tests.rehearsal.kubernetes_objects import in_memory
+from tests.support.stack import Stack
 
 EAST, WEST, NORTHCENTRAL = "aks-eastus2", "aks-westus2", "aks-northcentralus"
 
@@ -25,7 +26,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def passed_over(member: str, lasts: float | None = None) -> Faults:
     """Pass a member's endpoints over where the entry point is."""
-    return Faults(Profile(outages=(Outage(outage="imports", cluster=member, lasts=lasts),)))
+    return Faults(Profile(outages=(Outage(outage=Part.IMPORTS, cluster=member, lasts=lasts),)))
 
 
 def behind(stack: Stack, region: str) -> list[str]:

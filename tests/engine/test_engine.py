@@ -6,8 +6,8 @@ import pytest
 from pulumi.automation import CommandError
 
 from rehearsal.stack import RehearsalError, rehearsing
-from tests.engine.stack import FirstUpdate, Stack, count
-from tests.program import NORTH, ROOT
+from tests.support.program import NORTH, ROOT
+from tests.support.stack import FirstUpdate, Stack, count
 
 
 def test_preview_of_a_new_stack_creates_everything_and_asks_for_nothing(first_update: FirstUpdate) -> None:
@@ -46,7 +46,7 @@ def test_second_update_changes_nothing(stack: Stack) -> None:
     assert set(count(done.asked)) <= {"invoke"}
 
 
-def test_refresh_finds_nothing_changed_and_nothing_to_mend(stack: Stack) -> None:
+def test_refresh_finds_nothing_changed_and_nothing_to_repair(stack: Stack) -> None:
     assert stack.refresh().changes == {}
     assert stack.preview().changes == {}
 

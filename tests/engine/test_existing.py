@@ -4,10 +4,10 @@ import pytest
 from pulumi import automation as auto
 
 from rehearsal.cloud import Operation
-from rehearsal.model import RefusedError
-from tests import existing
-from tests.engine.stack import Stack
-from tests.existing import OTHER
+from rehearsal.core.protocol import RefusedError
+from tests.support import existing
+from tests.support.existing import OTHER
+from tests.support.stack import Stack
 
 
 def test_what_exists_is_still_there_when_the_stack_has_gone(empty: Stack) -> None:

@@ -9,10 +9,10 @@ import pytest
 from pulumi.automation import CommandError
 
 from components import retries
-from rehearsal import faults
-from rehearsal.faults import CATALOGUE, Fault, Faults, Profile, Verb, load
-from tests.engine.stack import Stack
-from tests.program import run_stack
+from rehearsal.faults import injection as faults
+from rehearsal.faults.injection import CATALOGUE, Fault, Faults, Profile, Verb, load
+from tests.support.program import run_stack
+from tests.support.stack import Stack
 
 PEERING = "azure-native:network:VirtualNetworkPeering"
 

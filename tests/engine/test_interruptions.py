@@ -15,8 +15,8 @@ import yaml
 from pulumi.automation import CommandError
 
 from rehearsal.stack import rehearsing
-from tests.engine.stack import Stack, copy_program
-from tests.program import PROJECT, ROOT
+from tests.support.program import PROJECT, ROOT
+from tests.support.stack import Stack, copy_program
 
 # What Azure, the program or the clusters choose at random in a name.
 _RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9a-f]{5}\b")
@@ -42,7 +42,7 @@ def inventory(root: Path) -> list[str]:
 
 def is_killed(root: Path, command: str, *kill: str) -> bool:
     """Run a command that is killed (see `killed.py`), and say whether it came that far."""
-    run = [sys.executable, "-m", "tests.engine.killed", str(root), command, *kill]
+    run = [sys.executable, "-m", "tests.support.killed", str(root), command, *kill]
     done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603 - ours
     return done.returncode != 0
 

@@ -11,10 +11,10 @@ import yaml
 from components import retries
 from rehearsal import stack as stacks
 from rehearsal.stack import KEPT_LOGS, RehearsalError, prune, rehearsing, settings_of
-from tests.engine.stack import Stack, copy_program
 from tests.engine.test_safety import rehearse
+from tests.support.stack import Stack, copy_program
 
-PROFILES = Path(__file__).parents[2] / "rehearsal" / "profiles"
+PROFILES = Path(__file__).parents[2] / "rehearsal" / "faults" / "profiles"
 
 
 def _truncate(path: Path, size: int = 5000) -> None:

@@ -10,8 +10,8 @@ import pytest
 from pulumi import automation as auto
 
 from rehearsal.stack import rehearsing
-from tests.engine.stack import copy_program
-from tests.program import ROOT
+from tests.support.program import ROOT
+from tests.support.stack import copy_program
 
 PACK = ROOT / "policies"
 

@@ -7,8 +7,8 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS  # pyright: igno
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from rehearsal.cloud import Cloud
-from rehearsal.program import adapt_sdk
-from rehearsal.provider import serve
+from rehearsal.engine.grpc_server import serve
+from rehearsal.engine.program import adapt_sdk
 
 
 def test_an_address_that_was_somebodys_who_has_ended_can_be_called() -> None:

@@ -23,9 +23,9 @@ from pulumi.automation import CommandError
 
 from components import retries
 from rehearsal.stack import rehearsing
-from tests.engine.stack import Stack, copy_program
-from tests.program import ROOT
-from tests.rehearsal.kubernetes_objects import in_memory
+from rehearsal.tests.objects import in_memory
+from tests.support.program import ROOT
+from tests.support.stack import Stack, copy_program
 
 LOCATIONS = {"east": "eastus2", "west": "westus2", "north": "northcentralus", "south": "southcentralus"}
 PASSING = ["LinkedAuthorizationFailed", "AnotherOperationInProgress", "ReferencedResourceNotProvisioned"]
@@ -104,7 +104,7 @@ class Life(RuleBasedStateMachine):
         self.regions[name] = region(name)
         self.stack.configure(regions=list(self.regions.values()), app=self.app)
         self.run.close()
-        killed = [sys.executable, "-m", "tests.engine.killed", str(self.root), "up", "any", when, *victims]
+        killed = [sys.executable, "-m", "tests.support.killed", str(self.root), "up", "any", when, *victims]
         subprocess.run(killed, cwd=ROOT, check=False, capture_output=True, timeout=120)  # noqa: S603 - all ours
         self.start()
         self.up({"create", "update"})

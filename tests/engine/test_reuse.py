@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from rehearsal.stack import rehearsing
-from tests.engine.stack import Stack
-from tests.program import ROOT
+from tests.support.program import ROOT
+from tests.support.stack import Stack
 
 EXAMPLE = ROOT / "examples" / "own-app"
 

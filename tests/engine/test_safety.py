@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from rehearsal.cloud import Cloud
-from rehearsal.engine import find_engine
-from rehearsal.provider import serve
+from rehearsal.engine.grpc_server import serve
+from rehearsal.engine.install import find_engine
 from rehearsal.stack import RehearsalError, rehearsing
-from tests.engine.stack import Stack, copy_program
-from tests.machine import command
-from tests.program import ROOT
+from rehearsal.tests.machine import command
+from tests.support.program import ROOT
+from tests.support.stack import Stack, copy_program
 
 # What people have set for the real engine, for their clouds and for their networks.
 USERS = (

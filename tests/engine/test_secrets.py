@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from pulumi import automation as auto
 
-from rehearsal import certificate
 from rehearsal.azure import credentials
 from rehearsal.azure.arm import Subscription
 from rehearsal.cloud import Operation
+from rehearsal.core import certificate
 from rehearsal.stack import rehearsing
-from tests.engine.stack import Stack, copy_program
-from tests.program import PROJECT, ROOT
+from tests.support.program import PROJECT, ROOT
+from tests.support.stack import Stack, copy_program
 
 PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nplanted-private-key\n-----END OPENSSH PRIVATE KEY-----\n"
 # The program logs in with these, so the key is one.

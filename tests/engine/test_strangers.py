@@ -3,10 +3,10 @@
 import pytest
 
 from rehearsal import __main__ as rehearsal
-from tests import existing
-from tests.engine.stack import Stack
-from tests.engine.verifying import verify
-from tests.rehearsal.kubernetes_objects import in_memory
+from rehearsal.tests.objects import in_memory
+from tests.support import existing
+from tests.support.stack import Stack
+from tests.support.verifying import verify
 
 
 def test_app_is_placed_on_the_members_of_the_stack_alone(empty: Stack) -> None:

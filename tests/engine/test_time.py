@@ -1,8 +1,8 @@
 """What the program's order costs, by the table of durations."""
 
-from tests.engine.stack import Stack
-from timing import bounds, durations
-from timing.schedule import conflicts, plan, schedule
+from rehearsal.timing import bounds, durations
+from rehearsal.timing.schedule import conflicts, plan, schedule
+from tests.support.stack import Stack
 
 
 def test_program_adds_next_to_nothing_to_what_azure_asks_for(stack: Stack) -> None:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.engine.stack import Stack
-from tests.program import NORTH
+from tests.support.program import NORTH
+from tests.support.stack import Stack
 
 UPDATES: dict[str, Any] = {"channel": "Stable", "stages": [["west"], ["east"]], "waitMinutes": 60}
 

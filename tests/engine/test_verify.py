@@ -1,7 +1,7 @@
 """What the program has deployed is verified by nothing but its outputs."""
 
-from tests.engine.stack import Stack
-from tests.engine.verifying import verify
+from tests.support.stack import Stack
+from tests.support.verifying import verify
 
 
 def test_deployment_is_well_until_a_region_is_lost(stack: Stack) -> None:

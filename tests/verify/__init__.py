@@ -1,1 +1,1 @@
-"""Tests of `verify`, on the stand-in's clusters behind a door on loopback."""
+"""Tests of `verify`, on the stand-in's clusters behind a gateway on loopback."""

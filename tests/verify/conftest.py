@@ -1,4 +1,4 @@
-"""A deployment under test: the article's fleet with an app, behind a door on loopback."""
+"""A deployment under test: the article's fleet with an app, behind a gateway on loopback."""
 
 import io
 import json
@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from rehearsal.door import open_door
-from rehearsal.kubernetes import traffic
-from rehearsal.kubernetes.world import Cluster, World
-from tests.doors import Servers
-from tests.rehearsal.kubernetes_objects import USER, addresses, entry_point, get, placed_fleet
+from rehearsal.cluster.http_gateway import open_http_gateway
+from rehearsal.fleet import traffic
+from rehearsal.fleet.in_memory import Cluster, InMemoryClusters
+from rehearsal.tests.clusters_in_memory import Servers
+from rehearsal.tests.objects import USER, addresses, entry_point, get, placed_fleet
 from verify.__main__ import main
 
 
@@ -25,7 +25,7 @@ class Deployed:
         outputs: what the stack would say; to be changed where the stack is to be wrong.
     """
 
-    world: World
+    world: InMemoryClusters
     hub: Cluster
     east: Cluster
     west: Cluster
@@ -61,8 +61,8 @@ def deployed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     world.settle()
     address = addresses(get(east, entry_point()))[0]
     servers = Servers(world)
-    with open_door(traffic.Internet(world), servers) as door:
-        for name, value in door.environment().items():
+    with open_http_gateway(traffic.Internet(world), servers) as gateway:
+        for name, value in gateway.environment().items():
             monkeypatch.setenv(name, value)
         outputs = {
             "url": f"http://{address}",

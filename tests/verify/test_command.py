@@ -14,9 +14,9 @@ import pytest
 import yaml
 from typing_extensions import override
 
-from rehearsal.kubernetes.objects import Object
-from tests.machine import command
-from tests.rehearsal.kubernetes_objects import USER, service
+from rehearsal.cluster.objects import Object
+from rehearsal.tests.machine import command
+from rehearsal.tests.objects import USER, service
 from tests.verify.conftest import Deployed
 from verify import table
 from verify.__main__ import main

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from rehearsal.kubernetes.objects import ApiError, Object
-from rehearsal.kubernetes.world import Cluster
-from tests.rehearsal.kubernetes_objects import (
+from rehearsal.cluster.objects import ApiError, Object
+from rehearsal.fleet.in_memory import Cluster
+from rehearsal.tests.objects import (
     HUB,
     USER,
     add_member,
@@ -129,7 +129,7 @@ def test_placement_whose_object_is_not_available(deployed: Deployed) -> None:
     wrong = deployed.wrong()
     assert wrong["placement of shop"] == (
         "not available on west: Deployment front",
-        "`kubectl --kubeconfig hub.kubeconfig describe clusterresourceplacement shop` names the object; mend it",
+        "`kubectl --kubeconfig hub.kubeconfig describe clusterresourceplacement shop` names the object; fix it",
     )
     assert wrong.keys() == {"placement of shop", "pods on west"}
 
@@ -286,7 +286,7 @@ def test_entry_point_of_a_service_that_nobody_exports(deployed: Deployed) -> Non
     wrong = deployed.wrong()
     assert wrong["entry point on east"] == (
         "the service is exported by no member",
-        "mend the exports first; the entry point follows",
+        "fix the exports first; the entry point follows",
     )
     assert {"export on east", "export on west"} <= wrong.keys()
 
@@ -334,7 +334,7 @@ def test_endpoint_that_no_pod_has(deployed: Deployed) -> None:
     found, remedy = wrong[deployed.outputs["url"]]
     assert found.startswith("answers ")
     assert found.endswith(" × 504 Gateway Timeout")  # noqa: RUF001
-    assert remedy == f"pods behind the address do not answer: mend the regions above; {LOST}"
+    assert remedy == f"pods behind the address do not answer: fix the regions above; {LOST}"
 
 
 def test_address_that_refuses(deployed: Deployed) -> None:
@@ -386,7 +386,7 @@ def test_lost_region(deployed: Deployed) -> None:
         "export on west": silence,
         "endpoints of west": silence,
     }
-    assert wrong[deployed.outputs["url"]][1] == f"pods behind the address do not answer: mend the regions above; {LOST}"
+    assert wrong[deployed.outputs["url"]][1] == f"pods behind the address do not answer: fix the regions above; {LOST}"
 
 
 def test_hub_that_refuses_connections(deployed: Deployed) -> None:

@@ -1,0 +1,69 @@
+"""API servers in memory, for clients with a kubeconfig of Azure's."""
+
+import ssl
+from hmac import compare_digest
+from urllib.parse import urlsplit
+
+from rehearsal.cloud import Cloud
+from rehearsal.cluster import http_gateway
+from rehearsal.cluster.apiserver import Cluster
+from rehearsal.cluster.objects import ApiError, Object
+from rehearsal.core.protocol import Call
+from rehearsal.fleet.in_memory import InMemoryClusters
+
+_A_LOOK = 5.0  # simulated seconds, in which clusters do what they do: whoever looks has waited, or will
+
+
+class ApiServers:
+    """The API servers of a cloud's clusters.
+
+    Args:
+        cloud: where they are.
+        world: its clusters.
+        token: the deployer's, as `kubelogin` prints it.
+    """
+
+    def __init__(self, cloud: Cloud, world: InMemoryClusters, token: str) -> None:
+        self._cloud = cloud
+        self._world = world
+        self._token = token
+
+    def identity(self, url: str) -> ssl.SSLContext | None:
+        """Return what an API server speaks TLS with; None where there is none at a URL.
+
+        Raises:
+            OSError: it does not answer.
+        """
+        with self._world.requests():
+            cluster = self._at(url)
+        if cluster is None:
+            return None
+        if not cluster.reachable:
+            raise TimeoutError("timed out")
+        return self._cloud.azure.identity(cluster.id, urlsplit(url).hostname or "")
+
+    def read(self, url: str, token: str, path: str) -> tuple[Object, float]:
+        """Return what a path names, and the server's time.
+
+        Raises:
+            ApiError: the server refuses, or there is no such thing.
+        """
+        self._cloud.pass_time(_A_LOOK)
+        with self._world.requests():
+            cluster = self._at(url)
+            if cluster is None:
+                raise ApiError("Unreachable", "it is gone")
+            self._admit(cluster, token, path)
+            return http_gateway.content(cluster, path), self._world.now
+
+    def _at(self, url: str) -> Cluster | None:
+        """Return the cluster at a URL, whose host a client may have spelt in lower case."""
+        return next((each for each in self._world.clusters() if each.server.lower() == url.lower()), None)
+
+    def _admit(self, cluster: Cluster, token: str, path: str) -> None:
+        if self._cloud.azure.is_local(cluster.id, token):
+            return
+        if not compare_digest(token.encode(), self._token.encode()):
+            raise ApiError("Unauthorized", "Unauthorized")
+        if not self._cloud.allows(cluster.id, "read", Call(f"kubernetes:{path}")):
+            raise ApiError("Forbidden", "User does not have access to the resource in Azure.")

@@ -1,0 +1,361 @@
+"""Every figure that the product promises, measured and put beside its goal."""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from rehearsal.bench.measure import LOCATIONS, ROOT, Cost, configuration, configure, prepare
+from rehearsal.timing import bounds, durations
+from rehearsal.timing.schedule import Operation, Timeline, conflicts, default_parallel, plan, schedule
+from rehearsal.timing.summary import words
+
+_SIZES: Final = (2, 5, 10, 20)
+_GROWTH: Final = 0.05  # of Azure's time from the smallest number of regions to the largest
+_ENDLESS: Final = 1024  # operations at once, more than any stack has
+
+_PEERING: Final = "azure-native:network:VirtualNetworkPeering"
+_GROUP: Final = "azure-native:resources:ResourceGroup"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table.
+
+    Attributes:
+        what: what was measured.
+        value: the result.
+        goal: what it should be; empty where it is shown for its own sake.
+        met: whether it is.
+    """
+
+    what: str
+    value: str
+    goal: str = ""
+    met: bool = True
+
+
+def _at_most(what: str, value: float, goal: float, text: str, *, unit: str = "") -> Figure:
+    return Figure(what, text, f"≤ {goal:g}{unit}" if goal else "0", value <= goal)
+
+
+# --- Azure's time, by the table of durations ------------------------------------------------------------------------
+
+
+def _azures_time() -> Iterator[Figure]:
+    table = durations.load()
+    ups = {size: _up(size) for size in _SIZES}
+    for scale in ("typical", "low", "high"):
+        two, twenty = (schedule(plan([], _life(size)["up"].state, table, scale=scale)) for size in (2, 20))
+        least = schedule(bounds.least(2, table, scale)).makespan
+        ratio, growth = two.makespan / least, twenty.makespan / two.makespan - 1
+        yield _at_most(
+            f"up, 2 regions, {scale} durations: times the least that Azure asks for",
+            ratio,
+            1.02,
+            f"{ratio:.3f} ({words(two.makespan)} : {words(least)})",
+        )
+        yield Figure(f"up, 2 to 20 regions, {scale} durations: growth", f"{growth:.1%}", "≤ 5 %", growth <= _GROWTH)
+    for size, goal in ((2, 2), (10, 5)):
+        script = schedule(bounds.script(size, table)).makespan
+        faster = script / ups[size].makespan
+        yield Figure(
+            f"the article's script, {size} regions: times up",
+            f"{faster:.1f} ({words(script)} : {words(ups[size].makespan)})",
+            f"≥ {goal}",
+            faster >= goal,
+        )
+    yield from _limit()
+    yield from _networks()
+    yield from _destroy()
+    yield from _changes()
+
+
+def _up(size: int, parallel: int | None = None) -> Timeline:
+    return schedule(plan([], _life(size)["up"].state, durations.load()), parallel=parallel)
+
+
+def _limit() -> Iterator[Figure]:
+    """Show what the engine's limit of operations at once does to many regions."""
+    for size in (2, 20):
+        limited, free = _up(size, default_parallel()).makespan, _up(size).makespan
+        yield Figure(f"up, {size} regions, {default_parallel()} operations at once (this machine)", words(limited))
+        enough = next(parallel for parallel in range(1, _ENDLESS) if _up(size, parallel).makespan <= 1.02 * free)
+        yield Figure(f"up, {size} regions: operations at once that suffice (pulumi up --parallel)", str(enough))
+
+
+def _networks() -> Iterator[Figure]:
+    state, table = _life(20)["up"].state, durations.load()
+    operations = plan([], state, table)
+    met = len(conflicts(operations))
+    without = len(conflicts(plan([], state, table, by_values_alone=True)))
+    peerings = sum(each.token == _PEERING for each in operations)
+    yield _at_most(
+        f"20 regions, {peerings} peerings: writes that meet a busy VNet", met, 0, f"{met} ({without} without the order)"
+    )
+    critical = sum(each.token == _PEERING for each in _up(20).path)
+    yield _at_most("20 regions: peerings on the critical path", critical, 0, str(critical))
+
+
+def _destroy() -> Iterator[Figure]:
+    table = durations.load()
+    state = _life(2)["change"].state
+    took, group = schedule(plan(state, [], table)).makespan, bounds.GROUP_WITH_A_CLUSTER
+    # More than the groups alone: what a refused deletion leaves in Azure stays in the state (docs/decisions.md).
+    yield _at_most(
+        "destroy: times the deletion of a group with all that is in it",
+        took / group,
+        1.6,
+        f"{took / group:.2f} ({words(took)} : {words(group)})",
+    )
+
+
+def _changes() -> Iterator[Figure]:
+    table = durations.load()
+    again = len(_life(2)["again"].writes)
+    yield _at_most("up with nothing changed: writes", again, 0, str(again))
+
+    def made(before: str, after: str) -> list[Operation]:
+        return plan(_life(2)[before].state, _life(2)[after].state, table)
+
+    change, writes = made("grow", "change"), _life(2)["change"].writes
+    took = schedule(change).makespan
+    yield Figure(
+        "one more node in one region: what is written",
+        f"{', '.join(name for _, _, name in writes)} ({words(took)})",
+        "its cluster alone",
+        [each.name for each in change] == [name for _, _, name in writes] and len(writes) == 1,
+    )
+    others = [name for _, _, name in _life(2)["grow"].writes if LOCATIONS[2] not in name]
+    yield Figure(
+        "one more region: what else is written",
+        ", ".join(others),
+        "the placement alone",
+        others == ["app-placement"],
+    )
+    grown = schedule(made("up", "grow"))
+    share = grown.makespan / _up(2).makespan
+    yield _at_most("one more region: times the first up", share, 1, f"{share:.2f} ({words(grown.makespan)})")
+
+
+# --- The engine's own cost, at zero latency --------------------------------------------------------------------------
+
+
+def _engines_cost() -> Iterator[Figure]:
+    each: dict[int, float] = {}
+    for size in _SIZES:
+        preview, up = _life(size)["preview"], _life(size)["up"]
+        count = len(up.state)
+        each[size] = up.seconds / count
+        what = f"{size} regions, {count} resources"
+        yield Figure(f"{what}: preview", f"{preview.seconds:.1f} s")
+        took = f"{up.seconds:.1f} s, {up.calls} calls to the cloud"
+        memory = f"{up.program_mb:.0f} MB (engine {up.engine_mb:.0f} MB)"
+        if size == _SIZES[-1]:
+            yield _at_most(f"{what}: up", up.seconds, 60, took, unit=" s")
+            yield _at_most(f"{what}: memory of program and stand-in", up.program_mb, 500, memory, unit=" MB")
+        else:
+            yield Figure(f"{what}: up", took)
+            yield Figure(f"{what}: memory of program and stand-in", memory)
+    for small, large in ((2, 20), (10, 20)):
+        ratio = each[large] / each[small]
+        yield _at_most(f"time of each resource, {large} regions to {small}", ratio, 1, f"{ratio:.2f}")
+
+
+@cache
+def _life(size: int) -> dict[str, Cost]:
+    """Measure the steps of a stack's life; the smallest one's goes on after it was made."""
+    with _folder() as folder:
+        root, costs = folder / "program", dict[str, Cost]()
+        prepare(root)
+
+        def step(name: str, command: str, regions: int, nodes: int = 3) -> None:
+            _tell(f"{size} regions: {name} ...")
+            configure(root, regions, nodes)
+            costs[name] = Cost(
+                **json.loads(_output([sys.executable, "-m", "rehearsal.bench.measure", str(root), command], ROOT))
+            )
+
+        step("preview", "preview", size)
+        step("up", "up", size)
+        if size == _SIZES[0]:
+            step("again", "up", size)
+            step("grow", "up", size + 1)
+            step("change", "up", size + 1, nodes=4)
+            step("destroy", "destroy", size + 1)
+        return costs
+
+
+# --- Starting --------------------------------------------------------------------------------------------------------
+
+# Both end where the program makes its first component.
+_PROGRAM: Final = """
+import json, os, runpy, sys
+import pulumi
+from pulumi.runtime import mocks
+import yaml
+def started(*arguments, **options):
+    modules = [name for name in sys.modules if name.startswith('pulumi') and type(sys.modules[name]) is type(sys)]
+    print(json.dumps(modules), flush=True)
+    os._exit(0)
+class Nothing(mocks.Mocks):
+    def call(self, args): return {}
+    def new_resource(self, args): return args.name, {}
+mocks.set_mocks(Nothing(), project='fleet-l4-lb', stack='bench')
+config = yaml.safe_load(open(sys.argv[1], encoding='utf-8'))['config']
+pulumi.runtime.set_all_config({key: json.dumps(value) for key, value in config.items()})
+pulumi.ComponentResource.__init__ = started
+sys.path.insert(0, os.getcwd())
+runpy.run_path('__main__.py', run_name='__main__')
+"""
+_EMPTY: Final = """
+import importlib, json, os, sys
+for name in json.loads(sys.argv[1]):
+    dir(importlib.import_module(name))  # the SDKs load their packages when they are looked into
+os._exit(0)
+"""
+_STARTS: Final = 7
+
+
+def _start() -> Iterator[Figure]:
+    _tell(f"the program's start, {_STARTS} times ...")
+    with _folder() as folder:
+        (folder / "stack.yaml").write_text(configuration(2), encoding="utf-8")
+        program = [sys.executable, "-c", _PROGRAM, str(folder / "stack.yaml")]
+        modules = _output(program, ROOT)
+        empty = [sys.executable, "-c", _EMPTY, modules]
+        pairs = [(_processor_seconds(program), _processor_seconds(empty)) for _ in range(_STARTS)]
+    own, bare = map(min, zip(*pairs, strict=True))
+    yield _at_most(
+        "the program's start: times that of an empty one with the same SDK modules",
+        own / bare,
+        1.2,
+        f"{own / bare:.2f} ({own:.2f} s : {bare:.2f} s)",
+    )
+
+
+def _processor_seconds(command: list[str]) -> float:
+    """Return the processor time of a command, which others at work on the machine lengthen less than the time."""
+    before = os.times()
+    _output(command, ROOT)
+    after = os.times()
+    return after.children_user - before.children_user + after.children_system - before.children_system
+
+
+# --- First use -------------------------------------------------------------------------------------------------------
+
+
+def _first_use() -> Iterator[Figure]:
+    with _folder() as folder:
+        first = _rehearsed(folder / "clone", {})
+        again = _seconds(lambda: _make(folder / "clone", {}))
+    yield _at_most("clone to the end of a rehearsal, engine installed", first, 90, f"{first:.0f} s", unit=" s")
+    yield _at_most("the same from the second time on", again, 15, f"{again:.1f} s", unit=" s")
+
+
+def _first_use_with_build() -> Iterator[Figure]:
+    with _folder() as folder:
+        hidden = {"XDG_CACHE_HOME": str(folder / "cache"), "PATH": _path_without_pulumi()}
+        first = _rehearsed(folder / "clone", hidden)
+    yield _at_most("clone to the end of a rehearsal, engine built", first, 300, f"{first:.0f} s", unit=" s")
+
+
+def _rehearsed(clone: Path, environment: dict[str, str]) -> float:
+    _tell("git clone, make rehearse ...")
+
+    def run() -> None:
+        _output(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)
+        _make(clone, environment)
+
+    return _seconds(run)
+
+
+def _make(clone: Path, environment: dict[str, str]) -> None:
+    _output(["make", "rehearse", f"PYTHON={sys.executable}"], clone, environment)
+
+
+def _path_without_pulumi() -> str:
+    folders = os.environ["PATH"].split(os.pathsep)
+    return os.pathsep.join(folder for folder in folders if not shutil.which("pulumi", path=folder))
+
+
+# --- The table -------------------------------------------------------------------------------------------------------
+
+_PARTS: Final[dict[str, tuple[Callable[[], Iterator[Figure]], str]]] = {
+    "azure": (_azures_time, "What Azure takes, by rehearsal/timing/durations.yaml"),
+    "engine": (_engines_cost, "What the engine and the program take, at zero latency"),
+    "start": (_start, "What starting takes"),
+    "first-use": (_first_use, "What the first use takes"),
+    "build": (_first_use_with_build, "What the first use takes where the engine has to be built"),
+}
+_SLOW: Final = ("build",)
+
+
+def main() -> int:
+    """Print the figures; return 1 if a goal is missed."""
+    parser = argparse.ArgumentParser(prog="python -m rehearsal.bench", description=sys.modules[__name__].__doc__)
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"of {', '.join(_PARTS)} (default: all but {', '.join(_SLOW)})"
+    )
+    parts: list[str] = parser.parse_args().parts or [part for part in _PARTS if part not in _SLOW]
+    if unknown := [part for part in parts if part not in _PARTS]:
+        parser.error(f"there is no part {', '.join(unknown)}")
+    missed = 0
+    for part in parts:
+        measure, title = _PARTS[part]
+        figures = list(measure())
+        missed += sum(not figure.met for figure in figures)
+        _show(title, figures)
+    return int(missed > 0)
+
+
+def _show(title: str, figures: list[Figure]) -> None:
+    table = Table(title=title, title_justify="left", expand=True)
+    for column in ("figure", "measured", "goal", ""):
+        table.add_column(column)
+    for figure in figures:
+        mark = ("[green]met" if figure.met else "[red]missed") if figure.goal else ""
+        table.add_row(figure.what, figure.value, figure.goal, mark)
+    Console().print(table)
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def _output(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> str:
+    done = subprocess.run(  # noqa: S603 - our own commands
+        command, cwd=folder, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{done.stdout}\n{' '.join(command)} failed with status {done.returncode}")
+    return done.stdout
+
+
+@contextmanager
+def _folder() -> Generator[Path]:
+    with tempfile.TemporaryDirectory(prefix="fleet-l4-lb-bench-") as folder:
+        yield Path(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

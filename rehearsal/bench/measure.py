@@ -1,0 +1,137 @@
+"""What the engine and the program cost: one command of the engine at zero latency, in a process of its own.
+
+    python -m rehearsal.bench.measure FOLDER COMMAND
+
+FOLDER is one that `prepare` has made; the figures go to the output as JSON. The process is the program's and the
+stand-in's together, so that its memory is an upper bound of the program's.
+"""
+
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from rehearsal.cloud import Operation
+from rehearsal.stack import ROOT, rehearsing
+
+_PROGRAM: Final = ("Pulumi.yaml", "__main__.py", "changes.py", "settings", "components", "fleet_clusters", "manifests")
+_STACK: Final = "bench"
+
+LOCATIONS: Final = (
+    *("eastus2", "westus2", "northeurope", "westeurope", "uksouth", "swedencentral", "francecentral", "italynorth"),
+    *("norwayeast", "polandcentral", "switzerlandnorth", "canadacentral", "brazilsouth", "southafricanorth"),
+    *("uaenorth", "centralindia", "southeastasia", "eastasia", "japaneast", "koreacentral", "australiaeast"),
+)
+"""Regions of Azure, in the order in which stacks take them (learn: reliability/regions-list)."""
+
+
+@dataclass
+class Cost:
+    """What one command of the engine cost.
+
+    Attributes:
+        seconds: from its start to its end.
+        calls: how often the cloud was asked.
+        writes: what it was asked to create, update or delete: verb, type and logical name.
+        program_mb: the most memory that the program and the stand-in had.
+        engine_mb: the same of the engine.
+        state: the resources afterwards.
+    """
+
+    seconds: float = 0.0
+    calls: int = 0
+    writes: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    program_mb: float = 0.0
+    engine_mb: float = 0.0
+    state: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+
+def configuration(regions: int, nodes: int = 3) -> str:
+    """Return a stack's file with so many regions, the last of them with so many nodes."""
+    each = [
+        {
+            "name": location,
+            "location": location,
+            "addressSpace": f"10.{number}.0.0/16",
+            "nodeSubnet": f"10.{number}.0.0/22",
+            "nodePool": {"vmSize": "Standard_D4ds_v5", "count": nodes if number == regions else 3},
+        }
+        for number, location in enumerate(LOCATIONS[:regions], 1)
+    ]
+    return yaml.safe_dump({"config": {"fleet-l4-lb:regions": each}})
+
+
+def prepare(root: Path) -> None:
+    """Put a copy of the program into a new folder."""
+    root.mkdir()
+    for name in _PROGRAM:
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, root / name)
+
+
+def configure(root: Path, regions: int, nodes: int = 3) -> None:
+    """Write the stack's file in such a folder."""
+    (root / f"Pulumi.{_STACK}.yaml").write_text(configuration(regions, nodes), encoding="utf-8")
+
+
+def _measure(root: Path, command: str) -> Cost:
+    cost = Cost()
+
+    def note(operation: Operation) -> None:
+        cost.calls += 1
+        if operation.verb in {"create", "update", "delete"}:
+            cost.writes.append((operation.verb, operation.call.token, operation.call.name))
+
+    with rehearsing(_STACK, root) as rehearsal:
+        rehearsal.cloud.observers.append(note)
+        with _watching_engine() as engine:
+            start = time.perf_counter()
+            getattr(rehearsal.stack, command)()
+            cost.seconds = time.perf_counter() - start
+        cost.program_mb, cost.engine_mb = _peak("self"), engine[0]
+        cost.state = list(dict(rehearsal.stack.export_stack().deployment or {}).get("resources") or [])
+    return cost
+
+
+def _peak(process: str) -> float:
+    """Return the most memory that a process has had, in MB."""
+    for line in Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return 0.0  # it has ended and is about to be waited for
+
+
+@contextmanager
+def _watching_engine() -> Generator[list[float]]:
+    """Yield the most memory that the engine has had, in MB, as far as ten looks in a second show it."""
+    # The kernel's own sum over children counts what a child shares with us for the moment before its `exec`.
+    most, over, here = [0.0], threading.Event(), str(os.getpid())
+
+    def look() -> None:
+        while not over.wait(0.1):
+            for stat in Path("/proc").glob("[0-9]*/stat"):
+                with suppress(OSError):
+                    command, _, rest = stat.read_text(encoding="utf-8").rpartition(")")
+                    if rest.split()[1] == here and command.endswith("(pulumi"):
+                        most[0] = max(most[0], _peak(stat.parent.name))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        over.set()
+        watcher.join()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(asdict(_measure(Path(sys.argv[1]), sys.argv[2]))))

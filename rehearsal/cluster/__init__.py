@@ -1,0 +1,1 @@
+"""One Kubernetes cluster in memory: its API server, its own controllers, its traffic."""

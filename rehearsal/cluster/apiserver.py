@@ -1,0 +1,440 @@
+"""An API server in memory: requests on one side, live objects for the controllers on the other."""
+
+import ipaddress
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from typing import Any, Final, TypeAlias
+
+from rehearsal.cluster import admission, quantities
+from rehearsal.cluster.clock import Clock
+from rehearsal.cluster.kinds import HUB, KINDS, Kind, key_of, resolve
+from rehearsal.cluster.objects import (
+    ApiError,
+    FieldPath,
+    Object,
+    child,
+    conflicting,
+    deleting,
+    digest,
+    finalizers_of,
+    merge,
+    name_of,
+    namespace_of,
+    put_condition,
+    status_of,
+    timestamp,
+    unshared,
+    without,
+)
+from rehearsal.core.protocol import RefusedError
+
+Objects: TypeAlias = list[Object]
+
+# Written by the API server or by controllers; nobody applies them.
+_SERVER_FIELDS: Final = (
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "managedFields",
+)
+
+_MANAGER: Final = "rehearsal"  # the client that a request is from unless it says another, whoever the user is
+
+
+class Cluster:
+    """One API server. Requests copy what they take and give; controllers work on the live objects."""
+
+    def __init__(self, clock: Clock, cluster_id: str, data: dict[str, Any]) -> None:
+        self.clock = clock
+        self.id = cluster_id
+        self._data = data
+        self._data.setdefault("fields", {})  # which a file of an earlier version lacks
+        self.revision = 0
+        """Grows with every change, so that controllers can tell whether there is anything to do."""
+
+    @property
+    def role(self) -> str:
+        """Whether this is a fleet's hub or a member."""
+        return self._data["role"]
+
+    @property
+    def server(self) -> str:
+        """The URL at which clients reach it."""
+        return self._data["server"]
+
+    @property
+    def location(self) -> str:
+        """The Azure region's short name."""
+        return self._data["location"]
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the API server answers and the agents run."""
+        return self._data["reachable"]
+
+    @reachable.setter
+    def reachable(self, value: bool) -> None:
+        self._data["reachable"] = value
+        self.revision += 1
+
+    # Requests of clients and of controllers.
+
+    def create(self, body: Object, *, user: str = "", manager: str = "", dry_run: bool = False) -> Object:
+        """Create an object, for a user or (without one) for a controller; return it as it is now.
+
+        Args:
+            body: the object.
+            user: whose request it is.
+            manager: the name of the client, which holds the fields that it writes.
+            dry_run: whether only to say what would be.
+
+        Raises:
+            ApiError: the API server refuses, with its own message.
+        """
+        kind, item = self._admit(body, user)
+        self._guard("CREATE", kind, item, None, api_version=body["apiVersion"], user=user)
+        body = deepcopy(item)
+        live = self._add(kind, item, dry_run=dry_run)
+        if not dry_run and (user or manager):
+            self._fields(kind, item)[manager or _MANAGER] = body
+        return deepcopy(live)
+
+    def _add(self, kind: Kind, item: Object, *, dry_run: bool = False) -> Object:
+        items = self._items(kind.key)
+        name = name_of(item)
+        if self._address(item) in items:
+            raise ApiError("AlreadyExists", f'{kind.resource} "{name}" already exists')
+        if kind.namespaced:
+            self._check_namespace(kind, item)
+        serial = 0 if dry_run else self.clock.next_serial()
+        item["metadata"] |= {
+            "uid": str(uuid.UUID(digest([self.id, serial], 32))),
+            "creationTimestamp": timestamp(self.clock.now),
+        }
+        if kind.group:
+            item["metadata"]["generation"] = 1
+        admission.complete(self, kind, item, None)
+        if dry_run:
+            return item
+        item["metadata"]["resourceVersion"] = str(serial)
+        items[self._address(item)] = item
+        self.revision += 1
+        return item
+
+    def apply(  # noqa: C901 - server-side apply, as a whole
+        self, body: Object, *, user: str = "", manager: str = "", force: bool = True, dry_run: bool = False
+    ) -> Object:
+        """Give an object the configuration, creating it if need be; return it as it is now (server-side apply).
+
+        Args:
+            body: the configuration.
+            user: whose request it is.
+            manager: the name of the client; fields that it held, and that the configuration lacks, go.
+            force: whether it takes fields from other clients.
+            dry_run: whether only to say what would be.
+
+        Raises:
+            ApiError: the API server refuses, with its own message; Conflict: other clients hold fields.
+        """
+        kind, item = self._admit(body, user)
+        live = self._items(kind.key).get(self._address(item))
+        manager = manager or _MANAGER
+        if live is None:
+            self._guard("CREATE", kind, item, None, api_version=body["apiVersion"], user=user)
+            live = self._add(kind, deepcopy(item), dry_run=dry_run)
+            if not dry_run:
+                self._fields(kind, item)[manager] = item
+            return deepcopy(live)
+        fields: dict[str, Object] = deepcopy(self._data["fields"].get(self._fields_key(kind, item), {}))
+        previous: Object = fields.get(manager, {})
+        others = {name: held for name, held in fields.items() if name != manager}
+        if conflicts := {name: found for name, held in others.items() if (found := conflicting(held, live, item))}:
+            # What a client is about to take over is no conflict in its dry run (await.go, patchForce).
+            if not force and not (dry_run and all(map(_taken_over, conflicts))):
+                raise ApiError("Conflict", _conflict(conflicts))
+            for name, paths in conflicts.items():
+                others[name] = without(others[name], paths)
+        for held in others.values():
+            previous = unshared(previous, held)
+        merged = merge(live, previous, item)
+        merged["metadata"] |= {key: live["metadata"][key] for key in _SERVER_FIELDS if key in live["metadata"]}
+        kept = [entry for entry in finalizers_of(live) if entry not in finalizers_of(previous or {"metadata": {}})]
+        if added := [*finalizers_of(item), *(entry for entry in kept if entry not in finalizers_of(item))]:
+            merged["metadata"]["finalizers"] = added
+        self._guard("UPDATE", kind, merged, live, api_version=body["apiVersion"], user=user)
+        admission.check_immutable(kind, live, merged)
+        admission.complete(self, kind, merged, live)
+        if merged != live and kind.group and _specification(merged) != _specification(live):
+            merged["metadata"]["generation"] += 1
+        if dry_run:
+            return merged
+        self._data["fields"][self._fields_key(kind, item)] = {**others, manager: item}
+        if merged != live:
+            live.clear()
+            live.update(merged)
+            self.touch(live)
+        return deepcopy(live)
+
+    def adopt(self, item: Object, manager: str) -> None:
+        """Give a client the fields of those that it takes over from (fluxcd/pkg/ssa): kubectl, its own creation."""
+        kind = self._resolve(item["apiVersion"], item["kind"])
+        fields = self._fields(kind, item)
+        for name in list(filter(_taken_over, fields)):
+            fields[manager] = merge(fields.get(manager, {}), {}, fields.pop(name))
+
+    def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object:
+        """Return an object in the version asked for.
+
+        Raises:
+            ApiError: there is none (NotFound), or the cluster does not serve the kind (NoMatch).
+        """
+        found = self._resolve(api_version, kind)
+        item = self._items(found.key).get(_key(namespace, name))
+        if item is None:
+            raise ApiError("NotFound", f'{found.resource} "{name}" not found')
+        return {**deepcopy(item), "apiVersion": api_version}
+
+    def list(self, api_version: str, kind: str, namespace: str = "") -> Objects:
+        """Return the objects of a kind, of one namespace or of all."""
+        found = self._resolve(api_version, kind)
+        return [
+            {**deepcopy(item), "apiVersion": api_version}
+            for item in self.objects(found.key)
+            if not namespace or namespace_of(item) == namespace
+        ]
+
+    def delete(  # noqa: PLR0913 - what names an object, and how it goes
+        self, api_version: str, kind: str, name: str, namespace: str = "", *, foreground: bool = False, user: str = ""
+    ) -> None:
+        """Delete an object, or mark it for deletion while it has finalizers (foreground: while it has dependents).
+
+        Raises:
+            ApiError: there is none, or the deletion is refused.
+        """
+        found = self._resolve(api_version, kind)
+        item = self._items(found.key).get(_key(namespace, name))
+        if item is None:
+            raise ApiError("NotFound", f'{found.resource} "{name}" not found')
+        admission.check_delete(self, found, api_version, item, user)
+        self.discard(item, foreground=foreground)
+
+    # What controllers do; their objects are live ones.
+
+    def objects(self, key: str) -> Objects:
+        """Return the live objects of a kind, oldest first."""
+        return [*self._data["objects"].get(key, {}).values()]
+
+    def find(self, key: str, name: str, namespace: str = "") -> Object | None:
+        """Return a live object."""
+        return self._data["objects"].get(key, {}).get(_key(namespace, name))
+
+    def everything(self) -> Iterator[Object]:
+        """Go through all live objects."""
+        for items in [*self._data["objects"].values()]:
+            yield from [*items.values()]
+
+    def touch(self, item: Object) -> None:
+        """Say that a live object was changed."""
+        item["metadata"]["resourceVersion"] = str(self.clock.next_serial())
+        self.revision += 1
+
+    def set_status(self, item: Object, status: Object) -> None:
+        """Write a live object's status, if it is another one."""
+        before = status_of(item)
+        if before == status:
+            return
+        item["status"] = status
+        self.touch(item)
+        known = {entry["type"]: entry for entry in before.get("conditions", ())}
+        for entry in status.get("conditions", ()):
+            old = known.get(entry["type"])
+            if old is None or (old["status"], old["reason"]) != (entry["status"], entry["reason"]):
+                self.clock.report(self.id, item, entry)
+
+    def set_condition(self, item: Object, name: str, status: str, reason: str, message: str) -> None:
+        """Write one condition of a live object."""
+        entry = {
+            "type": name,
+            "status": status,
+            "reason": reason,
+            "message": message,
+            "observedGeneration": item["metadata"].get("generation", 0),
+        }
+        current = status_of(item)
+        conditions = put_condition(current.get("conditions") or [], entry, self.clock.now)
+        self.set_status(item, {**current, "conditions": conditions})
+
+    def set_finalizer(self, item: Object, finalizer: str, *, present: bool) -> None:
+        """Add or remove a finalizer; the last one that goes takes a deleted object with it."""
+        current = finalizers_of(item)
+        if (finalizer in current) is present:
+            return
+        rest = [*current, finalizer] if present else [entry for entry in current if entry != finalizer]
+        if rest:
+            item["metadata"]["finalizers"] = rest
+        else:
+            item["metadata"].pop("finalizers", None)
+        self.touch(item)
+        if not rest and deleting(item):
+            self._drop(item)
+
+    def set_metadata(self, item: Object, part: str, key: str, value: str | None) -> None:
+        """Set or (None) remove a label or an annotation."""
+        entries: dict[str, str] = item["metadata"].get(part) or {}
+        if entries.get(key) == value:
+            return
+        item["metadata"][part] = {k: v for k, v in entries.items() if k != key} | (
+            {} if value is None else {key: value}
+        )
+        self.touch(item)
+
+    def discard(self, item: Object, *, foreground: bool = False) -> None:
+        """Delete a live object, as `delete` does."""
+        if deleting(item):
+            return
+        key = key_of(item)
+        if foreground and any(
+            reference["uid"] == item["metadata"]["uid"]
+            for other in self.everything()
+            for reference in other["metadata"].get("ownerReferences", ())
+        ):
+            item["metadata"]["finalizers"] = [*finalizers_of(item), "foregroundDeletion"]
+        if key == "Namespace":
+            item["status"] = {"phase": "Terminating"}
+        elif not finalizers_of(item):
+            self._drop(item)
+            return
+        else:  # apiserver v0.36 pkg/registry/generic/registry/store.go, markAsDeleting
+            item["metadata"]["deletionGracePeriodSeconds"] = 0
+        item["metadata"]["deletionTimestamp"] = timestamp(self.clock.now)
+        self.touch(item)
+
+    def _drop(self, item: Object) -> None:
+        kind = KINDS[key_of(item)]
+        self._items(kind.key).pop(self._address(item), None)
+        self._data["fields"].pop(self._fields_key(kind, item), None)
+        self.revision += 1
+
+    def remove_namespace(self, item: Object) -> None:
+        """Finish the deletion of a namespace that is empty."""
+        self._drop(item)
+
+    def free_address(self) -> str:
+        """Return the lowest free address of the node subnet: for nodes, pods and internal balancers (flat Azure CNI).
+
+        Raises:
+            RefusedError: the subnet is full.
+        """
+        used = {
+            entry["address"]
+            for node in self.objects("Node")
+            for entry in node["status"]["addresses"]
+            if entry["type"] == "InternalIP"
+        }
+        used |= {status_of(pod).get("podIP") for pod in self.objects("Pod")}
+        used |= {
+            entry["ip"]
+            for service in self.objects("Service")
+            for entry in child(status_of(service), "loadBalancer").get("ingress", ())
+        }
+        network = ipaddress.ip_network(self._data["pods"])
+        # Azure keeps the first four addresses of a subnet and the last one (virtual-networks-faq).
+        for offset in range(4, network.num_addresses - 1):
+            if (address := str(network[offset])) not in used:
+                return address
+        raise RefusedError(f"SubnetIsFull: subnet {self._data['pods']} has no free address")
+
+    def free_service_address(self) -> str:
+        """Return the lowest free address of the service network (.1 is the API server's, .10 the DNS service's)."""
+        used = {service["spec"].get("clusterIP") for service in self.objects("Service")}
+        network = ipaddress.ip_network(self._data["services"])
+        return next(address for host in range(11, network.num_addresses) if (address := str(network[host])) not in used)
+
+    def _resolve(self, api_version: str, kind: str) -> Kind:
+        if not self.reachable:
+            raise ApiError("Unreachable", f'Get "{self.server}": dial tcp: i/o timeout')
+        return resolve(api_version, kind, self.role)
+
+    def _admit(self, body: Object, user: str) -> tuple[Kind, Object]:
+        kind = self._resolve(body["apiVersion"], body["kind"])
+        item = deepcopy(body)
+        item["apiVersion"] = kind.api_version
+        item.pop("status", None)
+        _drop_empty(item, "data", "binaryData")
+        _drop_empty(item["metadata"], "labels", "annotations")
+        admission.normalise(item)
+        for field in _SERVER_FIELDS:
+            item["metadata"].pop(field, None)
+        if kind.namespaced:
+            item["metadata"].setdefault("namespace", "default")
+        else:
+            item["metadata"].pop("namespace", None)
+        admission.check(self, kind, item, user)
+        quantities.normalise(kind, item)
+        return kind, item
+
+    def _guard(  # noqa: PLR0913 - what is done to what, and by whom
+        self, verb: str, kind: Kind, item: Object, live: Object | None, *, api_version: str, user: str
+    ) -> None:
+        if user and self.role == HUB:
+            admission.check_guard_rail(kind, verb, item, live, api_version=api_version, user=user)
+
+    def _check_namespace(self, kind: Kind, item: Object) -> None:
+        name = namespace_of(item)
+        namespace = self.find("Namespace", name)
+        if namespace is None:
+            raise ApiError("NotFound", f'namespaces "{name}" not found')
+        if deleting(namespace):
+            raise ApiError(
+                "Forbidden",
+                f'{kind.resource} "{name_of(item)}" is forbidden: unable to create new content in namespace {name} '
+                "because it is being terminated",
+            )
+
+    def _fields(self, kind: Kind, item: Object) -> dict[str, Object]:
+        # Stands for managedFields: which client holds which fields, each as it wrote them.
+        return self._data["fields"].setdefault(self._fields_key(kind, item), {})
+
+    def _fields_key(self, kind: Kind, item: Object) -> str:
+        return f"{kind.key} {self._address(item)}"
+
+    def _items(self, key: str) -> dict[str, Object]:
+        return self._data["objects"].setdefault(key, {})
+
+    @staticmethod
+    def _address(item: Object) -> str:
+        return _key(namespace_of(item), name_of(item))
+
+
+def _key(namespace: str, name: str) -> str:
+    return f"{namespace}/{name}"
+
+
+def _taken_over(manager: str) -> bool:
+    return manager.startswith("kubectl") or manager == "pulumi-kubernetes"
+
+
+def _conflict(conflicts: Mapping[str, Sequence[FieldPath]]) -> str:
+    # apimachinery v0.34, pkg/util/managedfields/internal/conflict.go
+    paths = [(manager, "".join(f".{part}" for part in path)) for manager, all_ in conflicts.items() for path in all_]
+    if len(paths) == 1:
+        return f'Apply failed with 1 conflict: conflict with "{paths[0][0]}": {paths[0][1]}'
+    lines = [f"Apply failed with {len(paths)} conflicts:"]
+    for manager in sorted(conflicts):
+        lines += [f'conflicts with "{manager}":', *(f"- {path}" for name, path in sorted(paths) if name == manager)]
+    return "\n".join(lines)
+
+
+def _drop_empty(part: Object, *fields: str) -> None:
+    # Fields that are left out where they are empty (`omitempty` in k8s.io/api core/v1 and apimachinery meta/v1).
+    for field in fields:
+        if not part.get(field):
+            part.pop(field, None)
+
+
+def _specification(item: Object) -> Object:
+    return {key: value for key, value in item.items() if key not in ("metadata", "status")}

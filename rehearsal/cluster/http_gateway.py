@@ -1,0 +1,228 @@
+"""An HTTP proxy on 127.0.0.1 to the in-memory API servers and the simulated load balancers, for other programs.
+
+A client needs the gateway's token, and a cluster's own log-in behind it. Clusters can be read, no more. The rest of the
+Kubernetes API's conventions: Kubernetes docs, reference/using-api/api-concepts.
+"""
+
+import base64
+import json
+import re
+import secrets
+import ssl
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
+from email.utils import format_datetime
+from hmac import compare_digest
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import MSG_PEEK
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from typing_extensions import override
+
+from rehearsal.cluster.apiserver import Cluster
+from rehearsal.cluster.kinds import KINDS
+from rehearsal.cluster.objects import ApiError, Object, date_of
+from rehearsal.core import certificate
+from rehearsal.core.environment import LOOPBACK
+
+_STATUSES: Final = {
+    "Unauthorized": HTTPStatus.UNAUTHORIZED,
+    "NotFound": HTTPStatus.NOT_FOUND,
+    "NoMatch": HTTPStatus.NOT_FOUND,
+    "Forbidden": HTTPStatus.FORBIDDEN,
+}
+
+_PATH: Final = re.compile(
+    "/(?:api|apis/(?P<group>[^/]+))/(?P<version>[^/]+)"
+    "(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)(?:/(?P<name>[^/]+))?"
+)
+
+_HELLO: Final = b"\x16"  # with which TLS begins (RFC 8446, ContentType)
+
+
+class Internet(Protocol):
+    """What a client on the internet can do; raises OSError if nobody answers."""
+
+    def request(self, url: str) -> Mapping[str, str]:
+        """Make an HTTP request."""
+        ...
+
+    def connect(self, host: str, port: int) -> None:
+        """Open a TCP connection, and close it."""
+        ...
+
+
+class ApiServers(Protocol):
+    """The clusters' API servers."""
+
+    def identity(self, url: str) -> ssl.SSLContext | None:
+        """Return what an API server speaks TLS with; None where there is none at a URL.
+
+        Raises:
+            OSError: it does not answer.
+        """
+        ...
+
+    def read(self, url: str, token: str, path: str) -> tuple[Object, float]:
+        """Return what a path names, and the server's time.
+
+        Raises:
+            ApiError: the server refuses, or there is no such thing.
+        """
+        ...
+
+
+class HttpGateway:
+    """An HTTP gateway that is open.
+
+    Args:
+        port: where it is, on loopback.
+        token: what lets in.
+    """
+
+    def __init__(self, port: int, token: str) -> None:
+        self._port = port
+        self._token = token
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which a program asks clusters and internet here, and loopback directly."""
+        proxy = f"http://gateway:{self._token}@127.0.0.1:{self._port}"
+        values = {"http_proxy": proxy, "https_proxy": proxy, "all_proxy": proxy, "no_proxy": ",".join(LOOPBACK)}
+        return values | {name.upper(): value for name, value in values.items()}
+
+
+@contextmanager
+def open_http_gateway(internet: Internet, servers: ApiServers | None = None) -> Generator[HttpGateway]:
+    """Open a gateway until the end of the block.
+
+    Args:
+        internet: answers what goes through the proxy.
+        servers: the clusters in memory, if there are any.
+    """
+    token = secrets.token_urlsafe(32)
+
+    class Handler(_Handler):
+        pass
+
+    Handler.token, Handler.internet, Handler.servers = token, internet, servers
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield HttpGateway(server.server_port, token)
+        finally:
+            server.shutdown()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    token: str
+    internet: Internet
+    servers: ApiServers | None
+    now: float | None = None  # the time of the cluster that answers
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    @override
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        # The times in the objects are simulated, too.
+        if self.now is None:
+            return super().date_time_string(timestamp)
+        return format_datetime(date_of(self.now), usegmt=True)
+
+    def do_GET(self) -> None:
+        if not self.path.startswith("http://"):
+            return self._answer(HTTPStatus.NOT_FOUND, {})
+        if not self._is_proxys():
+            return self._answer(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, {})
+        return self._fetch(self.path)
+
+    def do_CONNECT(self) -> None:
+        if not self._is_proxys():
+            return self._answer(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, {})
+        self.close_connection = True
+        url = f"https://{self.path}"
+        try:
+            identity = servers.identity(url) if (servers := self.servers) else None
+        except OSError:
+            return None  # without a word
+        try:
+            if identity is None:
+                host, _, port = self.path.rpartition(":")
+                self.internet.connect(host, int(port))
+        except (OSError, ValueError) as error:
+            return self._unreachable(error)
+        self.send_response(HTTPStatus.OK)
+        self.end_headers()
+        with suppress(OSError):  # of TLS, too
+            if servers and identity:
+                self._secure(identity, lambda: self._read(servers, url))
+            elif self.connection.recv(1, MSG_PEEK) == _HELLO:
+                self._secure(certificate.server(), lambda: self._fetch(url))
+        return None
+
+    def _secure(self, identity: ssl.SSLContext, answer: Callable[[], None]) -> None:
+        """Answer one request inside TLS, which ends here as it would at the server."""
+        with identity.wrap_socket(self.connection, server_side=True) as connection:
+            self.rfile, self.wfile = connection.makefile("rb"), connection.makefile("wb")
+            self.raw_requestline = self.rfile.readline()
+            if self.parse_request():
+                answer()
+            self.wfile.flush()
+
+    def _is_proxys(self) -> bool:
+        basic = base64.b64encode(f"gateway:{self.token}".encode()).decode()
+        return compare_digest(self.headers.get("Proxy-Authorization", "").encode(), f"Basic {basic}".encode())
+
+    def _fetch(self, url: str) -> None:
+        try:
+            answer = self.internet.request(url)
+        except OSError as error:
+            self._unreachable(error)
+        else:
+            self._answer(HTTPStatus.OK, answer)
+
+    def _unreachable(self, error: Exception) -> None:
+        late = isinstance(error, TimeoutError)
+        self._answer(HTTPStatus.GATEWAY_TIMEOUT if late else HTTPStatus.BAD_GATEWAY, {"error": str(error)})
+
+    def _read(self, servers: ApiServers, url: str) -> None:
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        try:
+            content, self.now = servers.read(url, token, urlsplit(self.path).path)
+        except ApiError as error:
+            code = _STATUSES.get(error.reason, HTTPStatus.BAD_REQUEST)
+            status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": error.reason}
+            self._answer(code, {**status, "message": str(error), "code": code})
+        else:
+            self._answer(HTTPStatus.OK, content)
+
+    def _answer(self, code: HTTPStatus, content: Mapping[str, Any]) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        with suppress(ConnectionError):  # whoever asked does not wait for ever
+            self.end_headers()
+            self.wfile.write(body)
+
+
+def content(cluster: Cluster, path: str) -> Object:
+    """Return the object or the list of a cluster that a path names.
+
+    Raises:
+        ApiError: there is none.
+    """
+    named = _PATH.fullmatch(path)
+    group, plural = (named["group"] or "", named["plural"]) if named else ("", "")
+    kind = next((each for each in KINDS.values() if (each.group, each.plural) == (group, plural)), None)
+    if named is None or kind is None:
+        raise ApiError("NotFound", "the server could not find the requested resource")
+    api_version, namespace = f"{group}/{named['version']}".strip("/"), named["namespace"] or ""
+    if named["name"]:
+        return cluster.get(api_version, kind.name, named["name"], namespace)
+    items = cluster.list(api_version, kind.name, namespace)
+    return {"apiVersion": api_version, "kind": f"{kind.name}List", "metadata": {}, "items": items}

@@ -1,0 +1,170 @@
+"""The protocol of the simulated providers (azure-native, kubernetes, random).
+
+They take operations on plain JSON values in their wire form (camelCase), from the engine's gRPC calls
+(`engine/grpc_server.py`) or from the unit tests' mocks (`mocks.py`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol, TypeAlias, cast, final
+
+Properties: TypeAlias = dict[str, Any]
+"""A resource's inputs or outputs: JSON values, with `UNKNOWN` wherever the engine does not know the value yet."""
+
+
+@final
+class Unknown:
+    """The type of `UNKNOWN`."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+    def __deepcopy__(self, memo: object) -> "Unknown":
+        return self
+
+
+UNKNOWN: Final = Unknown()
+"""A value that only exists once something has been created; previews are full of them."""
+
+
+def has_unknown(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Say whether a value, or anything in it, is `UNKNOWN`."""
+    if isinstance(value, dict):
+        return any(map(has_unknown, cast("Properties", value).values()))
+    if isinstance(value, list):
+        return any(map(has_unknown, cast("list[Any]", value)))
+    return value is UNKNOWN
+
+
+class RefusedError(Exception):
+    """An operation that Azure or Kubernetes refuses; its text is what the real provider would print."""
+
+
+class NotReadyError(RefusedError):
+    """An object that was created but did not become ready: the engine keeps it in its state, with the reasons."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        resource_id: str,
+        outputs: Properties,
+        reasons: Sequence[str],
+        inputs: Properties | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.resource_id = resource_id
+        self.outputs = outputs
+        self.reasons = list(reasons)
+        self.inputs = inputs
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one input: the property's path (`agentPoolProfiles[0].vmSize`) and the reason."""
+
+    path: str
+    reason: str
+
+
+Change: TypeAlias = Literal["add", "delete", "update"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What changes between two sets of inputs: the changed properties' paths, and those that force a replacement.
+
+    Attributes:
+        kinds: how they change, where the provider says so.
+    """
+
+    changed: Sequence[str] = ()
+    replaced: Sequence[str] = ()
+    delete_before_replace: bool = False
+    kinds: Mapping[str, Change] = field(default_factory=dict[str, Change])
+
+
+Severity: TypeAlias = Literal["info", "warning", "status"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operation's circumstances.
+
+    Attributes:
+        token: the resource's type token, or the function's; that of the base package where `api_version` is given.
+        name: the resource's logical name; empty for functions.
+        preview: whether the engine only asks what would happen.
+        timeout: seconds that the program allows (`custom_timeouts`), or None.
+        provider: the configuration of the provider instance that answers, secrets in clear.
+        api_version: of Azure's API, where the program uses a package that was made for one; else empty.
+        urn: the resource's URN.
+        log: tells the user something of the resource, with its severity; a status is shown for the time being.
+    """
+
+    token: str
+    name: str = ""
+    preview: bool = False
+    timeout: float | None = None
+    provider: Properties = field(default_factory=dict[str, Any])
+    api_version: str = ""
+    urn: str = ""
+    log: Callable[[Severity, str], None] = lambda _severity, _message: None
+
+
+class FakeProvider(Protocol):
+    """One provider's behaviour. Every operation may raise `RefusedError`."""
+
+    def check(
+        self, call: Call, inputs: Properties, old_inputs: Properties | None = None
+    ) -> tuple[Properties, list[Problem]]:
+        """Return the inputs as the provider completes them, and what is wrong with them.
+
+        An automatic name is made once: `old_inputs`, those of the resource's last update, have it already.
+        """
+        ...
+
+    def check_provider(self, config: Properties) -> list[Problem]:
+        """Say what is wrong with the configuration of an instance of this provider.
+
+        Nothing ever is with azure-native's (provider.go, `CheckConfig`), and random has none.
+        """
+        del config
+        return []
+
+    def diff_provider(self, old: Properties, new: Properties) -> Difference:
+        """Compare two configurations of one instance of this provider.
+
+        azure-native leaves it to the engine (provider.go, `DiffConfig`: DIFF_UNKNOWN), which updates the instance where
+        they are not equal (pulumi v3.274.1, pkg/resource/deploy/providers/registry.go, `Diff`).
+        """
+        return Difference([key for key in {**old, **new} if old.get(key) != new.get(key)])
+
+    def diff(self, call: Call, old_inputs: Properties, outputs: Properties, inputs: Properties) -> Difference:
+        """Compare a resource's inputs with its new ones."""
+        ...
+
+    def create(self, call: Call, inputs: Properties) -> tuple[str, Properties]:
+        """Create a resource; return its id (empty in previews) and its outputs."""
+        ...
+
+    def read(
+        self, call: Call, resource_id: str, inputs: Properties, outputs: Properties
+    ) -> tuple[Properties, Properties] | None:
+        """Return a resource's inputs and outputs as they are now, or None if it is gone.
+
+        `inputs` and `outputs` are what the engine remembers of it.
+        """
+        ...
+
+    def update(self, call: Call, resource_id: str, outputs: Properties, inputs: Properties) -> Properties:
+        """Give a resource new inputs; return its outputs."""
+        ...
+
+    def delete(self, call: Call, resource_id: str, outputs: Properties) -> None:
+        """Delete a resource; one that is gone already is no error."""
+        ...
+
+    def invoke(self, call: Call, args: Properties) -> Properties:
+        """Call a function, such as the one that lists credentials."""
+        ...

@@ -1,0 +1,111 @@
+"""The `pulumi` command, as the Automation API runs it."""
+
+import signal
+import subprocess
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pulumi.automation import CommandError, CommandResult, OnOutput, PulumiCommand
+from pulumi.automation.errors import create_command_error
+
+from rehearsal.core.child import child, read_lines
+from rehearsal.engine.install import version_of
+
+
+class EngineCommand(PulumiCommand):
+    """Runs the engine so that interrupts stop it in good order, which the Automation API's own command does not."""
+
+    def __init__(self, path: Path, environment: Mapping[str, str], lock: int, updating: Path) -> None:
+        """Wrap a command.
+
+        Args:
+            path: where it is.
+            environment: all that its environment has; nothing of ours is added.
+            lock: the descriptor of a locked file. The engine inherits it, so that the lock is held until both,
+                this process and the engine, have ended.
+            updating: the file that is there from the beginning of a change of the stack until the engine has recorded
+                all of it, and holds the command. It stays if we are killed meanwhile, and if a destruction fails.
+        """
+        self.command = str(path)
+        self.version = version_of(path)
+        self.environment = dict(environment)
+        self._lock = lock
+        self._updating = updating
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: OnOutput | None = None,
+        on_error: OnOutput | None = None,
+    ) -> CommandResult:
+        """Run one command of the engine to its end.
+
+        Raises:
+            pulumi.automation.CommandError: if it fails.
+            KeyboardInterrupt: once it has ended, if it was asked to stop.
+        """
+        output: list[str] = []
+        errors: list[str] = []
+        environment = {**self.environment, **additional_env, "PULUMI_AUTOMATION_API": "true"}
+        with self._noted(args[0]):
+            with child(
+                [self.command, "--non-interactive", *args], environment=environment, cwd=cwd, descriptors=[self._lock]
+            ) as process:
+                reader = threading.Thread(target=read_lines, args=(process.stderr, errors, on_error))
+                reader.start()
+                read_lines(process.stdout, output, on_output)
+                reader.join()
+            result = CommandResult("\n".join(output), "\n".join(errors), process.returncode)
+            if process.returncode:
+                raise create_command_error(result)
+        return result
+
+    def attend(self, args: Sequence[str], cwd: Path) -> int:
+        """Run one command of the engine at our terminal, with our input and outputs, and return its status."""
+        process: subprocess.Popen[bytes] | None = None
+
+        def stop(*_: object) -> None:
+            if process:
+                process.send_signal(signal.SIGINT)
+
+        # Ctrl-C reaches the engine too, which is in the terminal's foreground beside us; other requests do not.
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, _leave_to_the_engine)
+        try:
+            with (
+                self._noted("destroy"),
+                subprocess.Popen(  # noqa: S603 - no shell
+                    [self.command, *args], cwd=cwd, env=self.environment, umask=0o077, pass_fds=[self._lock]
+                ) as process,
+            ):
+                if status := process.wait():
+                    raise create_command_error(CommandResult("", "", status))
+        except CommandError:
+            pass  # it has said so itself
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        return process.returncode if process else 1
+
+    @contextmanager
+    def _noted(self, command: str) -> Generator[None]:
+        if command not in {"up", "refresh", "destroy"}:
+            yield
+            return
+        self._updating.write_text(command, encoding="utf-8")
+        try:
+            yield
+        except BaseException:
+            # A destruction forgets what goes with a group before the group's deletion is tried, which may fail.
+            if command != "destroy":
+                self._updating.unlink()
+            raise
+        self._updating.unlink()
+
+
+def _leave_to_the_engine(*_: object) -> None:
+    pass

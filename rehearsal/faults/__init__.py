@@ -1,0 +1,1 @@
+"""Failures on demand, each with its source."""

@@ -1,0 +1,1 @@
+"""Fleet's controllers in memory, on the hub and on its members."""

@@ -1,0 +1,321 @@
+"""The Kubernetes side of the cloud: its clusters, its fleets, and the simulated time in which controllers act."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Final
+
+from rehearsal.cluster import workloads
+from rehearsal.cluster.apiserver import Cluster
+from rehearsal.cluster.interface import ApiServer, Part, routable, route
+from rehearsal.cluster.kinds import HUB, MEMBER, key_of
+from rehearsal.cluster.objects import Object, annotations_of, name_of, namespace_of
+from rehearsal.core.store import Activity, Store
+from rehearsal.fleet import membership, networking, placement, scheduling, works
+from rehearsal.fleet.bindings import MEMBER_CLUSTER
+
+__all__ = ["Cluster", "InMemoryClusters"]
+
+Observer = Callable[[str, str, str, Object], None]
+"""Told of each transition of a condition: the cluster's id, the object's kind and name, the condition."""
+
+# A round asks each controller once, in this order.
+_CLUSTER_CONTROLLERS: Final = workloads.CONTROLLERS
+_FLEET_CONTROLLERS: Final = (
+    *membership.CONTROLLERS,
+    *works.CONTROLLERS,
+    *scheduling.CONTROLLERS,
+    *placement.CONTROLLERS,
+    *networking.CONTROLLERS,
+)
+
+
+class InMemoryClusters:
+    """All clusters and fleets, in `store.section("kubernetes")`. Its users hold the store's transaction.
+
+    Args:
+        store: where they are kept.
+        activity: who else is at work, for waits.
+
+    Attributes:
+        observers: told of each transition of a condition, in order.
+        stopped: says whether a part of a cluster does not run.
+    """
+
+    def __init__(self, store: Store, activity: Activity | None = None) -> None:
+        self._store = store
+        self._activity = activity or Activity()
+        self._data = store.section("kubernetes")
+        self._data.setdefault("now", 0)
+        self._data.setdefault("serial", 0)
+        self._data.setdefault("clusters", {})
+        self._data.setdefault("peerings", [])
+        self._data.setdefault("routes", {})
+        self._data.setdefault("seen", {})
+        self.observers: list[Observer] = []
+        self.stopped: Callable[[Part, ApiServer], bool] = lambda _part, _cluster: False
+        self._clusters = {key: Cluster(self, key, data) for key, data in self._data["clusters"].items()}
+        # Which state each controller found nothing to do in: a cache that only spares work.
+        self._idle: dict[str, object] = {}
+        self._wakes: set[float] = set()
+
+    @property
+    def now(self) -> float:
+        """Simulated seconds since the beginning."""
+        return self._data["now"]
+
+    @property
+    def seen(self) -> dict[str, int]:
+        """The generation in which a controller that acts on changes alone has seen an object, by the object's uid."""
+        return self._data["seen"]
+
+    def next_serial(self) -> int:
+        """Return a number that was never returned before."""
+        self._data["serial"] += 1
+        return self._data["serial"]
+
+    # What happens to the cloud.
+
+    def add_cluster(  # noqa: PLR0913 - what one cluster is made of
+        self,
+        cluster_id: str,
+        server: str,
+        *,
+        location: str,
+        network: str,
+        pods: str,
+        flat: bool = True,
+        nodes: int,
+        services: str = "10.0.0.0/16",
+    ) -> Cluster:
+        """Start a managed cluster.
+
+        Args:
+            cluster_id: its Azure resource id.
+            server: the URL of its API server.
+            location: the region's short name.
+            network: the id of the virtual network that its nodes are in.
+            pods: the CIDR that pods get their addresses from; on flat Azure CNI also nodes.
+            flat: whether pods have addresses of the network (flat Azure CNI), rather than of an overlay.
+            nodes: how many nodes it has.
+            services: the service network's CIDR.
+        """
+        cluster = self._add(
+            cluster_id,
+            server,
+            role=MEMBER,
+            location=location,
+            network=network.lower(),
+            pods=pods,
+            flat=flat,
+            services=services,
+        )
+        workloads.add_nodes(cluster, nodes)
+        return cluster
+
+    def add_hub(self, fleet_id: str, server: str) -> Cluster:
+        """Start a fleet's hub, whose id is the fleet's."""
+        hub = self._add(fleet_id, server, role=HUB, location="", services="10.0.0.0/16")
+        hub.create(workloads.namespace("fleet-system"))
+        return hub
+
+    def _add(self, cluster_id: str, server: str, **data: object) -> Cluster:
+        self._data["clusters"][cluster_id] = {
+            "server": server,
+            "reachable": True,
+            **data,
+            "objects": {},
+        }
+        cluster = Cluster(self, cluster_id, self._data["clusters"][cluster_id])
+        self._clusters[cluster_id] = cluster
+        for name in ("default", "kube-system"):
+            cluster.create(workloads.namespace(name))
+        return cluster
+
+    def remove(self, cluster_id: str) -> None:
+        """Remove a cluster or a hub with everything in it; one that is gone already is no error."""
+        self._data["clusters"].pop(cluster_id, None)
+        self._clusters.pop(cluster_id, None)
+        self._idle.clear()
+
+    def join(self, fleet_id: str, member: str, cluster_id: str, labels: Mapping[str, str]) -> None:
+        """Make a cluster a member of a fleet, or change its labels; returns when it has joined (as ARM's operation)."""
+        hub = self.cluster(fleet_id)
+        membership.join(hub, member, self.cluster(cluster_id), labels)
+        while not membership.joined(hub, member) and self.step():
+            pass
+
+    def leave(self, fleet_id: str, member: str) -> None:
+        """Let a member leave; returns when it has left (as ARM's operation). One that has left already is no error.
+
+        Raises:
+            RefusedError: it has live exports.
+        """
+        hub = self.get(fleet_id)
+        if hub is None:
+            return
+        membership.leave(hub, member)
+        while hub.find(MEMBER_CLUSTER, member) and self.step():
+            pass
+
+    def add_network(self, network: str, prefixes: list[str]) -> None:
+        """Do nothing: no packets travel here."""
+
+    def remove_network(self, network: str) -> None:
+        """Do nothing: no packets travel here."""
+
+    def set_peered(self, network: str, other: str, *, peered: bool) -> None:
+        """Let two virtual networks reach each other, or not any more."""
+        pair = sorted((network.lower(), other.lower()))
+        if (pair in self._data["peerings"]) is not peered:
+            (self._data["peerings"].append if peered else self._data["peerings"].remove)(pair)
+
+    def set_routes(self, network: str, other: str, prefixes: list[str]) -> None:
+        """Let one of two peered networks reach only these ranges of the other."""
+        self._data["routes"][route(network, other)] = prefixes
+
+    def access(self, cluster_id: str) -> None:
+        """Return nothing: no server answers here, so that made-up credentials will do."""
+
+    def set_reachable(self, cluster_id: str, *, reachable: bool) -> None:
+        """Let a cluster's region die or come back: its API server refuses and its agents stop."""
+        self.cluster(cluster_id).reachable = reachable
+        self._idle.clear()
+
+    # What is there.
+
+    def public_address(self) -> str:
+        """Return a public address that nothing else has."""
+        serial = self.next_serial()
+        return f"20.72.{serial // 250 % 250}.{serial % 250 + 1}"
+
+    def get(self, cluster_id: str) -> Cluster | None:
+        """Return a cluster or hub by its id."""
+        return self._clusters.get(cluster_id)
+
+    def cluster(self, cluster_id: str) -> Cluster:
+        """Return a cluster or hub that must be there."""
+        return self._clusters[cluster_id]
+
+    def at(self, server: str) -> Cluster | None:
+        """Return the cluster or hub that answers at a URL."""
+        return next((cluster for cluster in self._clusters.values() if cluster.server == server), None)
+
+    def clusters(self) -> list[Cluster]:
+        """Return all clusters and hubs."""
+        return [*self._clusters.values()]
+
+    def hubs(self) -> list[Cluster]:
+        """Return every fleet's hub."""
+        return [cluster for cluster in self._clusters.values() if cluster.role == HUB]
+
+    def members(self, hub: Cluster) -> dict[str, Cluster | None]:
+        """Return a fleet's members by name; None stands for a cluster that was deleted without leaving."""
+        return {
+            name_of(item): self.get(annotations_of(item).get(membership.CLUSTER_ID, ""))
+            for item in hub.objects(MEMBER_CLUSTER)
+        }
+
+    def routable(self, origin_id: str, target_id: str) -> bool:
+        """Say whether nodes of one cluster can reach the pods of another."""
+        known = self._data["clusters"]
+        return routable(known[origin_id], known[target_id], self._data["peerings"], self._data["routes"])
+
+    # Requests.
+
+    def requests(self) -> AbstractContextManager[object]:
+        """Return a context in which nothing else happens."""
+        return self._store.transaction()
+
+    def wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Let simulated time pass until something is done; False when it takes too long or can never come."""
+        deadline: float | None = None
+        while True:
+            with self._store.transaction():
+                if deadline is None:
+                    deadline = self.now + seconds
+                # What others brought counts, however far they moved the clock; what only comes later does not.
+                while not done():
+                    if not self.step():
+                        break
+                    if self.now > deadline:
+                        return False
+                else:
+                    return True
+            # Nothing happens by itself any more: only another operation can bring what is waited for.
+            if not self._activity.wait_for_others():
+                return False
+
+    # Time.
+
+    def elapsed(self, since: float, seconds: float) -> bool:
+        """Say whether some time has passed since a moment; if not, make sure that the clock stops there."""
+        due = since + seconds
+        if self.now >= due:
+            return True
+        self._wakes.add(due)
+        return False
+
+    def step(self) -> bool:
+        """Let every controller act once; when none has anything to do, let time pass until one has.
+
+        Returns:
+            False when nothing will happen any more by itself.
+        """
+        while not self._round():
+            due = {moment for moment in self._wakes if moment > self.now}
+            if not due:
+                return False
+            self._data["now"] = min(due)
+            self._wakes = due
+            self._idle.clear()
+        return True
+
+    def pass_time(self, seconds: float) -> None:
+        """Let some time pass, and everything happen that is due in it."""
+        end = self.now + seconds
+        while self._round() or any(self.now < moment <= end for moment in self._wakes):
+            self.step()
+        self._data["now"] = end
+        self._idle.clear()
+
+    def settle(self) -> None:
+        """Let everything happen that happens by itself."""
+        while self.step():
+            pass
+
+    def report(self, cluster_id: str, item: Object, condition: Object) -> None:
+        """Tell the observers about a transition."""
+        name = "/".join(part for part in (namespace_of(item), name_of(item)) if part)
+        for observer in self.observers:
+            observer(cluster_id, key_of(item), name, condition)
+
+    def _round(self) -> bool:
+        moved = False
+        for cluster in list(self._clusters.values()):
+            if not cluster.reachable or self._idle.get(cluster.id) == cluster.revision:
+                continue
+            before = cluster.revision
+            for controller in _CLUSTER_CONTROLLERS:
+                part = workloads.PARTS.get(controller)
+                if part is None or not self.stopped(part, cluster):
+                    controller(cluster)
+            self._idle[cluster.id] = before
+            moved = moved or cluster.revision != before
+        for hub in self.hubs():
+            moved = self._fleet_round(hub) or moved
+        return moved
+
+    def _fleet_round(self, hub: Cluster) -> bool:
+        if not hub.reachable:
+            return False
+        clusters = [hub, *(cluster for cluster in self.members(hub).values() if cluster)]
+        moved = False
+        for controller in _FLEET_CONTROLLERS:
+            state = tuple(cluster.revision for cluster in clusters)
+            key = f"{hub.id} {controller.__module__}.{controller.__name__}"
+            if self._idle.get(key) == state:
+                continue
+            controller(self, hub)
+            self._idle[key] = state
+            moved = moved or state != tuple(cluster.revision for cluster in clusters)
+        return moved

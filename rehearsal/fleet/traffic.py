@@ -1,0 +1,108 @@
+"""Requests from the internet, answered by the pods that an address in memory leads to."""
+
+import ipaddress
+from collections.abc import Iterator
+from random import Random
+from typing import Final
+from urllib.parse import urlsplit
+
+from rehearsal.cluster.apiserver import Cluster
+from rehearsal.cluster.objects import Object, child, is_true, labels_of, name_of, namespace_of, status_of
+from rehearsal.cluster.workloads import SERVICE_NAME
+from rehearsal.fleet.in_memory import InMemoryClusters
+
+_OTHERS: Final = ("http2", "h2c", "grpc", "tcp", "tls", "udp", "mongo", "mysql", "redis", "mqtt", "amqp")
+
+_chance = Random(0)  # noqa: S311 - which pod answers is no secret
+
+
+def speaks(port: Object) -> str:
+    """Return what is behind a port of a Service: `http`, `https`, `tcp` for anything else over TCP, or `udp`, `sctp`.
+
+    Its `appProtocol` says so, else its name, else its number (istio.io: protocol-selection; IANA).
+    """
+    if (protocol := (port.get("protocol") or "TCP").lower()) != "tcp":
+        return protocol
+    if said := port.get("appProtocol"):
+        return said if said in ("http", "https") else "tcp"
+    if (word := (port.get("name") or "").partition("-")[0]) in ("http", "https"):
+        return word
+    known = {80: "http", 8080: "http", 443: "https"}
+    return "tcp" if word in _OTHERS else known.get(port["port"], "tcp")
+
+
+class Internet:
+    """What somebody on the internet gets from the addresses in memory.
+
+    Args:
+        world: the clusters.
+    """
+
+    def __init__(self, world: InMemoryClusters) -> None:
+        self._world = world
+
+    def request(self, url: str) -> dict[str, str]:
+        """Return what a pod behind a public address answers: its `cluster` and `pod`.
+
+        Raises:
+            OSError: nobody answers; TimeoutError, where a packet would be lost.
+        """
+        parts = urlsplit(url)
+        spoken, answer = self._reach(parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80))
+        if spoken == "tcp":
+            raise TimeoutError("timed out")  # it takes the connection, and waits for something else
+        if spoken != parts.scheme:
+            raise ConnectionResetError("Connection reset by peer")
+        return answer
+
+    def connect(self, host: str, port: int) -> None:
+        """Open a TCP connection, and close it.
+
+        Raises:
+            OSError: as `request`.
+        """
+        self._reach(host, port)
+
+    def _reach(self, host: str, port: int) -> tuple[str, dict[str, str]]:
+        """Return what is spoken where a connection ends, and what the pod there answers to a request."""
+        world = self._world
+        with world.requests():
+            found = next(_balancers(world, host, port), None)
+            if found is None or not found[0].reachable or ipaddress.ip_address(host).is_private:
+                raise TimeoutError("timed out")
+            cluster, service, spoken = found
+            addresses = [
+                address
+                for piece in cluster.objects("EndpointSlice.discovery.k8s.io")
+                if namespace_of(piece) == namespace_of(service)
+                and labels_of(piece).get(SERVICE_NAME) == name_of(service)
+                for endpoint in piece["endpoints"]
+                for address in endpoint["addresses"]
+            ]
+            if not addresses:
+                raise ConnectionRefusedError("Connection refused")  # as kube-proxy does
+            address = _chance.choice(addresses)
+            for target, pod in _pods(world, cluster):
+                if status_of(pod).get("podIP") == address and is_true(pod, "Ready"):
+                    return spoken, {"cluster": target.id.rsplit("/", 1)[-1], "pod": name_of(pod)}
+        raise TimeoutError("timed out")
+
+
+def _balancers(world: InMemoryClusters, address: str, port: int) -> Iterator[tuple[Cluster, Object, str]]:
+    """Yield the load balancers with a TCP port at an address, and what is spoken there."""
+    for cluster in world.clusters():
+        for service in cluster.objects("Service"):
+            ingress = child(status_of(service), "loadBalancer").get("ingress") or ()
+            if not any(each["ip"] == address for each in ingress):
+                continue
+            for each in service["spec"]["ports"]:
+                if each["port"] == port and (spoken := speaks(each)) not in ("udp", "sctp"):
+                    yield cluster, service, spoken
+
+
+def _pods(world: InMemoryClusters, origin: Cluster) -> Iterator[tuple[Cluster, Object]]:
+    """Yield the pods that can be reached from the nodes of a cluster."""
+    for cluster in world.clusters():
+        if cluster.role == origin.role and cluster.reachable and world.routable(origin.id, cluster.id):
+            for pod in cluster.objects("Pod"):
+                yield cluster, pod

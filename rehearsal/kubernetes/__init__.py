@@ -1,1 +1,0 @@
-"""Kubernetes clusters in memory, the Fleet controllers on them, and the Kubernetes provider above."""

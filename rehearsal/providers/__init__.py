@@ -1,0 +1,1 @@
+"""The resource providers, played: azure-native, kubernetes, random."""

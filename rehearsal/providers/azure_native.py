@@ -1,0 +1,382 @@
+"""Azure, as far as the program uses it: the provider that plays azure-native."""
+
+import re
+import ssl
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+from typing import Any, Final, Literal
+
+from rehearsal.azure.access import (
+    AKS_RBAC_CLUSTER_ADMIN,
+    FLEET_RBAC_CLUSTER_ADMIN,
+    IDENTITY,
+    ROLE_ASSIGNMENT,
+    RoleAssignment,
+    UserAssignedIdentity,
+    holds,
+)
+from rehearsal.azure.arm import (
+    CREATE_BEFORE_DELETE,
+    ClusterBackend,
+    Deployer,
+    Record,
+    ResourceType,
+    Subscription,
+    compare,
+    last_segment,
+    short_location,
+    subscription_of,
+)
+from rehearsal.azure.clusters import CLUSTER, AgentPool, ManagedCluster, may_balance
+from rehearsal.azure.credentials import (
+    admin_credentials,
+    hub_credentials,
+    identity,
+    is_local,
+    user_credentials,
+    uses_entra,
+)
+from rehearsal.azure.fleets import FLEET, MEMBER, AutoUpgradeProfile, Fleet, FleetMember, FleetUpdateStrategy
+from rehearsal.azure.locations import require_location
+from rehearsal.azure.network import (
+    PEERING,
+    SUBNET,
+    VIRTUAL_NETWORK,
+    ResourceGroup,
+    Subnet,
+    VirtualNetwork,
+    VirtualNetworkPeering,
+)
+from rehearsal.azure.ownership import Ownership
+from rehearsal.core import schema
+from rehearsal.core.protocol import (
+    UNKNOWN,
+    Call,
+    Difference,
+    FakeProvider,
+    NotReadyError,
+    Problem,
+    Properties,
+    RefusedError,
+)
+from rehearsal.core.store import Store
+from rehearsal.timing.schedule import NETWORK_WRITERS, networks_written
+
+TYPES: Final[dict[str, ResourceType]] = {
+    "azure-native:resources:ResourceGroup": ResourceGroup(),
+    VIRTUAL_NETWORK: VirtualNetwork(),
+    SUBNET: Subnet(),
+    PEERING: VirtualNetworkPeering(),
+    IDENTITY: UserAssignedIdentity(),
+    ROLE_ASSIGNMENT: RoleAssignment(),
+    CLUSTER: ManagedCluster(),
+    "azure-native:containerservice:AgentPool": AgentPool(),
+    FLEET: Fleet(),
+    MEMBER: FleetMember(),
+    "azure-native:containerservice:FleetUpdateStrategy": FleetUpdateStrategy(),
+    "azure-native:containerservice:AutoUpgradeProfile": AutoUpgradeProfile(),
+}
+"""The resource types that this Azure knows; a new one is a new entry."""
+
+Failure = Callable[[Literal["create", "update"], Call], str | None]
+"""Says why Azure fails to carry out an operation that it has accepted; None when it succeeds."""
+
+
+class Azure(FakeProvider):
+    """Plays azure-native on a store.
+
+    Attributes:
+        failure: decides which accepted operations fail; none does unless somebody puts another function here.
+
+    Args:
+        store: what keeps the resources, in its section `azure`.
+        world: the Kubernetes side.
+        deployer: who runs the program.
+    """
+
+    def __init__(self, store: Store, world: ClusterBackend, deployer: Deployer | None = None) -> None:
+        self.failure: Failure = lambda _verb, _call: None
+        self._store = store
+        self._subscription = Subscription(store, world, deployer or Deployer())
+        self._ownership = Ownership()
+        self._functions = {
+            "azure-native:authorization:getClientConfig": self._client_config,
+            "azure-native:containerservice:getManagedCluster": self._cluster,
+            "azure-native:containerservice:listFleetCredentials": self._fleet_credentials,
+            "azure-native:containerservice:listManagedClusterAdminCredentials": self._admin_credentials,
+            "azure-native:containerservice:listManagedClusterUserCredentials": self._user_credentials,
+        }
+
+    def rotate_credentials(self) -> None:
+        """Give every cluster other certificates, keys and tokens."""
+        with self._store.transaction():
+            self._subscription.reseed()
+
+    # The provider.
+
+    def check(
+        self, call: Call, inputs: Properties, old_inputs: Properties | None = None
+    ) -> tuple[Properties, list[Problem]]:
+        """Complete name, location and API version (provider.go, `applyDefaults`), and check types and rules."""
+        kind, old = _type(call.token), old_inputs or {}
+        problems = schema.problems(call.token, inputs)
+        completed = {key: value for key, value in inputs.items() if value is not None}
+        if kind.name.key not in completed:
+            completed[kind.name.key] = old.get(kind.name.key) or kind.name.default(call.name)
+            if kind.name.automatic != "copy" and (not old or CREATE_BEFORE_DELETE in old):
+                completed[CREATE_BEFORE_DELETE] = True
+        if kind.located and "location" not in completed:
+            location = old.get("location") or call.provider.get("location") or self._group_location(call, completed)
+            if location is None:
+                problems.append(Problem("location", "missing, and neither the provider nor the group has one"))
+            else:
+                completed["location"] = location
+        completed["azureApiVersion"] = call.api_version or kind.api_version
+        if not problems:
+            name = completed[kind.name.key]
+            if name is not UNKNOWN and not re.fullmatch(kind.name.pattern, name):
+                reason = f"'{name}' does not match {kind.name.pattern} ({kind.name.source})"
+                problems.append(Problem(kind.name.key, reason))
+            problems += kind.problems(completed)
+        return completed, problems
+
+    def diff(self, call: Call, old_inputs: Properties, outputs: Properties, inputs: Properties) -> Difference:
+        """Compare inputs; all that makes up the id forces a replacement, besides what Azure cannot change."""
+        kind = _type(call.token)
+        # Inputs that were imported do not say the version, but the state does (azure-native, provider.go, `Diff`).
+        old_inputs = {"azureApiVersion": outputs.get("azureApiVersion"), **old_inputs}
+        return compare(old_inputs, inputs, {*kind.id_keys(), *kind.immutable})
+
+    def create(self, call: Call, inputs: Properties) -> tuple[str, Properties]:
+        """Create a resource, unless it exists: azure-native does not adopt one."""
+        kind = _type(call.token)
+        if call.preview:
+            return "", schema.expected_outputs(call.token, inputs)
+        with self._store.transaction():
+            resource_id = kind.id_of(self._asked(call.provider), inputs)
+            if self._subscription.find(resource_id) is not None:
+                # azure-native, provider/pkg/provider/crud/crud.go
+                raise RefusedError(f"cannot create already existing resource '{resource_id}'")
+            if kind.located:
+                require_location(kind.kind, inputs["location"], call.provider.get("environment"))
+            outputs = self._put(call.token, resource_id, inputs)
+            self._carry_out("create", call, resource_id)
+            return resource_id, kind.first_answer(outputs)
+
+    def read(
+        self,
+        call: Call,
+        resource_id: str,
+        inputs: Properties,
+        outputs: Properties,  # noqa: ARG002 - the cloud remembers for itself
+    ) -> tuple[Properties, Properties] | None:
+        """Return the inputs that the program gave, with their present values, and the outputs.
+
+        An import has no inputs yet: it gets all that Azure knows and that could be said, defaults included, whether or
+        not the program says it (azure-native, provider.go, `Read`; pulumi/pulumi-azure-native issue 4401).
+        """
+        _type(call.token)
+        with self._store.transaction():
+            record = self._subscription.find(resource_id)
+            if record is None:
+                return None
+            present, found = record["inputs"], record["outputs"]
+            if inputs:
+                given = {key: present[key] for key in inputs if key in present}
+            else:
+                output_only = {re.split(r"[.[]", problem.path)[0] for problem in schema.problems(call.token, found)}
+                given = {key: value for key, value in found.items() if key not in output_only} | present
+                for key in (CREATE_BEFORE_DELETE, "azureApiVersion"):  # which only `check` adds
+                    given.pop(key, None)
+            return deepcopy(given), deepcopy(found)
+
+    def find(self, token: str, inputs: Properties, provider: Properties) -> str | None:
+        """Return the id of the resource that a provider of this configuration would create, if it exists already."""
+        with self._store.transaction():
+            record = self._subscription.find(_type(token).id_of(self._asked(provider), inputs))
+            return record["id"] if record else None
+
+    def update(self, call: Call, resource_id: str, outputs: Properties, inputs: Properties) -> Properties:
+        """Give a resource new inputs; one that is gone comes back, because ARM's PUT creates or updates."""
+        if call.preview:
+            kept = {key: outputs[key] for key in ("name", "location") if key in outputs}
+            return {**schema.expected_outputs(call.token, inputs), **kept}
+        with self._store.transaction():
+            outputs = self._put(call.token, resource_id, inputs)
+            self._carry_out("update", call, resource_id)
+            return outputs
+
+    def delete(self, call: Call, resource_id: str, outputs: Properties) -> None:
+        """Delete a resource with everything below it and the role assignments on it."""
+        del outputs
+        _type(call.token)
+        with self._store.transaction():
+            subscription = self._subscription.other(subscription_of(resource_id))
+            record = subscription.find(resource_id)
+            if record is None:
+                return
+            # What came last may use what was there before.
+            records = [*reversed(subscription.within(record["id"])), record]
+            doomed = {each["id"].lower() for each in records}
+            for each in records:
+                TYPES[each["token"]].admit_deletion(subscription, each, doomed)
+            for each in records:
+                TYPES[each["token"]].deleted(subscription, each, doomed)
+            for each in records:
+                subscription.remove(each)
+
+    def invoke(self, call: Call, args: Properties) -> Properties:
+        """Call one of the functions that list credentials, tell who deploys, or read a cluster."""
+        problems = schema.function_problems(call.token, args)
+        if problems:
+            raise RefusedError("; ".join(f"{call.token}: {problem.reason}" for problem in problems))
+        if call.token not in self._functions:
+            raise RefusedError(
+                f"this rehearsal does not know {call.token} yet: add it to Azure in rehearsal/providers/azure_native.py"
+            )
+        with self._store.transaction():
+            return self._functions[call.token](self._asked(call.provider), args)
+
+    def under_way(self, verb: str, call: Call, resource_id: str, inputs: Properties) -> AbstractContextManager[None]:
+        """Return a context in which an operation is under way, as others see it.
+
+        Args:
+            verb: what is asked.
+            call: the operation's circumstances.
+            resource_id: the resource's id; empty where it has none yet.
+            inputs: the resource's inputs; empty for a deletion.
+        """
+        if call.preview or verb not in {"create", "update", "delete"} or call.token not in NETWORK_WRITERS:
+            return nullcontext()
+        with self._store.transaction():
+            if verb == "create" and inputs:
+                resource_id = TYPES[call.token].id_of(self._asked(call.provider), inputs)
+            elif verb == "delete" and (record := self._subscription.find(resource_id)):
+                inputs = deepcopy(record["inputs"])
+        return self._ownership.under_way(call, networks_written(call.token, verb, resource_id, inputs))
+
+    # For the Kubernetes side.
+
+    def may_balance(self, cluster_id: str) -> bool:
+        """Say whether a cluster's load balancers get addresses: its identity must have a role on the subnet.
+
+        Outside the transaction, in which Azure waits for clusters that ask this.
+        """
+        return may_balance(self._subscription, cluster_id)
+
+    def may_access(self, cluster_id: str) -> bool:
+        """Say whether the deployer's own identity may use a cluster's or a hub's API server.
+
+        Azure's roles decide on hubs (by the fleet's id) and on clusters with Entra ID and Azure RBAC. On clusters with
+        Entra ID alone it is taken for a member of the administrators' group, if one is named. Holders of a client
+        certificate of a cluster with local accounts need no role.
+        """
+        with self._store.transaction():
+            record = self._subscription.find(cluster_id)
+            if record is None:
+                return False
+            principal = self._subscription.deployer.object_id
+            if record["token"] == FLEET:
+                return holds(self._subscription, principal, {FLEET_RBAC_CLUSTER_ADMIN}, cluster_id)
+            if not uses_entra(record):
+                return True
+            entra: Properties = record["inputs"]["aadProfile"]
+            if entra.get("enableAzureRBAC"):
+                return holds(self._subscription, principal, {AKS_RBAC_CLUSTER_ADMIN}, cluster_id)
+            return bool(entra.get("adminGroupObjectIDs"))
+
+    def identity(self, cluster_id: str, host: str) -> ssl.SSLContext:
+        """Return what the API server of a cluster or hub in memory speaks TLS with, as kubeconfigs say."""
+        with self._store.transaction():
+            return identity(self._subscription, cluster_id, host)
+
+    def is_local(self, cluster_id: str, token: str) -> bool:
+        """Say whether a token is that of a cluster's local accounts."""
+        with self._store.transaction():
+            record = self._subscription.find(cluster_id)
+            if record is None or record["token"] != CLUSTER or record["inputs"].get("disableLocalAccounts"):
+                return False
+            return is_local(self._subscription, record["id"], token)
+
+    # Within a transaction.
+
+    def _carry_out(self, verb: Literal["create", "update"], call: Call, resource_id: str) -> None:
+        reason = self._ownership.failure(call) or self.failure(verb, call)
+        if reason:
+            # The resource is there. azure-native reads it back and hands it to the engine's state with the error
+            # (azure-native, provider/pkg/provider/crud/crud.go, `HandleErrorWithCheckpoint`).
+            record = self._subscription.require(resource_id)
+            record["outputs"]["provisioningState"] = "Failed"
+            outputs = deepcopy(record["outputs"])
+            raise NotReadyError(reason, resource_id=resource_id, outputs=outputs, reasons=[reason])
+
+    def _put(self, token: str, resource_id: str, inputs: Properties) -> Properties:
+        kind, subscription = TYPES[token], self._subscription.other(subscription_of(resource_id))
+        old = subscription.find(resource_id)
+        kind.require_parents(subscription, resource_id)
+        kind.admit(subscription, resource_id, inputs, old)
+        given = deepcopy({key: value for key, value in inputs.items() if value is not None})
+        computed = kind.outputs(subscription, resource_id, given, old["outputs"] if old else {})
+        visible = schema.expected_outputs(token, {})
+        outputs: Properties = {
+            **{key: value for key, value in given.items() if key in visible},
+            **{key: value for key, value in computed.items() if value is not None},
+            "azureApiVersion": given.get("azureApiVersion", kind.api_version),
+            "name": last_segment(resource_id),
+            "type": kind.shown or kind.kind,
+        }
+        if kind.located:
+            outputs["location"] = short_location(given["location"])
+        record = Record(id=resource_id, token=token, inputs=given, outputs=outputs)
+        kind.applied(subscription, record, old)
+        subscription.put(record)
+        return deepcopy(outputs)
+
+    def _asked(self, provider: Properties) -> Subscription:
+        """Return the subscription in which an instance of the provider works (provider.go, `Configure`)."""
+        return self._subscription.other(provider.get("subscriptionId") or "")
+
+    def _group_location(self, call: Call, inputs: Properties) -> Any:  # noqa: ANN401 - a text, UNKNOWN or None
+        group = inputs.get("resourceGroupName")
+        if group is None or group is UNKNOWN:
+            return group
+        with self._store.transaction():
+            record = self._subscription.find(f"{self._asked(call.provider).id}/resourceGroups/{group}")
+            return record["outputs"]["location"] if record else None
+
+    def _client_config(self, subscription: Subscription, args: Properties) -> Properties:
+        del args
+        deployer = subscription.deployer
+        return {
+            "clientId": deployer.client_id,
+            "objectId": deployer.object_id,
+            "subscriptionId": subscription_of(subscription.id),
+            "tenantId": deployer.tenant_id,
+        }
+
+    def _cluster(self, subscription: Subscription, args: Properties) -> Properties:
+        record = self._named(subscription, CLUSTER, args, {"resourceName"})
+        return {**deepcopy(record["outputs"]), "id": record["id"]}
+
+    def _fleet_credentials(self, subscription: Subscription, args: Properties) -> Properties:
+        return hub_credentials(subscription, self._named(subscription, FLEET, args, {"fleetName"}))
+
+    def _user_credentials(self, subscription: Subscription, args: Properties) -> Properties:
+        cluster = self._named(subscription, CLUSTER, args, {"resourceName"})
+        return user_credentials(subscription, cluster, style=args.get("format"))
+
+    def _admin_credentials(self, subscription: Subscription, args: Properties) -> Properties:
+        return admin_credentials(subscription, self._named(subscription, CLUSTER, args, {"resourceName"}))
+
+    def _named(self, subscription: Subscription, token: str, args: Properties, keys: set[str]) -> Record:
+        for key in sorted({"resourceGroupName", *keys}):
+            if not args.get(key):
+                raise RefusedError(f"missing required argument '{key}'")
+        return subscription.require(TYPES[token].id_of(subscription, args))
+
+
+def _type(token: str) -> ResourceType:
+    if token not in TYPES:
+        raise RefusedError(f"unknown type {token}: add it to TYPES in rehearsal/providers/azure_native.py")
+    return TYPES[token]

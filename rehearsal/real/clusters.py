@@ -1,0 +1,450 @@
+"""The Kubernetes side of the cloud, real: API servers, Fleet's own controllers, and networks that carry traffic."""
+
+import os
+import shlex
+import shutil
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from rehearsal.azure import kubelogin
+from rehearsal.azure.arm import Access, Deployer
+from rehearsal.cluster import interface as clusters
+from rehearsal.cluster.interface import routable, route
+from rehearsal.cluster.kinds import HUB, MEMBER
+from rehearsal.cluster.objects import ApiError, Object, child, is_true, name_of, namespace_of, status_of
+from rehearsal.core.protocol import RefusedError
+from rehearsal.core.store import Store
+from rehearsal.fleet.membership import CLUSTER_ID, LOCATION
+from rehearsal.fleet.traffic import speaks
+from rehearsal.real.apiserver import RealApiServer
+from rehearsal.real.cluster import RealCluster
+from rehearsal.real.guard import Guard, guarding
+from rehearsal.real.machines import Machines
+from rehearsal.real.network import Networks
+from rehearsal.real.network import networks as network_namespaces
+from rehearsal.real.provider import Provider, install
+from rehearsal.real.tools import Tools, find_tools
+
+_POLL: Final = 0.1  # seconds
+_MEMBERSHIP_SECONDS: Final = 300  # a join takes two seconds, a leave seven, on an idle machine
+
+_MEMBER_CLUSTER: Final = ("cluster.kubernetes-fleet.io/v1", "MemberCluster")
+
+
+class RealClusters:
+    """All clusters and fleets; what is known of them is in `store.section("kubernetes")`.
+
+    Attributes:
+        networks: the virtual networks, and the internet before them.
+        guard: says to API servers what the deploying identity may do.
+        stopped: says whether a part of a cluster does not run: here, its load balancers.
+
+    Args:
+        store: keeps what is to be started again in the next run.
+        folder: keeps the clusters' own files.
+        tools: the commands.
+        networks: networks with nothing in them.
+        guard: says to API servers what the deploying identity may do.
+    """
+
+    def __init__(self, store: Store, folder: Path, tools: Tools, networks: Networks, guard: Guard) -> None:
+        self.networks = networks
+        self.guard = guard
+        self.stopped: Callable[[clusters.Part, clusters.ApiServer], bool] = lambda _part, _server: False
+        self._data = store.section("kubernetes")
+        for part in ("clusters", "members", "networks"):
+            self._data.setdefault(part, {})
+        self._data.setdefault("peerings", [])
+        self._data.setdefault("routes", {})
+        self._data.setdefault("serial", 0)
+        self._folder = folder
+        self._tools = tools
+        self._clusters: dict[str, RealCluster] = {}
+        self._machines: dict[str, Machines] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def now(self) -> float:
+        """Seconds of Azure's: a member joins here in a tenth of the time, and so does what follows."""
+        return 10 * time.time()
+
+    def start(self) -> None:
+        """Start again what was running when the last run ended.
+
+        Raises:
+            ProcessError: something does not start.
+        """
+        for network, prefixes in self._data["networks"].items():
+            self.networks.add(network, prefixes)
+        for one, other in self._data["peerings"]:
+            self.networks.connect(one, other)
+            for network, peer in ((one, other), (other, one)):
+                if (prefixes := self._data["routes"].get(route(network, peer))) is not None:
+                    self.networks.route(network, peer, prefixes)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self._start, [key for key, data in self._data["clusters"].items() if data["reachable"]]))
+        self._wait_for_webhooks()
+        for member in self._data["members"].values():
+            self._start_agents(member)
+
+    def stop(self) -> None:
+        """Stop everything that runs."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self._stop, list(self._clusters)))
+
+    # What Azure tells.
+
+    def add_network(self, network: str, prefixes: list[str]) -> None:
+        """Add a virtual network with its address space."""
+        self._data["networks"][network.lower()] = prefixes
+        self.networks.add(network.lower(), prefixes)
+
+    def remove_network(self, network: str) -> None:
+        """Remove a virtual network; one that is gone already is no error."""
+        if self._data["networks"].pop(network.lower(), None) is not None:
+            self.networks.remove(network.lower())
+
+    def set_peered(self, network: str, other: str, *, peered: bool) -> None:
+        """Let two virtual networks reach each other, or not any more."""
+        pair = sorted((network.lower(), other.lower()))
+        if (pair in self._data["peerings"]) is peered:
+            return
+        if peered:
+            self._data["peerings"].append(pair)
+            self.networks.connect(*pair)
+        else:
+            self._data["peerings"].remove(pair)
+            self.networks.disconnect(*pair)
+
+    def set_routes(self, network: str, other: str, prefixes: list[str]) -> None:
+        """Let one of two peered networks reach only these ranges of the other."""
+        self._data["routes"][route(network, other)] = prefixes
+        self.networks.route(network.lower(), other.lower(), prefixes)
+
+    def add_cluster(  # noqa: PLR0913 - what one cluster is made of
+        self,
+        cluster_id: str,
+        server: str,
+        *,
+        location: str,
+        network: str,
+        pods: str,
+        flat: bool,
+        nodes: int,
+        services: str,
+    ) -> None:
+        """Start a managed cluster; it answers on this machine instead of at `server`."""
+        del server
+        if network == cluster_id:  # AKS makes a network for a cluster that brings none
+            self.add_network(network, [pods])
+        self._data["clusters"][cluster_id] = {
+            "folder": self._new_folder(cluster_id),
+            "role": MEMBER,
+            "location": location,
+            "network": network.lower(),
+            "pods": pods,
+            "flat": flat,
+            "nodes": nodes,
+            "services": services,
+            "reachable": True,
+        }
+        self._start(cluster_id)
+
+    def add_hub(self, fleet_id: str, server: str) -> None:
+        """Start a fleet's hub, whose id is the fleet's."""
+        del server
+        self._data["clusters"][fleet_id] = {
+            "folder": self._new_folder(fleet_id),
+            "role": HUB,
+            "services": "10.0.0.0/16",
+            "reachable": True,
+        }
+        self._start(fleet_id)
+
+    def remove(self, cluster_id: str) -> None:
+        """Remove a cluster or a hub with everything in it; one that is gone already is no error."""
+        if cluster_id not in self._data["clusters"]:
+            return
+        for member in [each for each in self._data["members"].values() if each["fleet"] == cluster_id]:
+            if cluster := self._clusters.get(member["cluster"]):
+                cluster.leave()
+            del self._data["members"][_key(cluster_id, member["name"])]
+        self._stop(cluster_id)
+        shutil.rmtree(self._folder_of(cluster_id))
+        del self._data["clusters"][cluster_id]
+        self.remove_network(cluster_id)  # the one that AKS has made for it
+
+    def access(self, cluster_id: str) -> Access:
+        """Return how to get into a cluster or hub."""
+        return self._clusters[cluster_id].server.access
+
+    def join(self, fleet_id: str, member: str, cluster_id: str, labels: Mapping[str, str]) -> None:
+        """Make a cluster a member of a fleet; returns when it has joined (as ARM's operation).
+
+        What Azure's control plane does: Azure/fleet issue 1146, and the annotation with which it names the cluster.
+
+        Raises:
+            RefusedError: it does not join in time.
+        """
+        self._clusters[fleet_id].wait_for_webhook()  # not earlier: a hub starts beside the first clusters
+        hub = self._clusters[fleet_id].server
+        account: Object = {"name": f"member-{member}", "namespace": "fleet-system"}
+        with suppress(ApiError):  # it joins again
+            hub.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+        hub.apply(
+            {
+                "apiVersion": "cluster.kubernetes-fleet.io/v1",
+                "kind": "MemberCluster",
+                "metadata": {
+                    "name": member,
+                    "labels": {**labels, LOCATION: self._data["clusters"][cluster_id]["location"]},
+                    "annotations": {CLUSTER_ID: cluster_id},
+                },
+                "spec": {"identity": {"kind": "ServiceAccount", **account}, "heartbeatPeriodSeconds": 15},
+            }
+        )
+        self._data["members"][_key(fleet_id, member)] = {"fleet": fleet_id, "cluster": cluster_id, "name": member}
+        self._start_agents(self._data["members"][_key(fleet_id, member)])
+        if not self._wait_until(lambda: is_true(hub.get(*_MEMBER_CLUSTER, member), "Joined"), _MEMBERSHIP_SECONDS):
+            raise RefusedError(f"member {member} has not joined after {_MEMBERSHIP_SECONDS} s")
+
+    def leave(self, fleet_id: str, member: str) -> None:
+        """Let a member leave; returns when it has left (as ARM's operation). One that has left already is no error.
+
+        Raises:
+            RefusedError: it has live exports, or does not leave in time.
+        """
+        joined = self._data["members"].get(_key(fleet_id, member))
+        hub = self._clusters.get(fleet_id)
+        if joined is None or hub is None:
+            return
+        try:
+            hub.server.delete(*_MEMBER_CLUSTER, member)
+        except ApiError as error:
+            if error.reason != "NotFound":
+                raise
+        if not self._wait_until(lambda: not _exists(hub.server, member), _MEMBERSHIP_SECONDS):
+            raise RefusedError(f"member {member} has not left after {_MEMBERSHIP_SECONDS} s")
+        if cluster := self._clusters.get(joined["cluster"]):
+            cluster.leave()
+        del self._data["members"][_key(fleet_id, member)]
+
+    # What the summary asks, and what the engine finds.
+
+    def get(self, cluster_id: str) -> RealApiServer | None:
+        """Return a cluster or hub by its id."""
+        found = self._clusters.get(cluster_id)
+        return found.server if found else None
+
+    def at(self, server: str) -> RealApiServer | None:
+        """Return the cluster or hub that answers at a URL."""
+        return next((each.server for each in self._clusters.values() if each.server.access.server == server), None)
+
+    def hubs(self) -> list[RealApiServer]:
+        """Return every fleet's hub."""
+        return [cluster.server for cluster in self._clusters.values() if cluster.role == HUB]
+
+    def routable(self, origin_id: str, target_id: str) -> bool:
+        """Say whether nodes of one cluster can reach the pods of another."""
+        known = self._data["clusters"]
+        return routable(known[origin_id], known[target_id], self._data["peerings"], self._data["routes"])
+
+    def _wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something is done; False when it takes longer. An API server that does not answer is not done."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                if done():
+                    return True
+            except ApiError as error:
+                if error.reason != "Unreachable":
+                    raise
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL)
+
+    @property
+    def provider(self) -> Provider:
+        """The Kubernetes provider that the engine starts."""
+        return self._tools.provider
+
+    def for_engine(self, home: Path) -> dict[str, str]:
+        """Return what an engine finds in its environment, so that it reaches the clusters, and no others.
+
+        Args:
+            home: the engine's own folder, where its plugins are.
+        """
+        install(self.provider, home)
+        return {
+            "KUBECONFIG": str(home / "kubeconfig"),  # which there is not: a program without one has no cluster
+            # An older one than the SDK's is used on purpose, and said (`stack`).
+            **({} if self.provider.is_of_sdk else {"PULUMI_DEV": "true"}),
+        }
+
+    def pass_time(self, seconds: float) -> None:
+        """Do nothing: time passes by itself."""
+
+    # What a test does to it.
+
+    def set_reachable(self, cluster_id: str, *, reachable: bool) -> None:
+        """Let a cluster's region die or come back: API server, agents and everything that runs there."""
+        self._data["clusters"][cluster_id]["reachable"] = reachable
+        if not reachable:
+            self._stop(cluster_id, forget=False)
+            return
+        self._start(cluster_id)
+        self._wait_for_webhooks()
+        for member in self._data["members"].values():
+            if member["cluster"] == cluster_id:
+                self._start_agents(member)
+
+    # How it runs.
+
+    def kubeconfig(self, cluster_id: str) -> Path:
+        """Return a cluster's kubeconfig for people, who on a hub are the deployer."""
+        return self._clusters[cluster_id].kubeconfig
+
+    def commands(self) -> list[str]:
+        """Return commands that show what is there, as the article has them, and what a client gets."""
+        kubectl = "kubectl" if shutil.which("kubectl") == str(self._tools.kubectl) else str(self._tools.kubectl)
+        lines: list[str] = []
+        clients: list[str] = []
+        for cluster in sorted(self._clusters.values(), key=lambda each: each.role):
+            command = f"{kubectl} --kubeconfig {os.path.relpath(cluster.kubeconfig)} get"
+            if cluster.role == HUB:
+                lines += [f"{command} memberclusters", f"{command} clusterresourceplacement"]
+                continue
+            what = "serviceexport,multiclusterservice,pods --all-namespaces"
+            lines.append(f"{command} {what}")
+            for item in cluster.server.list("networking.fleet.azure.com/v1alpha1", "MultiClusterService"):
+                clients += self._clients(cluster, item)
+        return lines + clients
+
+    def _clients(self, cluster: RealCluster, entry_point: Object) -> list[str]:
+        """Return commands that ask for what an entry point speaks; nothing plays UDP."""
+        space, name = namespace_of(entry_point), name_of(entry_point)
+        derived = cluster.server.list("v1", "Service", "fleet-system")
+        found = [each["spec"]["ports"] for each in derived if name_of(each) == f"{space}-{name}"]
+        ports: list[Object] = found[0] if found else []
+        commands: list[list[str]] = []
+        for each in child(status_of(entry_point), "loadBalancer").get("ingress", ()):
+            for port in ports:
+                spoken, number = speaks(port), port["port"]
+                if spoken in ("http", "https"):
+                    suffix = "" if number == {"http": 80, "https": 443}[spoken] else f":{number}"
+                    insecure = ["--insecure"] if spoken == "https" else []  # its certificate is of nobody
+                    commands.append(["curl", *insecure, f"{spoken}://{each['ip']}{suffix}"])
+                elif spoken == "tcp":
+                    commands.append(["nc", "-vz", each["ip"], str(number)])
+        return [shlex.join([*self.networks.client(), *command]) for command in commands]
+
+    def _new_folder(self, cluster_id: str) -> str:
+        """Return a name for a cluster's folder that no other has."""
+        name = cluster_id.rsplit("/", 1)[-1]
+        taken = {each["folder"] for each in self._data["clusters"].values()}
+        name = next(each for number in count(1) if (each := f"{name}-{number}" if number > 1 else name) not in taken)
+        # A run that was killed before it had noted the cluster may have left something.
+        shutil.rmtree(self._folder / name, ignore_errors=True)
+        return name
+
+    def _folder_of(self, cluster_id: str) -> Path:
+        return self._folder / self._data["clusters"][cluster_id]["folder"]
+
+    def _start(self, cluster_id: str) -> None:
+        data = self._data["clusters"][cluster_id]
+        cluster = RealCluster(
+            self._tools,
+            self._folder_of(cluster_id),
+            cluster_id,
+            role=data["role"],
+            services=data["services"],
+            guard=self.guard,
+        )
+        self._clusters[cluster_id] = cluster
+        cluster.start()
+        if cluster.role == HUB:
+            return
+        machines = Machines(
+            cluster.server,
+            self.networks,
+            network=data["network"],
+            addresses=data["pods"],
+            nodes=data["nodes"],
+            public_address=self._public_address,
+            balanced=lambda: not self.stopped(clusters.Part.LOAD_BALANCERS, cluster.server),
+        )
+        self._machines[cluster_id] = machines
+        machines.start()
+
+    def _wait_for_webhooks(self) -> None:
+        for cluster in self._clusters.values():
+            if cluster.role == HUB and self._data["clusters"][cluster.id]["reachable"]:
+                cluster.wait_for_webhook()
+
+    def _stop(self, cluster_id: str, *, forget: bool = True) -> None:
+        if machines := self._machines.pop(cluster_id, None):
+            machines.stop()
+        if cluster := self._clusters.get(cluster_id):
+            cluster.stop()
+        if forget:
+            self._clusters.pop(cluster_id, None)
+
+    def _start_agents(self, member: dict[str, str]) -> None:
+        """Start a member's agents, with a new token for the hub."""
+        hub, cluster = self._clusters.get(member["fleet"]), self._clusters.get(member["cluster"])
+        if hub and cluster and self._data["clusters"][cluster.id]["reachable"]:
+            token = hub.server.create_token("fleet-system", f"member-{member['name']}")
+            cluster.join(hub, member["name"], token)
+
+    def _public_address(self) -> str:
+        with self._lock:
+            self._data["serial"] += 1
+            serial = self._data["serial"]
+        return f"20.72.{serial // 250 % 250}.{serial % 250 + 1}"
+
+
+def _key(fleet_id: str, member: str) -> str:
+    return f"{fleet_id}/members/{member}"
+
+
+def _exists(hub: RealApiServer, member: str) -> bool:
+    try:
+        hub.get(*_MEMBER_CLUSTER, member)
+    except ApiError as error:
+        if error.reason == "NotFound":
+            return False
+        raise
+    return True
+
+
+@contextmanager
+def real_clusters(folder: Path) -> Generator[Callable[[Store], RealClusters]]:
+    """Have what real clusters run on until the end of the block; yields what makes a world of what a store knows.
+
+    Args:
+        folder: keeps the clusters' own files from one run to the next; beside it is how the deployer logs in.
+
+    Raises:
+        ToolchainError: a tool is missing and cannot be built.
+        OSError: the kernel lets this user have no networks.
+    """
+    tools = find_tools()
+    worlds: list[RealClusters] = []
+
+    def start(store: Store) -> RealClusters:
+        worlds.append(RealClusters(store, folder, tools, networks, guard))
+        worlds[-1].start()
+        return worlds[-1]
+
+    with network_namespaces() as networks, guarding(Deployer().object_id, kubelogin.token(folder.parent)) as guard:
+        try:
+            yield start
+        finally:
+            for world in worlds:
+                world.stop()

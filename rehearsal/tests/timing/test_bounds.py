@@ -1,0 +1,76 @@
+"""The least that Azure asks for, and the article's script, against sums done by hand."""
+
+import pytest
+
+from rehearsal.timing.bounds import DEMANDS, STEPS, least, script
+from rehearsal.timing.durations import Durations
+from rehearsal.timing.schedule import schedule
+
+
+def table(**seconds: float) -> Durations:
+    """Return a table in which a step takes a second, or what is given for it (with _ for a space)."""
+    by_token = dict.fromkeys(STEPS.values(), 1.0)
+    by_token |= {STEPS[step.replace("_", " ")]: value for step, value in seconds.items()}
+
+    def figures(value: float) -> dict[str, object]:
+        return {"low": value, "typical": value, "high": value, "source": "this test"}
+
+    verbs = ("create", "update", "delete")
+    return Durations.model_validate(
+        {token: {verb: figures(value) for verb in verbs} for token, value in by_token.items()}
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chain"),
+    [
+        pytest.param(
+            {"cluster": 300},
+            {"group": 1, "identity": 1, "role": 1, "cluster": 300, "member": 1, "placement": 1, "entry point": 1},
+            id="a cluster",
+        ),
+        pytest.param(
+            {"network": 10, "cluster": 300},
+            {"group": 1, "network": 10, "cluster": 300, "member": 1, "placement": 1, "entry point": 1},
+            id="a network that is slower than identity and role",
+        ),
+        pytest.param(
+            {"hub": 500, "member": 20},
+            {"hub group": 1, "hub": 500, "member": 20, "placement": 1, "entry point": 1},
+            id="the hub",
+        ),
+        pytest.param(
+            {"hub": 500, "app": 20},
+            {"hub group": 1, "hub": 500, "hub role": 1, "namespace": 1, "app": 20, "placement": 1, "entry point": 1},
+            id="the app",
+        ),
+    ],
+)
+def test_least_is_the_longest_chain(seconds: dict[str, float], chain: dict[str, float]) -> None:
+    timeline = schedule(least(2, table(**{name.replace(" ", "_"): value for name, value in seconds.items()})))
+    assert timeline.makespan == sum(chain.values())
+    assert [each.name.removesuffix(" 1") for each in timeline.path] == list(chain)
+
+
+def test_peerings_of_one_network_come_one_after_the_other() -> None:
+    # A group, an identity, its role, a cluster, and then 2 x 19 peerings of 10 s on its network.
+    assert schedule(least(20, table(peerings=10))).makespan == 1 + 1 + 1 + 1 + 2 * 19 * 10
+
+
+def test_a_placement_waits_for_the_members_of_every_region() -> None:
+    placement = next(each for each in least(3, table()) if each.name == "placement")
+    assert set(placement.after) == {"app", "member 1", "member 2", "member 3"}
+
+
+def test_every_demand_is_between_steps_and_has_a_reason_and_a_source() -> None:
+    for demand in DEMANDS:
+        assert {demand.step, demand.needs} <= STEPS.keys()
+        assert demand.reason
+        assert demand.source
+
+
+def test_script_does_one_step_after_the_other() -> None:
+    durations = table(cluster=300, hub=100, peerings=10)
+    # 2 x (group, VNet, cluster, role), 2 peerings, hub's group, hub, 2 members, role, namespace, app, placement, entry
+    assert schedule(script(2, durations)).makespan == 2 * (1 + 1 + 300 + 1) + 2 * 10 + 1 + 100 + 2 * 1 + 5
+    assert sum(each.token == STEPS["peerings"] for each in script(10, durations)) == 90

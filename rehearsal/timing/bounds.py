@@ -1,0 +1,191 @@
+"""Two things to hold a program's time against: the least that Azure asks for, and the article's script.
+
+Both are written down here by hand, for any number of regions, and know nothing of the program.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
+
+from rehearsal.timing.durations import Durations, Scale, Verb
+from rehearsal.timing.schedule import Operation
+
+_AZURE = "azure-native:"
+_GROUP = f"{_AZURE}resources:ResourceGroup"
+_NETWORK = f"{_AZURE}network:VirtualNetwork"
+_PEERING = f"{_AZURE}network:VirtualNetworkPeering"
+_IDENTITY = f"{_AZURE}managedidentity:UserAssignedIdentity"
+_ROLE = f"{_AZURE}authorization:RoleAssignment"
+_CLUSTER = f"{_AZURE}containerservice:ManagedCluster"
+_FLEET = f"{_AZURE}containerservice:Fleet"
+_MEMBER = f"{_AZURE}containerservice:FleetMember"
+_NAMESPACE = "kubernetes:core/v1:Namespace"
+_OBJECT = "kubernetes:apps/v1:Deployment"
+_PLACEMENT = "kubernetes:placement.kubernetes-fleet.io/v1:ClusterResourcePlacement"
+_ENTRY_POINT = "kubernetes:networking.fleet.azure.com/v1alpha1:MultiClusterService"
+
+
+@dataclass(frozen=True)
+class Demand:
+    """One step must wait for another, whatever the program.
+
+    Attributes:
+        step: the one that waits; a key of `STEPS`.
+        needs: the one that it waits for. Of steps that each region has, that of the same region; where `step` is not
+            one of a region, that of every region.
+        reason: why.
+        source: who says so.
+    """
+
+    step: str
+    needs: str
+    reason: str
+    source: str
+
+
+STEPS: Final = {
+    "group": _GROUP,
+    "network": _NETWORK,
+    "peerings": _PEERING,
+    "identity": _IDENTITY,
+    "role": _ROLE,
+    "cluster": _CLUSTER,
+    "member": _MEMBER,
+    "hub group": _GROUP,
+    "hub": _FLEET,
+    "hub role": _ROLE,
+    "namespace": _NAMESPACE,
+    "app": _OBJECT,
+    "placement": _PLACEMENT,
+    "entry point": _ENTRY_POINT,
+}
+"""The steps without which there is no multi-cluster service, with the types of their resources."""
+
+_OF_REGIONS: Final = ("group", "network", "peerings", "identity", "role", "cluster", "member")
+
+_IN_GROUP = ("it is in the group", "learn: azure-resource-manager/management/overview, Resource groups")
+DEMANDS: Final = (
+    # One request makes a VNet with its subnet (learn: rest/api/virtualnetwork/virtual-networks/create-or-update).
+    Demand("network", "group", *_IN_GROUP),
+    Demand("identity", "group", *_IN_GROUP),
+    Demand("hub", "hub group", *_IN_GROUP),
+    Demand(
+        "peerings",
+        "network",
+        "a peering is a part of its VNet, and is refused while the VNet is being written",
+        "pulumi/pulumi-azure-native issue 4340",
+    ),
+    Demand(
+        "peerings",
+        "cluster",
+        "a cluster fails if its VNet is written while it is created, and the peerings first would delay all that waits "
+        "for the cluster",
+        "learn: troubleshoot/azure/azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error",
+    ),
+    Demand(
+        "role",
+        "identity",
+        "the role is assigned to the identity; on the group, it need not wait for the subnet",
+        "learn: role-based-access-control/role-assignments-steps",
+    ),
+    Demand(
+        "cluster",
+        "role",
+        "AKS must be allowed to join the subnet before it starts",
+        "learn: aks/concepts-network-legacy-cni",
+    ),
+    Demand("cluster", "network", "its nodes are in the subnet", "learn: aks/concepts-network-legacy-cni"),
+    Demand(
+        "member",
+        "cluster",
+        "the fleet installs its agents on a running cluster",
+        "learn: kubernetes-fleet/concepts-lifecycle",
+    ),
+    Demand("member", "hub", "a member is a part of its fleet", "learn: rest/api/fleet, Fleet Members"),
+    Demand(
+        "hub role",
+        "hub",
+        "the hub's objects are open to this role on the fleet alone",
+        "learn: kubernetes-fleet/access-fleet-hub-cluster-kubernetes-api",
+    ),
+    Demand("namespace", "hub role", "it is an object of the hub", "learn: kubernetes-fleet/access-fleet-hub-cluster-…"),
+    Demand("app", "namespace", "its objects are in the namespace", "Kubernetes: concepts, Namespaces"),
+    Demand(
+        "placement",
+        "app",
+        "a placement that comes before its objects is available without them",
+        "Azure/fleet v0.18.12, pkg/controllers/placement",
+    ),
+    Demand(
+        "placement",
+        "member",
+        "it is available on members that have joined",
+        "Azure/fleet v0.18.12, pkg/scheduler",
+    ),
+    Demand(
+        "entry point",
+        "placement",
+        "its namespace and the exported Service come to the cluster with the placement",
+        "Azure/fleet-networking v0.3.25, pkg/controllers/multiclusterservice",
+    ),
+)
+
+
+def least(regions: int, durations: Durations, scale: Scale = "typical") -> list[Operation]:
+    """Return Azure's own steps for an `up`; their longest chain is a lower bound of any program's time.
+
+    All peerings of a region are one step: a VNet has 2 (n - 1) of them, its own and the opposite ones, and is written
+    by one at a time.
+    """
+
+    def names(step: str) -> list[str]:
+        return [f"{step} {region}" for region in range(1, regions + 1)] if step in _OF_REGIONS else [step]
+
+    def needs(name: str, step: str) -> Iterator[str]:
+        for demand in DEMANDS:
+            if demand.step == step:
+                same = step in _OF_REGIONS and demand.needs in _OF_REGIONS
+                yield from [name.replace(step, demand.needs, 1)] if same else names(demand.needs)
+
+    times = {"peerings": 2 * (regions - 1)}
+    return [
+        _step(name, token, durations.seconds(token, "create", scale) * times.get(step, 1), needs(name, step))
+        for step, token in STEPS.items()
+        for name in names(step)
+    ]
+
+
+GROUP_WITH_A_CLUSTER: Final = 380
+"""Seconds that the deletion of a group with a hub in it takes: the least time of a `destroy`, where nothing is asked of
+Azure but the groups. The fleet's own deletion takes as long (Azure/azure-cli-extensions, test_fleet_*: n = 19, median
+379 s); groups with an AKS cluster took 364 to 368 s (Azure/azure-service-operator, v2/internal/controllers/
+recordings, 2023 to 2026)."""
+
+
+def script(regions: int, durations: Durations, scale: Scale = "typical") -> list[Operation]:
+    """Return the steps of the article's script, one after the other.
+
+    Its `deploy` puts nothing into the background (appdevgbb/pattern-fleet-manager, run.sh). `az aks create` assigns the
+    role on the subnet by itself (azure-cli, its option --skip-subnet-role-assignment). The script does not wait for the
+    placement and never applies the MultiClusterService; the article waits for both, so their time counts.
+    """
+    each = [str(region) for region in range(1, regions + 1)]
+    steps = [
+        *((f"{step} {region}", STEPS[step]) for region in each for step in ("group", "network")),
+        *((f"{step} {region}", STEPS[step]) for region in each for step in ("cluster", "role")),
+        *((f"peering {here}-{there}", _PEERING) for a, b in combinations(each, 2) for here, there in ((a, b), (b, a))),
+        *((step, STEPS[step]) for step in ("hub group", "hub")),
+        *((f"member {region}", _MEMBER) for region in each),
+        *((step, STEPS[step]) for step in ("hub role", "namespace", "app", "placement", "entry point")),
+    ]
+    operations: list[Operation] = []
+    for name, token in steps:
+        before = [operations[-1].urn] if operations else []
+        operations.append(_step(name, token, durations.seconds(token, "create", scale), before))
+    return operations
+
+
+def _step(name: str, token: str, seconds: float, after: Iterator[str] | list[str]) -> Operation:
+    verb: Verb = "create"
+    return Operation(urn=name, token=token, name=name, region="", verb=verb, seconds=seconds, after=tuple(after))

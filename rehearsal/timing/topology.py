@@ -1,0 +1,290 @@
+"""Where a stack's parts are and how they hang together, as its state has it, and their places on a map."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Final
+
+from rehearsal.timing.schedule import Resource
+
+CLUSTER: Final = "azure-native:containerservice:ManagedCluster"
+FLEET: Final = "azure-native:containerservice:Fleet"
+
+_NETWORK: Final = "azure-native:network:VirtualNetwork"
+_SUBNET: Final = "azure-native:network:Subnet"
+_PEERING: Final = "azure-native:network:VirtualNetworkPeering"
+_MEMBER: Final = "azure-native:containerservice:FleetMember"
+_PROVIDER: Final = "pulumi:providers:kubernetes"
+_PLACEMENT: Final = "kubernetes:placement.kubernetes-fleet.io/v1:ClusterResourcePlacement"
+_ENTRY_POINT: Final = "kubernetes:networking.fleet.azure.com/v1alpha1:MultiClusterService"
+
+_NOTHING: Final[Resource] = {}  # in place of what the state does not have
+
+_BEND: Final = 0.3  # how far lines are drawn to the map's middle, of the way there
+_NEAR: Final = 10  # percent from the middle, where a line would be hidden by the hub
+_ROUND: Final = 30  # percent to the side, round the hub
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place on the map.
+
+    Attributes:
+        x: from the left, in percent of the map's width.
+        y: from the top, in percent of its height.
+    """
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Region:
+    """A cluster with its network.
+
+    Attributes:
+        place: where it is on the map.
+        location: Azure's name of the region.
+        cluster: the cluster's name.
+        nodes: number and size of its nodes.
+        network: the VNet's name.
+        spaces: the VNet's address spaces.
+        subnet: the addresses of the nodes' subnet.
+        peers: names of the clusters in networks that this one is peered with, in both directions.
+        member: the name of the fleet's member; empty where the cluster is none.
+        update_group: the member's update group.
+        placed: the placements that are available here.
+        entry: the entry point's address; empty where there is none.
+    """
+
+    place: Place
+    location: str
+    cluster: str
+    nodes: str
+    network: str
+    spaces: str
+    subnet: str
+    peers: frozenset[str]
+    member: str
+    update_group: str
+    placed: tuple[str, ...]
+    entry: str
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A fleet's hub."""
+
+    place: Place
+    name: str
+    location: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """A connection on the map.
+
+    Attributes:
+        kind: `peering`, `traffic` (a peering that the entry point's traffic takes) or `hub` (of a member).
+        what: what it connects.
+        path: the line, as an SVG path in percent.
+    """
+
+    kind: str
+    what: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Regions, with the entry point's first, hubs, and links, in the order in which they are drawn."""
+
+    regions: Sequence[Region]
+    hubs: Sequence[Hub]
+    links: Sequence[Link]
+
+
+def topology(state: Sequence[Resource]) -> Topology:
+    """Return the topology of an exported state."""
+    of: dict[str, list[Resource]] = {}
+    for each in state:
+        of.setdefault(each["type"], []).append(each)
+    entries = _entries(of)
+    clusters = sorted(of.get(CLUSTER, ()), key=lambda each: (_id(each) not in entries, location(each)))
+    places = [_place(number, len(clusters)) for number in range(len(clusters))]
+    regions = [
+        _region(cluster, place, of, entries.get(_id(cluster), ""))
+        for cluster, place in zip(clusters, places, strict=True)
+    ]
+    fleets = of.get(FLEET, ())
+    height = _height_of_hub(len(clusters))
+    hubs = [
+        Hub(Place(100 * number / (len(fleets) + 1), height), azures_name(each), location(each))
+        for number, each in enumerate(fleets, 1)
+    ]
+    links = [*_peerings(regions), *_memberships(regions, hubs)]
+    return Topology(regions, hubs, sorted(links, key=lambda link: ("peering", "hub", "traffic").index(link.kind)))
+
+
+def location(resource: Resource) -> str:
+    """Return where an Azure resource is; empty where it has no location of its own."""
+    return str(_properties(resource).get("location", ""))
+
+
+def azures_name(resource: Resource) -> str:
+    """Return a resource's name in the cloud, the end of its id."""
+    return str(resource.get("id", "")).rsplit("/", 1)[-1]
+
+
+# --- What there is ---------------------------------------------------------------------------------------------------
+
+
+def _region(cluster: Resource, place: Place, of: Mapping[str, Sequence[Resource]], entry: str) -> Region:
+    pools: Sequence[Mapping[str, Any]] = _properties(cluster).get("agentPoolProfiles") or ()
+    home = _home(cluster)
+    network = next((each for each in of.get(_NETWORK, ()) if _id(each) == _network_in(home)), _NOTHING)
+    subnet = next((each for each in of.get(_SUBNET, ()) if _id(each) == home), _NOTHING)
+    member = next((each for each in of.get(_MEMBER, ()) if _member_of(each) == _id(cluster)), _NOTHING)
+    return Region(
+        place=place,
+        location=location(cluster),
+        cluster=azures_name(cluster),
+        nodes=", ".join(f"{_count(pool)} \N{MULTIPLICATION SIGN} {pool.get('vmSize', '')}" for pool in pools),
+        network=azures_name(network),
+        spaces=", ".join(_properties(network).get("addressSpace", {}).get("addressPrefixes") or ()),
+        subnet=str(_properties(subnet).get("addressPrefix", "")),
+        peers=frozenset(_peers(cluster, of)),
+        member=azures_name(member),
+        update_group=str(_properties(member).get("group", "")),
+        placed=tuple(azures_name(each) for each in of.get(_PLACEMENT, ()) if _is_available(each, azures_name(member))),
+        entry=entry,
+    )
+
+
+def _entries(of: Mapping[str, Sequence[Resource]]) -> dict[str, str]:
+    """Return the entry points' addresses by the id of the cluster that they are on, the one of their provider."""
+    clusters = {each["urn"]: str(each["inputs"].get("clusterIdentifier", "")).lower() for each in of.get(_PROVIDER, ())}
+    entries: dict[str, str] = {}
+    for each in of.get(_ENTRY_POINT, ()):
+        addresses: Sequence[Mapping[str, Any]] = _status(each).get("loadBalancer", {}).get("ingress") or ()
+        cluster = clusters.get(each.get("provider", "").rpartition("::")[0], "")  # a reference is a URN and an id
+        entries[cluster] = ", ".join(str(address.get("ip", "")) for address in addresses) or "no address"
+    return entries
+
+
+def _peers(cluster: Resource, of: Mapping[str, Sequence[Resource]]) -> Iterator[str]:
+    """Yield the clusters that a cluster reaches; a peering connects once there is one from either side.
+
+    Source: learn: virtual-network/virtual-network-peering-overview.
+    """
+    ends = {
+        (_network_in(_id(each)), str(each["inputs"]["remoteVirtualNetwork"]["id"]).lower())
+        for each in of.get(_PEERING, ())
+    }
+    here = _network_in(_home(cluster))
+    for each in of.get(CLUSTER, ()):
+        there = _network_in(_home(each))
+        if {(here, there), (there, here)} <= ends:
+            yield azures_name(each)
+
+
+def _is_available(placement: Resource, member: str) -> bool:
+    entries: Sequence[Mapping[str, Any]] = _status(placement).get("placementStatuses") or ()
+    return any(
+        entry.get("clusterName") == member and condition["type"] == "Available" and condition["status"] == "True"
+        for entry in entries
+        for condition in entry.get("conditions") or ()
+    )
+
+
+def _count(pool: Mapping[str, Any]) -> str:
+    return (
+        f"{pool.get('minCount')} to {pool.get('maxCount')}"
+        if pool.get("enableAutoScaling")
+        else f"{pool.get('count', '?')}"
+    )
+
+
+def _properties(resource: Resource) -> Mapping[str, Any]:
+    """Return a resource's inputs; one that is only read has none in the state, and its outputs are as good."""
+    return resource.get("inputs") or resource.get("outputs") or {}
+
+
+def _id(resource: Resource) -> str:
+    return str(resource.get("id", "")).lower()  # ids are not case-sensitive
+
+
+def _home(cluster: Resource) -> str:
+    """Return the id of the subnet that a cluster's first nodes are in."""
+    pools: Sequence[Mapping[str, Any]] = _properties(cluster).get("agentPoolProfiles") or [{}]
+    return str(pools[0].get("vnetSubnetID", "")).lower()
+
+
+def _network_in(resource_id: str) -> str:
+    """Return the VNet's id in that of a subnet or a peering: …/virtualNetworks/<name>/subnets/<name>."""
+    return "/".join(resource_id.split("/")[:9])
+
+
+def _member_of(member: Resource) -> str:
+    return str(_properties(member).get("clusterResourceId", "")).lower()
+
+
+def _status(resource: Resource) -> Mapping[str, Any]:
+    return resource.get("outputs", {}).get("status") or {}
+
+
+# --- Where it is drawn -----------------------------------------------------------------------------------------------
+
+
+def _is_ring(regions: int) -> bool:
+    return regions > 2  # noqa: PLR2004 - two cannot stand round the hub
+
+
+def _place(number: int, regions: int) -> Place:
+    """Return the place of a region: on a ring round the hub, from its top to the right; one or two are above the hub.
+
+    The two halves of the ring mirror each other, so that each height has at most two names; it is flatter than a
+    circle at its ends, so that these do not touch.
+    """
+    if not _is_ring(regions):
+        return Place(50 if regions == 1 else 100 * number, 0)
+    half = regions / 2
+    down = min(number, regions - number) / half
+    aside = 50 * (1 - (1 - 2 * down) ** 2) ** (1 / 4)
+    lowest = regions // 2 / half
+    return Place(50 + aside if number < half else 50 - aside, 100 * down / lowest)
+
+
+def _height_of_hub(regions: int) -> float:
+    """Return the height next to the middle that no region has; the lower one, as the entry point's region is tall."""
+    if not _is_ring(regions):
+        return 100
+    steps = regions // 2
+    return 50 if steps % 2 else 50 + 50 / steps
+
+
+def _peerings(regions: Sequence[Region]) -> Iterator[Link]:
+    for one, other in combinations(regions, 2):
+        if other.cluster in one.peers:
+            is_taken = (one.entry or other.entry) and one.placed and other.placed
+            where = f"{one.location} and {other.location}"
+            path = _bow(one.place, other.place)
+            yield Link("traffic", f"traffic between {where}", path) if is_taken else Link("peering", where, path)
+
+
+def _memberships(regions: Sequence[Region], hubs: Sequence[Hub]) -> Iterator[Link]:
+    for region in regions:
+        for hub in hubs:
+            if region.member:
+                path = f"M{hub.place.x:.1f} {hub.place.y:.1f}L{region.place.x:.1f} {region.place.y:.1f}"
+                yield Link("hub", f"{region.member} is a member of {hub.name}", path)
+
+
+def _bow(one: Place, other: Place) -> str:
+    """Return a line that is bent towards the middle, or round it where it would go through."""
+    x, y = (one.x + other.x) / 2, (one.y + other.y) / 2
+    if abs(x - 50) + abs(y - 50) < _NEAR:
+        x += _ROUND
+    else:
+        x, y = x + _BEND * (50 - x), y + _BEND * (50 - y)
+    return f"M{one.x:.1f} {one.y:.1f}Q{x:.1f} {y:.1f} {other.x:.1f} {other.y:.1f}"

@@ -1,0 +1,100 @@
+"""A run that is killed on the way: `python -m tests.support.killed ROOT COMMAND NAME WHEN VICTIM...`.
+
+COMMAND is `up` or `destroy`. NAME is the logical name of the resource at whose creation or deletion it happens, or
+`any` for the first one that is in Azure or in a cluster. WHEN is `before` the cloud does it, `during` what happens in
+the clusters next, or `after`. A VICTIM is the `engine`, or the `stand-in`, which is this process; `ctrl-c` interrupts
+twice; the `answer` is the one that the engine waits for, and gets an error instead.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Collection, Generator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+from unittest import mock
+
+from rehearsal.cloud import Cloud, Operation
+from rehearsal.core.child import child
+from rehearsal.core.protocol import FakeProvider, RefusedError
+from rehearsal.engine import command
+from rehearsal.stack import rehearsing
+from rehearsal.tests.objects import in_memory
+
+_VERBS = {"up": "create", "destroy": "delete"}
+
+
+class _Killer:
+    """Kills the victims, once it has been told where the engine runs and what it prints."""
+
+    def __init__(self, victims: Collection[str]) -> None:
+        self._victims = victims
+        self._engines: list[Popen[str]] = []
+        self._asked_to_stop = threading.Event()
+
+    @contextmanager
+    def child(self, *args: Any, **options: Any) -> Generator[Popen[str]]:  # noqa: ANN401 - passed on
+        with child(*args, **options) as process:
+            self._engines.append(process)
+            yield process
+
+    def listen(self, line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+        if "press ^C again" in line:
+            self._asked_to_stop.set()
+
+    def __call__(self, *_: object) -> None:
+        engine = self._engines[-1]
+        if "ctrl-c" in self._victims:
+            os.kill(os.getpid(), signal.SIGINT)
+            self._asked_to_stop.wait()
+            os.kill(os.getpid(), signal.SIGINT)
+            engine.wait()
+        if "engine" in self._victims:
+            engine.kill()
+        if "stand-in" in self._victims:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "answer" in self._victims:
+            raise RefusedError("the provider died")
+
+
+def _disturbed(
+    cloud: Cloud, verb: str, name: str, when: str, kill: Callable[..., None]
+) -> Callable[[Operation], AbstractContextManager[FakeProvider]]:
+    undisturbed = cloud.operation
+
+    def is_hit(operation: Operation) -> bool:
+        call = operation.call
+        if operation.verb != verb or call.preview:
+            return False
+        return call.name == name or (name == "any" and not call.token.startswith("random:"))
+
+    @contextmanager
+    def disturbed(operation: Operation) -> Generator[FakeProvider]:
+        moment = when if is_hit(operation) else ""
+        if moment == "before":
+            kill()
+        if moment == "during":
+            in_memory(cloud).observers.append(kill)
+        with undisturbed(operation) as provider:
+            yield provider
+        if moment == "after":
+            kill()
+
+    return disturbed
+
+
+def main(root: Path, what: str, name: str, when: str, *victims: str) -> None:
+    """Run a command, and kill when it comes to a resource."""
+    killer = _Killer(victims)
+    with mock.patch.object(command, "child", killer.child), rehearsing("dev", root) as rehearsal:
+        cloud = rehearsal.cloud
+        with mock.patch.object(cloud, "operation", _disturbed(cloud, _VERBS[what], name, when, killer)):
+            getattr(rehearsal.stack, what)(on_output=killer.listen, on_error=killer.listen)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])

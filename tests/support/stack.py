@@ -1,0 +1,266 @@
+"""A stack under test: the program in a folder of its own, what the engine did, and what the cloud was asked."""
+
+import base64
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pulumi import automation as auto
+
+from rehearsal.cloud import Operation
+from rehearsal.core.protocol import Call, RefusedError
+from rehearsal.stack import Rehearsal
+from rehearsal.tests.objects import in_memory
+from tests.support.program import PROJECT, ROOT
+
+
+def copy_program(root: Path) -> Path:
+    """Put the program into a folder: its own stack files, the rest by links."""
+    root.mkdir()
+    for name in ("__main__.py", "changes.py", "components", "fleet_clusters", "manifests", "settings"):
+        (root / name).symlink_to(ROOT / name)
+    for file in ROOT.glob("Pulumi*.yaml"):
+        (root / file.name).write_text(file.read_text())
+    return root
+
+
+@dataclass
+class Done:
+    """What an operation of the engine did.
+
+    Attributes:
+        steps: the kinds of steps (`create`, `update`, `replace`, …), by the resources' logical names.
+        diffs: the properties that changed, by the resources' logical names.
+        asked: what the stand-in was asked, in order: verb and logical name. Of real clusters it is not.
+        began: when the engine said last that it begins a kind of step, by that and logical name (`time.monotonic`).
+        ended: when it said so of the step's end.
+        output: everything that the engine printed.
+    """
+
+    steps: dict[str, str] = field(default_factory=dict[str, str])
+    diffs: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    asked: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    began: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    ended: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    output: list[str] = field(default_factory=list[str])
+
+    @property
+    def changes(self) -> dict[str, str]:
+        """The steps that change something."""
+        return {name: step for name, step in self.steps.items() if step not in {"same", "read", "refresh"}}
+
+    @property
+    def text(self) -> str:
+        """The output in one piece."""
+        return "\n".join(self.output)
+
+
+@dataclass(frozen=True)
+class FirstUpdate:
+    """A new stack's first preview and update.
+
+    Attributes:
+        root: the program's folder.
+        planned: the preview.
+        done: the update.
+        outputs: the stack's outputs.
+        summary: what the rehearsal reports of the cloud: what, whether it is well, and particulars.
+    """
+
+    root: Path
+    planned: Done
+    done: Done
+    outputs: Mapping[str, auto.OutputValue]
+    summary: Sequence[tuple[str, bool, str]]
+
+
+class Stack:
+    """The dev stack of a program in a folder of its own."""
+
+    def __init__(self, root: Path, rehearsal: Rehearsal) -> None:
+        self.root = root
+        self.rehearsal = rehearsal
+        self.cloud = rehearsal.cloud
+        self._config_file = Path(rehearsal.environment["PULUMI_OPTION_CONFIG_FILE"])
+        self._done = Done()
+        self.cloud.observers.append(self._note)
+
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        """What the cloud was asked during the last operation, also one that failed."""
+        return self._done.asked
+
+    @property
+    def text(self) -> str:
+        """What the engine printed during the last operation, also one that failed."""
+        return self._done.text
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The stack's configuration, its keys without the namespace."""
+        return {
+            key.removeprefix(f"{PROJECT}:"): value
+            for key, value in yaml.safe_load(self._config_file.read_text())["config"].items()
+        }
+
+    def configure(self, **changes: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Change keys of the stack's configuration, for this run and for the next ones."""
+        self.configure_all(self.config | changes)
+
+    def configure_all(self, config: Mapping[str, Any]) -> None:
+        """Replace the stack's whole configuration."""
+        for file in (self.root / "Pulumi.dev.yaml", self._config_file):
+            content = yaml.safe_load(file.read_text())
+            content["config"] = {f"{PROJECT}:{key}": value for key, value in config.items()}
+            file.write_text(yaml.safe_dump(content))
+
+    def configure_azure(self, **keys: str) -> None:
+        """Change keys of the Azure provider; `configure_all` takes them away."""
+        for file in (self.root / "Pulumi.dev.yaml", self._config_file):
+            content = yaml.safe_load(file.read_text())
+            content["config"] |= {f"azure-native:{key}": value for key, value in keys.items()}
+            file.write_text(yaml.safe_dump(content))
+
+    def refuse(self, verb: str, name: str, *messages: str) -> None:
+        """Refuse an operation on a resource, each time with the next of the messages."""
+        left = list(messages)
+
+        def refuse(operation: Operation) -> None:
+            if left and (operation.verb, operation.call.name) == (verb, name):
+                raise RefusedError(left.pop(0))
+
+        self.cloud.observers.append(refuse)
+
+    @contextmanager
+    def locked(self, *groups: str) -> Generator[None]:
+        """Lock resource groups against deletions: of the groups, and of anything in them."""
+
+        def refuse(operation: Operation) -> None:
+            for group in groups:
+                scope = f"/resourcegroups/{group}/"
+                if operation.verb == "delete" and scope in f"{operation.resource_id.lower()}/":
+                    # Text: learn: azure-resource-manager/management/lock-resources
+                    raise RefusedError(
+                        f'Status=409 Code="ScopeLocked" Message="The scope \'{operation.resource_id}\' cannot perform '
+                        f"delete operation because following scope(s) are locked: '{group}'. "
+                        'Please remove the lock and try again."'
+                    )
+
+        self.cloud.observers.append(refuse)
+        try:
+            yield
+        finally:
+            self.cloud.observers.remove(refuse)
+
+    def preview(self) -> Done:
+        """Preview; what it shows is what the engine plans."""
+        return self._run(self.rehearsal.stack.preview)
+
+    def up(self) -> Done:
+        """Update."""
+        return self._run(self.rehearsal.stack.up)
+
+    def move_back(self) -> None:
+        """Bring the address back to the first region, which the program does only if it is written."""
+        config = self.config
+        self.configure(app=config.get("app", {}) | {"entryRegion": config["regions"][0]["name"]})
+        self.up()
+        self.configure_all(config)
+
+    def refresh(self) -> Done:
+        """Refresh."""
+        return self._run(self.rehearsal.stack.refresh)
+
+    def destroy(self, *, run_program: bool = False) -> Done:
+        """Destroy; with the program, whose hooks wait for what passes."""
+        return self._run(partial(self.rehearsal.stack.destroy, run_program=run_program))
+
+    def pulumi(self, *command: str) -> None:
+        """Run another command of the engine's."""
+        workspace: Any = self.rehearsal.stack.workspace
+        workspace.pulumi_command.run([*command], workspace.work_dir, self.rehearsal.environment)
+
+    def outputs(self) -> Mapping[str, auto.OutputValue]:
+        """Return the stack's outputs."""
+        return self.rehearsal.stack.outputs()
+
+    def lose_region(self, region: str) -> None:
+        """Let a region's cluster stop answering, and its agents stop."""
+        in_memory(self.cloud).set_reachable(self.outputs()["clusterIds"].value[region], reachable=False)
+
+    def claim_service(self, region: str) -> None:
+        """Write on the hub which region has the service, in place of an owner that cannot give it back."""
+        hub = in_memory(self.cloud).hubs()[0]
+        member = self.outputs()["clusterIds"].value[region].rsplit("/", 1)[1]
+        service = hub.get("networking.fleet.azure.com/v1alpha1", "ServiceImport", "store-front", "aks-store-demo")
+        claim = json.dumps({"MemberClusters": {f"fleet-member-{member}": member}})
+        annotations = {"networking.fleet.azure.com/service-in-use-by": claim}
+        hub.apply({**service, "metadata": {**service["metadata"], "annotations": annotations}}, user="deployer")
+
+    def delete_behind_the_programs_back(self, name: str) -> None:
+        """Delete a resource, without the engine."""
+        resource = self._recorded(name)
+        call = Call(resource["type"], name, provider=self._provider_of(resource))
+        self.cloud.provider(call.token).delete(call, resource["id"], resource["outputs"])
+
+    def retag_behind_the_programs_back(self, name: str, tags: dict[str, str]) -> None:
+        """Give a resource in Azure other tags, without the engine."""
+        resource = self._recorded(name)
+        call = Call(resource["type"], name)
+        inputs = {**resource["inputs"], "tags": tags}
+        self.cloud.provider(call.token).update(call, resource["id"], resource["outputs"], inputs)
+
+    def _recorded(self, name: str) -> dict[str, Any]:
+        return next(each for each in self.resources() if each["urn"].endswith(f"::{name}"))
+
+    def _provider_of(self, resource: dict[str, Any]) -> dict[str, Any]:
+        urn = resource["provider"].rpartition("::")[0]
+        inputs = next(each for each in self.resources() if each["urn"] == urn)["inputs"]
+        return {"kubeconfig": json.loads(inputs["kubeconfig"]["plaintext"])} if "kubeconfig" in inputs else {}
+
+    def queue_credentials(self) -> list[str]:
+        """Return what the app logs in to its queue with, as the hub has it."""
+        hub = in_memory(self.cloud).hubs()[0]
+        secret = hub.get("v1", "Secret", "rabbitmq", "aks-store-demo")
+        return [base64.b64decode(value).decode() for value in secret["data"].values()]
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Return the resources of the exported state."""
+        deployment: dict[str, Any] = dict(self.rehearsal.stack.export_stack().deployment or {})
+        return deployment.get("resources", [])
+
+    def _note(self, operation: Operation) -> None:
+        self._done.asked.append((operation.verb, operation.call.name))
+
+    def _run(self, operation: Callable[..., object]) -> Done:
+        self._done = done = Done()
+
+        def on_event(event: auto.EngineEvent) -> None:
+            if event.resource_pre_event:
+                metadata = event.resource_pre_event.metadata
+                name = metadata.urn.rsplit("::", 1)[1]
+                if done.steps.get(name) not in {"replace", "update"}:
+                    done.steps[name] = metadata.op.value
+                done.diffs[name] = sorted(metadata.detailed_diff or {})
+                done.began[metadata.op.value, name] = time.monotonic()
+            if event.res_outputs_event:
+                metadata = event.res_outputs_event.metadata
+                name = metadata.urn.rsplit("::", 1)[1]
+                done.ended[metadata.op.value, name] = time.monotonic()
+                if done.steps.get(name) == "refresh":  # only its end tells what it has found
+                    done.steps[name] = metadata.op.value
+
+        operation(on_event=on_event, on_output=done.output.append, on_error=done.output.append)
+        return done
+
+
+def count(asked: list[tuple[str, str]]) -> Counter[str]:
+    """Count what the cloud was asked by verb."""
+    return Counter(verb for verb, _ in asked)

@@ -4,7 +4,7 @@ PYTHON ?= python3
 STACK ?= dev
 # The folder of the program that is rehearsed, such as examples/own-app.
 PROGRAM ?= .
-# What goes wrong in a rehearsal, as in rehearsal/profiles, and the number that decides what it leaves to chance.
+# What goes wrong in a rehearsal, as in rehearsal/faults/profiles, and the number that decides what it leaves to chance.
 FAULTS ?=
 SEED ?= 0
 # How many seconds of Azure's pass in one; without it nothing takes time.
@@ -18,6 +18,7 @@ REQUIRE_PULUMI = command -v pulumi > /dev/null || { \
 
 PYTHON_HERE := .venv/bin/python
 PACKAGES := .venv/.packages
+REHEARSAL := .venv/.rehearsal
 LIBRARY := .venv/.library
 TOOLS := .venv/.tools
 
@@ -51,15 +52,15 @@ upgrade: $(LIBRARY) ## show what the program would change in stacks that the com
 watch: $(LIBRARY) ## see whether somebody has to look after what Azure may retire
 	@$(PYTHON_HERE) -m pytest tests/test_api_lifetime.py -m watch
 
-conformance: $(PACKAGES) ## hold program and stand-in against the real Fleet; builds it at first, about twenty minutes
+conformance: $(REHEARSAL) ## hold program and stand-in against the real Fleet; builds it at first, about twenty minutes
 	@$(PYTHON_HERE) -m rehearsal engine
 	@$(PYTHON_HERE) -m rehearsal tools > /dev/null
 	@$(PYTHON_HERE) -m pytest tests/conformance -m conformance -n 3 --dist loadfile
 
-bench: $(PACKAGES) ## measure what the program adds to Azure's time, and what the engine costs
+bench: $(REHEARSAL) ## measure what the program adds to Azure's time, and what the engine costs
 	@$(PYTHON_HERE) -m timing bench
 
-policies: $(PACKAGES) ## check the plan of STACK against policies/
+policies: $(REHEARSAL) ## check the plan of STACK against policies/
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON_HERE) -m rehearsal preview --stack $(STACK) \
 	  --policies policies $(addprefix --policy-config ,$(wildcard policies/$(STACK).json))
 
@@ -106,18 +107,23 @@ clean: ## remove what was installed and rehearsed here (the engine stays in the 
 
 $(PACKAGES): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Choose another one: make PYTHON=...")'
-	@echo "Installing what the program needs into .venv (about a minute, once) ..."
+	@echo "Installing the program's packages into .venv (about a minute, once) ..."
 	@$(PYTHON) -m venv .venv
 	@$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
+$(REHEARSAL): rehearsal/requirements.txt $(PACKAGES)
+	@echo "Installing the rehearsal's packages into .venv (once) ..."
+	@$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check -r rehearsal/requirements.txt
+	@touch $@
+
 # The components under the name that other programs import them by. With `strict`, type checkers see through the links,
 # of which a new file has none yet.
-$(LIBRARY): pyproject.toml components fleet_clusters $(PACKAGES)
+$(LIBRARY): pyproject.toml components fleet_clusters $(REHEARSAL)
 	@$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --config-settings editable_mode=strict
 	@touch $@
 
-$(TOOLS): requirements-dev.txt $(PACKAGES)
+$(TOOLS): requirements-dev.txt $(REHEARSAL)
 	@echo "Installing the tools for developing into .venv (once) ..."
 	@$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@

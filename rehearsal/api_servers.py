@@ -11,7 +11,7 @@ from rehearsal.cluster.objects import ApiError, Object
 from rehearsal.core.protocol import Call
 from rehearsal.fleet.in_memory import InMemoryClusters
 
-_A_LOOK = 5.0  # simulated seconds, in which clusters do what they do: whoever looks has waited, or will
+_A_LOOK = 5.0  # simulated seconds that pass before each request, so that clusters make progress while a client polls
 
 
 class ApiServers:
@@ -35,7 +35,7 @@ class ApiServers:
             OSError: it does not answer.
         """
         with self._world.requests():
-            cluster = self._at(url)
+            cluster = self._world.at(url)
         if cluster is None:
             return None
         if not cluster.reachable:
@@ -50,15 +50,11 @@ class ApiServers:
         """
         self._cloud.pass_time(_A_LOOK)
         with self._world.requests():
-            cluster = self._at(url)
+            cluster = self._world.at(url)
             if cluster is None:
                 raise ApiError("Unreachable", "it is gone")
             self._admit(cluster, token, path)
             return http_gateway.content(cluster, path), self._world.now
-
-    def _at(self, url: str) -> Cluster | None:
-        """Return the cluster at a URL, whose host a client may have spelt in lower case."""
-        return next((each for each in self._world.clusters() if each.server.lower() == url.lower()), None)
 
     def _admit(self, cluster: Cluster, token: str, path: str) -> None:
         if self._cloud.azure.is_local(cluster.id, token):

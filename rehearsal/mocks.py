@@ -24,7 +24,7 @@ class CloudMocks(Mocks):
         """Create a resource; nothing is known of it in a preview but what went in."""
         given = cast("Properties", args.inputs)  # pyright: ignore[reportUnknownMemberType] - a bare dict in the SDK
         inputs, _ = open_secrets(given)
-        if args.resource_id:  # what exists is read, and only read
+        if args.resource_id:  # `Resource.get`: the resource is only read
             with self._cloud.operation(Operation("read", Call(args.typ, args.name), args.resource_id)) as provider:
                 found = provider.read(Call(args.typ, args.name), args.resource_id, {}, {})
             if found is None:

@@ -42,7 +42,7 @@ _SERVER_FIELDS: Final = (
     "managedFields",
 )
 
-_MANAGER: Final = "rehearsal"  # the client that a request is from unless it says another, whoever the user is
+_MANAGER: Final = "rehearsal"  # the default field manager, for every user
 
 
 class Cluster:

@@ -50,8 +50,9 @@ _PLACEMENT: Final = "placement.kubernetes-fleet.io"
 _ON_HUB: Final = frozenset({HUB})
 _ON_MEMBER: Final = frozenset({MEMBER})
 
-# Built-in kinds: the Kubernetes API reference, v1.36. Fleet's kinds and where each is installed: Azure/fleet v0.18.12
-# cmd/crdinstaller/utils/util.go, Azure/fleet-networking v0.3.25 cmd/net-crd-installer/utils/util.go.
+# Sources. Built-in kinds: the Kubernetes API reference, v1.36. Fleet's kinds, and whether hubs or members serve them:
+# Azure/fleet v0.18.12, cmd/crdinstaller/utils/util.go; Azure/fleet-networking v0.3.25,
+# cmd/net-crd-installer/utils/util.go.
 _KINDS: Final = (
     Kind("Namespace", "", ("v1",), "namespaces", namespaced=False),
     Kind("Node", "", ("v1",), "nodes", namespaced=False),

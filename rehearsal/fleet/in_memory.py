@@ -197,8 +197,8 @@ class InMemoryClusters:
         return self._clusters[cluster_id]
 
     def at(self, server: str) -> Cluster | None:
-        """Return the cluster or hub that answers at a URL."""
-        return next((cluster for cluster in self._clusters.values() if cluster.server == server), None)
+        """Return the cluster or hub that answers at a URL, whose host may be in upper or lower case."""
+        return next((each for each in self._clusters.values() if each.server.lower() == server.lower()), None)
 
     def clusters(self) -> list[Cluster]:
         """Return all clusters and hubs."""

@@ -91,7 +91,9 @@ def changes(  # noqa: C901 - each kind of JSON value
     new: Any,  # noqa: ANN401 -- any JSON value
     path: PropertyPath = (),
 ) -> Iterator[tuple[PropertyPath, Change, Any]]:
-    """Go through what differs between two values: where, how, and what is there then; unknown values always do.
+    """Yield each difference between two values: its path, the kind of change, and the new value.
+
+    An unknown value always counts as different.
 
     As the provider turns a merge patch into a diff (provider.go, convertPatchToDiff): a list is compared by positions.
     """
@@ -133,7 +135,7 @@ def replacing(
 
 
 def touches(changed: PropertyPath, value: Any, forcing: PropertyPath) -> bool:  # noqa: ANN401 -- any JSON value
-    """Say whether a change, and what is there then, has a part that forces a replacement (PatchPropertiesChanged)."""
+    """Say whether a changed property, or a part of its new value, forces a replacement (PatchPropertiesChanged)."""
     if not forcing:
         return True
     if changed:

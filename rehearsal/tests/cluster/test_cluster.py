@@ -395,3 +395,8 @@ def test_a_new_process_goes_on_where_the_last_one_stopped(tmp_path: Path) -> Non
         one.settle()
     for name in ("/fleets/hub", "/clusters/east", "/clusters/west"):
         assert list(other.cluster(name).everything()) == list(world.cluster(name).everything())
+
+
+def test_server_is_found_however_its_host_is_spelt() -> None:
+    world, hub, *_ = new_fleet()
+    assert world.at(hub.server.upper()) is hub

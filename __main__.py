@@ -1,7 +1,7 @@
 """Multi-cluster layer-4 load balancing with Azure Kubernetes Fleet Manager.
 
-Regional clusters in peered networks join a fleet; the app is placed from its hub into every region; one address, on the
-entry region's cluster, balances over the pods of all of them.
+Regional clusters in peered networks join a fleet; the app is placed from its hub into every region; entry points on
+some clusters balance over the pods of all of them, and a global address leads to the entry points.
 """
 
 from pathlib import Path
@@ -11,10 +11,13 @@ from pulumi_azure_native import authorization, containerservice
 
 import changes
 from components import app_manifests, sdk
+from components.entry_point import EntryPointArgs
 from components.existing import cluster_network_id, service_range
 from components.existing_cluster import ExistingCluster, ExistingClusterArgs
 from components.fleet_hub import FleetHub, FleetHubArgs, Member
 from components.fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateChannel
+from components.global_address import GlobalAddress, GlobalAddressArgs
+from components.global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
 from components.kubeconfig import KubeloginMode
 from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
@@ -30,10 +33,12 @@ manifests = app_manifests.load(
     namespace=stack.app.namespace,
     service=stack.app.service,
     members=[region.cluster for region in stack.regions],
+    entries=stack.entry_services.values(),
     secrets={"rabbitmq": {"username": 12, "password": 32}},  # the demo's queue
     replicas=stack.app.replicas,
     linux_only=not all(isinstance(region, ClusterRegion) for region in stack.regions),
     internal=stack.app.internal,
+    global_address=stack.app.global_address is not None,
 )
 
 kubelogin_mode = KubeloginMode(stack.access.kubelogin_mode)
@@ -187,7 +192,18 @@ if updates := stack.fleet.updates:
         pulumi.ResourceOptions(provider=azure.of(stack.fleet.existing_id)),
     )
 
-entry = clusters[stack.entry.name]
+address: GlobalAddress | None = None
+if where := stack.app.global_address:
+    address = GlobalAddress(
+        "global",
+        GlobalAddressArgs(
+            home_region=where.home_region,
+            resource_group_name=where.resource_group,
+            tags=stack.tags or None,
+            protect=stack.protect,
+        ),
+    )
+
 app = MultiClusterApp(
     "app",
     MultiClusterAppArgs(
@@ -195,10 +211,30 @@ app = MultiClusterApp(
         internal=stack.app.internal,
         hub=fleet.kubernetes,
         members=list(fleet.members.values()),
-        entry=entry.kubernetes,
-        entry_kubeconfig=entry.kubeconfig,
+        entries={
+            service: EntryPointArgs(
+                kubernetes=clusters[region].kubernetes,
+                kubeconfig=clusters[region].kubeconfig,
+                cluster=clusters[region].cluster,
+            )
+            for region, service in stack.entry_services.items()
+        },
+        global_address=address and address.ip_address,
     ),
 )
+
+balancer: GlobalLoadBalancer | None = None
+if address:
+    balancer = GlobalLoadBalancer(
+        "global-balancer",
+        GlobalLoadBalancerArgs(
+            address=address.address,
+            resource_group_name=address.group,
+            frontends={region: app.frontend_ids[service] for region, service in stack.entry_services.items()},
+            ports=app.ports,
+            tags=stack.tags or None,
+        ),
+    )
 
 
 async def outputs() -> dict[str, pulumi.Input[object]]:
@@ -206,13 +242,15 @@ async def outputs() -> dict[str, pulumi.Input[object]]:
     await sdk.registrations_begun()
     return {
         "externalIp": app.external_ip,
+        "globalAddress": balancer and balancer.ip_address,
         "url": app.url,
         "ports": app.ports,
         "fleetId": fleet.fleet.id,
         "ownsFleet": stack.fleet.existing_id is None,
         "clusterIds": {name: cluster.cluster.id for name, cluster in clusters.items()},
         "memberNames": {region: member.name for region, member in fleet.members.items()},
-        "entryRegion": stack.entry.name,
+        "entryServices": stack.entry_services,
+        "entryAddresses": {region: app.entry_addresses[service] for region, service in stack.entry_services.items()},
         "service": f"{stack.app.namespace}/{stack.app.service}",
         "hubKubeconfig": fleet.kubeconfig,
         "kubeconfigs": pulumi.Output.secret({name: cluster.kubeconfig for name, cluster in clusters.items()}),

@@ -53,7 +53,7 @@ def refuse_what_cannot_change(stack: Settings) -> None:
     """
     state = _state()
     problems = [*_subscription(state), *_regions(stack, state), *_clusters(stack, state), *_fleet(stack, state)]
-    problems = problems or [*_entry(stack, state)]
+    problems = problems or [*_entries(stack, state)]
     if problems:
         raise ChangeError(report(_HEADING, problems, secret_keys()))
 
@@ -350,18 +350,41 @@ def _other_id(path: str, before: object, after: object, kind: str, name: str) ->
     yield Problem(path, f"is not {what} {kind} {show(name)} was made: {before}", "put it back")
 
 
-def _entry(stack: Settings, state: State) -> Iterator[Problem]:
-    """Find an entry point that would move, and change its address, because another region is first now."""
-    before, after = _value(state.get(""), ("entryRegion",)), stack.entry.name
-    if (
-        "MultiClusterApp/MultiClusterService app-entry-point" not in state
-        or stack.app.entry_region
-        or before in (None, after)
-    ):
-        return
-    found = f"is missing: the address is in region {show(before)}, and would move to {show(after)}, the first one"
-    kept = f"{show(before)} to keep it, or " if before in {region.name for region in stack.regions} else ""
-    yield Problem("app.entryRegion", found, f"write {kept}{show(after)} to move it: the address changes", "regions")
+def _entries(stack: Settings, state: State) -> Iterator[Problem]:
+    """Find entry Services that would move to another region, or be replaced, so that an address would be lost.
+
+    A Service has one importer in the whole fleet, which must release it before another one can have it.
+    """
+    after, numbers = stack.entry_services, {region.name: place for place, region in enumerate(stack.regions)}
+    for region, service in _running_entries(state).items():
+        other = next((each for each, name in after.items() if name == service and each != region), None)
+        if other and stack.app.entry_regions:
+            found = f"{show(service)} is the entry Service of region {show(region)}"
+            remedy = "choose another name: another region's entry point cannot have it while it runs"
+            yield Problem(f"regions[{numbers[other]}].entryService", found, remedy)
+        elif other:
+            found = f"is missing: the address is in {show(region)}, and would move to {show(other)}, the first region"
+            kept = f"[{region}] to keep it, or " if region in numbers else ""
+            remedy = f"write {kept}[{other}] to have a new one there"
+            yield Problem("app.entryRegions", found, remedy, "regions")
+        elif after.get(region, service) != service:
+            found = f"{show(after[region])} is not the entry Service that region {show(region)} has: {show(service)}"
+            remedy = f"write {show(service)} to keep the address; or take the region out of app.entryRegions first"
+            yield Problem(f"regions[{numbers[region]}].entryService", found, remedy, "app")
+
+
+def _running_entries(state: State) -> Mapping[str, str]:
+    """Return the entry Services that the state has, by region."""
+    found: Mapping[str, str] | None = _value(state.get(""), ("entryServices",))
+    if found is None:  # a stack from before it could have several: its entry Service is the app's own
+        region, shared = (_value(state.get(""), (key,)) for key in ("entryRegion", "service"))
+        found = {region: shared.rpartition("/")[2]} if region and shared else {}
+    there = {
+        _value(outputs, ("metadata", "name"))
+        for name, outputs in state.items()
+        if name.startswith("MultiClusterApp/MultiClusterService ")
+    }
+    return {region: service for region, service in found.items() if service in there}
 
 
 def _value(outputs: object, path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - any JSON value

@@ -11,10 +11,13 @@ message, and with a remedy if one is known.
 
 from .app_manifests import AppManifests, ManifestsError
 from .app_manifests import load as load_manifests
-from .errors import ExistingError
+from .entry_point import EntryPointArgs
+from .errors import ExistingError, GlobalAddressError
 from .existing_cluster import ExistingCluster, ExistingClusterArgs
 from .fleet_hub import FleetHub, FleetHubArgs, Member
 from .fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateChannel
+from .global_address import GlobalAddress, GlobalAddressArgs
+from .global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
 from .kubeconfig import KubeloginMode
 from .multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from .peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
@@ -25,6 +28,7 @@ from .subscriptions import AzureProviders
 __all__ = [
     "AppManifests",
     "AzureProviders",
+    "EntryPointArgs",
     "ExistingCluster",
     "ExistingClusterArgs",
     "ExistingError",
@@ -32,6 +36,11 @@ __all__ = [
     "FleetHubArgs",
     "FleetUpdates",
     "FleetUpdatesArgs",
+    "GlobalAddress",
+    "GlobalAddressArgs",
+    "GlobalAddressError",
+    "GlobalLoadBalancer",
+    "GlobalLoadBalancerArgs",
     "KubeloginMode",
     "ManifestsError",
     "Member",

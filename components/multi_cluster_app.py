@@ -1,7 +1,7 @@
-"""The app: placed on every cluster by the hub, and reached through one address on one of them."""
+"""The app: placed on every cluster by the hub, and reached through entry points on some of them."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -14,19 +14,20 @@ from .app_manifests import (
     Manifest,
     ServicePort,
     hub_objects,
+    importing,
     offers_endpoints,
     overlay,
     ports,
     web_address,
 )
-from .entry_endpoints import EntryPointEndpoints
+from .entry_point import EntryPoint, EntryPointArgs
 from .kubernetes_object import KubernetesObject, awaited, not_awaited
 from .retries import OBJECT_RETRY
 from .sdk import provider
 
 
 class MultiClusterAppArgs(TypedDict):
-    """The app, its clusters, and its entry point."""
+    """The app, its clusters, and its entry points."""
 
     manifests: AppManifests
     """The app's manifests, and those of Fleet's objects for it."""
@@ -34,31 +35,39 @@ class MultiClusterAppArgs(TypedDict):
     """Provider for objects on the hub."""
     members: Sequence[containerservice.FleetMember]
     """The members. They have joined, and reach each other's pods, before the app is placed."""
-    entry: pulumi.Input[k8s.Provider]
-    """Provider for objects on the cluster with the entry point."""
-    entry_kubeconfig: NotRequired[pulumi.Input[str] | None]
-    """Log-in to the cluster with the entry point, needed to wait for the entry point's endpoints; None does not
-    wait."""
+    entries: Mapping[str, EntryPointArgs]
+    """The clusters with an entry point, by the name of the Service that they import, one or more. One Service has one
+    entry point in the whole fleet. The app's shared Service is under its own name; for each other name, the app gets
+    another Service with the same selector and ports."""
+    global_address: NotRequired[pulumi.Input[str] | None]
+    """A global address that leads to all entry points (`GlobalAddress.ip_address`). Cannot be set with `internal`."""
     replicas: NotRequired[int | None]
     """Replicas, in each cluster, of the only Deployment or StatefulSet that the shared Service selects; None for the
     manifest's number. Cannot be set for a workload with a HorizontalPodAutoscaler."""
     internal: NotRequired[bool]
-    """Whether the entry point's address is in the VNet instead of public. False by default."""
+    """Whether the entry points' addresses are in their VNets instead of public. False by default."""
 
 
 class MultiClusterApp(pulumi.ComponentResource):
     """An app on every cluster of a fleet, behind one layer-4 address.
 
-    The component is complete when the app is available on every member (it waits up to 30 minutes), the entry point
-    has its address (20 minutes), and the entry point has endpoints of every member (7 minutes). It waits for endpoints
-    only with `entry_kubeconfig`, if the entry point or a member is new, and if the app's manifests have pods.
+    The component is complete when the app is available on every member (it waits up to 30 minutes), each entry point
+    has its address (20 minutes), and each entry point has endpoints of every member (7 minutes). It waits for endpoints
+    only where an entry point has a `kubeconfig`, if the entry point or a member is new, and if the app's manifests have
+    pods.
 
     Raises:
         ManifestsError: the manifests have mistakes, such as no Service that can be shared under that name.
     """
 
     external_ip: pulumi.Output[str]
-    """The address that balances over the pods of all clusters, with every port of the shared Service."""
+    """The address that balances over the pods of all clusters, with every port of the shared Service. It is the global
+    address if there is one, otherwise that of the first entry point."""
+    entry_addresses: dict[str, pulumi.Output[str]]
+    """The address of each entry point, by the name of its Service."""
+    frontend_ids: dict[str, pulumi.Output[str]]
+    """With a global address, the Azure IDs of the load balancer frontends that it leads to, by the name of the entry
+    Service."""
     url: pulumi.Output[str | None]
     """The address as a URL, if the Service's first TCP port speaks HTTP. Its `appProtocol` decides, then its name
     (`http`, `https`, `http-…`, `https-…`), then its number (80, 8080, 443), unless the name is that of another
@@ -69,7 +78,13 @@ class MultiClusterApp(pulumi.ComponentResource):
     def __init__(self, name: str, args: MultiClusterAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:MultiClusterApp", name, {}, opts)
         manifests, internal = args["manifests"], args.get("internal", False)
-        service, objects = hub_objects(manifests, replicas=args.get("replicas"), internal=internal)
+        service, objects = hub_objects(
+            manifests,
+            args["entries"],
+            replicas=args.get("replicas"),
+            internal=internal,
+            global_address=args.get("global_address") is not None,
+        )
         on_hub = pulumi.ResourceOptions(parent=self, provider=provider(args["hub"]), hooks=OBJECT_RETRY.hooks())
 
         namespace = KubernetesObject(
@@ -89,7 +104,7 @@ class MultiClusterApp(pulumi.ComponentResource):
                 not_awaited(overlay(manifest, {"metadata": {"namespace": manifests["namespace"]}})),
                 in_namespace,
             )
-            for manifest in [*_generated_secrets(name, manifests, self), *objects, manifests["export"]]
+            for manifest in [*_generated_secrets(name, manifests, self), *objects]
         ]
 
         placement = KubernetesObject(
@@ -111,38 +126,27 @@ class MultiClusterApp(pulumi.ComponentResource):
             ),
         )
 
-        manifest = manifests["entry_point"]
-        if internal:
-            annotations = {"networking.fleet.azure.com/azure-load-balancer-internal": "true"}
-            manifest = overlay(manifest, {"metadata": {"annotations": annotations}})
-        entry_point = KubernetesObject(
-            f"{name}-entry-point",
-            awaited(manifest, "condition=Valid", "jsonpath={.status.loadBalancer.ingress[0].ip}"),
-            pulumi.ResourceOptions(
-                parent=self,
-                provider=provider(args["entry"]),
-                depends_on=[placement],
-                # The whole fleet has one importer: the old entry point must release the service before a new one can
-                # have it.
-                delete_before_replace=True,
-                # Fleet never removes the annotation from the load balancer
-                # (Azure/fleet-networking v0.3.25, pkg/controllers/multiclusterservice, ensureDerivedService).
-                replacement_trigger="internal" if internal else "public",
-                custom_timeouts=pulumi.CustomTimeouts(create="20m", update="20m"),
-                hooks=OBJECT_RETRY.hooks(),
-            ),
-        )
-        if (kubeconfig := args.get("entry_kubeconfig")) is not None:
-            EntryPointEndpoints(
-                f"{name}-endpoints",
-                entry_point,
+        self.entry_addresses, self.frontend_ids = {}, {}
+        for entry_service, entry in args["entries"].items():
+            suffix = "" if entry_service == manifests["service"] else f"-{entry_service}"
+            entry_point = EntryPoint(
+                lambda what, suffix=suffix: f"{name}-{what}{suffix}",
+                entry,
+                importing(manifests, entry_service),
                 [member.name for member in args["members"]],
-                kubeconfig,
+                internal=internal,
+                global_address=args.get("global_address"),
                 offered=offers_endpoints(objects, service),
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[placement, entry_point]),
+                # It releases the Service before the Service's export goes.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[placement, *placed]),
             )
+            self.entry_addresses[entry_service] = entry_point.address
+            if entry_point.frontend_id is not None:
+                self.frontend_ids[entry_service] = entry_point.frontend_id
 
-        self.external_ip = entry_point.status.apply(lambda status: status["loadBalancer"]["ingress"][0]["ip"])
+        self.external_ip = pulumi.Output.from_input(
+            args.get("global_address") or next(iter(self.entry_addresses.values()))
+        )
         if web := web_address(service):
             scheme, port = web
             self.url = pulumi.Output.concat(scheme, "://", self.external_ip, port)

@@ -61,6 +61,12 @@ NETWORK_BUSY: Final = (
     # azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error). A creation that has begun is not retried.
     Passing("VirtualNetworkNotInSucceededState", "the network is no longer being updated"),
 )
+FRONTEND_CHANGES: Final = (
+    # AKS writes its load balancer while a Service changes (aka.ms/aks-pending-operation is of clusters alone; Azure
+    # writes a network resource once at a time: pulumi/pulumi-azure-native issue 4340).
+    Passing("ReferencedResourceNotProvisioned", "the region's load balancer is no longer being updated"),
+    Passing("AnotherOperationInProgress", "the other operation on the load balancer ends"),
+)
 MEMBER_EXPORTS_SERVICES: Final = (
     # A member can leave once its exports are gone (Azure/fleet v0.18.12, pkg/webhook/membercluster). That is seconds
     # after it has left the placement, or when its agent next looks for leftovers, every five minutes
@@ -328,5 +334,6 @@ def _answer(refusals: Sequence[Passing]) -> Callable[[pulumi.ErrorHookArgs], Awa
 NETWORK_RETRY: Final = Retry("network-retry", *NETWORK_BUSY)
 CLUSTER_RETRY: Final = Retry("cluster-retry", *ROLE_NOT_IN_EFFECT, *NETWORK_BUSY)
 GRANT_RETRY: Final = Retry("grant-retry", *IDENTITY_NOT_IN_DIRECTORY)
+BALANCER_RETRY: Final = Retry("balancer-retry", *FRONTEND_CHANGES)
 FLEET_RETRY: Final = Retry("fleet-retry", *MEMBER_EXPORTS_SERVICES)
 OBJECT_RETRY: Final = Retry("role-retry", *ROLE_NOT_IN_EFFECT)

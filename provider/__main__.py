@@ -2,12 +2,30 @@
 
 from importlib import metadata
 
-from fleet_l4_lb import ExistingCluster, FleetHub, FleetUpdates, MultiClusterApp, PeeredNetworks, RegionalCluster
+from fleet_l4_lb import (
+    ExistingCluster,
+    FleetHub,
+    FleetUpdates,
+    GlobalAddress,
+    GlobalLoadBalancer,
+    MultiClusterApp,
+    PeeredNetworks,
+    RegionalCluster,
+)
 from pulumi.provider.experimental import component_provider_host
 
 if __name__ == "__main__":
     component_provider_host(
-        [RegionalCluster, ExistingCluster, PeeredNetworks, FleetHub, FleetUpdates, MultiClusterApp],
+        [
+            RegionalCluster,
+            ExistingCluster,
+            PeeredNetworks,
+            FleetHub,
+            FleetUpdates,
+            MultiClusterApp,
+            GlobalAddress,
+            GlobalLoadBalancer,
+        ],
         name="fleet-l4-lb",
         version=metadata.version("fleet-l4-lb"),
     )

@@ -151,6 +151,10 @@ class _Region(Section):
     """An Azure region, such as `eastus2` or `East US 2`."""
     update_group: values.UpdateGroup = _default_name("{name}")
     """The group in which the fleet upgrades the cluster."""
+    entry_service: values.DnsLabel | None = Field(
+        default=None, json_schema_extra={"default": "`<app.service>-<name>`; `app.service` without `app.entryRegions`"}
+    )
+    """The name of the region's entry Service, if the region is in `app.entryRegions`. Each name is used once."""
 
 
 class _NewCluster(_Region):
@@ -389,22 +393,47 @@ class Clusters(Section):
     """Whether to sign in with Microsoft Entra ID and Azure RBAC, without local accounts."""
 
 
+class GlobalAddress(Section):
+    """One address that leads to the nearest healthy entry point, and outlives any region."""
+
+    suffixed = ("resource_group",)
+
+    home_region: values.HomeRegion
+    """The Azure region in which the address is made, such as `eastus2`. The address works while that region is down."""
+    resource_group: values.ResourceGroup = "rg-global-address"
+    """The stack creates and deletes it, so no existing resource may be in it."""
+
+
 class App(Section):
-    """The app, the Service that all clusters share, and the region in which the traffic enters."""
+    """The app, the Service that all clusters share, and the regions in which the traffic enters."""
 
     namespace: values.DnsLabel = "aks-store-demo"
     """It is placed as a whole. Not `default`, `kube-*` or `fleet-*`. It begins with a letter, because the name of the
     Service that Fleet derives begins with it."""
     service: values.DnsLabel = "store-front"
     """The Service of `manifests/app` that all clusters share. See [apps.md](apps.md)."""
-    entry_region: str = Field(default="", json_schema_extra={"default": "the first region"})
-    """The name of the region that has the address. Write it before another region comes first."""
+    entry_regions: Annotated[tuple[str, ...], Field(strict=False), values.distinct("name each region once")] = Field(
+        default=(), json_schema_extra={"default": "the first region"}
+    )
+    """The names of the regions with an entry point, such as `[east, west]`. Each entry point has an address of its own,
+    and balances over the pods of all regions. Write the key before another region comes first."""
     internal: bool = False
-    """Whether the address is one of the entry region's VNet instead of a public one."""
+    """Whether the addresses are in the entry regions' VNets instead of public."""
+    global_address: GlobalAddress | None = None
+    """A static address of Azure's global load balancer, in front of all entry points. Not with `internal`. See
+    [operations.md](operations.md#a-region-no-longer-answers)."""
     replicas: int | None = Field(default=None, ge=1)
     """Pods in each cluster, of the one Deployment or StatefulSet whose pods `service` selects. At most (largest number
     of nodes) * `maxPods` of the smallest pool. Without it, the manifest decides. Not with a HorizontalPodAutoscaler:
     see [apps.md](apps.md#how-many-pods)."""
+
+    @field_validator("global_address")
+    @classmethod
+    def _is_public(cls, address: GlobalAddress | None, info: ValidationInfo) -> GlobalAddress | None:
+        if address and info.data.get("internal"):  # [learn: load-balancer/cross-region-overview, "Limitations"]
+            remedy = "remove one of the two: a global address leads to public addresses only"
+            raise invalid("cannot be set together with internal", remedy)
+        return address
 
     @field_validator("namespace")
     @classmethod
@@ -488,10 +517,27 @@ class Settings(Section):
     def _suffix_fleet(cls, fleet: Fleet, info: ValidationInfo) -> Fleet:
         return _with_suffix(fleet, info.data.get("name_suffix"))
 
+    @field_validator("app")
+    @classmethod
+    def _suffix_global_address(cls, app: App, info: ValidationInfo) -> App:
+        if not app.global_address:
+            return app
+        address = _with_suffix(app.global_address, info.data.get("name_suffix"))
+        return app.model_construct(app.model_fields_set, **{**dict(app), "global_address": address})
+
     @property
-    def entry(self) -> Region:
-        """The region in which the traffic enters."""
-        return next(region for region in self.regions if self.app.entry_region in ("", region.name))
+    def entry_services(self) -> dict[str, str]:
+        """The names of the entry Services, by region.
+
+        A name depends on its own region's settings alone. So an entry point keeps its Service, and with it its address,
+        when other entry points or regions come and go.
+        """
+        app, regions = self.app, {region.name: region for region in self.regions}
+        if not app.entry_regions:
+            first = self.regions[0]
+            return {first.name: first.entry_service or app.service}
+        entries = [regions[name] for name in app.entry_regions if name in regions]
+        return {region.name: region.entry_service or f"{app.service}-{region.name}" for region in entries}
 
 
 def _with_suffix(section: _S, suffix: str | None) -> _S:

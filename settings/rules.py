@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from pydantic.alias_generators import to_camel
 
-from .models import ClusterRegion, ExistingFleet, NewFleet, NewRegion, Region, Settings, SubnetRegion
+from .models import ClusterRegion, ExistingFleet, GlobalAddress, NewFleet, NewRegion, Region, Settings, SubnetRegion
 from .report import Problem, show
-from .values import group_of
+from .values import MAX_LABEL, group_of
 
 MAX_PEERINGS = 500  # of a VNet [learn: azure-resource-manager/management/azure-subscription-service-limits]
 MAX_NODE_GROUP = 80  # characters of MC_<group>_<cluster>_<location> [learn: aks-common-issues-faq]
@@ -24,7 +24,8 @@ def problems(settings: Settings) -> list[Problem]:
         *_overlaps(regions),
         *_existing_ids(regions),
         *_peerings(regions),
-        *_app(regions, settings),
+        *_entries(regions, settings),
+        *_replicas(regions, settings),
         *_updates(regions, settings),
     ]
 
@@ -50,10 +51,17 @@ def _names(regions: Regions, settings: Settings) -> Iterator[Problem]:
             else:
                 source = "existing.clusterId" if isinstance(region, ClusterRegion) else "location"
                 yield Problem(f"{path}.{source}", f"the default {key} {used}", f"set {key} in one of the two")
-    fleet = settings.fleet
-    if isinstance(fleet, NewFleet) and (owner := first.get(fleet.resource_group.lower())):
-        found = f"{show(fleet.resource_group)} is already used by {owner}"
-        yield Problem("fleet.resourceGroup", found, "choose another: deleting a group deletes everything in it")
+    others = dict[str, NewFleet | GlobalAddress]()
+    if isinstance(settings.fleet, NewFleet):
+        others["fleet"] = settings.fleet
+    if settings.app.global_address:
+        others["app.globalAddress"] = settings.app.global_address
+    for path, section in others.items():
+        owner = first.setdefault(section.resource_group.lower(), path)
+        if owner != path:
+            found = f"{show(section.resource_group)} is already used by {owner}"
+            remedy = "choose another: deleting a group deletes everything in it"
+            yield Problem(f"{path}.resourceGroup", found, remedy)
 
 
 def _existing(regions: Regions) -> Iterator[tuple[str, str]]:
@@ -78,12 +86,14 @@ def _existing_ids(regions: Regions) -> Iterator[Problem]:
 
 def _existing_groups(regions: Regions, settings: Settings) -> Iterator[Problem]:
     """Find resource groups that the stack would create and delete although existing resources are in them."""
-    fleet, groups = settings.fleet, dict[str, NewRegion | SubnetRegion | NewFleet](_groups(regions))
+    fleet, groups = settings.fleet, dict[str, NewRegion | SubnetRegion | NewFleet | GlobalAddress](_groups(regions))
     existing = [*_existing(regions)]
     if isinstance(fleet, ExistingFleet):
         existing.append(("fleet.existingId", fleet.existing_id))
     else:
         groups["fleet"] = fleet
+    if settings.app.global_address:
+        groups["app.globalAddress"] = settings.app.global_address
     paths = {group_of(resource_id).lower(): path for path, resource_id in reversed(existing)}
     for path, owner in groups.items():
         if at := paths.get(owner.resource_group.lower()):
@@ -133,12 +143,31 @@ def _peerings(regions: Regions) -> Iterator[Problem]:
         yield Problem("regions", found, f"a VNet has at most {MAX_PEERINGS}: write at most {MAX_PEERINGS + 1} networks")
 
 
-def _app(regions: Regions, settings: Settings) -> Iterator[Problem]:
-    """Find an entry region that is not in the list, and more pods than the smallest cluster's nodes run."""
-    entry, names = settings.app.entry_region, [region.name for region in regions.values()]
-    if entry and entry not in names:
-        found = f"{show(entry)} is not a region; the regions are {', '.join(map(show, names))}"
-        yield Problem("app.entryRegion", found, "write the name of one of the regions", quotes="regions")
+def _entries(regions: Regions, settings: Settings) -> Iterator[Problem]:
+    """Find entry regions that are not in the list, and entry Services whose names are too long or used twice."""
+    named = {region.name: path for path, region in reversed(regions.items())}
+    for place, name in enumerate(settings.app.entry_regions):
+        if name not in named:
+            found = f"{show(name)} is not a region; the regions are {', '.join(map(show, reversed(named)))}"
+            yield Problem(f"app.entryRegions[{place}]", found, "write the name of one of the regions", quotes="regions")
+    first = dict[str, str]()
+    for path, region in regions.items():
+        service = settings.entry_services.get(region.name, region.entry_service)
+        if not service or named[region.name] != path:  # two regions of one name are reported as such
+            continue
+        at, owner = f"{path}.entryService", first.setdefault(service, path)
+        made = show(service) if region.entry_service else f"the default {show(service)}"
+        # The derived Service is <namespace>-<service>, a DNS label. [fleet-networking v0.3.25 multiclusterservice]
+        if len(derived := f"{settings.app.namespace}-{service}") > MAX_LABEL:
+            remedy = f"write a shorter one: <app.namespace>-<entryService> has at most {MAX_LABEL} characters"
+            yield Problem(at, f"{made} makes {show(derived)}, {len(derived)} characters", remedy, quotes="app")
+        if owner != path:
+            remedy = "choose another: one Service has one entry point in the whole fleet"
+            yield Problem(at, f"{made} is already used by {owner}", remedy, quotes="app")
+
+
+def _replicas(regions: Regions, settings: Settings) -> Iterator[Problem]:
+    """Find more pods than the smallest cluster's nodes run."""
     rooms = [
         (region.node_pool.max_nodes * region.node_pool.max_pods, path) for path, region in _groups(regions).items()
     ]

@@ -59,6 +59,21 @@ Location = Annotated[
     BeforeValidator(short_name),
     _name(r"[a-z]+[0-9]*", "an Azure region, such as eastus2 or East US 2", 30),
 ]
+# [learn: load-balancer/cross-region-overview, "Home regions in Azure"]
+HOME_REGIONS: Final = (
+    *("centralus", "chinanorth2", "eastasia", "eastus2", "northeurope"),
+    *("southeastasia", "uksouth", "usgovvirginia", "westeurope", "westus"),
+)
+
+
+def _home_region(location: str) -> str:
+    if location not in HOME_REGIONS:
+        remedy = f"choose one near the others: {', '.join(HOME_REGIONS)}"
+        raise invalid(f"{show(location)} is not a home region of global load balancers", remedy)
+    return location
+
+
+HomeRegion = Annotated[Location, AfterValidator(_home_region)]
 ResourceGroup = Annotated[str, _name(_GROUP, f"letters, {_GROUP_WORDS}", 90)]  # [names]
 # AKS takes nothing but ASCII in the names of a cluster's group and of its nodes' group. [azure-docs PR 52128]
 ClusterGroup = Annotated[str, _name(rf"(?a:{_GROUP})", f"letters from a to z, {_GROUP_WORDS}", 90)]

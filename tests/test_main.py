@@ -23,13 +23,15 @@ def test_outputs_are_complete(stack: tuple[str, Program]) -> None:
     outputs = program.outputs
     assert set(outputs) == {
         "externalIp",
+        *(("globalAddress",) if name == "prod" else ()),
         "url",
         "ports",
         "fleetId",
         "ownsFleet",
         "clusterIds",
         "memberNames",
-        "entryRegion",
+        "entryServices",
+        "entryAddresses",
         "service",
         "hubKubeconfig",
         "kubeconfigs",
@@ -38,7 +40,8 @@ def test_outputs_are_complete(stack: tuple[str, Program]) -> None:
     assert outputs["url"] == f"http://{outputs['externalIp']}"
     assert outputs["clusterIds"].keys() == outputs["kubeconfigs"].keys() == set(regions(name))
     assert outputs["memberNames"] == {region: each.rsplit("/", 1)[1] for region, each in outputs["clusterIds"].items()}
-    assert outputs["entryRegion"] == regions(name)[0]
+    assert outputs["entryServices"].keys() == outputs["entryAddresses"].keys()
+    assert next(iter(outputs["entryServices"].items())) == (regions(name)[0], "store-front")
     assert outputs["service"] == "aks-store-demo/store-front"
     assert program.secret_outputs == {"hubKubeconfig", "kubeconfigs"}
 
@@ -51,6 +54,8 @@ def test_every_resource_belongs_to_a_component(stack: tuple[str, Program]) -> No
         "FleetHub": {"hub"},
         "FleetUpdates": {"updates"} if name == "prod" else set[str](),
         "MultiClusterApp": {"app"},
+        "GlobalAddress": {"global"} if name == "prod" else set[str](),
+        "GlobalLoadBalancer": {"global-balancer"} if name == "prod" else set[str](),
     }
     for component, names in components.items():
         assert set(program.of_type(f"{PROJECT}:index:{component}")) == names
@@ -93,7 +98,7 @@ def test_adding_a_region_leaves_the_others_as_they_are(dev: Program) -> None:
     program = run_stack(
         "dev",
         regions=[NORTH, *stack_config("dev")["regions"]],
-        app={"entryRegion": "east"},
+        app={"entryRegions": ["east"]},
     )
     changed = {name for name, resource in dev.resources.items() if not alike(resource.inputs, program[name].inputs)}
     assert changed == {"app-placement", "app-endpoints"}

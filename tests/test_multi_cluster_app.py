@@ -1,7 +1,8 @@
 """The app: its objects on the hub, its placement, its entry point."""
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from components.app_manifests import AppManifests, ManifestsError
+from components.entry_point import EntryPointArgs
 from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from tests.support.program import ROOT, Program, run, run_stack, stack_config
 
@@ -183,15 +185,38 @@ def test_waits_are_long_enough_for_azure(dev: Program) -> None:
     }
 
 
-def test_old_entry_point_lets_go_before_a_new_one_holds(dev: Program) -> None:
-    assert dev["app-entry-point"].options.deleteBeforeReplace is True
+def entry_services(program: Program) -> dict[str, str]:
+    """Return the Services that have an entry point, by the provider of the cluster that imports them."""
+    kind = "kubernetes:networking.fleet.azure.com/v1alpha1:MultiClusterService"
+    found = [program[name] for name in program.of_type(kind)]
+    return {each.provider: each.inputs["spec"]["serviceImport"]["name"] for each in found}
 
 
-def test_entry_point_keeps_its_name_wherever_it_is() -> None:
-    app = {"entryRegion": "west"}
-    program = run_stack("dev", app=app)
-    assert program["app-entry-point"].provider == "west-kubernetes"
-    assert program.outputs["entryRegion"] == "west"
+@pytest.mark.parametrize("entries", [["east", "west"], ["west", "east"]])
+def test_every_entry_region_imports_a_service_of_its_own(entries: list[str]) -> None:
+    program = run_stack("dev", app={"entryRegions": entries})
+    assert entry_services(program) == {"east-kubernetes": "store-front", "west-kubernetes": "store-front-west"}
+    shared, own = (program[f"app-service-{name}"].inputs for name in ("store-front", "store-front-west"))
+    assert (own["metadata"]["name"], own["spec"]) == ("store-front-west", shared["spec"])
+    assert program["app-serviceexport-store-front-west"].inputs["metadata"]["name"] == "store-front-west"
+    assert program["app-entry-point-store-front-west"].inputs["metadata"]["name"] == "store-front-west"
+    assert program.outputs["externalIp"] == program.outputs["entryAddresses"][entries[0]]
+    assert {*program.outputs["entryAddresses"]} == {"east", "west"}
+
+
+def test_entry_service_keeps_its_name_whatever_other_entries_and_regions_there_are() -> None:
+    regions = stack_config("dev")["regions"]
+    north = regions[1] | {"name": "north", "location": "northcentralus"}
+    north |= {"addressSpace": "10.3.0.0/16", "nodeSubnet": "10.3.0.0/24"}
+    for entries, order in ((["west"], regions), (["north", "west"], [north, *regions]), (["west", "east"], regions)):
+        program = run_stack("dev", app={"entryRegions": entries}, regions=order)
+        assert entry_services(program)["west-kubernetes"] == "store-front-west"
+
+
+def test_entry_point_releases_its_service_before_the_service_goes() -> None:
+    program = run_stack("dev", app={"entryRegions": ["east", "west"]})
+    assert "app-serviceexport-store-front-west" in program["app-entry-point-store-front-west"].dependencies
+    assert "app-serviceexport-store-front" in program["app-entry-point"].dependencies
 
 
 def test_refusals_until_the_role_takes_effect_are_retried(dev: Program) -> None:
@@ -211,7 +236,7 @@ def test_options_of_the_app_reach_its_objects() -> None:
 
 
 def test_manifests_of_ones_own_without_the_service_are_refused_before_anything_is_registered() -> None:
-    args: Any = {"manifests": {"service": "shop", "app": [], "namespace": "shops"}}
+    args: Any = {"manifests": {"service": "shop", "app": [], "namespace": "shops"}, "entries": {"shop": {}}}
     with pytest.raises(ManifestsError, match=r"The app has no Service 'shop' to export; nothing was deployed"):
         run(lambda: MultiClusterApp("app", args))
 
@@ -227,7 +252,13 @@ PORTS = [{"name": "mqtt", "port": 1883}]
 LABELS = {"app": "broker"}
 
 
-def own_app(*objects: dict[str, Any], ports: list[dict[str, Any]] = PORTS, **args: Any) -> Program:  # noqa: ANN401 - JSON
+def own_app(
+    *objects: dict[str, Any],
+    ports: list[dict[str, Any]] = PORTS,
+    kubeconfig: str | None = None,
+    entries: Sequence[str] = ("broker",),
+    **args: Any,  # noqa: ANN401 - JSON
+) -> Program:
     """Preview an app behind the Service `broker`."""
     template = {"metadata": {"labels": LABELS}, "spec": {"containers": [{"name": "emq", "image": "emqx"}]}}
     spec = {"replicas": 2, "serviceName": "peers", "selector": {"matchLabels": LABELS}, "template": template}
@@ -246,16 +277,63 @@ def own_app(*objects: dict[str, Any], ports: list[dict[str, Any]] = PORTS, **arg
     def program() -> None:
         provider = k8s.Provider("anywhere")
         manifests = AppManifests(
-            namespace="iot", service="broker", app=app, export=manifest, placement=manifest, entry_point=manifest
+            namespace="iot",
+            service="broker",
+            app=app,
+            export={
+                "apiVersion": "networking.fleet.azure.com/v1beta1",
+                "kind": "ServiceExport",
+                "metadata": {"name": "broker"},
+            },
+            placement=manifest,
+            entry_point={
+                "apiVersion": "networking.fleet.azure.com/v1alpha1",
+                "kind": "MultiClusterService",
+                "metadata": {"name": "broker"},
+                "spec": {"serviceImport": {"name": "broker"}},
+            },
         )
         made = MultiClusterApp(
             "app",
-            MultiClusterAppArgs(manifests=manifests, hub=provider, members=[], entry=provider, **args),
+            MultiClusterAppArgs(
+                manifests=manifests,
+                hub=provider,
+                members=[],
+                entries={
+                    entry: EntryPointArgs(
+                        cluster=cast("Any", None),  # read for a global address only
+                        kubernetes=provider,
+                        kubeconfig=kubeconfig,
+                    )
+                    for entry in entries
+                },
+                **args,
+            ),
         )
         pulumi.export("url", made.url)
         pulumi.export("ports", made.ports)
 
     return run(program, preview=True)
+
+
+def test_entry_service_has_no_address_of_its_own_in_each_region() -> None:
+    ports = [{"name": "mqtt", "port": 1883, "nodePort": 31883}]
+    spec = own_app(entries=["broker", "broker-west"], ports=ports)["app-service-broker-west"].inputs["spec"]
+    assert spec == {"selector": LABELS, "ports": PORTS}
+
+
+@pytest.mark.parametrize(
+    ("objects", "message"),
+    [
+        (
+            [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "broker-west"}, "spec": {"ports": PORTS}}],
+            "Service broker-west has the name of an entry Service; rename it, or set the region's entryService",
+        )
+    ],
+)
+def test_entry_service_of_a_name_that_the_app_has_is_refused(objects: list[Any], message: str) -> None:
+    with pytest.raises(ManifestsError, match=message):
+        own_app(*objects, entries=["broker", "broker-west"])
 
 
 def autoscaler(kind: str = "StatefulSet", name: str = "emq") -> dict[str, Any]:
@@ -276,7 +354,7 @@ def test_number_of_pods_is_of_the_workload_behind_the_service() -> None:
 
 def test_endpoints_are_waited_for_where_the_program_can_log_in() -> None:
     assert "app-endpoints" not in own_app().resources
-    awaited = own_app(entry_kubeconfig="planted-kubeconfig")["app-endpoints"]
+    awaited = own_app(kubeconfig="planted-kubeconfig")["app-endpoints"]
     assert awaited.options.hooks.before_create == awaited.options.hooks.before_update == ["app-endpoints"]
     assert {"app-placement", "app-entry-point"} <= awaited.dependencies
     assert "planted" not in str(awaited.options)

@@ -65,7 +65,7 @@ def changed(*changes: tuple[str, object]) -> dict[str, Any]:
         *parents, last = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", path)]
         place: Any = raw
         for part in parents:
-            place = place[part]
+            place = place.setdefault(part, {}) if isinstance(place, dict) else place[part]
         if value is ABSENT:
             del place[last]
         else:
@@ -113,7 +113,11 @@ def test_dev_is_the_article() -> None:
     ]
     fleet, app = settings.fleet, settings.app
     assert (fleet.resource_group, fleet.name, fleet.location) == ("rg-fleet", "gbb-fleet", "westus")
-    assert (app.namespace, app.service, settings.entry.name) == ("aks-store-demo", "store-front", "east")
+    assert (app.namespace, app.service, settings.entry_services) == (
+        "aks-store-demo",
+        "store-front",
+        {"east": "store-front"},
+    )
 
 
 def test_prod_is_hardened_and_scales_over_zones() -> None:
@@ -176,8 +180,23 @@ def test_the_kind_of_deployer_follows_from_how_it_signs_in(mode: str, deployer: 
     assert parse(changed(("access.kubeloginMode", mode))).access.deployer_type == deployer
 
 
-def test_the_entry_is_the_region_named() -> None:
-    assert parse(changed(("app.entryRegion", "west"))).entry.location == "westus2"
+def test_entry_service_is_named_after_its_own_region() -> None:
+    def services(*changes: tuple[str, object]) -> dict[str, str]:
+        return dict(parse(changed(*changes)).entry_services)
+
+    plain, both = ("regions[0].entryService", "store-front"), ("app.entryRegions", ["west", "east"])
+    assert services() == {"east": "store-front"}
+    assert services(plain) == {"east": "store-front"}
+    assert services(plain, ("app.entryRegions", ["west"])) == {"west": "store-front-west"}
+    assert services(plain, both) == {"west": "store-front-west", "east": "store-front"}
+    assert services(both) == {"west": "store-front-west", "east": "store-front-east"}
+
+
+def test_global_address_has_a_group_with_the_suffix() -> None:
+    address = ("app.globalAddress", {"homeRegion": "East US 2"})
+    found = parse(changed(address, ("nameSuffix", "blue"))).app.global_address
+    assert found
+    assert (found.home_region, found.resource_group) == ("eastus2", "rg-global-address-blue")
 
 
 def test_settings_cannot_be_changed() -> None:
@@ -269,7 +288,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
                 *("regions[0].location", "regions[0].resourceGroup", "regions[0].cluster", "fleet.name"),
                 *("regions[0].virtualNetwork", "regions[0].subnet", "regions[0].updateGroup"),
                 *("regions[0].sshPublicKey", "regions[0].nodePool.vmSize", "fleet.location", "fleet.resourceGroup"),
-                *("fleet.hub.dnsPrefix", "fleet.hub.vmSize", "app.namespace", "app.service", "app.entryRegion"),
+                *("fleet.hub.dnsPrefix", "fleet.hub.vmSize", "app.namespace", "app.service"),
                 "access.hubAdmins[0].objectId",
             )
         ),
@@ -403,7 +422,8 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         ("regions[0]", {"name": "east", "location": "eastus2", "nodePool": POOL, "existing": {"subnetId": CLUSTER}}),
     ],
     # references
-    "is not a region": [("app.entryRegion", "East"), ("app.entryRegion", "north")],
+    "is not a home region of global load balancers": [("app.globalAddress.homeRegion", "westus3")],
+    "makes": [("regions[0].entryService", "a" * 60)],
 }
 UPDATES: dict[str, Any] = {"channel": "Stable", "stages": [["east"], ["west"]]}
 EACH_MISTAKE = [(*each, substance) for substance, values in MISTAKES.items() for each in values]
@@ -612,7 +632,7 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
             ("regions[1].addressSpace", "10.1.0.0/17"),
             ("regions[1].nodeSubnet", "10.1.0.0/30"),
             ("app.replicas", 0),
-            ("app.entryRegion", "north"),  # across sections: reported once the others are fixed
+            ("app.entryRegions", ["north"]),  # across sections: reported once the others are fixed
             ("tag", {}),
         ),
         [
@@ -623,12 +643,30 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         ],
     ),
     "several mistakes across sections": (
-        changed(("regions[1].name", "east"), ("regions[1].serviceCidr", "10.1.0.0/20"), ("app.entryRegion", "north")),
+        changed(
+            ("regions[1].name", "east"), ("regions[1].serviceCidr", "10.1.0.0/20"), ("app.entryRegions", ["north"])
+        ),
         [
             ("regions[1].name", "is already used by regions[0]"),
             ("regions[0].addressSpace", "overlaps"),
-            ("app.entryRegion", "is not a region"),
+            ("app.entryRegions[0]", "is not a region"),
         ],
+    ),
+    "entry regions": (
+        changed(("app.entryRegions", ["East", "west", "north"])),
+        [("app.entryRegions[0]", "is not a region"), ("app.entryRegions[2]", "is not a region")],
+    ),
+    "entry regions of another type": (
+        changed(("app.entryRegions", ["east", 7])),
+        [("app.entryRegions[1]", "is not a string")],
+    ),
+    "entry Services of one name": (
+        changed(("regions[0].entryService", "store-front-west"), ("app.entryRegions", ["west"])),
+        [("regions[1].entryService", "is already used by regions[0]")],
+    ),
+    "a global address and internal entry points": (
+        changed(("app.globalAddress.homeRegion", "centralus"), ("app.internal", True)),  # noqa: FBT003 - a value
+        [("app.globalAddress", "cannot be set together with internal")],
     ),
     "values on which defaults rest": (
         changed(("regions[0].name", 1), ("regions[0].location", None)),
@@ -752,7 +790,7 @@ def test_values_of_secret_keys_are_not_told() -> None:
         "regions[1].nodeSubnet: (secret)",
         "choose a range inside addressSpace",
     ]
-    assert mistakes(changed(("app.entryRegion", "x")), "regions")[0] == "app.entryRegion: (secret)"
+    assert mistakes(changed(("app.entryRegions", ["x"])), "regions")[0] == "app.entryRegions[0]: (secret)"
     assert mistakes(changed(("app.replicas", 91)), "regions")[0] == "app.replicas: (secret)"
     assert mistakes(updates(["x"], ["east", "west"]), "regions")[0] == "fleet.updates.stages[0][0]: (secret)"
     assert mistakes(updates(["east"]), "regions")[0] == "fleet.updates.stages: (secret)"

@@ -1,6 +1,6 @@
 """An app's manifests: read from YAML, checked, and prepared for the hub."""
 
-from .hub import hub_objects
+from .hub import hub_objects, importing
 from .manifest import AppManifests, Manifest, ManifestsError, overlay
 from .pods import offers_endpoints
 from .ports import ServicePort, ports, web_address
@@ -12,6 +12,7 @@ __all__ = [
     "ManifestsError",
     "ServicePort",
     "hub_objects",
+    "importing",
     "load",
     "offers_endpoints",
     "overlay",

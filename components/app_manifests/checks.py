@@ -5,7 +5,7 @@ Values of a manifest may be Outputs. A check ignores a value that it cannot see.
 
 import base64
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from .manifest import (
@@ -66,19 +66,29 @@ class Problem(NamedTuple):
     text: str
 
 
-def problems(
-    app: Sequence[Manifest], service: str, *, linux_only: bool = False, internal: bool = False
+def problems(  # noqa: PLR0913 - what decides whether an app can be placed
+    app: Sequence[Manifest],
+    service: str,
+    *,
+    entries: Collection[str] = (),
+    linux_only: bool = False,
+    internal: bool = False,
+    global_address: bool = False,
 ) -> Iterator[Problem]:
     """Find what a fleet cannot run, or would run in another way than the manifests say.
 
     Args:
         app: the app's objects.
         service: the name of the Service that all clusters share.
+        entries: the names of the entry Services.
         linux_only: whether a cluster has Linux nodes only.
-        internal: whether the entry point's address is one of the VNet.
+        internal: whether the entry points' addresses are in their VNets.
+        global_address: whether a global address leads to the entry points.
     """
     if shared := named(app, "Service", service):
         yield from _unshareable(shared)
+        yield from _entries(app, shared, entries)
+        yield from _globally_balanced(shared) if global_address else ()
     for manifest in app:
         yield from _limits(manifest)
         if manifest["kind"] == "Service":
@@ -158,6 +168,20 @@ def _unshareable(service: Manifest) -> Iterator[Problem]:
         yield Problem(service, path, f"{text}; {remedy}")
 
 
+def _entries(app: Sequence[Manifest], shared: Manifest, entries: Collection[str]) -> Iterator[Problem]:
+    """Find why the pods of the shared Service cannot be offered under the names of entry Services, too."""
+    name, others = shared["metadata"]["name"], sorted({*entries} - {shared["metadata"]["name"]})
+    if others and not part(part(shared, "spec"), "selector"):
+        text = f"Service {name} has no selector, so no other Service, such as {others[0]}, can have its endpoints"
+        remedy = f"add one; or use one entry point, in a region with entryService {name}"
+        yield Problem(shared, ("spec",), f"{text}; {remedy}")
+    for other in others:
+        for kind in ("Service", "ServiceExport"):
+            if taken := named(app, kind, other):
+                text = f"{kind} {other} has the name of an entry Service; rename it, or set the region's entryService"
+                yield Problem(taken, ("metadata", "name"), text)
+
+
 def _unbalanced(service: Manifest, *, shared: bool, internal: bool) -> Iterator[Problem]:
     """Find ports that Azure's load balancer does not support; it then gives the Service no address at all.
 
@@ -173,6 +197,15 @@ def _unbalanced(service: Manifest, *, shared: bool, internal: bool) -> Iterator[
             text = "Azure supports SCTP on internal load balancers only, and would give this Service no public address"
             remedy = "set app.internal to true" if public[0] else f"annotate it with {_AZURE}load-balancer-internal"
             yield Problem(service, ("spec", "ports", index, "protocol"), f"{text}; {remedy}, or remove the port")
+
+
+def _globally_balanced(shared: Manifest) -> Iterator[Problem]:
+    """Find ports that Azure's global load balancer does not carry. [learn: load-balancer/cross-region-overview]."""
+    for index, port in enumerate(parts(part(shared, "spec"), "ports")):
+        protocol = port.get("protocol") or "TCP"
+        if protocol == "SCTP" or (protocol, port.get("port")) == ("UDP", 3):
+            text = f"a global address carries no {protocol if protocol == 'SCTP' else 'UDP port 3'}"
+            yield Problem(shared, ("spec", "ports", index), f"{text}; remove the port, or app.globalAddress")
 
 
 def _left_behind(manifest: Manifest) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
 """Reads an app's manifests from YAML, and reports all mistakes at once, with file and line."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path as File
 from string import Template
 from typing import Any, Final, TypeAlias, cast
@@ -38,10 +38,12 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
     namespace: str,
     service: str,
     members: Sequence[str],
+    entries: Collection[str] = (),
     secrets: Mapping[str, Mapping[str, int]] | None = None,
     replicas: int | None = None,
     linux_only: bool = True,
     internal: bool = False,
+    global_address: bool = False,
 ) -> AppManifests:
     """Read an app's manifests.
 
@@ -51,12 +53,14 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
         namespace: the app's namespace.
         service: the Service that all clusters share.
         members: names of the fleet's members that the app is placed on.
+        entries: names of the entry Services.
         secrets: Secrets to generate: for each name, the keys and the lengths of their values. Values are letters and
             digits. The manifests refer to these Secrets, and cannot have Secrets of the same names.
         replicas: replicas, in each cluster, of the only Deployment or StatefulSet behind the Service; None for the
             manifest's number.
         linux_only: whether a cluster has Linux nodes only, as those have that the components make.
-        internal: whether the entry point's address is in the VNet.
+        internal: whether the entry points' addresses are in their VNets.
+        global_address: whether a global address leads to the entry points.
 
     Raises:
         ManifestsError: the manifests have mistakes; the message lists all of them, with file and line.
@@ -69,7 +73,9 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
         where = (folder / "app").relative_to(folder.parent)
         reader.mistakes.append(f"{where} has no Service {service!r} to export; it has {', '.join(services) or 'none'}")
     at = {id(document.manifest): document.at for document in documents}
-    found = checks.problems(app, service, linux_only=linux_only, internal=internal)
+    found = checks.problems(
+        app, service, entries=entries, linux_only=linux_only, internal=internal, global_address=global_address
+    )
     reader.mistakes += [f"{at[id(manifest)](*path)}: {text}" for manifest, path, text in found]
     if replicas is not None and service in services:
         if isinstance(workload := replicated(app, service), str):

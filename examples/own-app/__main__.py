@@ -5,6 +5,7 @@ from typing import cast
 
 import pulumi
 from fleet_l4_lb import (
+    EntryPointArgs,
     FleetHub,
     FleetHubArgs,
     KubeloginMode,
@@ -96,8 +97,9 @@ app = MultiClusterApp(
         manifests=manifests,
         hub=fleet.kubernetes,
         members=list(fleet.members.values()),
-        entry=entry.kubernetes,
-        entry_kubeconfig=entry.kubeconfig,
+        entries={
+            "podinfo": EntryPointArgs(cluster=entry.cluster, kubernetes=entry.kubernetes, kubeconfig=entry.kubeconfig)
+        },
     ),
 )
 

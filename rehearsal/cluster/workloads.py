@@ -37,6 +37,7 @@ from rehearsal.core.protocol import RefusedError
 REVISION: Final = "deployment.kubernetes.io/revision"
 SERVICE_NAME: Final = "kubernetes.io/service-name"
 INTERNAL: Final = "service.beta.kubernetes.io/azure-load-balancer-internal"
+ADDITIONAL_ADDRESSES: Final = "service.beta.kubernetes.io/azure-additional-public-ips"
 _HASH: Final = "pod-template-hash"
 _REVISION_HASH: Final = "controller-revision-hash"
 
@@ -354,11 +355,24 @@ def load_balancers(cluster: Cluster) -> None:
         if not internal and any(port.get("protocol") == "SCTP" for port in item["spec"]["ports"]):
             # Source: kubernetes-sigs/cloud-provider-azure, pkg/provider/azure_loadbalancer.go, getExpectedLBRules.
             continue
-        if any(ipaddress.ip_address(entry["ip"]).is_private is internal for entry in addresses):
+        own = next(
+            (entry["ip"] for entry in addresses if ipaddress.ip_address(entry["ip"]).is_private is internal), None
+        )
+        if own is None and cluster.clock.elapsed(_created(item), _LOAD_BALANCER):
+            own = cluster.free_address() if internal else cluster.clock.public_address()
+        if own is None:
             continue
-        if cluster.clock.elapsed(_created(item), _LOAD_BALANCER):
-            address = cluster.free_address() if internal else cluster.clock.public_address()
-            cluster.set_status(item, {**status, "loadBalancer": {"ingress": [{"ip": address, "ipMode": "VIP"}]}})
+        ingress = [{"ip": address, "ipMode": "VIP"} for address in (own, *additional_addresses(item))]
+        if ingress != addresses:
+            cluster.set_status(item, {**status, "loadBalancer": {"ingress": ingress}})
+
+
+def additional_addresses(service: Object) -> list[str]:
+    """Return the addresses at which a cluster accepts packets for a Service, besides the load balancer's own.
+
+    They come after it in the Service's status (kubernetes-sigs/cloud-provider-azure@7b31c76, azure_loadbalancer.go).
+    """
+    return list(filter(None, annotations_of(service).get(ADDITIONAL_ADDRESSES, "").split(",")))
 
 
 def endpoint_slices(cluster: Cluster) -> None:

@@ -316,7 +316,7 @@ def _derive(cluster: Cluster, item: Object, ports: list[Object]) -> Object | Non
                     f"{_GROUP}/multi-cluster-service-namespace": namespace_of(item),
                 },
                 # Once set it stays: the controller never removes it (controller.go:344-353).
-                "annotations": {INTERNAL: "true"} if internal else annotations_of(live) if live else {},
+                "annotations": {INTERNAL: "true"} if internal or (live and INTERNAL in annotations_of(live)) else {},
             },
             "spec": {"type": "LoadBalancer", "ports": deepcopy(ports)},
         }

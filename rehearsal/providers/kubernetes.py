@@ -175,6 +175,8 @@ class Kubernetes:
             return result, problems
         result["metadata"] = metadata = _known(result, "metadata")
         if not metadata.get("name"):
+            if _is_patch(call):
+                raise RefusedError("patch resources require the `.metadata.name` field to be set")
             if metadata.get("generateName"):
                 raise RefusedError("the `.metadata.generateName` field is not supported in Server-Side Apply mode")
             old = _known(old_inputs or {}, "metadata")
@@ -291,6 +293,9 @@ class Kubernetes:
         live: Object = {"apiVersion": api_version, "kind": kind, **outputs}
         cluster = connection.cluster
         policy = annotations_of(inputs).get(_PROPAGATION, "foreground").lower()
+        if _is_patch(call):
+            self._relinquish(connection, live, outputs)
+            return
 
         with self._clusters.requests():
             try:
@@ -408,8 +413,8 @@ class Kubernetes:
         return live
 
     def _submit(self, call: Call, connection: _Connection, inputs: Properties, state: Properties) -> Object:
-        """Create an object; one that exists is taken over where the provider is told so."""
-        if _flag(call, "upsertExistingObjects"):
+        """Create an object, or apply a patch; an object that exists is taken over where the provider is told so."""
+        if _is_patch(call) or _flag(call, "upsertExistingObjects"):
             return self._apply(call, connection, inputs, state, force=call.preview)
         connection.check("create", inputs)
         # The name that the first update takes the fields over from (await.go, Creation).
@@ -434,6 +439,16 @@ class Kubernetes:
                 raise ApiError(error.reason, _CONFLICT.format(manager=manager, error=error)) from error
             raise
         return applied | {"apiVersion": inputs["apiVersion"]}
+
+    def _relinquish(self, connection: _Connection, live: Object, outputs: Properties) -> None:
+        """Give back the fields of a patch: applied by nobody else, they go (await.go, Deletion)."""
+        identity = {key: live["metadata"][key] for key in ("name", "namespace") if key in live["metadata"]}
+        bare = {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": identity}
+        with self._clusters.requests():
+            connection.check("patch", bare)
+            with suppress(ApiError):  # the object may be gone
+                connection.cluster.get(live["apiVersion"], live["kind"], name_of(live), namespace_of(live))
+                connection.cluster.apply(bare, user=connection.user, manager=_manager(live, outputs))
 
     def _await(self, call: Call, cluster: Cluster, inputs: Properties, live: Object) -> Object:
         awaited = waiting.awaited(inputs)
@@ -529,15 +544,20 @@ def _unready(prefix: str, error: RefusedError, outputs: Properties) -> NotReadyE
 def _kind_of(call: Call) -> tuple[str, str]:
     """Return a type's API version and kind: `kubernetes:core/v1:Service` is `v1`, `Service`."""
     _, version, kind = call.token.split(":")
-    if version.startswith(_COMPONENTS) or kind.endswith(("List", "Patch")):
+    if version.startswith(_COMPONENTS) or kind.endswith("List"):
         raise RefusedError(_not_played(call.token))
-    return version.removeprefix("core/"), kind
+    return version.removeprefix("core/"), kind.removesuffix("Patch")
+
+
+def _is_patch(call: Call) -> bool:
+    """Say whether a resource is a part of an object that somebody else owns, such as `ServicePatch`."""
+    return call.token.endswith("Patch")
 
 
 def _not_played(token: str) -> str:
     return (
         f"this rehearsal does not know {token}: register typed objects or CustomResource, which tests and previews can "
-        "see, instead of YAML, Helm, Kustomize, lists or patches"
+        "see, instead of YAML, Helm, Kustomize or lists"
     )
 
 

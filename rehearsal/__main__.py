@@ -16,7 +16,8 @@ from pulumi.automation import CommandError
 from rehearsal.core.protocol import RefusedError
 from rehearsal.core.toolchain import ToolchainError
 from rehearsal.engine.install import find_engine
-from rehearsal.faults.injection import Faults, Profile, ProfileError, load
+from rehearsal.faults.injection import Faults
+from rehearsal.faults.profile import Profile, ProfileError, load
 from rehearsal.real.clusters import RealClusters
 from rehearsal.real.processes import ProcessError
 from rehearsal.real.tools import find_tools

@@ -4,6 +4,7 @@ import ssl
 from hmac import compare_digest
 from urllib.parse import urlsplit
 
+from rehearsal.azure.errors import NO_ACCESS_TO_CLUSTER
 from rehearsal.cloud import Cloud
 from rehearsal.cluster import http_gateway
 from rehearsal.cluster.apiserver import Cluster
@@ -62,4 +63,4 @@ class ApiServers:
         if not compare_digest(token.encode(), self._token.encode()):
             raise ApiError("Unauthorized", "Unauthorized")
         if not self._cloud.allows(cluster.id, "read", Call(f"kubernetes:{path}")):
-            raise ApiError("Forbidden", "User does not have access to the resource in Azure.")
+            raise ApiError("Forbidden", NO_ACCESS_TO_CLUSTER)

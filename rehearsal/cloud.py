@@ -5,11 +5,11 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rehearsal.azure.arm import Deployer
 from rehearsal.cluster.interface import Part
-from rehearsal.core.protocol import Call, FakeProvider, Properties, RefusedError
+from rehearsal.core.protocol import Call, FakeProvider, Properties, RefusedError, Verb
 from rehearsal.core.store import Activity, Store
 from rehearsal.fleet.in_memory import InMemoryClusters
 from rehearsal.fleet.summary import Line, summary
@@ -33,7 +33,7 @@ class Operation:
         inputs: those of a creation or an update.
     """
 
-    verb: Literal["create", "read", "update", "delete", "invoke"]
+    verb: Verb
     call: Call
     resource_id: str = ""
     inputs: Properties = field(default_factory=dict[str, Any])

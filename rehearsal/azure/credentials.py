@@ -6,7 +6,8 @@ from base64 import b64encode
 from hashlib import shake_256
 from typing import Any
 
-from rehearsal.azure.arm import Record, Subscription, last_segment, nested, refusal, resource_group_of, short_location
+from rehearsal.azure import errors
+from rehearsal.azure.arm import Record, Subscription, last_segment, nested, resource_group_of, short_location
 from rehearsal.azure.clusters import server_url
 from rehearsal.azure.login import SERVER_ID
 from rehearsal.core import certificate
@@ -44,12 +45,7 @@ def user_credentials(subscription: Subscription, cluster: Record, *, style: str 
 def admin_credentials(subscription: Subscription, cluster: Record) -> Properties:
     """Return the result of `listManagedClusterAdminCredentials`; there is none without local accounts."""
     if cluster["inputs"].get("disableLocalAccounts"):
-        # Text: hashicorp/terraform-provider-azurerm PR 15489.
-        raise refusal(
-            400,
-            "BadRequest",
-            "Getting static credential is not allowed because this cluster is set to disable local accounts.",
-        )
+        raise errors.LOCAL_ACCOUNTS_DISABLED.refusal()
     group, name = resource_group_of(cluster["id"]), last_segment(cluster["id"])
     server = _server(subscription, cluster["id"], cluster["outputs"]["fqdn"])
     user = _certificate_user(subscription, cluster["id"], "clusterAdmin")

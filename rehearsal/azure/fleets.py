@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from typing_extensions import override
 
+from rehearsal.azure import errors
 from rehearsal.azure.arm import (
     Name,
     Record,
@@ -17,7 +18,6 @@ from rehearsal.azure.arm import (
     last_segment,
     listed,
     nested,
-    refusal,
     resource_group_of,
     short_location,
     some_of,
@@ -40,9 +40,9 @@ _UPDATING = 60
 _MAX_STAGE_GROUPS = 50  # learn: kubernetes-fleet/concepts-update-orchestration
 
 
-# What a hub keeps from its creation on (`x-ms-mutability: [read, create]` in Azure/azure-rest-api-specs, fleets.json;
-# Azure's text is not documented). Inside another property that forces no replacement (azure-native, gen/properties.go,
-# `forceNew`): azure-native plans an update.
+# What a hub keeps from its creation on (`x-ms-mutability: [read, create]` in Azure/azure-rest-api-specs, fleets.json).
+# Inside another property that forces no replacement (azure-native, gen/properties.go, `forceNew`): azure-native plans
+# an update.
 _HUB_KEEPS: Final = (
     "agentProfile.subnetId",
     "agentProfile.vmSize",
@@ -82,12 +82,11 @@ class Fleet(ResourceType):
         del subscription, resource_id
         hub = nested(old["outputs"], "hubProfile") if old else {}
         if hub and inputs.get("hubProfile") is None:
-            # Source: learn: kubernetes-fleet/concepts-lifecycle; Azure's text is not documented.
-            raise refusal(400, "BadRequest", "A fleet's hub cannot be removed.")
+            raise errors.HUB_CANNOT_BE_REMOVED.refusal()
         for path in _HUB_KEEPS:
             was, wanted = _at(hub, path), _at(nested(inputs, "hubProfile"), path)
             if hub and wanted and was != wanted:
-                raise refusal(400, "BadRequest", f"Changing property 'hubProfile.{path}' is not allowed.")
+                raise errors.HUB_PROPERTY_CHANGE_NOT_ALLOWED.refusal(path=path)
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
@@ -146,19 +145,15 @@ class FleetMember(ResourceType):
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
         cluster = subscription.require(inputs["clusterResourceId"])
         if cluster["outputs"]["provisioningState"] == "Failed":
-            # A cluster that failed cannot take the agents; Azure's text is not documented.
-            message = f"Cluster '{cluster['id']}' is in state {cluster['outputs']['provisioningState']}."
-            raise refusal(409, "OperationNotAllowed", message)
+            raise errors.MEMBER_CLUSTER_FAILED.refusal(cluster=cluster["id"])
         fleet_id = resource_id.rsplit("/", 2)[0]
         for other in subscription.all_of(MEMBER):
             if other is not old and other["inputs"]["clusterResourceId"].lower() == cluster["id"].lower():
-                # Code: Azure/azure-service-operator issue 4181, which has neither status nor text.
-                message = f"Cluster '{cluster['id']}' is a member of a fleet already: '{other['id']}'."
-                raise refusal(409, "ClusterAlreadyJoinedAnotherFleet", message)
+                raise errors.CLUSTER_ALREADY_JOINED_ANOTHER_FLEET.refusal(cluster=cluster["id"], member=other["id"])
         if old is None:
             require_rest(cluster)
         if old is None and len(subscription.all_of(MEMBER, fleet_id)) >= _MAX_MEMBERS:
-            raise refusal(400, "QuotaExceeded", f"A fleet has at most {_MAX_MEMBERS} members.")
+            raise errors.TOO_MANY_MEMBERS.refusal(most=_MAX_MEMBERS)
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:

@@ -85,6 +85,7 @@ class Difference:
 
 
 Severity: TypeAlias = Literal["info", "warning", "status"]
+Verb: TypeAlias = Literal["create", "read", "update", "delete", "invoke"]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, cast
 
 from rehearsal.azure.arm import Deployer
+from rehearsal.azure.errors import NO_ACCESS_TO_CLUSTER
 from rehearsal.cluster.apiserver import Cluster
 from rehearsal.cluster.kinds import KINDS, find_kind, split_api_version
 from rehearsal.cluster.objects import ApiError, Object, annotations_of, finalizers_of, name_of, namespace_of
@@ -116,7 +117,7 @@ class _Connection:
         raise ApiError(
             "Forbidden",
             f'{what} is forbidden: User "{self.user}" cannot {verb} resource "{kind.plural}" in API group "{kind.group}" '  # noqa: E501
-            f"{where}: User does not have access to the resource in Azure. Update role assignment to allow access.",
+            f"{where}: {NO_ACCESS_TO_CLUSTER}",
         )
 
 

@@ -13,11 +13,9 @@ from urllib.parse import quote, unquote
 
 from typing_extensions import override
 
+from rehearsal.azure.errors import NO_ACCESS_TO_CLUSTER
 from rehearsal.cluster.kinds import KINDS
 from rehearsal.core.protocol import Call
-
-# Source: learn, pages aks/manage-azure-rbac and kubernetes-fleet/access-fleet-hub-cluster-kubernetes-api
-_REFUSAL: Final = "User does not have access to the resource in Azure. Update role assignment to allow access."
 
 Allows = Callable[[str, str, Call], bool]
 """Says whether the deploying identity may do something, by cluster, the stand-in's verb, and what it is done to."""
@@ -50,7 +48,7 @@ class Guard:
         attributes: dict[str, str] = asked.get("resourceAttributes") or {}
         if attributes and self.allows(cluster_id, _verb(attributes), Call(_token(attributes))):
             return {"allowed": True}
-        return {"allowed": False, "reason": _REFUSAL}
+        return {"allowed": False, "reason": NO_ACCESS_TO_CLUSTER}
 
 
 def _verb(attributes: dict[str, str]) -> str:

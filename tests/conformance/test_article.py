@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.faults.injection import Fault, Faults, Profile
+from rehearsal.faults.injection import Faults
+from rehearsal.faults.profile import Fault, Profile
 from rehearsal.real.clusters import RealClusters
 from rehearsal.stack import rehearsing
 from tests.conformance.fleet import Fleet, eventually

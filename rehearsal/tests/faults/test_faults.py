@@ -6,12 +6,14 @@ from typing import Any, get_args
 import pytest
 import yaml
 
+from rehearsal import faults
 from rehearsal.cloud import Cloud, Operation
 from rehearsal.cluster.interface import Part
 from rehearsal.cluster.objects import name_of
-from rehearsal.core.protocol import Call, NotReadyError, RefusedError
-from rehearsal.faults import injection as faults
-from rehearsal.faults.injection import OUTAGES, Fault, Faults, Outage, Profile, ProfileError, Verb, load
+from rehearsal.core.protocol import Call, NotReadyError, RefusedError, Verb
+from rehearsal.faults.catalogue import OUTAGES
+from rehearsal.faults.injection import Faults
+from rehearsal.faults.profile import Fault, Outage, Profile, ProfileError, load
 from rehearsal.fleet.in_memory import Cluster
 from rehearsal.tests.objects import (
     HUB,

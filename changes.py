@@ -356,21 +356,23 @@ def _entries(stack: Settings, state: State) -> Iterator[Problem]:
     A Service has one importer in the whole fleet, which must release it before another one can have it.
     """
     after, numbers = stack.entry_services, {region.name: place for place, region in enumerate(stack.regions)}
+    shared = str(_value(state.get(""), ("service",))).rpartition("/")[2]
     for region, service in _running_entries(state).items():
+        suffix = show(service.removeprefix(shared))
         other = next((each for each, name in after.items() if name == service and each != region), None)
         if other and stack.app.entry_regions:
             found = f"{show(service)} is the entry Service of region {show(region)}"
-            remedy = "choose another name: another region's entry point cannot have it while it runs"
-            yield Problem(f"regions[{numbers[other]}].entryService", found, remedy)
+            remedy = "choose another suffix: another region's entry point cannot have the Service while that one runs"
+            yield Problem(f"regions[{numbers[other]}].entrySuffix", found, remedy, "app")
         elif other:
             found = f"is missing: the address is in {show(region)}, and would move to {show(other)}, the first region"
             kept = f"[{region}] to keep it, or " if region in numbers else ""
             remedy = f"write {kept}[{other}] to have a new one there"
             yield Problem("app.entryRegions", found, remedy, "regions")
-        elif after.get(region, service) != service:
-            found = f"{show(after[region])} is not the entry Service that region {show(region)} has: {show(service)}"
-            remedy = f"write {show(service)} to keep the address; or take the region out of app.entryRegions first"
-            yield Problem(f"regions[{numbers[region]}].entryService", found, remedy, "app")
+        elif after.get(region, service) != service and stack.app.service == shared:
+            found = f"is not what the entry Service of region {show(region)} has: {suffix}"
+            remedy = f"write {suffix} to keep the address; or take the region out of app.entryRegions first"
+            yield Problem(f"regions[{numbers[region]}].entrySuffix", found, remedy, "app")
 
 
 def _running_entries(state: State) -> Mapping[str, str]:

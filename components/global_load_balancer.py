@@ -45,7 +45,7 @@ class GlobalLoadBalancer(pulumi.ComponentResource):
         # balancer, or the group that it is in, while a global one refers to it
         # (Azure/azure-rest-api-specs issue 16327).
         balancer = network.LoadBalancer(
-            name,
+            f"{name}-regions",
             resource_group_name=args["resource_group_name"],
             load_balancer_name=name,
             location=args["address"].location.apply(lambda found: found or ""),

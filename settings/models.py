@@ -151,10 +151,11 @@ class _Region(Section):
     """An Azure region, such as `eastus2` or `East US 2`."""
     update_group: values.UpdateGroup = _default_name("{name}")
     """The group in which the fleet upgrades the cluster."""
-    entry_service: values.DnsLabel | None = Field(
-        default=None, json_schema_extra={"default": "`<app.service>-<name>`; `app.service` without `app.entryRegions`"}
+    entry_suffix: values.EntrySuffix | None = Field(
+        default=None, json_schema_extra={"default": "`-<name>`; empty without `app.entryRegions`"}
     )
-    """The name of the region's entry Service, if the region is in `app.entryRegions`. Each name is used once."""
+    """What the name of the region's entry Service has after `app.service`, if the region is in `app.entryRegions`. Each
+    entry Service has a name of its own; one of them may have an empty suffix."""
 
 
 class _NewCluster(_Region):
@@ -535,9 +536,10 @@ class Settings(Section):
         app, regions = self.app, {region.name: region for region in self.regions}
         if not app.entry_regions:
             first = self.regions[0]
-            return {first.name: first.entry_service or app.service}
+            return {first.name: f"{app.service}{first.entry_suffix or ''}"}
         entries = [regions[name] for name in app.entry_regions if name in regions]
-        return {region.name: region.entry_service or f"{app.service}-{region.name}" for region in entries}
+        suffixes = {each.name: f"-{each.name}" if each.entry_suffix is None else each.entry_suffix for each in entries}
+        return {name: f"{app.service}{suffix}" for name, suffix in suffixes.items()}
 
 
 def _with_suffix(section: _S, suffix: str | None) -> _S:

@@ -152,18 +152,18 @@ def _entries(regions: Regions, settings: Settings) -> Iterator[Problem]:
             yield Problem(f"app.entryRegions[{place}]", found, "write the name of one of the regions", quotes="regions")
     first = dict[str, str]()
     for path, region in regions.items():
-        service = settings.entry_services.get(region.name, region.entry_service)
+        service = settings.entry_services.get(region.name)
         if not service or named[region.name] != path:  # two regions of one name are reported as such
             continue
-        at, owner = f"{path}.entryService", first.setdefault(service, path)
-        made = show(service) if region.entry_service else f"the default {show(service)}"
+        at, owner = f"{path}.entrySuffix", first.setdefault(service, path)
         # The derived Service is <namespace>-<service>, a DNS label. [fleet-networking v0.3.25 multiclusterservice]
         if len(derived := f"{settings.app.namespace}-{service}") > MAX_LABEL:
-            remedy = f"write a shorter one: <app.namespace>-<entryService> has at most {MAX_LABEL} characters"
-            yield Problem(at, f"{made} makes {show(derived)}, {len(derived)} characters", remedy, quotes="app")
+            found = f"{show(service)} makes {show(derived)}, {len(derived)} characters"
+            remedy = f"shorten it: <app.namespace>-<app.service><entrySuffix> has at most {MAX_LABEL} characters"
+            yield Problem(at, found, remedy, quotes="app")
         if owner != path:
             remedy = "choose another: one Service has one entry point in the whole fleet"
-            yield Problem(at, f"{made} is already used by {owner}", remedy, quotes="app")
+            yield Problem(at, f"{show(service)} is already the entry Service of {owner}", remedy, quotes="app")
 
 
 def _replicas(regions: Regions, settings: Settings) -> Iterator[Problem]:

@@ -94,6 +94,7 @@ Version = Annotated[str, _name(r"(?a:\d+\.\d+(\.\d+)?)", 'major.minor or major.m
 NodeCount = Annotated[int, Field(ge=1, le=1000)]
 # RFC 1035 for the namespace too (its own is 1123): it begins the derived Service's name.
 DnsLabel = Annotated[str, _name(*_LABEL, MAX_LABEL)]
+EntrySuffix = Annotated[str, _name(rf"(-{_KEBAB[0]})?", "a hyphen, then lower-case letters, digits and hyphens", 36)]
 ObjectId = Annotated[str, _name(rf"(?ai:{_GUID})", "the object ID (a GUID) from Microsoft Entra ID", 36)]
 
 

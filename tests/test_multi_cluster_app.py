@@ -138,7 +138,8 @@ def test_placement_takes_the_namespace_to_the_members_of_the_stack(dev: Program)
 
 def test_placement_waits_for_every_object_and_every_member(prod: Program) -> None:
     names = {region["name"] for region in stack_config("prod")["regions"]}
-    objects = kubernetes_objects(prod).keys() - {"app-namespace", "app-placement", "app-entry-point"}
+    objects = {name for name, provider in kubernetes_objects(prod).items() if provider == "hub-kubernetes"}
+    objects -= {"app-namespace", "app-placement"}
     assert objects | {f"hub-member-{name}" for name in names} <= prod.waits_for("app-placement")
 
 
@@ -327,7 +328,7 @@ def test_entry_service_has_no_address_of_its_own_in_each_region() -> None:
     [
         (
             [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "broker-west"}, "spec": {"ports": PORTS}}],
-            "Service broker-west has the name of an entry Service; rename it, or set the region's entryService",
+            "Service broker-west has the name of an entry Service; rename it, or set the region's entrySuffix",
         )
     ],
 )

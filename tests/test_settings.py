@@ -184,7 +184,7 @@ def test_entry_service_is_named_after_its_own_region() -> None:
     def services(*changes: tuple[str, object]) -> dict[str, str]:
         return dict(parse(changed(*changes)).entry_services)
 
-    plain, both = ("regions[0].entryService", "store-front"), ("app.entryRegions", ["west", "east"])
+    plain, both = ("regions[0].entrySuffix", ""), ("app.entryRegions", ["west", "east"])
     assert services() == {"east": "store-front"}
     assert services(plain) == {"east": "store-front"}
     assert services(plain, ("app.entryRegions", ["west"])) == {"west": "store-front-west"}
@@ -423,7 +423,6 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
     ],
     # references
     "is not a home region of global load balancers": [("app.globalAddress.homeRegion", "westus3")],
-    "makes": [("regions[0].entryService", "a" * 60)],
 }
 UPDATES: dict[str, Any] = {"channel": "Stable", "stages": [["east"], ["west"]]}
 EACH_MISTAKE = [(*each, substance) for substance, values in MISTAKES.items() for each in values]
@@ -661,11 +660,15 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         [("app.entryRegions[1]", "is not a string")],
     ),
     "entry Services of one name": (
-        changed(("regions[0].entryService", "store-front-west"), ("app.entryRegions", ["west"])),
-        [("regions[1].entryService", "is already used by regions[0]")],
+        changed(("regions[0].entrySuffix", "-west"), ("app.entryRegions", ["west", "east"])),
+        [("regions[1].entrySuffix", "is already the entry Service of regions[0]")],
+    ),
+    "an entry Service with a long name": (
+        changed(("app.service", "s" * 44), ("app.entryRegions", ["west"])),
+        [("regions[1].entrySuffix", "makes")],
     ),
     "a global address and internal entry points": (
-        changed(("app.globalAddress.homeRegion", "centralus"), ("app.internal", True)),  # noqa: FBT003 - a value
+        changed(("app.globalAddress.homeRegion", "centralus"), ("app.internal", True)),
         [("app.globalAddress", "cannot be set together with internal")],
     ),
     "values on which defaults rest": (

@@ -173,12 +173,12 @@ def _entries(app: Sequence[Manifest], shared: Manifest, entries: Collection[str]
     name, others = shared["metadata"]["name"], sorted({*entries} - {shared["metadata"]["name"]})
     if others and not part(part(shared, "spec"), "selector"):
         text = f"Service {name} has no selector, so no other Service, such as {others[0]}, can have its endpoints"
-        remedy = f"add one; or use one entry point, in a region with entryService {name}"
+        remedy = 'add one; or use one entry point, in a region with entrySuffix ""'
         yield Problem(shared, ("spec",), f"{text}; {remedy}")
     for other in others:
         for kind in ("Service", "ServiceExport"):
             if taken := named(app, kind, other):
-                text = f"{kind} {other} has the name of an entry Service; rename it, or set the region's entryService"
+                text = f"{kind} {other} has the name of an entry Service; rename it, or set the region's entrySuffix"
                 yield Problem(taken, ("metadata", "name"), text)
 
 

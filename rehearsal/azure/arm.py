@@ -3,7 +3,7 @@
 import re
 import secrets
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NotRequired, Protocol, TypedDict, cast
@@ -92,6 +92,24 @@ class ClusterBackend(Protocol):
         """
         ...
 
+    def public_address(self) -> str:
+        """Return a public address that nothing else has."""
+        ...
+
+    def frontends(self, cluster_id: str) -> dict[str, str]:
+        """Return the frontends of a cluster's load balancers: each name, and its address, empty if it is internal."""
+        ...
+
+    def balance(self, address: str, frontends: Mapping[str, Collection[int]]) -> None:
+        """Lead a global address to the nearest healthy regional one.
+
+        Args:
+            address: the global address.
+            frontends: the regional addresses, each with the TCP ports whose packets keep the global address (floating
+                IP); none ends it.
+        """
+        ...
+
     def access(self, cluster_id: str) -> Access | None:
         """Return how to get into a cluster or hub; None where no server answers and made-up credentials will do."""
         ...
@@ -114,13 +132,17 @@ class ClusterBackend(Protocol):
 
 
 class Record(TypedDict):
-    """One resource as it is stored; what happens to it by itself ends at a time of the world's."""
+    """One resource as it is stored; what happens to it by itself ends at a time of the world's.
+
+    `stale` is what a load balancer goes on referring to, although its inputs no longer do.
+    """
 
     id: str
     token: str
     inputs: Properties
     outputs: Properties
     busy_until: NotRequired[float]
+    stale: NotRequired[list[str]]
 
 
 def some_of(alphabet: str, number: int) -> str:

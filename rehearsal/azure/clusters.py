@@ -25,6 +25,7 @@ from rehearsal.azure.arm import (
     short_location,
     some_of,
 )
+from rehearsal.azure.balancers import referring
 from rehearsal.azure.network import SUBNET, overlaps, prefixes, subnet_users
 from rehearsal.core.protocol import UNKNOWN, Problem, Properties
 
@@ -353,8 +354,13 @@ class ManagedCluster(ResourceType):
 
     @override
     def admit_deletion(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
-        del subscription, doomed
         require_rest(record)
+        for balancer, frontend_id in referring(subscription, record["outputs"]["nodeResourceGroup"]):
+            if balancer["id"].lower() not in doomed:
+                regional = frontend_id.rpartition("/frontendIPConfigurations/")[0]
+                raise errors.FRONTEND_IN_USE_BY_GLOBAL_BALANCER.refusal(
+                    balancer=regional, frontend=frontend_id, user=balancer["id"]
+                )
 
     @override
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:

@@ -441,3 +441,48 @@ TOO_MANY_MEMBERS: Final = AzureError(
     "A fleet has at most {most} members.",
     "learn: kubernetes-fleet/faq; Azure's code and text are not documented",
 )
+
+# Public addresses and load balancers.
+
+GLOBAL_VIP_RANGE_NOT_FOUND: Final = AzureError(
+    400,
+    "GlobalVipAllocationFailedWithVipRangeNotFound",
+    "No matching cross-region PublicIPAddress range could be found. Please make sure the location of the cross-region "
+    "PublicIPAddress is in the list of supported home regions. For supported home regions visit "
+    "aka.ms/homeregionForGLB",
+    "hashicorp/terraform-provider-azurerm PR 24265; the status, and the same for a load balancer, are assumed",
+)
+STANDARD_SKU_PUBLIC_IP_ADDRESSES_MUST_BE_STATIC: Final = AzureError(
+    400,
+    "StandardSkuPublicIPAddressesMustBeStatic",
+    "Standard sku publicIp {address} must have AllocationMethod set to Static.",
+    "pulumi/pulumi-azure-native issue 1597",
+)
+PUBLIC_IP_ADDRESS_CANNOT_BE_DELETED: Final = AzureError(
+    400,
+    "PublicIPAddressCannotBeDeleted",
+    "Public IP address {address} can not be deleted since it is still allocated to resource {user}. In order to delete "
+    "the public IP, disassociate/detach the Public IP address from the resource.  To learn how to do this, see "
+    "aka.ms/deletepublicip.",
+    "hashicorp/terraform-provider-azurerm issue 2566",
+)
+INVALID_RESOURCE_REFERENCE: Final = AzureError(
+    400,
+    "InvalidResourceReference",
+    "Resource {referenced} referenced by resource {user} was not found. Please make sure that the referenced resource "
+    "exists, and that both resources are in the same region.",
+    "assumed: Azure's answer for other references between network resources",
+)
+INTERNAL_FRONTEND_OF_GLOBAL_BALANCER: Final = AzureError(
+    400,
+    "InvalidRequest",
+    "Frontend {frontend} is internal. A load balancer of the tier Global balances over public frontends.",
+    'learn: load-balancer/cross-region-overview, "Limitations"; Azure\'s code and text are not documented',
+)
+FRONTEND_IN_USE_BY_GLOBAL_BALANCER: Final = AzureError(
+    400,
+    "NotAllowedToDeleteLoadBalancerWithFrontendIpConfigurationInUseByGlobalLB",
+    "Load balancer {balancer} cannot be deleted because its frontend {frontend} is in use by the global load balancer "
+    "{user}.",
+    "Azure/azure-rest-api-specs issue 16327, which has the code; status and text are assumed",
+)

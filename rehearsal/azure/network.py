@@ -25,7 +25,7 @@ SUBNET = "azure-native:network:Subnet"
 PEERING = "azure-native:network:VirtualNetworkPeering"
 
 Network = IPv4Network | IPv6Network
-_RULES = "learn: azure-resource-manager/management/resource-name-rules"
+RULES = "learn: azure-resource-manager/management/resource-name-rules"
 
 
 def etag() -> str:
@@ -66,7 +66,7 @@ class ResourceGroup(ResourceType):
 
     kind = "Microsoft.Resources/resourceGroups"
     api_version = "2024-03-01"
-    name = Name("resourceGroupName", r"[-\w.()]{0,89}[-\w()]", _RULES, "random")
+    name = Name("resourceGroupName", r"[-\w.()]{0,89}[-\w()]", RULES, "random")
     located = True
     immutable = ("location",)
 
@@ -89,7 +89,7 @@ class VirtualNetwork(ResourceType):
 
     kind = "Microsoft.Network/virtualNetworks"
     api_version = "2024-05-01"
-    name = Name("virtualNetworkName", r"[a-zA-Z0-9][\w.-]{0,62}\w", _RULES, "random")
+    name = Name("virtualNetworkName", r"[a-zA-Z0-9][\w.-]{0,62}\w", RULES, "random")
     located = True
     immutable = ("location",)
 
@@ -156,7 +156,7 @@ class Subnet(ResourceType):
 
     kind = "Microsoft.Network/virtualNetworks/subnets"
     api_version = "2024-05-01"
-    name = Name("subnetName", r"[a-zA-Z0-9]([\w.-]{0,78}\w)?", _RULES, "copy")
+    name = Name("subnetName", r"[a-zA-Z0-9]([\w.-]{0,78}\w)?", RULES, "copy")
     ancestors = ("virtualNetworkName",)
 
     @override
@@ -207,7 +207,7 @@ class VirtualNetworkPeering(ResourceType):
 
     kind = "Microsoft.Network/virtualNetworks/virtualNetworkPeerings"
     api_version = "2024-05-01"
-    name = Name("virtualNetworkPeeringName", r"[a-zA-Z0-9]([\w.-]{0,78}\w)?", _RULES, "copy")
+    name = Name("virtualNetworkPeeringName", r"[a-zA-Z0-9]([\w.-]{0,78}\w)?", RULES, "copy")
     ancestors = ("virtualNetworkName",)
 
     @override

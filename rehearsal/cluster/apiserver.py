@@ -95,7 +95,9 @@ class Cluster:
         Raises:
             ApiError: the API server refuses, with its own message.
         """
-        kind, item = self._admit(body, user)
+        kind, item = self._prepare(body)
+        admission.check(self, kind, item, user)
+        quantities.normalise(kind, item)
         self._guard("CREATE", kind, item, None, api_version=body["apiVersion"], user=user)
         body = deepcopy(item)
         live = self._add(kind, item, dry_run=dry_run)
@@ -140,9 +142,12 @@ class Cluster:
         Raises:
             ApiError: the API server refuses, with its own message; Conflict: other clients hold fields.
         """
-        kind, item = self._admit(body, user)
+        kind, item = self._prepare(body)
         live = self._items(kind.key).get(self._address(item))
         manager = manager or _MANAGER
+        if live is None:
+            admission.check(self, kind, item, user)
+        quantities.normalise(kind, item)
         if live is None:
             self._guard("CREATE", kind, item, None, api_version=body["apiVersion"], user=user)
             live = self._add(kind, deepcopy(item), dry_run=dry_run)
@@ -165,6 +170,7 @@ class Cluster:
         kept = [entry for entry in finalizers_of(live) if entry not in finalizers_of(previous or {"metadata": {}})]
         if added := [*finalizers_of(item), *(entry for entry in kept if entry not in finalizers_of(item))]:
             merged["metadata"]["finalizers"] = added
+        admission.check(self, kind, merged, user)
         self._guard("UPDATE", kind, merged, live, api_version=body["apiVersion"], user=user)
         admission.check_immutable(kind, live, merged)
         admission.complete(self, kind, merged, live)
@@ -359,7 +365,7 @@ class Cluster:
             raise ApiError("Unreachable", f'Get "{self.server}": dial tcp: i/o timeout')
         return resolve(api_version, kind, self.role)
 
-    def _admit(self, body: Object, user: str) -> tuple[Kind, Object]:
+    def _prepare(self, body: Object) -> tuple[Kind, Object]:
         kind = self._resolve(body["apiVersion"], body["kind"])
         item = deepcopy(body)
         item["apiVersion"] = kind.api_version
@@ -373,8 +379,6 @@ class Cluster:
             item["metadata"].setdefault("namespace", "default")
         else:
             item["metadata"].pop("namespace", None)
-        admission.check(self, kind, item, user)
-        quantities.normalise(kind, item)
         return kind, item
 
     def _guard(  # noqa: PLR0913 - what is done to what, and by whom

@@ -4,7 +4,7 @@ Each controller looks at what is there, moves every object by at most one stage,
 """
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from rehearsal.cluster.admission import replica_set_denial
@@ -37,6 +37,7 @@ from rehearsal.core.protocol import RefusedError
 REVISION: Final = "deployment.kubernetes.io/revision"
 SERVICE_NAME: Final = "kubernetes.io/service-name"
 INTERNAL: Final = "service.beta.kubernetes.io/azure-load-balancer-internal"
+_LONGEST_FRONTEND: Final = 32
 ADDITIONAL_ADDRESSES: Final = "service.beta.kubernetes.io/azure-additional-public-ips"
 _HASH: Final = "pod-template-hash"
 _REVISION_HASH: Final = "controller-revision-hash"
@@ -365,6 +366,21 @@ def load_balancers(cluster: Cluster) -> None:
         ingress = [{"ip": address, "ipMode": "VIP"} for address in (own, *additional_addresses(item))]
         if ingress != addresses:
             cluster.set_status(item, {**status, "loadBalancer": {"ingress": ingress}})
+
+
+def frontends(services: Iterable[Object]) -> dict[str, str]:
+    """Return the frontends that AKS makes for Services: each name, and its address, empty if it is internal.
+
+    The name is made of the Service's UID (kubernetes v1.34.1, cloud-provider/cloud.go).
+    """
+    found: dict[str, str] = {}
+    for service in services:
+        ingress = child(status_of(service), "loadBalancer").get("ingress")
+        if service["spec"].get("type") == "LoadBalancer" and ingress:
+            internal = annotations_of(service).get(INTERNAL) == "true"
+            name = f"a{service['metadata']['uid'].replace('-', '')}"[:_LONGEST_FRONTEND]
+            found[name] = "" if internal else ingress[0]["ip"]
+    return found
 
 
 def additional_addresses(service: Object) -> list[str]:

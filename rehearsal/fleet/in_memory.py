@@ -1,6 +1,6 @@
 """The Kubernetes side of the cloud: its clusters, its fleets, and the simulated time in which controllers act."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -187,6 +187,23 @@ class InMemoryClusters:
         """Return a public address that nothing else has."""
         serial = self.next_serial()
         return f"20.72.{serial // 250 % 250}.{serial % 250 + 1}"
+
+    def frontends(self, cluster_id: str) -> dict[str, str]:
+        """Return the frontends of a cluster's load balancers: each name, and its address, empty if it is internal."""
+        cluster = self._clusters.get(cluster_id)
+        return workloads.frontends(cluster.objects("Service")) if cluster else {}
+
+    def balance(self, address: str, frontends: Mapping[str, Collection[int]]) -> None:
+        """Lead a global address to regional ones, each with the ports that it has there; none ends it."""
+        balanced = self._data.setdefault("balanced", {})
+        balanced.pop(address, None)
+        if frontends:
+            balanced[address] = {regional: sorted(ports) for regional, ports in frontends.items()}
+
+    def behind(self, address: str, port: int) -> list[str]:
+        """Return the regional addresses to which a global one leads, the nearest first; none for another address."""
+        balanced: Mapping[str, Sequence[int]] = self._data.get("balanced", {}).get(address, {})
+        return [regional for regional, ports in balanced.items() if port in ports]
 
     def get(self, cluster_id: str) -> Cluster | None:
         """Return a cluster or hub by its id."""

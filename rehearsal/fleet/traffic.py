@@ -67,18 +67,11 @@ class Internet:
         """Return what is spoken where a connection ends, and what the pod there answers to a request."""
         world = self._world
         with world.requests():
-            found = next(_balancers(world, host, port), None)
+            found = next(self._entries(host, port), None)
             if found is None or not found[0].reachable or ipaddress.ip_address(host).is_private:
                 raise TimeoutError("timed out")
             cluster, service, spoken = found
-            addresses = [
-                address
-                for piece in cluster.objects("EndpointSlice.discovery.k8s.io")
-                if namespace_of(piece) == namespace_of(service)
-                and labels_of(piece).get(SERVICE_NAME) == name_of(service)
-                for endpoint in piece["endpoints"]
-                for address in endpoint["addresses"]
-            ]
+            addresses = _endpoints(cluster, service)
             if not addresses:
                 raise ConnectionRefusedError("Connection refused")  # as kube-proxy does
             address = _chance.choice(addresses)
@@ -87,13 +80,39 @@ class Internet:
                     return spoken, {"cluster": target.id.rsplit("/", 1)[-1], "pod": name_of(pod)}
         raise TimeoutError("timed out")
 
+    def _entries(self, host: str, port: int) -> Iterator[tuple[Cluster, Object, str]]:
+        """Yield the load balancers that take a packet for an address and a TCP port, and what is spoken there.
+
+        A global address leads to the nearest region with a healthy node (learn: load-balancer/cross-region-overview).
+        Its packets keep it as their destination, so a Service that has no such address does not get them.
+        """
+        regional = self._world.behind(host, port)
+        for address in regional or [host]:
+            for cluster, service, spoken in _balancers(self._world, address, port):
+                ingress = child(status_of(service), "loadBalancer")["ingress"]
+                accepts = any(each["ip"] == host for each in ingress)
+                if not regional or (accepts and cluster.reachable and _endpoints(cluster, service)):
+                    yield cluster, service, spoken
+
+
+def _endpoints(cluster: Cluster, service: Object) -> list[str]:
+    """Return the addresses that kube-proxy sends a Service's packets to: `ready` is true where nothing is said."""
+    return [
+        address
+        for piece in cluster.objects("EndpointSlice.discovery.k8s.io")
+        if namespace_of(piece) == namespace_of(service) and labels_of(piece).get(SERVICE_NAME) == name_of(service)
+        for endpoint in piece["endpoints"]
+        if child(endpoint, "conditions").get("ready", True)
+        for address in endpoint["addresses"]
+    ]
+
 
 def _balancers(world: InMemoryClusters, address: str, port: int) -> Iterator[tuple[Cluster, Object, str]]:
-    """Yield the load balancers with a TCP port at an address, and what is spoken there."""
+    """Yield the load balancers with a TCP port at an address of their own, and what is spoken there."""
     for cluster in world.clusters():
         for service in cluster.objects("Service"):
             ingress = child(status_of(service), "loadBalancer").get("ingress") or ()
-            if not any(each["ip"] == address for each in ingress):
+            if not ingress or ingress[0]["ip"] != address:
                 continue
             for each in service["spec"]["ports"]:
                 if each["port"] == port and (spoken := speaks(each)) not in ("udp", "sctp"):

@@ -28,6 +28,7 @@ from rehearsal.azure.arm import (
     short_location,
     subscription_of,
 )
+from rehearsal.azure.balancers import LOAD_BALANCER, PUBLIC_ADDRESS, LoadBalancer, PublicIPAddress
 from rehearsal.azure.clusters import CLUSTER, AgentPool, ManagedCluster, may_balance
 from rehearsal.azure.credentials import (
     admin_credentials,
@@ -68,6 +69,8 @@ TYPES: Final[dict[str, ResourceType]] = {
     VIRTUAL_NETWORK: VirtualNetwork(),
     SUBNET: Subnet(),
     PEERING: VirtualNetworkPeering(),
+    PUBLIC_ADDRESS: PublicIPAddress(),
+    LOAD_BALANCER: LoadBalancer(),
     IDENTITY: UserAssignedIdentity(),
     ROLE_ASSIGNMENT: RoleAssignment(),
     CLUSTER: ManagedCluster(),

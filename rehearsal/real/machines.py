@@ -24,7 +24,7 @@ from rehearsal.cluster.objects import (
     namespace_of,
     status_of,
 )
-from rehearsal.cluster.workloads import INTERNAL, SERVICE_NAME, node_name
+from rehearsal.cluster.workloads import INTERNAL, SERVICE_NAME, additional_addresses, node_name
 from rehearsal.fleet.traffic import speaks
 from rehearsal.real.apiserver import RealApiServer
 from rehearsal.real.network import Networks
@@ -274,11 +274,12 @@ class Machines:
 
     def _address(self, service: Object) -> str:
         internal = child(service["metadata"], "annotations").get(INTERNAL) == "true"
-        for each in child(status_of(service), "loadBalancer").get("ingress") or ():
-            if (ipaddress.ip_address(each["ip"]) in self._addresses) is internal:
-                return each["ip"]
-        address = self._free_address() if internal else self._public_address()
-        self._server.set_status(service, {"loadBalancer": {"ingress": [{"ip": address, "ipMode": "VIP"}]}})
+        found = child(status_of(service), "loadBalancer").get("ingress") or ()
+        own = (each["ip"] for each in found if (ipaddress.ip_address(each["ip"]) in self._addresses) is internal)
+        address = next(own, None) or (self._free_address() if internal else self._public_address())
+        ingress = [{"ip": each, "ipMode": "VIP"} for each in (address, *additional_addresses(service))]
+        if ingress != found:
+            self._server.set_status(service, {"loadBalancer": {"ingress": ingress}})
         return address
 
 

@@ -118,7 +118,7 @@ def test_no_cluster_is_created_while_its_network_is_written(empty: Stack, *, sha
             }
             for name, each in (("blue", blue), ("green", green))
         ]
-        empty.configure(regions=[*both, west], app={"entryRegion": "west"})
+        empty.configure(regions=[*both, west], app={"entryRegions": ["west"]})
     empty.up()
     operations = plan([], empty.resources(), durations.load())
     assert sum(each.token == CLUSTER for each in operations) == (3 if shared else 2)

@@ -19,7 +19,7 @@ from settings.report import keys
 from tests.support import existing
 from tests.support.existing import OTHER
 from tests.support.program import ROOT
-from tests.support.stack import Stack, copy_program
+from tests.support.stack import MOVED_WEST, Stack, copy_program
 
 Config = dict[str, Any]
 
@@ -126,7 +126,7 @@ OTHER_FLEET = existing_id("containerservice/fleets/other")
 OTHER_SUBNET = existing_id("network/virtualNetworks/vnet/subnets/other")
 MADE_WITH = r'is not what region "east" was made with'
 BOTH = {"east-cluster": "update", "west-cluster": "update"}
-MOVED = {"app-entry-point": "replace", "app-endpoints": "update"}
+ANEW = {"app-entry-point": "replace", "app-endpoints": "update"}
 REFUSED = [
     Row("regions.location", east(location="centralus"), refusal=rf"regions\[0\].location: .* {MADE_WITH}: \"eastus2\""),
     Row("regions.nodeSubnet", east(nodeSubnet="10.1.4.0/22"), refusal=rf"regions\[0\].nodeSubnet: .* {MADE_WITH}"),
@@ -166,12 +166,12 @@ REFUSED = [
     Row(
         "regions",
         backwards,
-        refusal='app.entryRegion: is missing: the address is in region "east", and would move to "west"',
+        refusal='app.entryRegions: is missing: the address is in "east", and would move to "west"',
     ),
     Row(
         "regions",
         without_the_first,
-        refusal='app.entryRegion: is missing: .*\n.*write "west" to move it: the address changes',
+        refusal=r"app.entryRegions: is missing: .*\n.*write \[west\] to have a new one there",
     ),
     Row("nameSuffix", key(nameSuffix="x"), refusal=r"(?s)resourceGroup.*fleet.name"),
     Row("fleet.name", section("fleet", name="other"), refusal="fleet.name: .* is not what the fleet was made with"),
@@ -256,8 +256,8 @@ DONE = [
     Row("regions.kubernetesVersion", east(kubernetesVersion="1.37"), {"east-cluster": "update"}),
     Row("protect", key(protect=True), {}),
     Row("clusters.tier", section("clusters", tier="Standard"), BOTH),
-    Row("app.entryRegion", section("app", entryRegion="west"), MOVED),
-    Row("app.internal", section("app", internal=True), MOVED),
+    Row("app.entryRegions", section("app", entryRegions=["west"]), MOVED_WEST),
+    Row("app.internal", section("app", internal=True), ANEW),
     Row("app.replicas", section("app", replicas=2), {"app-deployment-store-front": "update"}),
 ]
 
@@ -275,7 +275,7 @@ PLANNED = [
             f"app-{name}": "replace"
             for name in (*PLACED, "namespace", "serviceexport-store-front", "placement", "entry-point")
         }
-        | MOVED,
+        | ANEW,
     ),
     Row(
         "app.service",
@@ -283,7 +283,7 @@ PLANNED = [
         {
             "app-serviceexport-store-front": "delete",
             "app-serviceexport-product-service": "create",
-            **MOVED,
+            **ANEW,
         },
     ),
     Row(
@@ -466,7 +466,7 @@ def test_region_with_another_value_comes_beside_the_old_one_and_the_old_one_goes
     east, west = stack.config["regions"]
     names = {"name": "east2", "resourceGroup": "rg-aks-eastus2-b", "cluster": "aks-eastus2-b"}
     ranges = {"addressSpace": "10.5.0.0/16", "nodeSubnet": "10.5.0.0/24", "serviceCidr": "172.20.0.0/16"}
-    stack.configure(regions=[east, west, east | names | ranges], app={"entryRegion": "east2"})
+    stack.configure(regions=[east, west, east | names | ranges], app={"entryRegions": ["east2"]})
     assert set(stack.up().changes.values()) == {"create", "update", "replace"}
     stack.configure(regions=[west, east | names | ranges])
     assert stack.up().changes["east-cluster"] == "delete"

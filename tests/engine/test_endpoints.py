@@ -10,7 +10,7 @@ from rehearsal.faults.injection import Faults
 from rehearsal.faults.profile import Outage, Profile
 from rehearsal.tests.objects import in_memory
 from tests.engine.test_engine import NORTH
-from tests.support.stack import Stack
+from tests.support.stack import MOVED_WEST, Stack
 
 EAST, WEST, NORTHCENTRAL = "aks-eastus2", "aks-westus2", "aks-northcentralus"
 
@@ -64,11 +64,11 @@ def test_added_region_is_waited_for_and_no_other(stack: Stack) -> None:
 
 def test_moved_entry_point_is_waited_for_in_its_new_region(stack: Stack) -> None:
     with passed_over(EAST, lasts=3).in_force(stack.cloud):
-        stack.configure(app={"entryRegion": "west"})
-        assert stack.preview().changes == {"app-entry-point": "replace", "app-endpoints": "update"}
+        stack.configure(app={"entryRegions": ["west"]})
+        assert stack.preview().changes == MOVED_WEST
         done = stack.up()
         assert behind(stack, "west") == [EAST, WEST]
-    assert f"app-endpoints: waiting until the entry point has endpoints of {EAST}" in done.text
+    assert f"app-endpoints-store-front-west: waiting until the entry point has endpoints of {EAST}" in done.text
     assert stack.preview().changes == {}
 
 

@@ -7,7 +7,7 @@ from pulumi.automation import CommandError
 
 from rehearsal.stack import RehearsalError, rehearsing
 from tests.support.program import NORTH, ROOT
-from tests.support.stack import FirstUpdate, Stack, count
+from tests.support.stack import MOVED_WEST, FirstUpdate, Stack, count, entry_point
 
 
 def test_preview_of_a_new_stack_creates_everything_and_asks_for_nothing(first_update: FirstUpdate) -> None:
@@ -60,7 +60,7 @@ def test_changed_setting_changes_its_object_alone(stack: Stack) -> None:
 
 
 def test_new_region_changes_nothing_of_the_others(stack: Stack) -> None:
-    stack.configure(regions=[NORTH, *stack.config["regions"]], app={"entryRegion": "east"})
+    stack.configure(regions=[NORTH, *stack.config["regions"]], app={"entryRegions": ["east"]})
     planned = stack.preview().changes
     assert (planned.pop("app-placement"), planned.pop("app-endpoints")) == ("update", "update")
     assert set(planned.values()) == {"create"}
@@ -84,28 +84,35 @@ def test_removed_region_leaves_the_placement_then_the_fleet_then_goes(stack: Sta
     assert stack.preview().changes == {}
 
 
-def test_entry_point_moves_by_letting_go_first(stack: Stack) -> None:
+def test_new_entry_point_is_there_before_the_old_one_goes(stack: Stack) -> None:
     before = stack.outputs()["externalIp"].value
-    stack.configure(app={"entryRegion": "west"})
+    stack.configure(app={"entryRegions": ["west"]})
     done = stack.up()
-    assert done.changes == {"app-entry-point": "replace", "app-endpoints": "update"}
-    assert [step for step in done.asked if step[0] != "invoke"] == [
-        ("delete", "app-entry-point"),
-        ("create", "app-entry-point"),
-    ]
+    assert done.changes == MOVED_WEST
+    steps = [step for step in done.asked if step[0] != "invoke"]
+    assert steps.index(("create", "app-entry-point-store-front-west")) < steps.index(("delete", "app-entry-point"))
+    assert steps.index(("delete", "app-entry-point")) < steps.index(("delete", "app-serviceexport-store-front"))
     assert stack.outputs()["externalIp"].value != before
-    assert stack.outputs()["entryRegion"].value == "west"
+    assert stack.outputs()["entryServices"].value == {"west": "store-front-west"}
+    assert stack.preview().changes == {}
+
+
+def test_entry_point_comes_and_goes_and_changes_nothing_of_the_other(stack: Stack) -> None:
+    before = stack.outputs()["entryAddresses"].value
+    stack.configure(app={"entryRegions": ["west", "east"]})
+    assert stack.up().changes == entry_point("store-front-west", "create")
+    both = stack.outputs()["entryAddresses"].value
+    assert (both["east"], stack.outputs()["externalIp"].value) == (before["east"], both["west"])
+    assert stack.preview().changes == {}
+    stack.configure(app={"entryRegions": ["east"]})
+    assert stack.up().changes == entry_point("store-front-west", "delete")
+    assert stack.outputs()["entryAddresses"].value == before
     assert stack.preview().changes == {}
 
 
 def test_entry_point_moves_away_from_a_region_that_no_longer_answers(stack: Stack) -> None:
     stack.lose_region("east")
-    stack.configure(app={"entryRegion": "west"})
-    with pytest.raises(CommandError) as failure:
-        stack.up()
-    assert "app-entry-point: the entry point has no address" in str(failure.value)
-
-    stack.claim_service("west")  # as docs/operations.md says
+    stack.configure(app={"entryRegions": ["west"]})
     stack.up()
 
     address = stack.outputs()["externalIp"].value

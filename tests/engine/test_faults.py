@@ -68,7 +68,7 @@ def mesh(count: int) -> Mapping[str, Any]:
             }
             for number, location in enumerate(locations[:count])
         ],
-        "app": {"entryRegion": "region0"},
+        "app": {"entryRegions": ["region0"]},
     }
 
 

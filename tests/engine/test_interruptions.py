@@ -174,7 +174,7 @@ def test_replacement_completes_after_a_kill(copy: Path) -> None:
     # Both entry points have one name and one id; the old one is gone, the new one is not in the state yet.
     settings = copy / "Pulumi.dev.yaml"
     content = yaml.safe_load(settings.read_text())
-    content["config"][f"{PROJECT}:app"] = {"entryRegion": "west"}
+    content["config"][f"{PROJECT}:app"] = {"internal": True}
     settings.write_text(yaml.safe_dump(content))
     assert is_killed(copy, "up", "app-entry-point", "after", "engine")
     with rehearsing("dev", copy) as rehearsal:

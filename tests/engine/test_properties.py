@@ -51,7 +51,7 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.resources = ExitStack()
         self.regions = {name: region(name) for name in ("east", "west")}
-        self.app: dict[str, Any] = {"entryRegion": "east", "replicas": 1}
+        self.app: dict[str, Any] = {"entryRegions": ["east"], "replicas": 1}
 
     @initialize()
     def deploy(self) -> None:
@@ -110,10 +110,11 @@ class Life(RuleBasedStateMachine):
         self.up({"create", "update"})
 
     @rule(data=st.data())
-    @precondition(lambda self: len(self.regions) > 1)
+    @precondition(lambda self: len(self.regions) > len(self.app["entryRegions"]))
     def remove_region(self, data: st.DataObject) -> None:
-        """Remove a region that is not the entry."""
-        del self.regions[data.draw(st.sampled_from([name for name in self.regions if name != self.app["entryRegion"]]))]
+        """Remove a region without an entry point."""
+        others = [name for name in self.regions if name not in self.app["entryRegions"]]
+        del self.regions[data.draw(st.sampled_from(others))]
         self.up({"update", "delete"})
 
     @rule(data=st.data(), count=st.integers(1, 5))
@@ -123,10 +124,15 @@ class Life(RuleBasedStateMachine):
         self.up({"update"})
 
     @rule(data=st.data())
-    def move_entry(self, data: st.DataObject) -> None:
-        """Move the entry point, possibly to where it is."""
-        self.app["entryRegion"] = data.draw(st.sampled_from(list(self.regions)))
-        self.up({"replace"})
+    def choose_entries(self, data: st.DataObject) -> None:
+        """Add, remove or move entry points: those that stay are left alone."""
+        before = set(self.app["entryRegions"])
+        names = st.sampled_from(list(self.regions))
+        self.app["entryRegions"] = data.draw(st.lists(names, min_size=1, unique=True))
+        addresses = self.stack.outputs()["entryAddresses"].value
+        self.up({"create", "delete"})
+        for name in before & {*self.app["entryRegions"]}:
+            assert self.stack.outputs()["entryAddresses"].value[name] == addresses[name]
 
     @rule(replicas=st.integers(1, 3))
     def scale_app(self, replicas: int) -> None:
@@ -157,7 +163,7 @@ class Life(RuleBasedStateMachine):
         assert [line for line in self.stack.cloud.summary() if not line[1]] == []
         clusters = self.stack.outputs()["clusterIds"].value
         assert set(clusters) == set(self.regions)
-        assert self.stack.outputs()["entryRegion"].value == self.app["entryRegion"]
+        assert set(self.stack.outputs()["entryAddresses"].value) == set(self.app["entryRegions"])
         world = in_memory(self.stack.cloud)
         assert len(world.members(world.hubs()[0])) == len(self.regions)
 

@@ -168,11 +168,8 @@ class Stack:
         return self._run(self.rehearsal.stack.up)
 
     def move_back(self) -> None:
-        """Bring the address back to the first region, which the program does only if it is written."""
-        config = self.config
-        self.configure(app=config.get("app", {}) | {"entryRegion": config["regions"][0]["name"]})
+        """Bring the entry point back to the first region."""
         self.up()
-        self.configure_all(config)
 
     def refresh(self) -> Done:
         """Refresh."""
@@ -264,3 +261,16 @@ class Stack:
 def count(asked: list[tuple[str, str]]) -> Counter[str]:
     """Count what the cloud was asked by verb."""
     return Counter(verb for verb, _ in asked)
+
+
+def entry_point(service: str, step: str) -> dict[str, str]:
+    """Return the changes when an entry point comes or goes, by its Service on the fleet."""
+    suffix = "" if service == "store-front" else f"-{service}"
+    own = ("app-serviceexport-", "app-service-") if suffix else ("app-serviceexport-",)
+    return dict.fromkeys(
+        [f"app-entry-point{suffix}", f"app-endpoints{suffix}", *(f"{each}{service}" for each in own)], step
+    )
+
+
+MOVED_WEST = entry_point("store-front-west", "create") | entry_point("store-front", "delete")
+"""The changes of dev when its entry point moves from east to west."""

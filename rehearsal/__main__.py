@@ -2,10 +2,8 @@
 
 import argparse
 import io
-import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext, suppress
@@ -24,25 +22,7 @@ from rehearsal.speed import Speed, Write
 from rehearsal.stack import ROOT, Rehearsal, RehearsalError, rehearsing
 from rehearsal.timing import durations
 
-_LONG_AGO = 600  # seconds, after which Fleet knows what has stopped
-_NOTHING = 2  # as `verify` ends where there is nothing to go by
 _INTERRUPTED = 130  # what shells report for a command that Ctrl-C has ended
-
-
-def _verify(rehearsal: Rehearsal, *options: str) -> int:
-    """Run `verify` on what is deployed, and return its status."""
-    outputs = {name: output.value for name, output in rehearsal.stack.outputs().items()}
-    if not outputs:
-        sys.stderr.write(f"Nothing of stack {rehearsal.stack.name} is deployed: `make rehearse` deploys it.\n")
-        return _NOTHING
-    rehearsal.cloud.pass_time(_LONG_AGO)
-    # Real clusters move by themselves; those in memory have done all that they will.
-    waiting = [] if isinstance(rehearsal.cloud.world, RealClusters) else ["--timeout", "0"]
-    command = [sys.executable, "-m", "verify", "--outputs", "-", *waiting, *options]
-    environment = {**os.environ, **rehearsal.leading, **rehearsal.gateway.environment()}
-    return subprocess.run(  # noqa: S603 - no shell, and nothing in it comes from outside
-        command, input=json.dumps(outputs), text=True, cwd=ROOT, env=environment, check=False
-    ).returncode
 
 
 def _stay(world: RealClusters) -> None:
@@ -57,7 +37,7 @@ def _stay(world: RealClusters) -> None:
 
 def destroy(rehearsal: Rehearsal) -> int:
     """Delete everything, unless the fleet has members of others, as `make destroy` does."""
-    if "ownsFleet" in rehearsal.stack.outputs() and (status := _verify(rehearsal, "--before-destroy")) == 1:
+    if "ownsFleet" in rehearsal.stack.outputs() and (status := rehearsal.verify("--before-destroy")) == 1:
         return status
     rehearsal.destroy()
     return 0
@@ -79,10 +59,10 @@ def _azures_time(token: str, verb: Write) -> float:
 
 
 _ON_STACK: dict[str, tuple[Callable[[Rehearsal], int | None], str]] = {
-    "up": (Rehearsal.up, "show what is going to be done, then do it"),
+    "up": (Rehearsal.up, "show what is going to be done, do it, and check it as `verify` does"),
     "preview": (Rehearsal.preview, "show what `up` would do"),
     "refresh": (Rehearsal.refresh, "read the state back from the stand-in"),
-    "verify": (_verify, "check what is deployed as `python -m verify` does"),
+    "verify": (Rehearsal.verify, "check what is deployed as `python -m verify` does"),
     "destroy": (destroy, "delete everything"),
 }
 

@@ -12,7 +12,6 @@ from rehearsal.cluster.interface import Part
 from rehearsal.core.protocol import Call, FakeProvider, Properties, RefusedError
 from rehearsal.core.store import Activity, Store
 from rehearsal.fleet.in_memory import InMemoryClusters
-from rehearsal.fleet.summary import Line, summary
 from rehearsal.providers.azure_native import Azure
 from rehearsal.providers.kubernetes import Kubernetes
 from rehearsal.providers.random import Randomness
@@ -137,8 +136,3 @@ class Cloud:
         """Say whether nothing is left: no Azure resource, no cluster."""
         with self._store.transaction():
             return not any(self._store.section(name).get(kept) for name, kept in _KEPT.items())
-
-    def summary(self) -> list[Line]:
-        """Return the state of the pattern: what, whether it is well, and the particulars."""
-        with self._store.transaction():
-            return summary(self.world)

@@ -5,10 +5,12 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote
@@ -48,7 +50,11 @@ _LEAST_FREE = 50 * 2**20  # bytes; 20 regions leave about a tenth of it, and eac
 
 KEPT_LOGS = 20  # files, of the last two or three runs
 
-_ROLL_OUT = 60  # simulated seconds, in which pods are replaced
+_LONG_AGO = 600  # simulated seconds, after which Fleet has rolled a change out and knows what has stopped
+
+_NOTHING = 2  # as `verify` ends if it has nothing to go by
+
+_VERIFIED: Final = {"clusterIds", "externalIp", "fleetId", "hubKubeconfig", "kubeconfigs"}  # what `verify` reads
 
 _DONE: Final = {
     "create": "created",
@@ -120,20 +126,33 @@ class Rehearsal:
         if planned and self.cloud.asked == asked:
             raise RehearsalError("the engine did not ask the stand-in for this plan; nothing was done")
 
-    def up(self) -> None:
-        """Show what is going to be done, do it, and report."""
+    def up(self) -> int:
+        """Show what is going to be done, do it, and report; return 1 if a check of `verify` fails."""
         self.preview()
         result = self._stream(self.stack.up, show_secrets=False, suppress_outputs=True)
         changes = result.summary.resource_changes or {}
         if set(changes) == {"same"}:
             _say("No changes.")
-        self._report()
-        self._picture(", ".join(f"{count} {_DONE.get(what, what)}" for what, count in changes.items()))
+        self._show_outputs()
+        status, checks = self._check(result.outputs)
+        done = ", ".join(f"{count} {_DONE.get(what, what)}" for what, count in changes.items())
+        self._write_report(done, checks)
+        return status
 
-    def refresh(self) -> None:
-        """Read everything back from the stand-in, and report."""
+    def refresh(self) -> int:
+        """Read everything back from the stand-in, and report; return 1 if a check of `verify` fails."""
         self._stream(self.stack.refresh, show_secrets=False, suppress_outputs=True)
-        self._report()
+        self._show_outputs()
+        status, _ = self._check(self.stack.outputs())
+        return status
+
+    def verify(self, *options: str) -> int:
+        """Run `verify` on what is deployed, and return its status."""
+        outputs = self.stack.outputs()
+        if not outputs:
+            _tell(f"Nothing of stack {self.stack.name} is deployed: `make rehearse` deploys it.")
+            return _NOTHING
+        return self._verify(outputs, *options)
 
     def destroy(self) -> None:
         """Delete everything, with the program if possible, because its error hooks wait for what passes."""
@@ -181,28 +200,53 @@ class Rehearsal:
         except auto.CommandError:
             raise RehearsalError(f"{operation.__name__} did not succeed; the engine says why above") from None
 
-    def _report(self) -> None:
+    def _check(self, outputs: auto.OutputMap) -> tuple[int, list[tuple[str, bool, str]]]:
+        """Say what `verify` finds; return its status, and of each check: what, whether it is well, what was found."""
+        if not (ROOT / "verify").is_dir():
+            _say("Not checked: `verify` is not installed beside the rehearsal.")
+            return 0, []
+        if missing := sorted(_VERIFIED - outputs.keys()):
+            _say(f"Not checked: the stack lacks outputs that `verify` reads ({', '.join(missing)}): see docs/reuse.md.")
+            return 0, []
+        file = Path(self.stack.workspace.work_dir).parent / "verified.json"
+        file.unlink(missing_ok=True)
+        status = self._verify(outputs, "--json", str(file))
+        if not file.exists():
+            return 0 if status == _NOTHING else status, []
+        if status:
+            _say("\n`make rehearse-verify` checks again.")
+        checks = json.loads(file.read_text(encoding="utf-8"))["checks"]
+        return status, [(each["check"], each["ok"], each["found"]) for each in checks]
+
+    def _verify(self, outputs: auto.OutputMap, *options: str) -> int:
+        self.cloud.pass_time(_LONG_AGO)
+        values = {name: output.value for name, output in outputs.items()}
+        command = [sys.executable, "-m", "verify", "--outputs", "-", *options]
+        if not isinstance(self.cloud.world, RealClusters):
+            command += ["--timeout", "0"]  # clusters in memory have done all that they will
+        if _is_private(values.get("externalIp")):
+            command += ["--requests", "0"]  # no client is in its network
+        environment = {**os.environ, **self.leading, **self.gateway.environment()}
+        return subprocess.run(  # noqa: S603 - no shell, and nothing in it comes from outside
+            command, input=json.dumps(values), text=True, cwd=ROOT, env=environment, check=False
+        ).returncode
+
+    def _show_outputs(self) -> None:
         outputs: dict[str, object] = self._ask("output", "--json")
         width = max(map(len, outputs), default=0)
         _say("")
         for name, value in sorted(outputs.items()):
             _say(f"{name:{width}}  {value if isinstance(value, str) else json.dumps(value)}")
         _say("")
-        lines = self.cloud.summary()
-        for what, is_well, particulars in lines:
-            _say(f"{'ok' if is_well else '--'}  {what}: {particulars}")
-        self.cloud.pass_time(_ROLL_OUT)
-        if self.cloud.summary() != lines or not all(is_well for _, is_well, _ in lines):
-            _say("Still rolling out: `make rehearse-verify` waits for the rest.")
 
-    def _picture(self, done: str) -> None:
+    def _write_report(self, done: str, checks: Sequence[tuple[str, bool, str]]) -> None:
         """Say how long Azure would take, and leave the report."""
         from rehearsal.timing import durations, report, schedule, summary  # noqa: PLC0415 - only an `up` has to wait for them
 
         path = Path(self.stack.workspace.work_dir).parent / "report.html"
         try:
             state, table = schedule.resources(self._ask("export")), durations.load()
-            outcome = report.Outcome(self.stack.name, done, self.cloud.summary())
+            outcome = report.Outcome(self.stack.name, done, checks)
             lines = summary.summary(state, table)
             report.write(path, outcome, state, table)
         except durations.UnknownTypeError as error:
@@ -256,7 +300,7 @@ def rehearsing(
             clusters = resources.enter_context(real_clusters(folder / "clusters")) if real_fleet else None
             cloud = _cloud(folder / "cloud.json", clusters)
             port = resources.enter_context(serve(cloud))
-            gateway, leading = resources.enter_context(_gateway(cloud, folder))
+            gateway, leading = resources.enter_context(open_gateway(cloud, folder))
             # Commands without a --config-file, such as the creation of a stack, would write the salt of its secrets
             # into the program's own stack file. They run in a folder that has a copy, and the others are pointed to it.
             copy = project / f"Pulumi.{stack}.yaml"
@@ -324,7 +368,7 @@ def rehearsing(
 
 
 @contextmanager
-def _gateway(cloud: Cloud, folder: Path) -> Generator[tuple[HttpGateway, dict[str, str]]]:
+def open_gateway(cloud: Cloud, folder: Path) -> Generator[tuple[HttpGateway, dict[str, str]]]:
     """Open the gateway to what is rehearsed.
 
     Yields:
@@ -375,6 +419,13 @@ def _preparing(folder: Path) -> Generator[None]:
         raise RehearsalError(
             f"the state in {_shown(folder)} cannot be read: {_reason(error)}; {_anew(folder)}"
         ) from None
+
+
+def _is_private(address: object) -> bool:
+    try:
+        return ip_address(str(address)).is_private
+    except ValueError:
+        return False
 
 
 def _reason(error: auto.CommandError) -> str:

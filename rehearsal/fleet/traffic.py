@@ -10,6 +10,7 @@ from rehearsal.cluster.apiserver import Cluster
 from rehearsal.cluster.objects import Object, child, is_true, labels_of, name_of, namespace_of, status_of
 from rehearsal.cluster.workloads import SERVICE_NAME
 from rehearsal.fleet.in_memory import InMemoryClusters
+from rehearsal.fleet.networking import SLICE_EXPORT, member_namespace
 
 _OTHERS: Final = ("http2", "h2c", "grpc", "tcp", "tls", "udp", "mongo", "mysql", "redis", "mqtt", "amqp")
 
@@ -72,7 +73,7 @@ class Internet:
                 raise TimeoutError("timed out")
             cluster, service, spoken = found
             addresses = [
-                address
+                (address, piece)
                 for piece in cluster.objects("EndpointSlice.discovery.k8s.io")
                 if namespace_of(piece) == namespace_of(service)
                 and labels_of(piece).get(SERVICE_NAME) == name_of(service)
@@ -81,8 +82,8 @@ class Internet:
             ]
             if not addresses:
                 raise ConnectionRefusedError("Connection refused")  # as kube-proxy does
-            address = _chance.choice(addresses)
-            for target, pod in _pods(world, cluster):
+            address, piece = _chance.choice(addresses)
+            for target, pod in _pods(world, cluster, _source(world, piece)):
                 if status_of(pod).get("podIP") == address and is_true(pod, "Ready"):
                     return spoken, {"cluster": target.id.rsplit("/", 1)[-1], "pod": name_of(pod)}
         raise TimeoutError("timed out")
@@ -100,9 +101,22 @@ def _balancers(world: InMemoryClusters, address: str, port: int) -> Iterator[tup
                     yield cluster, service, spoken
 
 
-def _pods(world: InMemoryClusters, origin: Cluster) -> Iterator[tuple[Cluster, Object]]:
-    """Yield the pods that can be reached from the nodes of a cluster."""
-    for cluster in world.clusters():
+def _source(world: InMemoryClusters, piece: Object) -> Cluster | None:
+    """Return the member that an imported EndpointSlice comes from: it is called like its export on the hub."""
+    for hub in world.hubs():
+        namespaces = {member_namespace(name): cluster for name, cluster in world.members(hub).items()}
+        for export in hub.objects(SLICE_EXPORT):
+            if name_of(export) == name_of(piece):
+                return namespaces.get(namespace_of(export))
+    return None
+
+
+def _pods(world: InMemoryClusters, origin: Cluster, source: Cluster | None) -> Iterator[tuple[Cluster, Object]]:
+    """Yield the pods that can be reached from the nodes of a cluster; those of one cluster, if it is known.
+
+    Overlay networks of several clusters have the same addresses: an address alone does not say which pod is meant.
+    """
+    for cluster in [source] if source else world.clusters():
         if cluster.role == origin.role and cluster.reachable and world.routable(origin.id, cluster.id):
             for pod in cluster.objects("Pod"):
                 yield cluster, pod

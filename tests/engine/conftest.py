@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.stack import rehearsing
+from tests.support.health import failed
 from tests.support.stack import FirstUpdate, Stack, copy_program
 
 
@@ -25,7 +26,7 @@ def first_update(tmp_path_factory: pytest.TempPathFactory) -> FirstUpdate:
     with rehearsing("dev", root) as rehearsal:
         stack = Stack(root, rehearsal)
         planned, done = stack.preview(), stack.up()
-        first = FirstUpdate(root, planned, done, stack.outputs(), stack.cloud.summary())
+        first = FirstUpdate(root, planned, done, stack.outputs(), failed(stack))
         stack.cloud.pass_time(600)  # a stack that people change has been up for a while
     return first
 

@@ -18,6 +18,7 @@ from settings import Settings
 from settings.report import keys
 from tests.support import existing
 from tests.support.existing import OTHER
+from tests.support.health import assert_healthy
 from tests.support.program import ROOT
 from tests.support.stack import Stack, copy_program
 
@@ -450,7 +451,7 @@ def test_change_is_made(running: Stack, before: Config, row: Row) -> None:
     planned = running.preview().changes
     assert running.up().changes == planned == row.steps
     assert running.preview().changes == {}
-    assert [line for line in running.cloud.summary() if not line[1]] == []
+    assert_healthy(running)
 
 
 @pytest.fixture(autouse=True)
@@ -470,7 +471,7 @@ def test_region_with_another_value_comes_beside_the_old_one_and_the_old_one_goes
     assert set(stack.up().changes.values()) == {"create", "update", "replace"}
     stack.configure(regions=[west, east | names | ranges])
     assert stack.up().changes["east-cluster"] == "delete"
-    assert [line for line in stack.cloud.summary() if not line[1]] == []
+    assert_healthy(stack)
     assert stack.preview().changes == {}
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from pulumi import automation as auto
 
-from tests.engine.test_faults import assert_well
+from tests.support.health import assert_converged
 from tests.support.stack import Stack
 
 EAST, WEST, FLEET = "rg-aks-eastus2", "rg-aks-westus2", "rg-fleet"
@@ -30,7 +30,7 @@ def test_refused_destroy_ends_once_it_is_allowed(stack: Stack, locked: list[str]
 def test_up_after_a_refused_destroy_makes_what_was_deleted_and_no_more(stack: Stack, locked: list[str]) -> None:
     refuse_destroy(stack, *locked)
     stack.up()  # refused, as azure-native does, if Azure had what the state has not
-    assert_well(stack)
+    assert_converged(stack)
     assert stack.preview().changes == {}
 
 
@@ -40,7 +40,7 @@ def test_pair_of_peerings_of_which_one_was_deleted_is_made_anew(stack: Stack) ->
         stack.up()
     (left,) = (each["urn"] for each in stack.resources() if each["urn"].endswith("::mesh-east-to-west"))
     stack.rehearsal.stack.up(replace=[left])
-    assert_well(stack)
+    assert_converged(stack)
     assert stack.preview().changes == {}
 
 
@@ -50,7 +50,7 @@ def test_removed_region_whose_group_is_locked_stays_in_the_state(stack: Stack) -
     with stack.locked(WEST), pytest.raises(auto.CommandError, match="ScopeLocked"):
         stack.up()
     stack.up()
-    assert_well(stack)
+    assert_converged(stack)
     assert [each["urn"] for each in stack.resources() if "west" in each["urn"].rpartition("::")[2]] == []
 
 
@@ -86,7 +86,7 @@ def test_state_that_has_lost_resources_comes_back_from_the_backends_history(stac
     stack.rehearsal.stack.import_stack(auto.Deployment(kept["version"], kept["checkpoint"]["latest"]))
     stack.refresh()
     assert stack.up().changes == {}
-    assert_well(stack)
+    assert_converged(stack)
 
 
 def test_stack_with_a_lost_region_is_destroyed_once_its_member_is_left_to_the_fleet(stack: Stack) -> None:

@@ -7,6 +7,7 @@ from rehearsal.cloud import Operation
 from rehearsal.core.protocol import RefusedError
 from tests.support import existing
 from tests.support.existing import OTHER
+from tests.support.health import assert_healthy
 from tests.support.stack import Stack
 
 
@@ -17,7 +18,7 @@ def test_what_exists_is_still_there_when_the_stack_has_gone(empty: Stack) -> Non
     empty.configure(regions=[east, west], fleet={"existingId": fleet})
     asked = empty.up().asked
     assert {name for verb, name in asked if verb == "read"} == {"east-cluster", "east-subnet", "east-vnet", "hub-fleet"}
-    assert [line for line in empty.cloud.summary() if not line[1]] == []
+    assert_healthy(empty)
     assert empty.preview().changes == {}
     assert empty.up().changes == {}
 
@@ -36,7 +37,7 @@ def test_subnet_is_still_there_when_the_cluster_in_it_has_gone(empty: Stack) -> 
     empty.configure(regions=[east, west])
     asked = empty.up().asked
     assert {name for verb, name in asked if verb == "read"} == {"east-subnet", "east-vnet"}
-    assert [line for line in empty.cloud.summary() if not line[1]] == []
+    assert_healthy(empty)
     assert empty.preview().changes == {}
     assert empty.up().changes == {}
 
@@ -89,7 +90,7 @@ def test_update_that_could_not_read_what_exists_can_be_repeated(empty: Stack) ->
     with pytest.raises(auto.CommandError, match="planted"):
         empty.up()
     empty.up()
-    assert [line for line in empty.cloud.summary() if not line[1]] == []
+    assert_healthy(empty)
 
 
 def test_ids_of_another_subscription_are_worked_on_there(empty: Stack) -> None:
@@ -100,7 +101,7 @@ def test_ids_of_another_subscription_are_worked_on_there(empty: Stack) -> None:
     empty.configure(regions=[east, west], fleet={"existingId": fleet})
     assert f"azure-{OTHER}" in empty.preview().changes
     empty.up()
-    assert [line for line in empty.cloud.summary() if not line[1]] == []
+    assert_healthy(empty)
     assert existing.is_there(empty.cloud, f"{fleet}/members/aks-before")
     assert not existing.is_there(empty.cloud, f"{namesakes[1]}/members/aks-before")
     assert empty.up().changes == {}
@@ -127,7 +128,7 @@ def test_two_clusters_in_one_network_of_another_subscription(empty: Stack) -> No
     empty.configure(regions=regions)
     assert not [name for name in empty.preview().changes if name.startswith("mesh-")]
     empty.up()
-    assert [line for line in empty.cloud.summary() if not line[1]] == []
+    assert_healthy(empty)
     assert empty.up().changes == {}
 
 

@@ -15,6 +15,7 @@ import yaml
 from pulumi.automation import CommandError
 
 from rehearsal.stack import rehearsing
+from tests.support.health import assert_healthy
 from tests.support.program import PROJECT, ROOT
 from tests.support.stack import Stack, copy_program
 
@@ -53,7 +54,7 @@ def check_update(root: Path, undisturbed: Path) -> None:
         stack = Stack(root, rehearsal)
         assert set(stack.up().changes.values()) <= {"create", "update"}  # nothing is made twice
         assert stack.preview().changes == {}
-        assert [line for line in stack.cloud.summary() if not line[1]] == []
+        assert_healthy(stack)
         assert inventory(root) == inventory(undisturbed)
         backend = root / ".rehearsal" / "dev" / "backend"
         state = [file.read_text() for file in backend.rglob("*") if file.is_file()]
@@ -181,7 +182,7 @@ def test_replacement_completes_after_a_kill(copy: Path) -> None:
         stack = Stack(copy, rehearsal)
         stack.up()
         assert stack.preview().changes == {}
-        assert [line for line in stack.cloud.summary() if not line[1]] == []
+        assert_healthy(stack)
         assert len(stack.resources()) == len({resource["urn"] for resource in stack.resources()})
 
 

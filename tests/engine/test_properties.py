@@ -24,6 +24,7 @@ from pulumi.automation import CommandError
 from components import retries
 from rehearsal.stack import rehearsing
 from rehearsal.tests.objects import in_memory
+from tests.support.health import assert_healthy
 from tests.support.program import ROOT
 from tests.support.stack import Stack, copy_program
 
@@ -154,7 +155,7 @@ class Life(RuleBasedStateMachine):
         if not hasattr(self, "stack"):
             return
         assert self.stack.preview().changes == {}
-        assert [line for line in self.stack.cloud.summary() if not line[1]] == []
+        assert_healthy(self.stack)
         clusters = self.stack.outputs()["clusterIds"].value
         assert set(clusters) == set(self.regions)
         assert self.stack.outputs()["entryRegion"].value == self.app["entryRegion"]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rehearsal.stack import rehearsing
+from tests.support.health import assert_healthy, checked
 from tests.support.program import ROOT
 from tests.support.stack import Stack
 
@@ -41,20 +42,16 @@ def _program(source: Path, root: Path) -> Iterator[Stack]:
         yield Stack(root, rehearsal)
 
 
-def is_well(stack: Stack) -> bool:
-    summary = stack.cloud.summary()
-    return len(summary) > 1 and all(well for _, well, _ in summary)
-
-
 def test_example_serves_its_own_app_at_its_own_port(own_app: Stack) -> None:
     own_app.up()
-    assert is_well(own_app)
+    assert_healthy(own_app)
+    found = checked(own_app)
     url = own_app.outputs()["url"].value
     assert url.startswith("http://")
     assert url.endswith(":8443")
-    entry = next(detail for what, _, detail in own_app.cloud.summary() if what.startswith("entry point podinfo/"))
-    address = url.removeprefix("http://").removesuffix(":8443")
-    assert entry == f"{address}, endpoints: 2 in northeurope, 2 in swedencentral"
+    assert found[url].found == "answers 20 of 20 requests"
+    for region in ("northeurope", "swedencentral"):
+        assert found[f"endpoints of podinfo-{region}"].found == "2 behind the entry point"
 
 
 def test_example_has_nothing_of_the_demo(own_app: Stack) -> None:
@@ -77,7 +74,7 @@ def test_example_stays_as_it_is_and_goes_without_a_trace(own_app: Stack) -> None
 def test_hosted_components_make_what_the_package_makes(own_app: Stack, hosted: Stack) -> None:
     own_app.up()
     hosted.up()
-    assert is_well(hosted)
+    assert_healthy(hosted)
     assert hosted.outputs()["url"].value.endswith(":8443")
     assert hosted.outputs()["hubKubeconfig"].secret
     assert registered(hosted) == registered(own_app)

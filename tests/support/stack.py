@@ -4,7 +4,7 @@ import base64
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -71,14 +71,14 @@ class FirstUpdate:
         planned: the preview.
         done: the update.
         outputs: the stack's outputs.
-        summary: what the rehearsal reports of the cloud: what, whether it is well, and particulars.
+        failed: what was found by each check of `verify` that failed.
     """
 
     root: Path
     planned: Done
     done: Done
     outputs: Mapping[str, auto.OutputValue]
-    summary: Sequence[tuple[str, bool, str]]
+    failed: Mapping[str, str]
 
 
 class Stack:

@@ -39,6 +39,11 @@ FIND_AGAIN = (
     "once its pods and its export are well, let them be found again: "
     "`kubectl --kubeconfig {}.kubeconfig delete pods --namespace shop --selector app=front`"
 )
+UNANSWERED = (
+    f"some pods behind the address do not answer. If a check above failed, fix that first; {LOST}. Otherwise the nodes "
+    "of the entry region do not reach the pods of another: `az network vnet peering list` must show the peering of "
+    "both VNets as Connected, with allowVirtualNetworkAccess; no cluster may use an overlay network"
+)
 WEST_SHOW = f"see that it runs: `az aks show --ids /clusters/west`; if its region is lost: {LOST}"
 
 
@@ -334,7 +339,7 @@ def test_endpoint_that_no_pod_has(deployed: Deployed) -> None:
     found, remedy = wrong[deployed.outputs["url"]]
     assert found.startswith("answers ")
     assert found.endswith(" × 504 Gateway Timeout")  # noqa: RUF001
-    assert remedy == f"pods behind the address do not answer: fix the regions above; {LOST}"
+    assert remedy == UNANSWERED
 
 
 def test_address_that_refuses(deployed: Deployed) -> None:
@@ -386,7 +391,7 @@ def test_lost_region(deployed: Deployed) -> None:
         "export on west": silence,
         "endpoints of west": silence,
     }
-    assert wrong[deployed.outputs["url"]][1] == f"pods behind the address do not answer: fix the regions above; {LOST}"
+    assert wrong[deployed.outputs["url"]][1] == UNANSWERED
 
 
 def test_hub_that_refuses_connections(deployed: Deployed) -> None:

@@ -1,6 +1,7 @@
 """The command line: `python -m verify --stack dev`."""
 
 import argparse
+import io
 import json
 import sys
 import time
@@ -62,6 +63,9 @@ def main(arguments: list[str] | None = None) -> int:
         help="print one object, for programs; with FILE, write it there and print the table",
     )
     options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where a locale lacks a character
     try:
         outputs = parse(_read(options.outputs, options.stack))
     except OutputsError as error:

@@ -208,7 +208,7 @@ class Rehearsal:
         if missing := sorted(_VERIFIED - outputs.keys()):
             _say(f"Not checked: the stack lacks outputs that `verify` reads ({', '.join(missing)}): see docs/reuse.md.")
             return 0, []
-        file = Path(self.stack.workspace.work_dir).parent / "verified.json"
+        file = Path(self.stack.workspace.work_dir).resolve().parent / "verified.json"
         file.unlink(missing_ok=True)
         status = self._verify(outputs, "--json", str(file))
         if not file.exists():

@@ -65,6 +65,12 @@ def test_a_cluster_that_exists_joins_with_all_that_it_has(cloud: Cloud) -> None:
     assert_healthy(program)
 
 
+def test_a_cluster_that_exists_joins_by_the_name_that_the_settings_give_it(cloud: Cloud) -> None:
+    program = dev_with(cloud, {"existing": {"clusterId": existing.cluster(cloud)}, "cluster": "blue"})
+    assert program.outputs["memberNames"] == {"east": "blue", "west": "aks-westus2"}
+    assert_healthy(program)
+
+
 def test_a_fleet_that_exists_takes_the_members(cloud: Cloud) -> None:
     fleet = existing.fleet(cloud)
     program = dev_with(cloud, fleet={"existingId": fleet})

@@ -26,8 +26,8 @@ _MODULES = Path(__file__).parents[1] / "tools"
 PROBE_SECONDS = 15
 """How long to wait for a command, or a network, that may not answer."""
 
-WORK_SECONDS = 1800
-"""How long a download or a build may take."""
+WORK_SECONDS = 7200
+"""How long a download or a build may take. On two busy cores, half an hour was not enough for `pulumi`."""
 
 
 class ToolchainError(Exception):

@@ -17,7 +17,7 @@ from rehearsal.core.environment import neutral
 from rehearsal.core.toolchain import PROBE_SECONDS, WORK_SECONDS, Module, ToolchainError, cache_folder, filled, run
 
 OLDEST = VersionInfo(3, 254, 0)
-"""The oldest engine that imports a resource with inputs of one's own, which recovery rests on."""
+"""The oldest engine that the program supports (docs/azure.md)."""
 
 _INSTALLER = "https://get.pulumi.com/install.sh"
 _MODULE = Module(

@@ -1,4 +1,4 @@
-# Needs Python >= 3.11 and make; everything else is installed where it is missing.
+# Needs Python >= 3.11 and make. The rehearsal also needs Go if Pulumi's installer cannot be reached, and for FLEET=real.
 
 PYTHON ?= python3
 STACK ?= dev

@@ -139,7 +139,6 @@ def _on_stack(arguments: argparse.Namespace) -> int:
             arguments.stack,
             arguments.program.resolve(),
             real_fleet=arguments.fleet == "real",
-            destroying=arguments.command == "destroy",
         ) as rehearsal,
         faults.in_force(rehearsal.cloud),
         Speed(arguments.speed, _azures_time).in_force(rehearsal.cloud) if arguments.speed else nullcontext(),

@@ -28,7 +28,6 @@ from rehearsal.engine.command import EngineCommand
 from rehearsal.engine.grpc_server import serve
 from rehearsal.engine.install import find_engine
 from rehearsal.engine.program import Program, adapt_sdk, failures, served
-from rehearsal.engine.recovery import Recovery
 from rehearsal.fleet import traffic
 from rehearsal.real.clusters import RealClusters, real_clusters
 from rehearsal.real.internet import Internet
@@ -49,6 +48,8 @@ _NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)  # of a stack (pulumi v3.274.1, s
 _LEAST_FREE = 50 * 2**20  # bytes; 20 regions leave about a tenth of it, and each update keeps its own history
 
 KEPT_LOGS = 20  # files, of the last two or three runs
+
+_KEPT = ("backend", "cloud.json", "clusters", "project")  # of a stack's folder: the state, the cloud, the salt
 
 _LONG_AGO = 600  # simulated seconds, after which Fleet has rolled a change out and knows what has stopped
 
@@ -262,9 +263,7 @@ class Rehearsal:
 
 
 @contextmanager
-def rehearsing(
-    stack: str, root: Path = ROOT, *, real_fleet: bool = False, destroying: bool = False
-) -> Generator[Rehearsal]:
+def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Generator[Rehearsal]:
     """Start the stand-in on what the stack's earlier runs have left, and attach the engine to it.
 
     Args:
@@ -272,7 +271,6 @@ def rehearsing(
         root: the folder of the program. Everything that is written goes to `.rehearsal/<stack>` in it, or to
             `.rehearsal/<stack>.real`: they are different clouds.
         real_fleet: whether clusters are real API servers with Fleet's own controllers, rather than in memory.
-        destroying: whether the stack is about to be destroyed, so that an earlier destruction need not be made up for.
 
     Raises:
         RehearsalError: if the stack has no file, has secrets of its own, or is in use; if what earlier runs have left
@@ -294,6 +292,10 @@ def rehearsing(
                 each.mkdir(mode=0o700, exist_ok=True)
             _require_space(folder)
             lock = resources.enter_context(_locked(folder, stack))
+            if updating.exists() or _is_cut_off(backend):
+                restore(folder)
+                updating.unlink(missing_ok=True)
+            _copy(folder, folder / "before")
             prune(home / "logs")
             _install_language(home / "plugins")
             remembered = (folder / "cloud.json").exists()
@@ -346,25 +348,51 @@ def rehearsing(
             )
             had_state = any(backend.glob(".pulumi/stacks/**/*.json"))
             handle = auto.Stack.create_or_select(stack, workspace)
-            recovery = Recovery(handle, cloud, standin=f"127.0.0.1:{port}", say=_tell)
-            has_state = recovery.has_resources()
+            has_state = _has_resources(engine, project)
             if remembered and not had_state and not cloud.is_empty():
                 raise UnreadableError(f"{_shown(folder)} has a cloud (cloud.json) and no state (backend)")
             if not remembered and has_state:
                 raise UnreadableError(f"{_shown(folder)} has a state (backend) and no cloud (cloud.json)")
-        if any(backend.glob(".pulumi/locks/**/*.json")):
-            # We hold the folder's lock, so nobody is left who could hold the engine's.
-            _tell("The last run was killed, but holds the stack. pulumi cancel")
-            handle.cancel()
-        interrupted = (updating.read_text(encoding="utf-8") or "up") if updating.exists() else ""
-        goes_on = destroying and interrupted == "destroy"  # what is lost goes with what it is in
-        try:
-            recovery.run(crashed=bool(interrupted) and not goes_on)
-        except auto.CommandError as error:
-            raise RehearsalError(f"the last run cannot be put in order: {_reason(error)}") from None
-        if not goes_on:
-            updating.unlink(missing_ok=True)
         yield Rehearsal(handle, cloud, engine, root, leading=leading, gateway=gateway)
+
+
+def _is_cut_off(backend: Path) -> bool:
+    """Say whether an engine did not come to its end: it has left its lock, or operations that it began."""
+    if any(backend.glob(".pulumi/locks/**/*.json")):
+        return True
+    return any(b'"pending_operations"' in file.read_bytes() for file in backend.glob(".pulumi/stacks/**/*.json"))
+
+
+def restore(folder: Path) -> None:
+    """Put a stack's folder back to before a run that was killed: state and cloud fit together there.
+
+    Azure has no such copy. What somebody does there instead is in docs/operations.md, and tried in
+    tests/engine/test_interruptions.py. Clusters of the real Fleet are restored too: their processes end with the
+    rehearsal, however that ends, and their data is in the folder.
+    """
+    before = folder / "before"
+    if not before.exists():
+        raise UnreadableError(f"the last run in {_shown(folder)} was killed, and there is no copy from before it")
+    _tell("The last run was killed: beginning again from before it.")
+    _copy(before, folder)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Make the state and the cloud in a folder those of another one."""
+    target.mkdir(mode=0o700, exist_ok=True)
+    for name in _KEPT:
+        shutil.rmtree(target / name, ignore_errors=True)
+        (target / name).unlink(missing_ok=True)
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name, symlinks=True)
+        elif (source / name).exists():
+            shutil.copy2(source / name, target / name)
+
+
+def _has_resources(engine: EngineCommand, folder: Path) -> bool:
+    """Say whether the state has anything that the cloud would have, too."""
+    exported = engine.run(["stack", "export"], str(folder), {}).stdout
+    return re.search(r'"type": "(azure-native|kubernetes):', exported) is not None
 
 
 @contextmanager

@@ -312,7 +312,7 @@ class RealClusters:
 
     def commands(self) -> list[str]:
         """Return commands that show what is there, as the article has them, and what a client gets."""
-        kubectl = "kubectl" if shutil.which("kubectl") == str(self._tools.kubectl) else str(self._tools.kubectl)
+        kubectl = "kubectl" if shutil.which("kubectl") else str(self._tools.kubectl)
         lines: list[str] = []
         clients: list[str] = []
         for cluster in sorted(self._clusters.values(), key=lambda each: each.role):

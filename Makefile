@@ -58,7 +58,7 @@ conformance: $(REHEARSAL) ## hold program and stand-in against the real Fleet; b
 	@$(PYTHON_HERE) -m pytest tests/conformance -m conformance -n 3 --dist loadfile
 
 bench: $(REHEARSAL) ## measure what the program adds to Azure's time, and what the engine costs
-	@$(PYTHON_HERE) -m timing bench
+	@$(PYTHON_HERE) -m rehearsal.bench
 
 policies: $(REHEARSAL) ## check the plan of STACK against policies/
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON_HERE) -m rehearsal preview --stack $(STACK) \

@@ -9,7 +9,7 @@ from rehearsal.cloud import Cloud
 from rehearsal.cluster import http_gateway
 from rehearsal.cluster.apiserver import Cluster
 from rehearsal.cluster.objects import ApiError, Object
-from rehearsal.core.protocol import Call
+from rehearsal.core.protocol import Call, Operation
 from rehearsal.fleet.in_memory import InMemoryClusters
 
 _A_LOOK = 5.0  # simulated seconds that pass before each request, so that clusters make progress while a client polls
@@ -62,5 +62,5 @@ class ApiServers:
             return
         if not compare_digest(token.encode(), self._token.encode()):
             raise ApiError("Unauthorized", "Unauthorized")
-        if not self._cloud.allows(cluster.id, "read", Call(f"kubernetes:{path}")):
+        if not self._cloud.allows(cluster.id, Operation("read", Call(f"kubernetes:{path}"))):
             raise ApiError("Forbidden", NO_ACCESS_TO_CLUSTER)

@@ -113,6 +113,23 @@ class Call:
     log: Callable[[Severity, str], None] = lambda _severity, _message: None
 
 
+@dataclass(frozen=True)
+class Operation:
+    """What the engine asks of a provider.
+
+    Attributes:
+        verb: the kind of operation.
+        call: its circumstances.
+        resource_id: the resource's ID; empty if it has none yet.
+        inputs: the inputs of a creation or an update.
+    """
+
+    verb: Verb
+    call: Call
+    resource_id: str = ""
+    inputs: Properties = field(default_factory=dict[str, Any])
+
+
 class FakeProvider(Protocol):
     """One provider's behaviour. Every operation may raise `RefusedError`."""
 

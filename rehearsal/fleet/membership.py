@@ -88,7 +88,7 @@ def members(fleet: FleetView, hub: Cluster) -> None:
     """The hub agent admits members whose agents report (fleet v0.18.12 pkg/controllers/membercluster/v1beta1)."""
     for item in hub.objects(MEMBER_CLUSTER):
         cluster = fleet.get(annotations_of(item)[CLUSTER_ID])
-        alive = cluster is not None and cluster.reachable and not fleet.stopped(Part.AGENTS, cluster)
+        alive = cluster is not None and cluster.reachable and not fleet.is_down(Part.AGENTS, cluster)
         if deleting(item):
             _part(fleet, hub, item, cluster if alive else None)
         elif condition(item, "ReadyToJoin") is None:

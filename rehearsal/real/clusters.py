@@ -43,7 +43,7 @@ class RealClusters:
     Attributes:
         networks: the virtual networks, and the internet before them.
         guard: says to API servers what the deploying identity may do.
-        stopped: says whether a part of a cluster does not run: here, its load balancers.
+        is_down: says whether a part of a cluster does not run: here, its load balancers.
 
     Args:
         store: keeps what is to be started again in the next run.
@@ -56,7 +56,7 @@ class RealClusters:
     def __init__(self, store: Store, folder: Path, tools: Tools, networks: Networks, guard: Guard) -> None:
         self.networks = networks
         self.guard = guard
-        self.stopped: Callable[[clusters.Part, clusters.ApiServer], bool] = lambda _part, _server: False
+        self.is_down: Callable[[clusters.Part, clusters.ApiServer], bool] = lambda _part, _server: False
         self._data = store.section("kubernetes")
         for part in ("clusters", "members", "networks"):
             self._data.setdefault(part, {})
@@ -377,7 +377,7 @@ class RealClusters:
             addresses=data["pods"],
             nodes=data["nodes"],
             public_address=self._public_address,
-            balanced=lambda: not self.stopped(clusters.Part.LOAD_BALANCERS, cluster.server),
+            balanced=lambda: not self.is_down(clusters.Part.LOAD_BALANCERS, cluster.server),
         )
         self._machines[cluster_id] = machines
         machines.start()

@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from rehearsal import faults
-from rehearsal.cloud import Cloud, Operation
+from rehearsal.cloud import Cloud
 from rehearsal.cluster.interface import Part
 from rehearsal.cluster.objects import name_of
-from rehearsal.core.protocol import Call, NotReadyError, RefusedError, Verb
+from rehearsal.core.protocol import Call, NotReadyError, Operation, RefusedError, Verb
 from rehearsal.faults.catalogue import OUTAGES
 from rehearsal.faults.injection import Faults
 from rehearsal.faults.profile import Fault, Outage, Profile, ProfileError, load
@@ -273,7 +273,7 @@ def test_endpoints_are_passed_over_for_as_long_as_the_outage_lasts() -> None:
     now = [0.0]
     world, _, east, _ = placed_fleet()
     late = Faults(Profile(outages=(Outage(outage=Part.IMPORTS, cluster="west", lasts=20),)), clock=lambda: now[0])
-    world.stopped = late._stopped  # pyright: ignore[reportPrivateUsage] - as `in_force` sets it in a cloud
+    world.is_down = late.is_down
     east.create(entry_point(), user=USER)
 
     def imported() -> set[str]:

@@ -13,16 +13,15 @@ from pathlib import Path
 
 from pulumi.automation import CommandError
 
-from rehearsal.core.protocol import RefusedError
+from rehearsal.core.errors import RefusedError, RehearsalError, UnknownTypeError
 from rehearsal.core.toolchain import ToolchainError
 from rehearsal.engine.install import find_engine
 from rehearsal.faults.injection import Faults
-from rehearsal.faults.profile import Profile, ProfileError, load
+from rehearsal.faults.profile import Profile, load
 from rehearsal.real.clusters import RealClusters
-from rehearsal.real.processes import ProcessError
 from rehearsal.real.tools import find_tools
 from rehearsal.speed import Speed, Write
-from rehearsal.stack import ROOT, Rehearsal, RehearsalError, rehearsing
+from rehearsal.stack import ROOT, Rehearsal, rehearsing
 from rehearsal.timing import durations
 
 _LONG_AGO = 600  # seconds, after which Fleet knows what has stopped
@@ -75,7 +74,7 @@ def _azures_time(token: str, verb: Write) -> float:
     """Return how long Azure typically takes for an operation."""
     try:
         return durations.load().seconds(token, verb)
-    except durations.UnknownTypeError as error:
+    except UnknownTypeError as error:
         raise RefusedError(str(error)) from error
 
 
@@ -201,7 +200,7 @@ def main() -> int:
     except BrokenPipeError:  # whoever read our output has gone; nothing more can be said
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (OSError, ToolchainError, ProcessError, ProfileError, RehearsalError, CommandError) as error:
+    except (OSError, ToolchainError, RehearsalError, CommandError) as error:
         sys.stderr.write(f"error: {_in_words(error)}\n")
         return 1
 

@@ -8,7 +8,8 @@ from rehearsal.azure.errors import NO_ACCESS_TO_CLUSTER
 from rehearsal.cloud import Cloud
 from rehearsal.cluster import http_gateway
 from rehearsal.cluster.apiserver import Cluster
-from rehearsal.cluster.objects import ApiError, Object
+from rehearsal.cluster.objects import Object
+from rehearsal.core.errors import ApiError
 from rehearsal.core.protocol import Call, Operation
 from rehearsal.fleet.in_memory import InMemoryClusters
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rehearsal.azure.arm import Deployer
 from rehearsal.cluster.interface import ApiServer, Part
-from rehearsal.core.protocol import Call, FakeProvider, Operation, Properties, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Call, FakeProvider, Operation, Properties
 from rehearsal.core.store import Activity, Store
 from rehearsal.fleet.in_memory import InMemoryClusters
 from rehearsal.fleet.summary import Line, summary

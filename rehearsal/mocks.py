@@ -6,7 +6,8 @@ import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
 from rehearsal.cloud import Cloud
-from rehearsal.core.protocol import Call, Properties, RefusedError, has_unknown
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Call, Properties, has_unknown
 from rehearsal.core.wire import open_secrets
 
 

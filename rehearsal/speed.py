@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import Literal
 
 from rehearsal.cloud import Cloud
-from rehearsal.core.protocol import Operation, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Operation
 from rehearsal.interception import Interceptor
 
 Write = Literal["create", "update", "delete"]

@@ -20,8 +20,9 @@ from rehearsal.azure import kubelogin
 from rehearsal.cloud import Cloud
 from rehearsal.cluster.http_gateway import HttpGateway, open_http_gateway
 from rehearsal.core.environment import neutral, reach_loopback
-from rehearsal.core.parsing import UnparsableError, parsed
-from rehearsal.core.store import Store, UnreadableError
+from rehearsal.core.errors import RehearsalError, UnknownTypeError, UnreadableError
+from rehearsal.core.parsing import parsed
+from rehearsal.core.store import Store
 from rehearsal.engine.command import EngineCommand
 from rehearsal.engine.grpc_server import serve
 from rehearsal.engine.install import find_engine
@@ -59,10 +60,6 @@ _DONE: Final = {
 }
 
 _T = TypeVar("_T")
-
-
-class RehearsalError(Exception):
-    """A rehearsal cannot start or did not succeed; the message says why, for people."""
 
 
 class Rehearsal:
@@ -205,7 +202,7 @@ class Rehearsal:
             outcome = report.Outcome(self.stack.name, done, self.cloud.summary())
             lines = summary.summary(state, table)
             report.write(path, outcome, state, table)
-        except durations.UnknownTypeError as error:
+        except UnknownTypeError as error:
             _say(f"\nreport  none: {error}")
             return
         _say("\n" + "\n".join(lines))
@@ -435,11 +432,8 @@ def settings_of(root: Path, stack: str) -> str:
             sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in root.glob("Pulumi.*.yaml"))
         )
         raise RehearsalError(f"there is no stack {stack}; the stacks of {_shown(root)} are: {known or 'none'}")
-    try:
-        parsed(root / "Pulumi.yaml", "Pulumi.yaml")
-        content = parsed(file, file.name)
-    except UnparsableError as error:
-        raise RehearsalError(str(error)) from None
+    parsed(root / "Pulumi.yaml", "Pulumi.yaml")
+    content = parsed(file, file.name)
     if "environment" in content:
         raise RehearsalError(
             f"{file.name} takes values from an environment of Pulumi Cloud (environment), which is not asked here; "

@@ -16,7 +16,8 @@ from components.kubeconfig import KubeloginMode
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from components.subscriptions import AzureProviders
 from rehearsal.cloud import Cloud
-from rehearsal.core.protocol import Operation, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Operation
 from rehearsal.interception import Interceptor
 from tests.support import existing
 from tests.support.existing import OTHER

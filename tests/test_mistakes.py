@@ -16,7 +16,8 @@ import pulumi
 import pytest
 
 from rehearsal.cloud import Cloud
-from rehearsal.core.protocol import Operation, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Operation
 from rehearsal.interception import Interceptor
 from tests.support.program import ROOT, Program, run, stack_config
 

@@ -11,7 +11,8 @@ from rehearsal.azure.arm import Record, Subscription, last_segment, nested, reso
 from rehearsal.azure.clusters import server_url
 from rehearsal.azure.login import SERVER_ID
 from rehearsal.core import certificate
-from rehearsal.core.protocol import Properties, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Properties
 
 # The application "Azure Kubernetes Service AAD Client", the same in every tenant
 # (Azure/kubelogin, README; learn: kubernetes-fleet/access-fleet-hub-cluster-kubernetes-api).

@@ -18,7 +18,8 @@ from rehearsal.azure.arm import (
     nested,
     resource_group_of,
 )
-from rehearsal.core.protocol import UNKNOWN, Problem, Properties, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import UNKNOWN, Problem, Properties
 
 VIRTUAL_NETWORK = "azure-native:network:VirtualNetwork"
 SUBNET = "azure-native:network:Subnet"

@@ -32,7 +32,7 @@ from rehearsal.cluster.objects import (
     status_of,
     timestamp,
 )
-from rehearsal.core.protocol import RefusedError
+from rehearsal.core.errors import RefusedError
 
 REVISION: Final = "deployment.kubernetes.io/revision"
 SERVICE_NAME: Final = "kubernetes.io/service-name"

@@ -36,29 +36,6 @@ def has_unknown(value: Any) -> bool:  # noqa: ANN401 - any JSON value
     return value is UNKNOWN
 
 
-class RefusedError(Exception):
-    """An operation that Azure or Kubernetes refuses; its text is what the real provider would print."""
-
-
-class NotReadyError(RefusedError):
-    """An object that was created but did not become ready: the engine keeps it in its state, with the reasons."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        resource_id: str,
-        outputs: Properties,
-        reasons: Sequence[str],
-        inputs: Properties | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.resource_id = resource_id
-        self.outputs = outputs
-        self.reasons = list(reasons)
-        self.inputs = inputs
-
-
 @dataclass(frozen=True)
 class Problem:
     """What is wrong with one input: the property's path (`agentPoolProfiles[0].vmSize`) and the reason."""

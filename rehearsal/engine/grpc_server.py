@@ -22,7 +22,8 @@ from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from rehearsal.cloud import Cloud
-from rehearsal.core.protocol import Call, Difference, NotReadyError, Properties, RefusedError, Severity
+from rehearsal.core.errors import NotReadyError, RefusedError
+from rehearsal.core.protocol import Call, Difference, Properties, Severity
 from rehearsal.core.wire import PropertyPath, decode, encode
 
 # The engine warns when a plugin is older than the SDK that the program uses; ours serves three of them.

@@ -29,7 +29,8 @@ from pulumi import automation as auto
 
 from rehearsal.azure.access import ROLE_ASSIGNMENT
 from rehearsal.cloud import Cloud
-from rehearsal.cluster.objects import ApiError, name_of, namespace_of
+from rehearsal.cluster.objects import name_of, namespace_of
+from rehearsal.core.errors import ApiError
 from rehearsal.core.protocol import Properties
 from rehearsal.core.wire import SECRET, SIGNATURE, UNKNOWNS
 from rehearsal.providers import readiness as waiting

@@ -18,7 +18,8 @@ from rehearsal.azure import errors
 from rehearsal.azure.arm import last_segment
 from rehearsal.cloud import Cloud
 from rehearsal.cluster.interface import ApiServer, Part
-from rehearsal.core.protocol import Call, Operation, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Call, Operation
 from rehearsal.faults import clients
 from rehearsal.faults.catalogue import FAILURES
 from rehearsal.faults.profile import Fault, Outage, Profile

@@ -18,7 +18,7 @@ from rehearsal.cluster.objects import (
     seconds,
     status_of,
 )
-from rehearsal.core.protocol import RefusedError
+from rehearsal.core.errors import RefusedError
 from rehearsal.fleet.bindings import (
     BINDING,
     GENERATION,

@@ -11,7 +11,6 @@ from typing import Final
 from rehearsal.cluster.apiserver import Cluster
 from rehearsal.cluster.kinds import KINDS, find_kind, key_of
 from rehearsal.cluster.objects import (
-    ApiError,
     Object,
     annotations_of,
     condition,
@@ -25,6 +24,7 @@ from rehearsal.cluster.objects import (
     seconds,
     status_of,
 )
+from rehearsal.core.errors import ApiError, OverrideError
 from rehearsal.fleet.bindings import (
     API_VERSION,
     APPLIED_WORK,
@@ -34,7 +34,7 @@ from rehearsal.fleet.bindings import (
     SNAPSHOT,
     WORK_CLEANUP,
 )
-from rehearsal.fleet.overrides import OverrideError, overridden
+from rehearsal.fleet.overrides import overridden
 from rehearsal.fleet.selection import ENVELOPE, HASH, availability, identity, seal, wave
 from rehearsal.fleet.view import FleetView
 

@@ -50,17 +50,8 @@ from rehearsal.azure.network import (
 )
 from rehearsal.azure.ownership import Ownership
 from rehearsal.core import schema
-from rehearsal.core.protocol import (
-    UNKNOWN,
-    Call,
-    Difference,
-    FakeProvider,
-    NotReadyError,
-    Operation,
-    Problem,
-    Properties,
-    RefusedError,
-)
+from rehearsal.core.errors import NotReadyError, RefusedError
+from rehearsal.core.protocol import UNKNOWN, Call, Difference, FakeProvider, Operation, Problem, Properties
 from rehearsal.core.store import Store
 from rehearsal.timing.schedule import NETWORK_WRITERS, networks_written
 

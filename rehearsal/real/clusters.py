@@ -17,8 +17,8 @@ from rehearsal.azure.arm import Access, Deployer
 from rehearsal.cluster import interface as clusters
 from rehearsal.cluster.interface import routable, route
 from rehearsal.cluster.kinds import HUB, MEMBER
-from rehearsal.cluster.objects import ApiError, Object, child, is_true, name_of, namespace_of, status_of
-from rehearsal.core.protocol import RefusedError
+from rehearsal.cluster.objects import Object, child, is_true, name_of, namespace_of, status_of
+from rehearsal.core.errors import ApiError, RefusedError
 from rehearsal.core.store import Store
 from rehearsal.fleet.membership import CLUSTER_ID, LOCATION
 from rehearsal.fleet.traffic import speaks

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fleet_clusters import endpoints
-from rehearsal.cluster.objects import ApiError
+from rehearsal.core.errors import ApiError
 from rehearsal.real.apiserver import RealApiServer
 from rehearsal.real.clusters import RealClusters
 from rehearsal.real.tools import find_tools

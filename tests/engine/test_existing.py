@@ -3,7 +3,8 @@
 import pytest
 from pulumi import automation as auto
 
-from rehearsal.core.protocol import Operation, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Operation
 from rehearsal.interception import Interceptor
 from tests.support import existing
 from tests.support.existing import OTHER

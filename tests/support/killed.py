@@ -19,7 +19,8 @@ from unittest import mock
 
 from rehearsal.cloud import Cloud
 from rehearsal.core.child import child
-from rehearsal.core.protocol import Operation, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Operation
 from rehearsal.engine import command
 from rehearsal.interception import Interceptor
 from rehearsal.stack import rehearsing

@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 from pulumi import automation as auto
 
-from rehearsal.core.protocol import Call, Operation, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Call, Operation
 from rehearsal.faults.injection import Faults
 from rehearsal.faults.profile import Profile
 from rehearsal.interception import Interceptor

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from rehearsal.cluster.objects import ApiError, Object
+from rehearsal.cluster.objects import Object
+from rehearsal.core.errors import ApiError
 from rehearsal.fleet.in_memory import Cluster
 from rehearsal.tests.objects import (
     HUB,

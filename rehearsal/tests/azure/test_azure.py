@@ -16,7 +16,8 @@ from rehearsal.azure import fleets
 from rehearsal.azure.arm import Access, Deployer
 from rehearsal.azure.recordings import RECORDINGS, page
 from rehearsal.cloud import Cloud
-from rehearsal.core.protocol import UNKNOWN, Call, Difference, NotReadyError, Operation, Properties, RefusedError
+from rehearsal.core.errors import NotReadyError, RefusedError
+from rehearsal.core.protocol import UNKNOWN, Call, Difference, Operation, Properties
 from rehearsal.core.store import Store
 from rehearsal.fleet.in_memory import InMemoryClusters
 from rehearsal.providers.azure_native import Azure

@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from rehearsal.cloud import Cloud
-from rehearsal.core.protocol import Call, Operation, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Call, Operation
 from rehearsal.speed import Speed, Write
 
 GROUP = "azure-native:resources:ResourceGroup"

@@ -37,7 +37,7 @@ def _verify(rehearsal: Rehearsal, *options: str) -> int:
         return _NOTHING
     rehearsal.cloud.pass_time(_LONG_AGO)
     # Real clusters move by themselves; those in memory have done all that they will.
-    waiting = [] if isinstance(rehearsal.cloud.world, RealClusters) else ["--timeout", "0"]
+    waiting = [] if isinstance(rehearsal.cloud.clusters, RealClusters) else ["--timeout", "0"]
     command = [sys.executable, "-m", "verify", "--outputs", "-", *waiting, *options]
     environment = {**os.environ, **rehearsal.leading, **rehearsal.gateway.environment()}
     return subprocess.run(  # noqa: S603 - no shell, and nothing in it comes from outside
@@ -45,9 +45,9 @@ def _verify(rehearsal: Rehearsal, *options: str) -> int:
     ).returncode
 
 
-def _stay(world: RealClusters) -> None:
+def _stay(clusters: RealClusters) -> None:
     """Say how to look at real clusters, and keep them running for somebody who does."""
-    sys.stdout.write("\n" + "".join(f"{line}\n" for line in world.commands()))
+    sys.stdout.write("\n" + "".join(f"{line}\n" for line in clusters.commands()))
     sys.stdout.flush()
     if sys.stdin.isatty():
         sys.stderr.write("The clusters run until Ctrl-C; the next rehearsal goes on with them.\n")
@@ -166,8 +166,8 @@ def _on_stack(arguments: argparse.Namespace) -> int:
         nullcontext() if arguments.command in {"preview", "verify"} else _telling_unplayed(faults),
     ):
         status = _perform(rehearsal, arguments)
-        if arguments.command == "up" and isinstance(rehearsal.cloud.world, RealClusters):
-            _stay(rehearsal.cloud.world)
+        if arguments.command == "up" and isinstance(rehearsal.cloud.clusters, RealClusters):
+            _stay(rehearsal.cloud.clusters)
     return status
 
 

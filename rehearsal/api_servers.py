@@ -21,13 +21,13 @@ class ApiServers:
 
     Args:
         cloud: where they are.
-        world: its clusters.
+        clusters: its clusters.
         token: the deployer's, as `kubelogin` prints it.
     """
 
-    def __init__(self, cloud: Cloud, world: InMemoryClusters, token: str) -> None:
+    def __init__(self, cloud: Cloud, clusters: InMemoryClusters, token: str) -> None:
         self._cloud = cloud
-        self._world = world
+        self._clusters = clusters
         self._token = token
 
     def identity(self, url: str) -> ssl.SSLContext | None:
@@ -36,8 +36,8 @@ class ApiServers:
         Raises:
             OSError: it does not answer.
         """
-        with self._world.requests():
-            cluster = self._world.at(url)
+        with self._clusters.requests():
+            cluster = self._clusters.at(url)
         if cluster is None:
             return None
         if not cluster.reachable:
@@ -51,12 +51,12 @@ class ApiServers:
             ApiError: the server refuses, or there is no such thing.
         """
         self._cloud.pass_time(_A_LOOK)
-        with self._world.requests():
-            cluster = self._world.at(url)
+        with self._clusters.requests():
+            cluster = self._clusters.at(url)
             if cluster is None:
                 raise ApiError("Unreachable", "it is gone")
             self._admit(cluster, token, path)
-            return http_gateway.content(cluster, path), self._world.now
+            return http_gateway.content(cluster, path), self._clusters.now
 
     def _admit(self, cluster: Cluster, token: str, path: str) -> None:
         if self._cloud.azure.is_local(cluster.id, token):

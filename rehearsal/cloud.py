@@ -30,12 +30,12 @@ class Cloud:
     Attributes:
         asked: how often anything was asked of it, in previews too.
         interceptors: what faults, durations and tests have put in the way of operations.
-        world: the Kubernetes clusters.
+        clusters: the Kubernetes clusters.
 
     Args:
         path: the file that keeps the cloud between runs, or None to forget it.
         patience: seconds without any other operation after which a wait is given up, where time is simulated.
-        clusters: makes real clusters; without it, they are in memory.
+        real_clusters: starts real clusters; without it, clusters are in memory.
         clock: seconds, for the pauses of whoever was refused.
     """
 
@@ -43,7 +43,7 @@ class Cloud:
         self,
         path: Path | None = None,
         patience: float = 3.0,
-        clusters: Callable[[Store], RealClusters] | None = None,
+        real_clusters: Callable[[Store], RealClusters] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = Store(path)
@@ -52,17 +52,17 @@ class Cloud:
         self._refused: dict[tuple[str, str], float] = {}  # when, by verb and logical name
         self.asked = 0
         self.interceptors: list[Interceptor] = []
-        self.world: InMemoryClusters | RealClusters = (
-            clusters(self._store) if clusters else InMemoryClusters(self._store, self._activity)
+        self.clusters: InMemoryClusters | RealClusters = (
+            real_clusters(self._store) if real_clusters else InMemoryClusters(self._store, self._activity)
         )
-        self.azure = Azure(self._store, self.world, failure=self._failure)
-        self.world.is_down = self._is_down
+        self.azure = Azure(self._store, self.clusters, failure=self._failure)
+        self.clusters.is_down = self._is_down
         self._providers: dict[str, FakeProvider] = {"azure-native": self.azure, "random": Randomness()}
-        if isinstance(self.world, RealClusters):
-            self.world.guard.allows = self.allows
+        if isinstance(self.clusters, RealClusters):
+            self.clusters.guard.allows = self.allows
         else:
             self._providers["kubernetes"] = Kubernetes(
-                self.world, user=Deployer().object_id, may_access=self.azure.may_access
+                self.clusters, user=Deployer().object_id, may_access=self.azure.may_access
             )
 
     @property
@@ -153,7 +153,7 @@ class Cloud:
     def pass_time(self, seconds: float) -> None:
         """Let some simulated time pass in which the clusters do what they do by themselves."""
         with self._store.transaction():
-            self.world.pass_time(seconds)
+            self.clusters.pass_time(seconds)
 
     def is_empty(self) -> bool:
         """Say whether nothing is left: no Azure resource, no cluster."""
@@ -163,4 +163,4 @@ class Cloud:
     def summary(self) -> list[Line]:
         """Return the state of the pattern: what, whether it is well, and the particulars."""
         with self._store.transaction():
-            return summary(self.world)
+            return summary(self.clusters)

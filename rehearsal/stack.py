@@ -281,12 +281,12 @@ def rehearsing(
                     "PULUMI_SKIP_UPDATE_CHECK": "true",
                     "PULUMI_STACK": stack,
                 }
-                | (cloud.world.for_engine(home) if isinstance(cloud.world, RealClusters) else {}),
+                | (cloud.clusters.for_engine(home) if isinstance(cloud.clusters, RealClusters) else {}),
                 lock,
                 updating,
             )
             _require_backend(engine, project)
-            if isinstance(cloud.world, RealClusters) and not (provider := cloud.world.provider).is_of_sdk:
+            if isinstance(cloud.clusters, RealClusters) and not (provider := cloud.clusters.provider).is_of_sdk:
                 _tell(
                     f"The Kubernetes provider is {provider.version}, built from source; the SDK's is "
                     f"{provider.expected}, which cannot be had here."
@@ -328,13 +328,13 @@ def _gateway(cloud: Cloud, folder: Path) -> Generator[tuple[HttpGateway, dict[st
         the gateway, and the variables that lead the program to the clusters: real ones are on loopback, those in memory
         behind the gateway.
     """
-    world = cloud.world
-    if isinstance(world, RealClusters):
-        opened = open_http_gateway(Internet(world.networks))
+    clusters = cloud.clusters
+    if isinstance(clusters, RealClusters):
+        opened = open_http_gateway(Internet(clusters.networks))
     else:
-        opened = open_http_gateway(traffic.Internet(world), ApiServers(cloud, world, kubelogin.token(folder)))
+        opened = open_http_gateway(traffic.Internet(clusters), ApiServers(cloud, clusters, kubelogin.token(folder)))
     with opened as gateway:
-        leading = {} if isinstance(world, RealClusters) else gateway.environment()
+        leading = {} if isinstance(clusters, RealClusters) else gateway.environment()
         leading["PATH"] = f"{kubelogin.install(folder)}:{os.environ.get('PATH', os.defpath)}"
         yield gateway, leading
 
@@ -386,7 +386,7 @@ def _anew(folder: Path) -> str:
 
 def _cloud(file: Path, clusters: Callable[[Store], RealClusters] | None) -> Cloud:
     try:
-        return Cloud(file, clusters=clusters)
+        return Cloud(file, real_clusters=clusters)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnreadableError(f"{_shown(file)} cannot be read: it holds no cloud ({error!r})") from None
 

@@ -93,14 +93,14 @@ def is_local(subscription: Subscription, owner: str, token: str) -> bool:
 
 
 def _server(subscription: Subscription, owner: str, fqdn: str) -> Properties:
-    if access := subscription.world.access(owner):
+    if access := subscription.clusters.access(owner):
         return {"certificate-authority-data": access.certificate_authority, "server": access.server}
     authority = certificate.authority(_secret(subscription, owner))
     return {"certificate-authority-data": _encoded(authority.certificate), "server": server_url(fqdn)}
 
 
 def _certificate_user(subscription: Subscription, owner: str, name: str) -> Properties:
-    if access := subscription.world.access(owner):
+    if access := subscription.clusters.access(owner):
         return {"token": access.token}
     pair = certificate.issued(_secret(subscription, owner), name)
     return {

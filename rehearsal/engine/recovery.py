@@ -209,7 +209,7 @@ class Recovery:
             return self._cloud.azure.find(creation.token, creation.inputs, provider)
         if package != "kubernetes":
             return None
-        cluster = self._cloud.world.get(provider.get("clusterIdentifier", ""))
+        cluster = self._cloud.clusters.get(provider.get("clusterIdentifier", ""))
         name, namespace = name_of(creation.inputs), namespace_of(creation.inputs)
         try:
             if cluster is None or not cluster.reachable:

@@ -20,6 +20,7 @@ from rehearsal.cluster.objects import (
     timestamp,
 )
 from rehearsal.cluster.workloads import namespace
+from rehearsal.core import delays
 from rehearsal.fleet import networking
 from rehearsal.fleet.bindings import MEMBER_CLUSTER
 from rehearsal.fleet.view import FleetView
@@ -36,10 +37,6 @@ _REPORTS: Final = {
     "MultiClusterServiceAgent": {"Joined": "AgentJoined"},
     "ServiceExportImportAgent": {"Joined": "AgentJoined"},
 }
-
-# Measured: a leave takes 7 s with live agents; without them it is forced (hubagent --force-delete-wait-time).
-_LEAVE: Final = 7
-_FORCED_LEAVE: Final = 15 * 60
 
 
 def join(hub: Cluster, member: str, cluster: Cluster, labels: Mapping[str, str]) -> None:
@@ -145,7 +142,7 @@ def _part(fleet: FleetView, hub: Cluster, item: Object, cluster: Cluster | None)
             for entry in cluster.objects(key):
                 cluster.discard(entry)
     since = seconds(item["metadata"]["deletionTimestamp"])
-    if not fleet.elapsed(since, _LEAVE if cluster else _FORCED_LEAVE):
+    if not fleet.elapsed(since, delays.LEAVE if cluster else delays.FORCED_LEAVE):
         return
     space = hub.find("Namespace", networking.member_namespace(name_of(item)))
     if space and not deleting(space):

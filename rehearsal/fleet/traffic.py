@@ -35,11 +35,11 @@ class Internet:
     """What somebody on the internet gets from the addresses in memory.
 
     Args:
-        world: the clusters.
+        clusters: the clusters.
     """
 
-    def __init__(self, world: InMemoryClusters) -> None:
-        self._world = world
+    def __init__(self, clusters: InMemoryClusters) -> None:
+        self._clusters = clusters
 
     def request(self, url: str) -> dict[str, str]:
         """Return what a pod behind a public address answers: its `cluster` and `pod`.
@@ -65,9 +65,9 @@ class Internet:
 
     def _reach(self, host: str, port: int) -> tuple[str, dict[str, str]]:
         """Return what is spoken where a connection ends, and what the pod there answers to a request."""
-        world = self._world
-        with world.requests():
-            found = next(_balancers(world, host, port), None)
+        clusters = self._clusters
+        with clusters.requests():
+            found = next(_balancers(clusters, host, port), None)
             if found is None or not found[0].reachable or ipaddress.ip_address(host).is_private:
                 raise TimeoutError("timed out")
             cluster, service, spoken = found
@@ -82,15 +82,15 @@ class Internet:
             if not addresses:
                 raise ConnectionRefusedError("Connection refused")  # as kube-proxy does
             address = _chance.choice(addresses)
-            for target, pod in _pods(world, cluster):
+            for target, pod in _pods(clusters, cluster):
                 if status_of(pod).get("podIP") == address and is_true(pod, "Ready"):
                     return spoken, {"cluster": target.id.rsplit("/", 1)[-1], "pod": name_of(pod)}
         raise TimeoutError("timed out")
 
 
-def _balancers(world: InMemoryClusters, address: str, port: int) -> Iterator[tuple[Cluster, Object, str]]:
+def _balancers(clusters: InMemoryClusters, address: str, port: int) -> Iterator[tuple[Cluster, Object, str]]:
     """Yield the load balancers with a TCP port at an address, and what is spoken there."""
-    for cluster in world.clusters():
+    for cluster in clusters.clusters():
         for service in cluster.objects("Service"):
             ingress = child(status_of(service), "loadBalancer").get("ingress") or ()
             if not any(each["ip"] == address for each in ingress):
@@ -100,9 +100,9 @@ def _balancers(world: InMemoryClusters, address: str, port: int) -> Iterator[tup
                     yield cluster, service, spoken
 
 
-def _pods(world: InMemoryClusters, origin: Cluster) -> Iterator[tuple[Cluster, Object]]:
+def _pods(clusters: InMemoryClusters, origin: Cluster) -> Iterator[tuple[Cluster, Object]]:
     """Yield the pods that can be reached from the nodes of a cluster."""
-    for cluster in world.clusters():
-        if cluster.role == origin.role and cluster.reachable and world.routable(origin.id, cluster.id):
+    for cluster in clusters.clusters():
+        if cluster.role == origin.role and cluster.reachable and clusters.routable(origin.id, cluster.id):
             for pod in cluster.objects("Pod"):
                 yield cluster, pod

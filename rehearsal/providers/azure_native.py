@@ -77,7 +77,7 @@ class Azure(FakeProvider):
 
     Args:
         store: what keeps the resources, in its section `azure`.
-        world: the Kubernetes side.
+        clusters: the Kubernetes side.
         deployer: who runs the program.
         failure: returns the error if Azure fails to carry out an operation that it has accepted.
     """
@@ -85,13 +85,13 @@ class Azure(FakeProvider):
     def __init__(
         self,
         store: Store,
-        world: ClusterBackend,
+        clusters: ClusterBackend,
         deployer: Deployer | None = None,
         failure: Callable[[Operation], str | None] = lambda _operation: None,
     ) -> None:
         self._failure = failure
         self._store = store
-        self._subscription = Subscription(store, world, deployer or Deployer())
+        self._subscription = Subscription(store, clusters, deployer or Deployer())
         self._ownership = Ownership()
         self._functions = {
             "azure-native:authorization:getClientConfig": self._client_config,

@@ -425,7 +425,7 @@ def _exists(hub: RealApiServer, member: str) -> bool:
 
 @contextmanager
 def real_clusters(folder: Path) -> Generator[Callable[[Store], RealClusters]]:
-    """Have what real clusters run on until the end of the block; yields what makes a world of what a store knows.
+    """Have what real clusters run on until the end of the block; yields a function that starts those of a store.
 
     Args:
         folder: keeps the clusters' own files from one run to the next; beside it is how the deployer logs in.
@@ -435,16 +435,16 @@ def real_clusters(folder: Path) -> Generator[Callable[[Store], RealClusters]]:
         OSError: the kernel lets this user have no networks.
     """
     tools = find_tools()
-    worlds: list[RealClusters] = []
+    started: list[RealClusters] = []
 
     def start(store: Store) -> RealClusters:
-        worlds.append(RealClusters(store, folder, tools, networks, guard))
-        worlds[-1].start()
-        return worlds[-1]
+        started.append(RealClusters(store, folder, tools, networks, guard))
+        started[-1].start()
+        return started[-1]
 
     with network_namespaces() as networks, guarding(Deployer().object_id, kubelogin.token(folder.parent)) as guard:
         try:
             yield start
         finally:
-            for world in worlds:
-                world.stop()
+            for each in started:
+                each.stop()

@@ -45,7 +45,7 @@ def stack(deployed: Stack) -> Iterator[Stack]:
 @pytest.fixture
 def fleet(stack: Stack) -> Fleet:
     """The fleet of the deployed stack."""
-    world, outputs = stack.cloud.world, stack.outputs()
+    world, outputs = stack.cloud.clusters, stack.outputs()
     assert isinstance(world, RealClusters)
     return Fleet(world, {"hub": outputs["fleetId"].value, **outputs["clusterIds"].value})
 

@@ -11,23 +11,23 @@ from pathlib import Path
 
 from pulumi.automation import CommandError
 
-from rehearsal.core.protocol import RefusedError
+from rehearsal.core.errors import RefusedError, RehearsalError, UnknownTypeError
 from rehearsal.core.toolchain import ToolchainError
 from rehearsal.engine.install import find_engine
-from rehearsal.faults.injection import Faults, Profile, ProfileError, load
+from rehearsal.faults.injection import Faults
+from rehearsal.faults.profile import Profile, load
 from rehearsal.real.clusters import RealClusters
-from rehearsal.real.processes import ProcessError
 from rehearsal.real.tools import find_tools
 from rehearsal.speed import Speed, Write
-from rehearsal.stack import ROOT, Rehearsal, RehearsalError, rehearsing
+from rehearsal.stack import ROOT, Rehearsal, rehearsing
 from rehearsal.timing import durations
 
 _INTERRUPTED = 130  # what shells report for a command that Ctrl-C has ended
 
 
-def _stay(world: RealClusters) -> None:
+def _stay(clusters: RealClusters) -> None:
     """Say how to look at real clusters, and keep them running for somebody who does."""
-    sys.stdout.write("\n" + "".join(f"{line}\n" for line in world.commands()))
+    sys.stdout.write("\n" + "".join(f"{line}\n" for line in clusters.commands()))
     sys.stdout.flush()
     if sys.stdin.isatty():
         sys.stderr.write("The clusters run until Ctrl-C; the next rehearsal goes on with them.\n")
@@ -54,7 +54,7 @@ def _azures_time(token: str, verb: Write) -> float:
     """Return how long Azure typically takes for an operation."""
     try:
         return durations.load().seconds(token, verb)
-    except durations.UnknownTypeError as error:
+    except UnknownTypeError as error:
         raise RefusedError(str(error)) from error
 
 
@@ -145,8 +145,8 @@ def _on_stack(arguments: argparse.Namespace) -> int:
         nullcontext() if arguments.command in {"preview", "verify"} else _telling_unplayed(faults),
     ):
         status = _perform(rehearsal, arguments)
-        if arguments.command == "up" and isinstance(rehearsal.cloud.world, RealClusters):
-            _stay(rehearsal.cloud.world)
+        if arguments.command == "up" and isinstance(rehearsal.cloud.clusters, RealClusters):
+            _stay(rehearsal.cloud.clusters)
     return status
 
 
@@ -179,7 +179,7 @@ def main() -> int:
     except BrokenPipeError:  # whoever read our output has gone; nothing more can be said
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (OSError, ToolchainError, ProcessError, ProfileError, RehearsalError, CommandError) as error:
+    except (OSError, ToolchainError, RehearsalError, CommandError) as error:
         sys.stderr.write(f"error: {_in_words(error)}\n")
         return 1
 

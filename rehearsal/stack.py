@@ -22,8 +22,9 @@ from rehearsal.azure import kubelogin
 from rehearsal.cloud import Cloud
 from rehearsal.cluster.http_gateway import HttpGateway, open_http_gateway
 from rehearsal.core.environment import neutral, reach_loopback
-from rehearsal.core.parsing import UnparsableError, parsed
-from rehearsal.core.store import Store, UnreadableError
+from rehearsal.core.errors import RehearsalError, UnknownTypeError, UnreadableError
+from rehearsal.core.parsing import parsed
+from rehearsal.core.store import Store
 from rehearsal.engine.command import EngineCommand
 from rehearsal.engine.grpc_server import serve
 from rehearsal.engine.install import find_engine
@@ -66,10 +67,6 @@ _DONE: Final = {
 }
 
 _T = TypeVar("_T")
-
-
-class RehearsalError(Exception):
-    """A rehearsal cannot start or did not succeed; the message says why, for people."""
 
 
 class Rehearsal:
@@ -223,7 +220,7 @@ class Rehearsal:
         self.cloud.pass_time(_LONG_AGO)
         values = {name: output.value for name, output in outputs.items()}
         command = [sys.executable, "-m", "verify", "--outputs", "-", *options]
-        if not isinstance(self.cloud.world, RealClusters):
+        if not isinstance(self.cloud.clusters, RealClusters):
             command += ["--timeout", "0"]  # clusters in memory have done all that they will
         if _is_private(values.get("externalIp")):
             command += ["--requests", "0"]  # no client is in its network
@@ -250,7 +247,7 @@ class Rehearsal:
             outcome = report.Outcome(self.stack.name, done, checks)
             lines = summary.summary(state, table)
             report.write(path, outcome, state, table)
-        except durations.UnknownTypeError as error:
+        except UnknownTypeError as error:
             _say(f"\nreport  none: {error}")
             return
         _say("\n" + "\n".join(lines))
@@ -330,12 +327,12 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
                     "PULUMI_SKIP_UPDATE_CHECK": "true",
                     "PULUMI_STACK": stack,
                 }
-                | (cloud.world.for_engine(home) if isinstance(cloud.world, RealClusters) else {}),
+                | (cloud.clusters.for_engine(home) if isinstance(cloud.clusters, RealClusters) else {}),
                 lock,
                 updating,
             )
             _require_backend(engine, project)
-            if isinstance(cloud.world, RealClusters) and not (provider := cloud.world.provider).is_of_sdk:
+            if isinstance(cloud.clusters, RealClusters) and not (provider := cloud.clusters.provider).is_of_sdk:
                 _tell(
                     f"The Kubernetes provider is {provider.version}, built from source; the SDK's is "
                     f"{provider.expected}, which cannot be had here."
@@ -403,13 +400,13 @@ def open_gateway(cloud: Cloud, folder: Path) -> Generator[tuple[HttpGateway, dic
         the gateway, and the variables that lead the program to the clusters: real ones are on loopback, those in memory
         behind the gateway.
     """
-    world = cloud.world
-    if isinstance(world, RealClusters):
-        opened = open_http_gateway(Internet(world.networks))
+    clusters = cloud.clusters
+    if isinstance(clusters, RealClusters):
+        opened = open_http_gateway(Internet(clusters.networks))
     else:
-        opened = open_http_gateway(traffic.Internet(world), ApiServers(cloud, world, kubelogin.token(folder)))
+        opened = open_http_gateway(traffic.Internet(clusters), ApiServers(cloud, clusters, kubelogin.token(folder)))
     with opened as gateway:
-        leading = {} if isinstance(world, RealClusters) else gateway.environment()
+        leading = {} if isinstance(clusters, RealClusters) else gateway.environment()
         leading["PATH"] = f"{kubelogin.install(folder)}:{os.environ.get('PATH', os.defpath)}"
         yield gateway, leading
 
@@ -468,7 +465,7 @@ def _anew(folder: Path) -> str:
 
 def _cloud(file: Path, clusters: Callable[[Store], RealClusters] | None) -> Cloud:
     try:
-        return Cloud(file, clusters=clusters)
+        return Cloud(file, real_clusters=clusters)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnreadableError(f"{_shown(file)} cannot be read: it holds no cloud ({error!r})") from None
 
@@ -514,11 +511,8 @@ def settings_of(root: Path, stack: str) -> str:
             sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in root.glob("Pulumi.*.yaml"))
         )
         raise RehearsalError(f"there is no stack {stack}; the stacks of {_shown(root)} are: {known or 'none'}")
-    try:
-        parsed(root / "Pulumi.yaml", "Pulumi.yaml")
-        content = parsed(file, file.name)
-    except UnparsableError as error:
-        raise RehearsalError(str(error)) from None
+    parsed(root / "Pulumi.yaml", "Pulumi.yaml")
+    content = parsed(file, file.name)
     if "environment" in content:
         raise RehearsalError(
             f"{file.name} takes values from an environment of Pulumi Cloud (environment), which is not asked here; "

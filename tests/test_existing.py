@@ -15,8 +15,10 @@ from components.fleet_updates import FleetUpdates, FleetUpdatesArgs, UpdateChann
 from components.kubeconfig import KubeloginMode
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from components.subscriptions import AzureProviders
-from rehearsal.cloud import Cloud, Operation
-from rehearsal.core.protocol import RefusedError
+from rehearsal.cloud import Cloud
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Operation
+from rehearsal.interception import Interceptor
 from tests.support import existing
 from tests.support.existing import OTHER
 from tests.support.health import assert_healthy
@@ -254,7 +256,7 @@ def test_what_azure_does_not_tell_is_said_in_one_sentence(cloud: Cloud) -> None:
         if operation.call.token.endswith("listManagedClusterUserCredentials"):
             raise RefusedError('Status=403 Code="AuthorizationFailed"')
 
-    cloud.observers.append(refuse)
+    cloud.interceptors.append(Interceptor(before=refuse))
     with pytest.raises(
         ExistingError, match=rf'^east: the log-in to {cluster} cannot be read: Status=403 Code="AuthorizationFailed"$'
     ):

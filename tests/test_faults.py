@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from components.retries import ANYWHERE, IDENTITY_NOT_IN_DIRECTORY, NETWORK_BUSY, ROLE_NOT_IN_EFFECT, TERMINAL
-from rehearsal.cloud import Cloud, Operation
-from rehearsal.core.protocol import Call, RefusedError
-from rehearsal.faults import injection as faults
-from rehearsal.faults.injection import CATALOGUE, OUTAGES, Fault, Faults, Profile, Verb, load
+from rehearsal import faults
+from rehearsal.cloud import Cloud
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Call, Operation, Verb
+from rehearsal.faults.catalogue import FAILURES, OUTAGES
+from rehearsal.faults.injection import Faults
+from rehearsal.faults.profile import Fault, Profile, load
 from rehearsal.tests.objects import (
     in_memory,
 )
@@ -24,7 +27,7 @@ PROFILES = sorted((Path(faults.__file__).parent / "profiles").glob("*.yaml"))
 
 def texts_of(name: str) -> list[str]:
     """Return all that the program may read when a failure of the catalogue gets through to it."""
-    failure, texts = CATALOGUE[name], list[str]()
+    failure, texts = FAILURES[name], list[str]()
     cloud = Cloud()
     for verb in failure.verbs:
         if verb not in ("create", "delete"):
@@ -45,13 +48,13 @@ def request(cloud: Cloud, verb: Verb = "create", token: str = GROUP, name: str =
 # The catalogue.
 
 
-@pytest.mark.parametrize("name", [name for name, failure in CATALOGUE.items() if failure.answer != "nobody"])
+@pytest.mark.parametrize("name", [name for name, failure in FAILURES.items() if failure.handled_by != "nobody"])
 def test_program_waits_for_what_a_provider_cannot_get_through(name: str) -> None:
     for text in texts_of(name):
         assert [each for each in WAITS if each.sign in text]
 
 
-@pytest.mark.parametrize("name", [name for name, failure in CATALOGUE.items() if failure.answer == "nobody"])
+@pytest.mark.parametrize("name", [name for name, failure in FAILURES.items() if failure.handled_by == "nobody"])
 def test_program_knows_a_remedy_for_what_stays(name: str) -> None:
     for text in texts_of(name):
         assert [each for each in TERMINAL if each.sign in text]
@@ -78,7 +81,7 @@ def test_ready_made_profile_strikes_what_the_dev_stack_has(path: Path, dev: Prog
 @pytest.mark.parametrize(
     "text",
     [
-        *(f"`{name}`" for name in (*CATALOGUE, *OUTAGES, *(path.name for path in PROFILES))),
+        *(f"`{name}`" for name in (*FAILURES, *OUTAGES, *(path.name for path in PROFILES))),
         *(e.remedy for e in TERMINAL),
     ],
 )

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 import pulumi
 import pytest
-from typing_extensions import override
 
-from rehearsal.cloud import Cloud, Operation
+from rehearsal.cloud import Cloud
 from rehearsal.cluster.objects import is_true
-from rehearsal.core.protocol import FakeProvider, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Operation
+from rehearsal.interception import Interceptor
 from rehearsal.tests.objects import in_memory
 from tests.support.health import checked
 from tests.support.program import ROOT, Program, run, stack_config
@@ -357,31 +358,25 @@ def test_waiting_for_the_schedule_alone_ends_before_the_app_runs(tmp_path: Path)
             placements = in_memory(cloud).hubs()[0].objects("ClusterResourcePlacement.placement.kubernetes-fleet.io")
             available.extend(is_true(each, "ClusterResourcePlacementAvailable") for each in placements)
 
-    cloud.observers.append(look)
+    cloud.interceptors.append(Interceptor(before=look))
     run_with(mistake, tmp_path, cloud)
     assert available == [False]
 
 
-class SlowCloud(Cloud):
-    """A cloud that does one thing only after it has answered another: what a missing edge allows now and then."""
+def slow_cloud(late: str | None, until: str | None) -> Cloud:
+    """Return a cloud that does one thing only after it has done another: what a missing edge allows now and then."""
+    cloud, done = Cloud(patience=0.2), threading.Event()
 
-    def __init__(self, late: str | None, until: str | None) -> None:
-        super().__init__(patience=0.2)
-        self._late = late
-        self._until = until
-        self._answered = threading.Event()
+    def wait(operation: Operation) -> None:
+        if operation.call.name == late:
+            done.wait(timeout=10)  # reached only where there is an edge, and hence no mistake
 
-    @override
-    @contextmanager
-    def operation(self, operation: Operation) -> Generator[FakeProvider]:
-        if operation.call.name == self._late:
-            self._answered.wait(timeout=10)  # reached only where there is an edge, and hence no mistake
-        try:
-            with super().operation(operation) as provider:
-                yield provider
-        finally:
-            if operation.call.name == self._until:
-                self._answered.set()
+    def note(operation: Operation) -> None:
+        if operation.call.name == until:
+            done.set()
+
+    cloud.interceptors.append(Interceptor(before=wait, after=note))
+    return cloud
 
 
 UNREACHABLE_PODS = [
@@ -429,7 +424,7 @@ def run_with(mistake: Mistake, root: Path, cloud: Cloud | None = None) -> Progra
 
     with imports_from(root):
         config = stack_config(mistake.stack)
-        cloud = cloud or SlowCloud(mistake.late, mistake.until)
+        cloud = cloud or slow_cloud(mistake.late, mistake.until)
         return run(program, stack=mistake.stack, config=config, cloud=cloud)
 
 

@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from typing_extensions import override
 
-from rehearsal.azure.arm import Name, Record, ResourceType, Subscription, last_segment, refusal, timestamp
+from rehearsal.azure import errors
+from rehearsal.azure.arm import Name, Record, ResourceType, Subscription, last_segment, timestamp
 from rehearsal.core.protocol import UNKNOWN, Problem, Properties
 
 IDENTITY: Final = "azure-native:managedidentity:UserAssignedIdentity"
@@ -115,20 +116,13 @@ class RoleAssignment(ResourceType):
         principal, said = inputs["principalId"].lower(), inputs.get("principalType")
         actual = _principal_type(subscription, principal)
         if said is not None and actual is not None and said != actual:
-            # Code and text, misspelling included: Azure/modern-web-app-pattern-dotnet PR 129.
-            raise refusal(
-                400,
-                "UnmatchedPrincipalType",
-                f"The PrincipalId '{principal}' has type '{actual}' , "
-                f"which is different from specified PrinciaplType '{said}'.",
-            )
+            raise errors.UNMATCHED_PRINCIPAL_TYPE.refusal(principal=principal, actual=actual, given=said)
         twin = (principal, last_segment(inputs["roleDefinitionId"]).lower(), inputs["scope"].lower())
         for other in subscription.all_of(ROLE_ASSIGNMENT):
             theirs = other["inputs"]
             same = (theirs["principalId"], last_segment(theirs["roleDefinitionId"]), theirs["scope"])
             if other is not old and twin == tuple(map(str.lower, same)):
-                # Source: learn: role-based-access-control/troubleshooting
-                raise refusal(409, "RoleAssignmentExists", "The role assignment already exists.")
+                raise errors.ROLE_ASSIGNMENT_EXISTS.refusal()
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NotRequired, Protocol, TypedDict, cast
 
-from rehearsal.core.protocol import UNKNOWN, Difference, Problem, Properties, RefusedError
+from rehearsal.azure import errors
+from rehearsal.core.protocol import UNKNOWN, Difference, Problem, Properties
 from rehearsal.core.store import Store
 
 
@@ -113,18 +114,13 @@ class ClusterBackend(Protocol):
 
 
 class Record(TypedDict):
-    """One resource as it is stored; what happens to it by itself ends at a time of the world's."""
+    """One resource as it is stored; what happens to it by itself ends at a time of the clusters."""
 
     id: str
     token: str
     inputs: Properties
     outputs: Properties
     busy_until: NotRequired[float]
-
-
-def refusal(status: int, code: str, message: str) -> RefusedError:
-    """Return an error of Azure's REST API in the form in which azure-native prints it."""
-    return RefusedError(f'Status={status} Code="{code}" Message="{message}"')
 
 
 def some_of(alphabet: str, number: int) -> str:
@@ -199,21 +195,21 @@ class Subscription:
 
     Args:
         store: what keeps the resources.
-        world: the Kubernetes side.
+        clusters: the Kubernetes side.
         deployer: who runs the program.
         subscription_id: that of this one; without it, the deployer's own.
     """
 
-    def __init__(self, store: Store, world: ClusterBackend, deployer: Deployer, subscription_id: str = "") -> None:
+    def __init__(self, store: Store, clusters: ClusterBackend, deployer: Deployer, subscription_id: str = "") -> None:
         self._store = store
-        self.world = world
+        self.clusters = clusters
         self.deployer = deployer
         self.id = f"/subscriptions/{subscription_id or deployer.subscription_id}"
         """The subscription's id in ARM's form."""
 
     def other(self, subscription_id: str) -> "Subscription":
         """Return another subscription of the tenant."""
-        return Subscription(self._store, self.world, self.deployer, subscription_id)
+        return Subscription(self._store, self.clusters, self.deployer, subscription_id)
 
     @property
     def _section(self) -> dict[str, Any]:
@@ -242,14 +238,8 @@ class Subscription:
         record = self.find(resource_id)
         if record is None:
             kind = resource_id.rsplit("/providers/", 1)[-1].rsplit("/", 1)[0]
-            # Source: learn: azure-resource-manager/troubleshooting/error-not-found
-            raise refusal(
-                404,
-                "ResourceNotFound",
-                f"The Resource '{kind}/{last_segment(resource_id)}' under resource group "
-                f"'{resource_group_of(resource_id)}' was not found. "
-                "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
-            )
+            name, group = last_segment(resource_id), resource_group_of(resource_id)
+            raise errors.RESOURCE_NOT_FOUND.refusal(kind=kind, name=name, group=group)
         return record
 
     def within(self, scope: str) -> list[Record]:
@@ -258,7 +248,7 @@ class Subscription:
         return [self._as_of_now(record) for key, record in self._records.items() if key.startswith(prefix)]
 
     def _as_of_now(self, record: Record) -> Record:
-        if "busy_until" in record and record["busy_until"] <= self.world.now:
+        if "busy_until" in record and record["busy_until"] <= self.clusters.now:
             del record["busy_until"]
             record["outputs"]["provisioningState"] = "Succeeded"
         return record
@@ -345,18 +335,10 @@ class ResourceType:
         """Refuse a resource whose group or enclosing resource does not exist."""
         group = "/".join(resource_id.split("/")[:5])
         if subscription.find(group) is None:
-            # Source: learn: azure-resource-manager/troubleshooting/error-not-found
-            name = last_segment(group)
-            raise refusal(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
+            raise errors.RESOURCE_GROUP_NOT_FOUND.refusal(group=last_segment(group))
         parent = resource_id.rsplit("/", 2)[0]
         if self.ancestors and subscription.find(parent) is None:
-            # Text: Azure/azure-service-operator, recording Test_AKS_Fleet_20250301 (of a deletion).
-            raise refusal(
-                404,
-                "ParentResourceNotFound",
-                f"Failed to perform 'write' on resource(s) of type '{self.kind.partition('/')[2]}', "
-                f"because the parent resource '{parent}' could not be found.",
-            )
+            raise errors.PARENT_RESOURCE_NOT_FOUND.refusal(kind=self.kind.partition("/")[2], parent=parent)
 
     def problems(self, inputs: Properties) -> Iterator[Problem]:
         """Say what is wrong with inputs of the right types; unknown values may be among them."""

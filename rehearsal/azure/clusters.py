@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from typing_extensions import override
 
+from rehearsal.azure import errors
 from rehearsal.azure.access import CONTRIBUTOR, NETWORK_CONTRIBUTOR, OWNER, holds
 from rehearsal.azure.arm import (
     Name,
@@ -20,13 +21,12 @@ from rehearsal.azure.arm import (
     last_segment,
     listed,
     nested,
-    refusal,
     resource_group_of,
     short_location,
     some_of,
 )
 from rehearsal.azure.network import SUBNET, overlaps, prefixes, subnet_users
-from rehearsal.core.protocol import UNKNOWN, Problem, Properties, RefusedError
+from rehearsal.core.protocol import UNKNOWN, Problem, Properties
 
 CLUSTER: Final = "azure-native:containerservice:ManagedCluster"
 
@@ -91,15 +91,8 @@ def _admit_pools(
         free = sum(network.num_addresses for network in prefixes(subnet["inputs"])) - _KEPT_BY_AZURE
         if demand > free:
             ranges = ", ".join(map(str, prefixes(subnet["inputs"])))
-            # Source: learn: …/azure-kubernetes/connectivity/insufficientsubnetsize-error-advanced-networking;
-            # text: Azure/AKS issue 3653, Azure/AKS-Construction issue 701.
-            raise refusal(
-                400,
-                "InsufficientSubnetSize",
-                f"Pre-allocated IPs {demand} exceeds IPs available {free} in Subnet Cidr {ranges}, Subnet Name "
-                f"{last_segment(subnet['id'])}. If Autoscaler is enabled, the max-count from each nodepool is counted "
-                "towards this total (which means that pre-allocated IPs count represents a theoretical max value, "
-                "not the actual number of IPs requested). http://aka.ms/aks/insufficientsubnetsize",
+            raise errors.INSUFFICIENT_SUBNET_SIZE.refusal(
+                demand=demand, free=free, ranges=ranges, subnet=last_segment(subnet["id"])
             )
 
 
@@ -131,22 +124,15 @@ def _admit_changes(old: Record, inputs: Properties) -> None:
     pools = {pool["name"]: pool for pool in old["outputs"]["agentPoolProfiles"]}
     for pool in listed(inputs, "agentPoolProfiles"):
         if pool["name"] not in pools:
-            # Code and text: pulumi/pulumi-azure-native issue 579.
-            raise refusal(
-                400,
-                "BadRequest",
-                "A new agent pool was introduced. Adding agent pools to an existing cluster is not allowed through "
-                "managed cluster operations. For agent pool specific change, please use per agent pool operations: "
-                "https://aka.ms/agent-pool-rest-api",
-            )
+            raise errors.NEW_AGENT_POOL.refusal()
         _admit_pool_changes(old["id"], pools[pool["name"]], pool)
     if inputs.get("enableRBAC") not in (None, old["outputs"]["enableRBAC"]):
         # Documented in learn: rest/api/aks/managed-clusters/create-or-update; Azure's text is assumed.
-        raise _unchangeable("enableRBAC")
+        raise errors.PROPERTY_CHANGE_NOT_ALLOWED.refusal(path="enableRBAC")
     if nested(old["inputs"], "aadProfile").get("managed") and not nested(inputs, "aadProfile").get("managed"):
         # "Integration can't be disabled" (learn: aks/enable-authentication-microsoft-entra-id); text: Azure/AKS issue
         # 1519. Whether Azure refuses a cluster without the profile, or keeps it silently, is not documented.
-        raise _unchangeable("aadProfile.managed")
+        raise errors.PROPERTY_CHANGE_NOT_ALLOWED.refusal(path="aadProfile.managed")
     _admit_version(old["outputs"]["currentKubernetesVersion"], inputs.get("kubernetesVersion"))
 
 
@@ -160,27 +146,16 @@ def _admit_pool_changes(cluster_id: str, old: Properties, pool: Properties) -> N
         if was == wanted or (isinstance(was, str) and isinstance(wanted, str) and was.lower() == wanted.lower()):
             continue
         if key == "vmSize":
-            # Code and text: Azure/bicep-registry-modules issue 7130, for the API version that azure-native 3.29.0 uses.
-            raise refusal(
-                400,
-                "PropertyChangeNotAllowed",
-                f"Preflight validation check for resource(s) for container service {last_segment(cluster_id)} "
-                f"in resource group {resource_group_of(cluster_id)} failed. "
-                'Message: Changing property "agentPoolProfile.vmSize" is not allowed in an api-version before '
-                '"2026-01-02-preview".. Details: ',
+            raise errors.VM_SIZE_CHANGE_NOT_ALLOWED.refusal(
+                cluster=last_segment(cluster_id), group=resource_group_of(cluster_id)
             )
-        raise _unchangeable(f"agentPoolProfile.{key}")
-
-
-def _unchangeable(path: str) -> RefusedError:
-    # Code and text: Azure/azure-cli issue 29520, hashicorp/terraform-provider-azurerm issue 10951.
-    return refusal(400, "PropertyChangeNotAllowed", f"Changing property '{path}' is not allowed.")
+        raise errors.PROPERTY_CHANGE_NOT_ALLOWED.refusal(path=f"agentPoolProfile.{key}")
 
 
 def _admit_version(current: str, wanted: str | None) -> None:
     """Refuse a version that is lower, or more than one minor version higher.
 
-    Source: learn: aks/upgrade-aks-cluster; code and texts: rancher/rancher issue 24071, rancher/dashboard issue 11884.
+    Source: learn: aks/upgrade-aks-cluster
     """
     if wanted is None:
         return
@@ -188,12 +163,11 @@ def _admit_version(current: str, wanted: str | None) -> None:
     now = now[: len(then)]  # a minor version that the cluster has already is no change (Azure/azure-rest-api-specs)
     if now <= then <= (now[0], now[1] + 1, sys.maxsize):
         return
-    verb = "Downgrading" if then < now else "Upgrading"
-    raise refusal(
-        400,
-        "OperationNotAllowed",
-        f"{verb} Kubernetes version {current} to {wanted} is not allowed. Available upgrades: "
-        f"[{now[0]}.{now[1] + 1}.0]. Please see https://aka.ms/aks-supported-k8s-ver for version details.",
+    raise errors.VERSION_CHANGE_NOT_ALLOWED.refusal(
+        change="Downgrading" if then < now else "Upgrading",
+        current=current,
+        wanted=wanted,
+        available=f"{now[0]}.{now[1] + 1}.0",
     )
 
 
@@ -298,9 +272,7 @@ class ManagedCluster(ResourceType):
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
         group = resource_group_of(resource_id)
         if not group.isascii():
-            # Source: MicrosoftDocs/azure-docs PR 52128; Azure's code and text are not documented.
-            message = f"AKS does not permit Unicode characters in the name of a cluster's resource group: '{group}'."
-            raise refusal(400, "BadRequest", message)
+            raise errors.UNICODE_IN_GROUP_NAME.refusal(group=group)
         if old:
             require_rest(old)
             _admit_changes(old, inputs)
@@ -314,12 +286,7 @@ class ManagedCluster(ResourceType):
             subnet = subscription.require(subnet_id)
             for other in subscription.all_of(SUBNET, subnet["id"].rsplit("/", 2)[0]):
                 for taken in overlaps(prefixes(other["inputs"]), services):
-                    # Source: learn: …/azure-kubernetes/, "ServiceCidrOverlapExistingSubnetsCidr error code"
-                    raise refusal(
-                        400,
-                        "ServiceCidrOverlapExistingSubnetsCidr",
-                        f"The specified service CIDR {services[0]} is conflicted with an existing subnet CIDR {taken}",
-                    )
+                    raise errors.SERVICE_CIDR_OVERLAPS_SUBNET.refusal(services=services[0], subnet=taken)
         _admit_pools(subscription, listed(inputs, "agentPoolProfiles"), inputs, old)
 
     @override
@@ -373,7 +340,7 @@ class ManagedCluster(ResourceType):
             _scale(pool)
         if old is None:
             inputs = record["inputs"]
-            subscription.world.add_cluster(
+            subscription.clusters.add_cluster(
                 record["id"],
                 server_url(record["outputs"]["fqdn"]),
                 location=short_location(inputs["location"]),
@@ -392,20 +359,13 @@ class ManagedCluster(ResourceType):
     @override
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         del doomed
-        subscription.world.remove(record["id"])
-
-
-CLUSTER_BUSY: Final = (
-    "Operation is not allowed: Another operation (Updating) is in progress, please wait for it to finish before "
-    "starting a new operation. See https://aka.ms/aks-pending-operation for more details"
-)
-"""Azure/terraform-azurerm-avm-ptn-aks-production PR 25; aka.ms/aks-pending-operation"""
+        subscription.clusters.remove(record["id"])
 
 
 def require_rest(cluster: Record) -> None:
     """Refuse a second operation on a cluster at the same time. That a deletion is refused as well is assumed."""
     if "busy_until" in cluster:
-        raise refusal(409, "OperationNotAllowed", CLUSTER_BUSY)
+        raise errors.CLUSTER_BUSY.refusal()
 
 
 def may_balance(subscription: Subscription, cluster_id: str) -> bool:

@@ -6,11 +6,13 @@ from base64 import b64encode
 from hashlib import shake_256
 from typing import Any
 
-from rehearsal.azure.arm import Record, Subscription, last_segment, nested, refusal, resource_group_of, short_location
+from rehearsal.azure import errors
+from rehearsal.azure.arm import Record, Subscription, last_segment, nested, resource_group_of, short_location
 from rehearsal.azure.clusters import server_url
 from rehearsal.azure.login import SERVER_ID
 from rehearsal.core import certificate
-from rehearsal.core.protocol import Properties, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Properties
 
 # The application "Azure Kubernetes Service AAD Client", the same in every tenant
 # (Azure/kubelogin, README; learn: kubernetes-fleet/access-fleet-hub-cluster-kubernetes-api).
@@ -44,12 +46,7 @@ def user_credentials(subscription: Subscription, cluster: Record, *, style: str 
 def admin_credentials(subscription: Subscription, cluster: Record) -> Properties:
     """Return the result of `listManagedClusterAdminCredentials`; there is none without local accounts."""
     if cluster["inputs"].get("disableLocalAccounts"):
-        # Text: hashicorp/terraform-provider-azurerm PR 15489.
-        raise refusal(
-            400,
-            "BadRequest",
-            "Getting static credential is not allowed because this cluster is set to disable local accounts.",
-        )
+        raise errors.LOCAL_ACCOUNTS_DISABLED.refusal()
     group, name = resource_group_of(cluster["id"]), last_segment(cluster["id"])
     server = _server(subscription, cluster["id"], cluster["outputs"]["fqdn"])
     user = _certificate_user(subscription, cluster["id"], "clusterAdmin")
@@ -96,14 +93,14 @@ def is_local(subscription: Subscription, owner: str, token: str) -> bool:
 
 
 def _server(subscription: Subscription, owner: str, fqdn: str) -> Properties:
-    if access := subscription.world.access(owner):
+    if access := subscription.clusters.access(owner):
         return {"certificate-authority-data": access.certificate_authority, "server": access.server}
     authority = certificate.authority(_secret(subscription, owner))
     return {"certificate-authority-data": _encoded(authority.certificate), "server": server_url(fqdn)}
 
 
 def _certificate_user(subscription: Subscription, owner: str, name: str) -> Properties:
-    if access := subscription.world.access(owner):
+    if access := subscription.clusters.access(owner):
         return {"token": access.token}
     pair = certificate.issued(_secret(subscription, owner), name)
     return {

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from typing_extensions import override
 
+from rehearsal.azure import errors
 from rehearsal.azure.arm import (
     Name,
     Record,
@@ -17,7 +18,6 @@ from rehearsal.azure.arm import (
     last_segment,
     listed,
     nested,
-    refusal,
     resource_group_of,
     short_location,
     some_of,
@@ -25,6 +25,7 @@ from rehearsal.azure.arm import (
     system_data,
 )
 from rehearsal.azure.clusters import identity_outputs, require_rest, server_name, server_url
+from rehearsal.core import delays
 from rehearsal.core.protocol import Problem, Properties
 
 FLEET: Final = "azure-native:containerservice:Fleet"
@@ -34,15 +35,12 @@ _API_VERSION = "2024-05-02-preview"
 _SOURCE = "learn: templates/microsoft.containerservice/fleets"
 _HUB_KUBERNETES_VERSION = "1.34.0"
 _MAX_MEMBERS = 1000  # learn: kubernetes-fleet/faq (since 2026-06-01)
-# For 30 to 120 s after a member has joined, its cluster is changed: 24 of 26 recordings of Azure/azure-cli-extensions,
-# test_fleet_hubful and test_fleet_hubless.
-_UPDATING = 60
 _MAX_STAGE_GROUPS = 50  # learn: kubernetes-fleet/concepts-update-orchestration
 
 
-# What a hub keeps from its creation on (`x-ms-mutability: [read, create]` in Azure/azure-rest-api-specs, fleets.json;
-# Azure's text is not documented). Inside another property that forces no replacement (azure-native, gen/properties.go,
-# `forceNew`): azure-native plans an update.
+# What a hub keeps from its creation on (`x-ms-mutability: [read, create]` in Azure/azure-rest-api-specs, fleets.json).
+# Inside another property that forces no replacement (azure-native, gen/properties.go, `forceNew`): azure-native plans
+# an update.
 _HUB_KEEPS: Final = (
     "agentProfile.subnetId",
     "agentProfile.vmSize",
@@ -82,12 +80,11 @@ class Fleet(ResourceType):
         del subscription, resource_id
         hub = nested(old["outputs"], "hubProfile") if old else {}
         if hub and inputs.get("hubProfile") is None:
-            # Source: learn: kubernetes-fleet/concepts-lifecycle; Azure's text is not documented.
-            raise refusal(400, "BadRequest", "A fleet's hub cannot be removed.")
+            raise errors.HUB_CANNOT_BE_REMOVED.refusal()
         for path in _HUB_KEEPS:
             was, wanted = _at(hub, path), _at(nested(inputs, "hubProfile"), path)
             if hub and wanted and was != wanted:
-                raise refusal(400, "BadRequest", f"Changing property 'hubProfile.{path}' is not allowed.")
+                raise errors.HUB_PROPERTY_CHANGE_NOT_ALLOWED.refusal(path=path)
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
@@ -117,14 +114,14 @@ class Fleet(ResourceType):
     def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
         hub = record["outputs"].get("hubProfile")
         if hub and not (old and old["outputs"].get("hubProfile")):
-            subscription.world.add_hub(record["id"], server_url(hub["fqdn"]))
+            subscription.clusters.add_hub(record["id"], server_url(hub["fqdn"]))
             for member in subscription.all_of(MEMBER, record["id"]):
                 _join(subscription, record, member)
 
     @override
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         del doomed
-        subscription.world.remove(record["id"])
+        subscription.clusters.remove(record["id"])
 
 
 class FleetMember(ResourceType):
@@ -146,19 +143,15 @@ class FleetMember(ResourceType):
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
         cluster = subscription.require(inputs["clusterResourceId"])
         if cluster["outputs"]["provisioningState"] == "Failed":
-            # A cluster that failed cannot take the agents; Azure's text is not documented.
-            message = f"Cluster '{cluster['id']}' is in state {cluster['outputs']['provisioningState']}."
-            raise refusal(409, "OperationNotAllowed", message)
+            raise errors.MEMBER_CLUSTER_FAILED.refusal(cluster=cluster["id"])
         fleet_id = resource_id.rsplit("/", 2)[0]
         for other in subscription.all_of(MEMBER):
             if other is not old and other["inputs"]["clusterResourceId"].lower() == cluster["id"].lower():
-                # Code: Azure/azure-service-operator issue 4181, which has neither status nor text.
-                message = f"Cluster '{cluster['id']}' is a member of a fleet already: '{other['id']}'."
-                raise refusal(409, "ClusterAlreadyJoinedAnotherFleet", message)
+                raise errors.CLUSTER_ALREADY_JOINED_ANOTHER_FLEET.refusal(cluster=cluster["id"], member=other["id"])
         if old is None:
             require_rest(cluster)
         if old is None and len(subscription.all_of(MEMBER, fleet_id)) >= _MAX_MEMBERS:
-            raise refusal(400, "QuotaExceeded", f"A fleet has at most {_MAX_MEMBERS} members.")
+            raise errors.TOO_MANY_MEMBERS.refusal(most=_MAX_MEMBERS)
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
@@ -175,14 +168,14 @@ class FleetMember(ResourceType):
             _join(subscription, subscription.require(record["id"].rsplit("/", 2)[0]), record)
             cluster = subscription.require(record["inputs"]["clusterResourceId"])
             cluster["outputs"]["provisioningState"] = "Updating"
-            cluster["busy_until"] = subscription.world.now + _UPDATING
+            cluster["busy_until"] = subscription.clusters.now + delays.CLUSTER_UPDATING
 
     @override
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         fleet_id = record["id"].rsplit("/", 2)[0]
         # With the fleet goes its hub, and with the hub the guard that refuses to let members with exports leave.
         if fleet_id.lower() not in doomed:
-            subscription.world.leave(subscription.require(fleet_id)["id"], last_segment(record["id"]))
+            subscription.clusters.leave(subscription.require(fleet_id)["id"], last_segment(record["id"]))
 
 
 def _join(subscription: Subscription, fleet: Record, member: Record) -> None:
@@ -197,7 +190,7 @@ def _join(subscription: Subscription, fleet: Record, member: Record) -> None:
         "fleet.azure.com/cluster-name": last_segment(cluster["id"]),
         "fleet.azure.com/member-name": name,
     }
-    subscription.world.join(fleet["id"], name, cluster["id"], labels)
+    subscription.clusters.join(fleet["id"], name, cluster["id"], labels)
 
 
 class FleetUpdateStrategy(ResourceType):

@@ -8,7 +8,8 @@ lists (MicrosoftDocs/executable-docs issue 74). Sovereign: Azure/AKS issue 5099,
 from itertools import chain
 from typing import Final
 
-from rehearsal.azure.arm import refusal, short_location
+from rehearsal.azure import errors
+from rehearsal.azure.arm import short_location
 
 _PUBLIC: Final = """
 australiacentral australiacentral2 australiaeast australiasoutheast austriaeast belgiumcentral brazilsouth
@@ -44,17 +45,5 @@ def require_location(kind: str, location: str, cloud: str | None) -> None:
         return
     names = ",".join(regions)
     if kind == "Microsoft.Resources/resourceGroups":
-        # Code and text: cloud-barista/cb-spider issue 527, MicrosoftDocs/executable-docs issue 74.
-        raise refusal(
-            400,
-            "LocationNotAvailableForResourceGroup",
-            f"The provided location '{location}' is not available for resource group. "
-            f"List of available regions is '{names}'.",
-        )
-    # Code and text: MicrosoftDocs/azure-docs PR 4981, Azure/AKS issue 5099.
-    raise refusal(
-        400,
-        "LocationNotAvailableForResourceType",
-        f"The provided location '{location}' is not available for resource type '{kind}'. "
-        f"List of available regions for the resource type is '{names}'.",
-    )
+        raise errors.LOCATION_NOT_AVAILABLE_FOR_RESOURCE_GROUP.refusal(location=location, regions=names)
+    raise errors.LOCATION_NOT_AVAILABLE_FOR_RESOURCE_TYPE.refusal(location=location, kind=kind, regions=names)

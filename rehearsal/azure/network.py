@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from typing_extensions import override
 
+from rehearsal.azure import errors
 from rehearsal.azure.arm import (
     Name,
     Record,
@@ -15,10 +16,10 @@ from rehearsal.azure.arm import (
     last_segment,
     listed,
     nested,
-    refusal,
     resource_group_of,
 )
-from rehearsal.core.protocol import UNKNOWN, Problem, Properties, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import UNKNOWN, Problem, Properties
 
 VIRTUAL_NETWORK = "azure-native:network:VirtualNetwork"
 SUBNET = "azure-native:network:Subnet"
@@ -109,8 +110,8 @@ class VirtualNetwork(ResourceType):
         for peering in subscription.all_of(PEERING, resource_id):
             remote = subscription.find(_remote(peering["inputs"]))
             if remote and (shared := overlaps(prefixes(inputs), prefixes(remote["inputs"]))):
-                # Source: learn: virtual-network/update-virtual-network-peering-address-space; code and text are those
-                # of a new peering, because Azure's for this case are not documented.
+                # Source: learn: virtual-network/update-virtual-network-peering-address-space; the error is that of a
+                # new peering, because Azure's for this case is not documented.
                 raise _overlapping(peering["id"], resource_id, remote["id"], shared)
 
     @override
@@ -132,7 +133,7 @@ class VirtualNetwork(ResourceType):
     @override
     def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
         if old is None:
-            subscription.world.add_network(record["id"], [str(prefix) for prefix in prefixes(record["inputs"])])
+            subscription.clusters.add_network(record["id"], [str(prefix) for prefix in prefixes(record["inputs"])])
         subscription.put(record)
         for peering in subscription.all_of(PEERING):
             if record["id"].lower() in (peering["id"].rsplit("/", 2)[0].lower(), _remote(peering["inputs"]).lower()):
@@ -141,20 +142,14 @@ class VirtualNetwork(ResourceType):
     @override
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         del doomed
-        subscription.world.remove_network(record["id"])
+        subscription.clusters.remove_network(record["id"])
 
 
 def _require_inside(subnet: str, subnet_inputs: Properties, network: str, network_inputs: Properties) -> None:
     space = prefixes(network_inputs)
     for own in prefixes(subnet_inputs):
         if not any(own.version == outer.version and own.subnet_of(outer) for outer in space):  # pyright: ignore[reportArgumentType] - both of one version
-            # Code and text: MicrosoftDocs/azure-docs PR 123869.
-            raise refusal(
-                400,
-                "NetcfgSubnetRangeOutsideVnet",
-                f"Subnet '{subnet}' is not valid because its IP address range is outside the IP address range "
-                f"of virtual network '{network}'.",
-            )
+            raise errors.NETCFG_SUBNET_RANGE_OUTSIDE_VNET.refusal(subnet=subnet, network=network)
 
 
 class Subnet(ResourceType):
@@ -176,20 +171,12 @@ class Subnet(ResourceType):
         _require_inside(name, inputs, network_name, network["inputs"])
         if old and subnet_users(subscription, resource_id):
             for gone in [prefix for prefix in prefixes(old["inputs"]) if prefix not in prefixes(inputs)]:
-                # Code and text: hashicorp/terraform-provider-azurerm issue 11211; its older form, of issue 7687, is
-                # InUseSubnetCannotBeUpdated. Another range beside the first is taken (learn:
+                # Another range in addition to the first is accepted (learn:
                 # virtual-network/how-to-multiple-prefixes-subnet).
-                message = f"IpPrefix {gone} on Subnet {name} has active allocations and cannot be deleted."
-                raise refusal(400, "InUsePrefixCannotBeDeleted", message)
+                raise errors.IN_USE_PREFIX_CANNOT_BE_DELETED.refusal(prefix=gone, subnet=name)
         for other in subscription.all_of(SUBNET, network["id"]):
             if other is not old and overlaps(prefixes(inputs), prefixes(other["inputs"])):
-                # Code and text: MicrosoftDocs/azure-docs PR 123869.
-                raise refusal(
-                    400,
-                    "NetcfgSubnetRangesOverlap",
-                    f"Subnet '{name}' is not valid because its IP address range overlaps with that of "
-                    f"an existing subnet in virtual network '{network_name}'.",
-                )
+                raise errors.NETCFG_SUBNET_RANGES_OVERLAP.refusal(subnet=name, network=network_name)
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
@@ -209,14 +196,10 @@ class Subnet(ResourceType):
         for user, pool in subnet_users(subscription, record["id"]):
             if user["id"].lower() not in doomed:
                 group = f"MC_{resource_group_of(user['id'])}_{user['id'].split('/')[8]}"
-                # Code and text: microsoft/nav-arm-templates issue 161.
-                raise refusal(
-                    400,
-                    "InUseSubnetCannotBeDeleted",
-                    f"Subnet {last_segment(record['id'])} is in use by {subscription.id}/resourceGroups/{group}"
-                    f"/providers/Microsoft.Compute/virtualMachineScaleSets/aks-{pool['name']}-vmss and cannot be "
-                    "deleted. In order to delete the subnet, delete all the resources within the subnet. "
-                    "See aka.ms/deletesubnet.",
+                nodes = f"Microsoft.Compute/virtualMachineScaleSets/aks-{pool['name']}-vmss"
+                raise errors.IN_USE_SUBNET_CANNOT_BE_DELETED.refusal(
+                    subnet=last_segment(record["id"]),
+                    user=f"{subscription.id}/resourceGroups/{group}/providers/{nodes}",
                 )
 
 
@@ -240,21 +223,14 @@ class VirtualNetworkPeering(ResourceType):
         own = subscription.require(resource_id.rsplit("/", 2)[0])
         remote = subscription.require(_remote(inputs))
         if old and _remote(old["inputs"]).lower() != remote["id"].lower():
-            # Source: terraform-provider-azurerm, docs of virtual_network_peering: it forces a new resource. The code is
-            # quoted in public templates; Azure's text is not documented.
-            message = f"The remote virtual network of peering {resource_id} cannot be changed to {remote['id']}."
-            raise refusal(400, "ChangingRemoteVirtualNetworkNotAllowed", message)
+            raise errors.CHANGING_REMOTE_VIRTUAL_NETWORK_NOT_ALLOWED.refusal(peering=resource_id, remote=remote["id"])
         shared = overlaps(prefixes(own["inputs"]), prefixes(remote["inputs"]))
         if shared:
             raise _overlapping(resource_id, own["id"], remote["id"], shared)
         for peering in subscription.all_of(PEERING, own["id"]):
             if peering is not old and _remote(peering["inputs"]).lower() == remote["id"].lower():
-                # Code and text: cloud-manager of kyma-project, errors.go, whose messages leave out the ids.
-                raise refusal(
-                    400,
-                    "AnotherPeeringAlreadyReferencesRemoteVnet",
-                    f"Peering {peering['id']} already references remote virtual network {remote['id']}. "
-                    "Cannot add another peering referencing the same remote virtual network.",
+                raise errors.ANOTHER_PEERING_ALREADY_REFERENCES_REMOTE_VNET.refusal(
+                    peering=peering["id"], remote=remote["id"]
                 )
         for peering in subscription.all_of(PEERING, remote["id"]):
             third = subscription.find(_remote(peering["inputs"]))
@@ -262,26 +238,17 @@ class VirtualNetworkPeering(ResourceType):
                 continue
             shared = overlaps(prefixes(own["inputs"]), prefixes(third["inputs"]))
             if shared:
-                # Code and text: Azure/ResourceModules issue 731, microsoft/AzureTRE issue 4641.
-                ranges = ", ".join(map(str, shared))
-                raise refusal(
-                    400,
-                    "VnetAddressSpaceOverlapsWithAlreadyPeeredVnet",
-                    f"{_cannot_peer(resource_id, own['id'], remote['id'])} address space of the first virtual network "
-                    f"overlaps with address space of virtual network {third['id']} already peered with the second "
-                    f"virtual network. Overlapping address prefixes: {ranges}. {_PEERING_HELP}",
+                raise errors.VNET_ADDRESS_SPACE_OVERLAPS_WITH_ALREADY_PEERED_VNET.refusal(
+                    peering=resource_id,
+                    own=own["id"],
+                    remote=remote["id"],
+                    third=third["id"],
+                    ranges=", ".join(map(str, shared)),
                 )
         opposite = _opposite(subscription, resource_id, inputs)
         if old is None and opposite and opposite["outputs"]["peeringState"] == "Disconnected":
-            # Source: learn: virtual-network/virtual-network-troubleshoot-peering-issues;
-            # text: cloud-manager of kyma-project, errors.go.
-            raise refusal(
-                400,
-                "RemotePeeringIsDisconnected",
-                f"Cannot create or update peering {resource_id} because remote peering {opposite['id']} referencing "
-                f"parent virtual network {own['id']} is in Disconnected state. Update or re-create the remote peering "
-                "to get it back to Initiated state. Peering gets Disconnected when remote vnet or remote peering is "
-                f"deleted and re-created. {_PEERING_HELP}",
+            raise errors.REMOTE_PEERING_IS_DISCONNECTED.refusal(
+                peering=resource_id, opposite=opposite["id"], own=own["id"]
             )
 
     @override
@@ -315,10 +282,10 @@ class VirtualNetworkPeering(ResourceType):
             _compare_spaces(subscription, opposite)
             # The default is yes (learn: templates/microsoft.network/virtualnetworks/virtualnetworkpeerings).
             peered = all(each["inputs"].get("allowVirtualNetworkAccess", True) for each in (record, opposite))
-            subscription.world.set_peered(_own(record), _remote(record["inputs"]), peered=peered)
+            subscription.clusters.set_peered(_own(record), _remote(record["inputs"]), peered=peered)
             for each in (record, opposite):
                 known = [str(prefix) for prefix in prefixes({"addressSpace": each["outputs"]["remoteAddressSpace"]})]
-                subscription.world.set_routes(_own(each), _remote(each["inputs"]), known)
+                subscription.clusters.set_routes(_own(each), _remote(each["inputs"]), known)
 
     @override
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
@@ -326,7 +293,7 @@ class VirtualNetworkPeering(ResourceType):
         opposite = _opposite(subscription, record["id"], record["inputs"])
         if opposite:
             opposite["outputs"]["peeringState"] = "Disconnected"
-            subscription.world.set_peered(_own(record), _remote(record["inputs"]), peered=False)
+            subscription.clusters.set_peered(_own(record), _remote(record["inputs"]), peered=False)
 
 
 _PEERING_DEFAULTS: Final = {
@@ -337,23 +304,11 @@ _PEERING_DEFAULTS: Final = {
     "peerCompleteVnets": True,
     "useRemoteGateways": False,
 }
-_PEERING_HELP: Final = "For more information please refer to https://aka.ms/VnetPeeringInfo"
-
-
-def _cannot_peer(peering_id: str, own_id: str, remote_id: str) -> str:
-    return (
-        f"Cannot create or update peering {peering_id}. "
-        f"Virtual networks {own_id} and {remote_id} cannot be peered because"
-    )
 
 
 def _overlapping(peering_id: str, own_id: str, remote_id: str, shared: list[Network]) -> RefusedError:
-    # Source: learn: virtual-network/virtual-network-manage-peering; text: cloud-manager of kyma-project, errors.go.
-    return refusal(
-        400,
-        "VnetAddressSpacesOverlap",
-        f"{_cannot_peer(peering_id, own_id, remote_id)} their address spaces overlap. "
-        f"Overlapping address prefixes: {', '.join(map(str, shared))}. {_PEERING_HELP}",
+    return errors.VNET_ADDRESS_SPACES_OVERLAP.refusal(
+        peering=peering_id, own=own_id, remote=remote_id, ranges=", ".join(map(str, shared))
     )
 
 

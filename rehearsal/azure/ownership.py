@@ -1,10 +1,9 @@
 """A cluster that is created or updated sets its ownership on its VNet, and fails if the VNet is being written then.
 
 Source: learn: troubleshoot/azure/azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error, which also names
-several clusters of one VNet at the same time; text: Azure/AKS issue 4522. Azure does so at some time after it has
-accepted the cluster (a creation was "ProvisioningNetworkResources" from the 32nd to the 48th second: Azure/
-azure-service-operator, recording Test_AKS_ManagedCluster_20251002preview). Here it counts whatever is under way at the
-same time as the cluster.
+several clusters of one VNet at the same time. Azure does so at some time after it has accepted the cluster (a creation
+was "ProvisioningNetworkResources" from the 32nd to the 48th second: Azure/azure-service-operator, recording
+Test_AKS_ManagedCluster_20251002preview). Here it counts whatever is under way at the same time as the cluster.
 """
 
 import threading
@@ -12,7 +11,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rehearsal.azure.arm import last_segment, refusal, resource_group_of, subscription_of
+from rehearsal.azure import errors
+from rehearsal.azure.arm import last_segment, resource_group_of, subscription_of
 from rehearsal.azure.clusters import CLUSTER
 from rehearsal.core.protocol import Call
 
@@ -56,14 +56,10 @@ class Ownership:
         if call.token != CLUSTER or not met:
             return None
         network = min(met)
-        subscription, group, name = subscription_of(network), resource_group_of(network), last_segment(network)
-        return str(
-            refusal(
-                200,
-                "SetVNetOwnershipFailed",
-                f"Set virtual network ownership failed. Subscription: {subscription}; resource group: {group}; virtual "
-                f"network name: {name}. autorest/azure: Service returned an error. Status=400 "
-                f'Code="VirtualNetworkNotInSucceededState" Message="Virtual network {network} is in Updating state. It '
-                'needs to be in Succeeded state in order to set resource ownership."',
-            )
-        )
+        values = {
+            "subscription": subscription_of(network),
+            "group": resource_group_of(network),
+            "name": last_segment(network),
+            "network": network,
+        }
+        return errors.SET_VNET_OWNERSHIP_FAILED.printed(values, errors.ACCEPTED)

@@ -32,21 +32,14 @@ from rehearsal.cluster.objects import (
     status_of,
     timestamp,
 )
-from rehearsal.core.protocol import RefusedError
+from rehearsal.core import delays
+from rehearsal.core.errors import RefusedError
 
 REVISION: Final = "deployment.kubernetes.io/revision"
 SERVICE_NAME: Final = "kubernetes.io/service-name"
 INTERNAL: Final = "service.beta.kubernetes.io/azure-load-balancer-internal"
 _HASH: Final = "pod-template-hash"
 _REVISION_HASH: Final = "controller-revision-hash"
-
-# Simulated seconds. Pods: kwok and the store demo's probes are ready in about one; Azure's balancer takes longer.
-_POD_START: Final = 1
-_LOAD_BALANCER: Final = 120  # MicrosoftDocs/azure-docs issue 10465: about two minutes until it has an address
-_AUTOSCALER_PERIOD: Final = 15  # kube-controller-manager, --horizontal-pod-autoscaler-sync-period
-# The namespace controller waits before it touches anything (namespace_controller.go, namespaceDeletionGracePeriod), and
-# then works in passes (measured: 5.3, 10.6, 15.9 s).
-_NAMESPACE_PASS: Final = 5
 
 
 def namespace(name: str) -> Object:
@@ -216,7 +209,7 @@ def autoscalers(cluster: Cluster) -> None:
         wanted = min(max(current, item["spec"].get("minReplicas", 1)), item["spec"]["maxReplicas"])
         status = status_of(item)
         since = seconds(status["lastScaleTime"]) if "lastScaleTime" in status else _created(item)
-        if wanted != current and cluster.clock.elapsed(since, _AUTOSCALER_PERIOD):
+        if wanted != current and cluster.clock.elapsed(since, delays.AUTOSCALER_PERIOD):
             _scale(cluster, target, wanted)
             status = {**status, "lastScaleTime": timestamp(cluster.clock.now)}
             cluster.set_status(item, {**status, "currentReplicas": current, "desiredReplicas": wanted})
@@ -317,13 +310,13 @@ def pods(cluster: Cluster) -> None:
         status = status_of(item)
         if "podIP" not in status:
             _schedule(cluster, item)
-        elif status["phase"] == "Pending" and clock.elapsed(_created(item), _POD_START):
+        elif status["phase"] == "Pending" and clock.elapsed(_created(item), delays.POD_START):
             cluster.set_status(item, {**status, "phase": "Running"})
             cluster.set_condition(item, "Ready", "True", "", "")
         elif (
             status["phase"] == "Running"
             and item["spec"].get("restartPolicy", "Always") != "Always"
-            and clock.elapsed(_created(item), 2 * _POD_START)
+            and clock.elapsed(_created(item), 2 * delays.POD_START)
         ):
             cluster.set_status(item, {**item["status"], "phase": "Succeeded"})
             cluster.set_condition(item, "Ready", "False", "PodCompleted", "")
@@ -356,7 +349,7 @@ def load_balancers(cluster: Cluster) -> None:
             continue
         if any(ipaddress.ip_address(entry["ip"]).is_private is internal for entry in addresses):
             continue
-        if cluster.clock.elapsed(_created(item), _LOAD_BALANCER):
+        if cluster.clock.elapsed(_created(item), delays.LOAD_BALANCER):
             address = cluster.free_address() if internal else cluster.clock.public_address()
             cluster.set_status(item, {**status, "loadBalancer": {"ingress": [{"ip": address, "ipMode": "VIP"}]}})
 
@@ -455,8 +448,8 @@ def namespaces(cluster: Cluster) -> None:
         if not deleting(item):
             continue
         since = seconds(item["metadata"]["deletionTimestamp"])
-        passes = max(1, -int((since - cluster.clock.now) // _NAMESPACE_PASS))
-        if not cluster.clock.elapsed(since, passes * _NAMESPACE_PASS):
+        passes = max(1, -int((since - cluster.clock.now) // delays.NAMESPACE_PASS))
+        if not cluster.clock.elapsed(since, passes * delays.NAMESPACE_PASS):
             continue
         for other in _content(cluster, item):
             cluster.discard(other)

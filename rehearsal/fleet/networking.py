@@ -422,7 +422,7 @@ def slice_imports(fleet: FleetView, hub: Cluster) -> None:
 def _passed_over(fleet: FleetView, hub: Cluster, item: Object) -> bool:
     source = next((each for each in hub.objects(SLICE_EXPORT) if name_of(each) == name_of(item)), None)
     origin = fleet.members(hub).get(namespace_of(source).removeprefix(member_namespace(""))) if source else None
-    return origin is not None and fleet.stopped(Part.IMPORTS, origin)
+    return origin is not None and fleet.is_down(Part.IMPORTS, origin)
 
 
 def _import_offer(hub: Cluster, cluster: Cluster, item: Object) -> bool:

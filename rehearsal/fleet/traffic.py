@@ -36,11 +36,11 @@ class Internet:
     """What somebody on the internet gets from the addresses in memory.
 
     Args:
-        world: the clusters.
+        clusters: the clusters.
     """
 
-    def __init__(self, world: InMemoryClusters) -> None:
-        self._world = world
+    def __init__(self, clusters: InMemoryClusters) -> None:
+        self._clusters = clusters
 
     def request(self, url: str) -> dict[str, str]:
         """Return what a pod behind a public address answers: its `cluster` and `pod`.
@@ -66,9 +66,9 @@ class Internet:
 
     def _reach(self, host: str, port: int) -> tuple[str, dict[str, str]]:
         """Return what is spoken where a connection ends, and what the pod there answers to a request."""
-        world = self._world
-        with world.requests():
-            found = next(_balancers(world, host, port), None)
+        clusters = self._clusters
+        with clusters.requests():
+            found = next(_balancers(clusters, host, port), None)
             if found is None or not found[0].reachable or ipaddress.ip_address(host).is_private:
                 raise TimeoutError("timed out")
             cluster, service, spoken = found
@@ -83,15 +83,15 @@ class Internet:
             if not addresses:
                 raise ConnectionRefusedError("Connection refused")  # as kube-proxy does
             address, piece = _chance.choice(addresses)
-            for target, pod in _pods(world, cluster, _source(world, piece)):
+            for target, pod in _pods(clusters, cluster, _source(clusters, piece)):
                 if status_of(pod).get("podIP") == address and is_true(pod, "Ready"):
                     return spoken, {"cluster": target.id.rsplit("/", 1)[-1], "pod": name_of(pod)}
         raise TimeoutError("timed out")
 
 
-def _balancers(world: InMemoryClusters, address: str, port: int) -> Iterator[tuple[Cluster, Object, str]]:
+def _balancers(clusters: InMemoryClusters, address: str, port: int) -> Iterator[tuple[Cluster, Object, str]]:
     """Yield the load balancers with a TCP port at an address, and what is spoken there."""
-    for cluster in world.clusters():
+    for cluster in clusters.clusters():
         for service in cluster.objects("Service"):
             ingress = child(status_of(service), "loadBalancer").get("ingress") or ()
             if not any(each["ip"] == address for each in ingress):
@@ -101,22 +101,22 @@ def _balancers(world: InMemoryClusters, address: str, port: int) -> Iterator[tup
                     yield cluster, service, spoken
 
 
-def _source(world: InMemoryClusters, piece: Object) -> Cluster | None:
+def _source(clusters: InMemoryClusters, piece: Object) -> Cluster | None:
     """Return the member that an imported EndpointSlice comes from: it is called like its export on the hub."""
-    for hub in world.hubs():
-        namespaces = {member_namespace(name): cluster for name, cluster in world.members(hub).items()}
+    for hub in clusters.hubs():
+        namespaces = {member_namespace(name): cluster for name, cluster in clusters.members(hub).items()}
         for export in hub.objects(SLICE_EXPORT):
             if name_of(export) == name_of(piece):
                 return namespaces.get(namespace_of(export))
     return None
 
 
-def _pods(world: InMemoryClusters, origin: Cluster, source: Cluster | None) -> Iterator[tuple[Cluster, Object]]:
+def _pods(clusters: InMemoryClusters, origin: Cluster, source: Cluster | None) -> Iterator[tuple[Cluster, Object]]:
     """Yield the pods that can be reached from the nodes of a cluster; those of one cluster, if it is known.
 
     Overlay networks of several clusters have the same addresses: an address alone does not say which pod is meant.
     """
-    for cluster in [source] if source else world.clusters():
-        if cluster.role == origin.role and cluster.reachable and world.routable(origin.id, cluster.id):
+    for cluster in [source] if source else clusters.clusters():
+        if cluster.role == origin.role and cluster.reachable and clusters.routable(origin.id, cluster.id):
             for pod in cluster.objects("Pod"):
                 yield cluster, pod

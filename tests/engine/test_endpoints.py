@@ -6,7 +6,8 @@ from pulumi.automation import CommandError
 from components import entry_endpoints
 from rehearsal.cluster.interface import Part
 from rehearsal.cluster.objects import Object, name_of
-from rehearsal.faults.injection import Faults, Outage, Profile
+from rehearsal.faults.injection import Faults
+from rehearsal.faults.profile import Outage, Profile
 from rehearsal.tests.objects import in_memory
 from tests.engine.test_engine import NORTH
 from tests.support.stack import Stack

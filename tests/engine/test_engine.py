@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pulumi.automation import CommandError
 
-from rehearsal.stack import RehearsalError, rehearsing
+from rehearsal.core.errors import RehearsalError
+from rehearsal.stack import rehearsing
 from tests.support.health import assert_healthy, checked
 from tests.support.program import NORTH, ROOT
 from tests.support.stack import FirstUpdate, Stack, count

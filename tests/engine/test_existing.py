@@ -3,8 +3,9 @@
 import pytest
 from pulumi import automation as auto
 
-from rehearsal.cloud import Operation
-from rehearsal.core.protocol import RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Operation
+from rehearsal.interception import Interceptor
 from tests.support import existing
 from tests.support.existing import OTHER
 from tests.support.health import assert_healthy
@@ -144,7 +145,7 @@ def test_what_cannot_be_read_is_said_without_a_traceback(empty: Stack, refused: 
         if operation.call.token.endswith(f":{refused}"):
             raise RefusedError('Status=403 Code="AuthorizationFailed" Message="planted"')
 
-    empty.cloud.observers.append(refuse)
+    empty.cloud.interceptors.append(Interceptor(before=refuse))
     regions = [
         {"name": f"r{number}", "location": "eastus2", "existing": {"clusterId": each}}
         for number, each in enumerate(clusters)

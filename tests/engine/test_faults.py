@@ -9,8 +9,11 @@ import pytest
 from pulumi.automation import CommandError
 
 from components import retries
-from rehearsal.faults import injection as faults
-from rehearsal.faults.injection import CATALOGUE, Fault, Faults, Profile, Verb, load
+from rehearsal import faults
+from rehearsal.core.protocol import Verb
+from rehearsal.faults.catalogue import FAILURES
+from rehearsal.faults.injection import Faults
+from rehearsal.faults.profile import Fault, Profile, load
 from tests.support.health import assert_converged
 from tests.support.program import run_stack
 from tests.support.stack import Stack
@@ -136,7 +139,7 @@ def test_updates_and_deletions_are_waited_out_too(stack: Stack) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_no_pauses")
-@pytest.mark.parametrize("name", [name for name, failure in CATALOGUE.items() if failure.answer != "nobody"])
+@pytest.mark.parametrize("name", [name for name, failure in FAILURES.items() if failure.handled_by != "nobody"])
 def test_every_passing_failure_of_every_operation_is_waited_out(empty: Stack, name: str) -> None:
     failing = struck(name, times=12)  # more than any provider's own tries
     with failing.in_force(empty.cloud):

@@ -10,7 +10,8 @@ import yaml
 
 from components import retries
 from rehearsal import stack as stacks
-from rehearsal.stack import KEPT_LOGS, RehearsalError, prune, rehearsing, settings_of
+from rehearsal.core.errors import RehearsalError
+from rehearsal.stack import KEPT_LOGS, prune, rehearsing, settings_of
 from tests.engine.test_safety import rehearse
 from tests.support.stack import Stack, copy_program
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from rehearsal.cloud import Cloud
+from rehearsal.core.errors import RehearsalError
 from rehearsal.engine.grpc_server import serve
 from rehearsal.engine.install import find_engine
-from rehearsal.stack import RehearsalError, rehearsing
+from rehearsal.stack import rehearsing
 from rehearsal.tests.machine import command
 from tests.support.program import ROOT
 from tests.support.stack import Stack, copy_program

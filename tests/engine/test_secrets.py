@@ -15,8 +15,9 @@ from pulumi import automation as auto
 
 from rehearsal.azure import credentials
 from rehearsal.azure.arm import Subscription
-from rehearsal.cloud import Operation
 from rehearsal.core import certificate
+from rehearsal.core.protocol import Operation
+from rehearsal.interception import Interceptor
 from rehearsal.stack import rehearsing
 from tests.support.program import PROJECT, ROOT
 from tests.support.stack import Stack, copy_program
@@ -48,7 +49,7 @@ class Watch:
         self._stack = stack
         self.said: list[str] = []
         self.processes: set[str] = set()
-        stack.cloud.observers.append(self._look)
+        stack.cloud.interceptors.append(Interceptor(before=self._look))
 
     def run(self, operation: Callable[..., object], **options: Any) -> None:  # noqa: ANN401 - the Automation API's
         """Run an operation of the engine and listen to it."""
@@ -142,7 +143,7 @@ def test_failures_quote_no_credential(planted: Stack, name: str, capfd: pytest.C
         if operation.call.name == name:
             raise ValueError(operation, MEMBER_KEY, MEMBER_TOKEN, HUB_TOKEN, APP_PASSWORD)
 
-    planted.cloud.observers.append(break_down)
+    planted.cloud.interceptors.append(Interceptor(before=break_down))
     watch = Watch(planted)
     with pytest.raises(auto.CommandError) as failed:
         watch.run(planted.rehearsal.stack.up, debug=True)

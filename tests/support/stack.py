@@ -14,8 +14,11 @@ from typing import Any
 import yaml
 from pulumi import automation as auto
 
-from rehearsal.cloud import Operation
-from rehearsal.core.protocol import Call, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Call, Operation
+from rehearsal.faults.injection import Faults
+from rehearsal.faults.profile import Profile
+from rehearsal.interception import Interceptor
 from rehearsal.stack import Rehearsal
 from rehearsal.tests.objects import in_memory
 from tests.support.program import PROJECT, ROOT
@@ -90,7 +93,7 @@ class Stack:
         self.cloud = rehearsal.cloud
         self._config_file = Path(rehearsal.environment["PULUMI_OPTION_CONFIG_FILE"])
         self._done = Done()
-        self.cloud.observers.append(self._note)
+        self.cloud.interceptors.append(Interceptor(before=self._note))
 
     @property
     def asked(self) -> list[tuple[str, str]]:
@@ -136,28 +139,13 @@ class Stack:
             if left and (operation.verb, operation.call.name) == (verb, name):
                 raise RefusedError(left.pop(0))
 
-        self.cloud.observers.append(refuse)
+        self.cloud.interceptors.append(Interceptor(before=refuse))
 
     @contextmanager
     def locked(self, *groups: str) -> Generator[None]:
         """Lock resource groups against deletions: of the groups, and of anything in them."""
-
-        def refuse(operation: Operation) -> None:
-            for group in groups:
-                scope = f"/resourcegroups/{group}/"
-                if operation.verb == "delete" and scope in f"{operation.resource_id.lower()}/":
-                    # Text: learn: azure-resource-manager/management/lock-resources
-                    raise RefusedError(
-                        f'Status=409 Code="ScopeLocked" Message="The scope \'{operation.resource_id}\' cannot perform '
-                        f"delete operation because following scope(s) are locked: '{group}'. "
-                        'Please remove the lock and try again."'
-                    )
-
-        self.cloud.observers.append(refuse)
-        try:
+        with Faults(Profile(locks=groups)).in_force(self.cloud):
             yield
-        finally:
-            self.cloud.observers.remove(refuse)
 
     def preview(self) -> Done:
         """Preview; what it shows is what the engine plans."""

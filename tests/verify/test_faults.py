@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from rehearsal.cluster.objects import ApiError, Object
+from rehearsal.cluster.objects import Object
+from rehearsal.core.errors import ApiError
 from rehearsal.fleet.in_memory import Cluster
 from rehearsal.tests.objects import (
     HUB,
@@ -73,7 +74,7 @@ def test_member_that_has_not_joined(deployed: Deployed) -> None:
     late = deployed.world.add_cluster(
         "/clusters/late", "https://late", location="uksouth", network="vnet", pods="10.3.0.0/24", nodes=1
     )
-    deployed.world.stopped = lambda what, cluster: (what, cluster.id) == ("agents", late.id)
+    deployed.world.is_down = lambda what, cluster: (what, cluster.id) == ("agents", late.id)
     deployed.world.join(HUB, "late", late.id, {})
     deployed.outputs["clusterIds"]["late"] = late.id
     deployed.outputs["kubeconfigs"]["late"] = deployed.kubeconfig(late)
@@ -89,7 +90,7 @@ def test_member_that_is_not_in_the_fleet(deployed: Deployed) -> None:
 
 
 def test_member_whose_agents_are_dead(deployed: Deployed) -> None:
-    deployed.world.stopped = lambda what, cluster: (what, cluster.id) == ("agents", deployed.west.id)
+    deployed.world.is_down = lambda what, cluster: (what, cluster.id) == ("agents", deployed.west.id)
     deployed.world.pass_time(0)
     deployed.world.pass_time(170)
     assert deployed.wrong() == {}
@@ -128,7 +129,7 @@ def test_members_of_others_that_run_the_app_and_export_it_too(deployed: Deployed
 
 
 def test_placement_whose_object_is_not_available(deployed: Deployed) -> None:
-    deployed.world.stopped = lambda what, cluster: (what, cluster.id) == ("pods", deployed.west.id)
+    deployed.world.is_down = lambda what, cluster: (what, cluster.id) == ("pods", deployed.west.id)
     deployed.hub.apply(deployment(replicas=3), user=USER)
     deployed.world.settle()
     wrong = deployed.wrong()

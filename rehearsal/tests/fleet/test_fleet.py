@@ -2,8 +2,8 @@
 
 import pytest
 
-from rehearsal.cluster.objects import ApiError, Object, name_of
-from rehearsal.core.protocol import RefusedError
+from rehearsal.cluster.objects import Object, name_of
+from rehearsal.core.errors import ApiError, RefusedError
 from rehearsal.fleet.in_memory import Cluster, InMemoryClusters
 from rehearsal.tests.objects import (
     HUB,

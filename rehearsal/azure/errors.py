@@ -1,0 +1,443 @@
+"""Azure's error texts: each stands here once, with its source.
+
+The stand-in refuses with them, and `rehearsal/faults` injects them. A constant is named after Azure's code, or after
+the cause where Azure has one code for several causes.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from rehearsal.core.errors import RefusedError
+
+ACCEPTED: Final = 200
+"""The status of an operation that Azure has accepted and then failed: the answer to a poll is in order, and its content
+is the error (azure-native, client_azcore.go)."""
+
+
+def elided(values: Mapping[str, object]) -> Mapping[str, object]:
+    """Return values for a text, with … for all others: an injected error does not know the resource's."""
+    return defaultdict(lambda: "…", values)
+
+
+@dataclass(frozen=True)
+class AzureError:
+    """One error of Azure's REST API.
+
+    Attributes:
+        status: the HTTP status; None where the connection breaks before there is an answer.
+        code: Azure's code.
+        text: Azure's message, with `{…}` for values such as names.
+        source: where code and text come from, and what of them is assumed.
+    """
+
+    status: int | None
+    code: str
+    text: str
+    source: str
+
+    def refusal(self, **values: object) -> RefusedError:
+        """Return the error of a refused request; every value of the text must be given."""
+        return RefusedError(self.printed(values))
+
+    def printed(self, values: Mapping[str, object], status: int | None = None) -> str:
+        """Return the error in the form in which azure-native prints it.
+
+        Args:
+            values: those of the text.
+            status: the HTTP status, if it is another one than the error's own.
+        """
+        message = self.text.format_map(values)
+        if self.status is None:
+            return message
+        return f'Status={status or self.status} Code="{self.code}" Message="{message}"'
+
+
+# Any resource.
+
+RESOURCE_NOT_FOUND: Final = AzureError(
+    404,
+    "ResourceNotFound",
+    "The Resource '{kind}/{name}' under resource group '{group}' was not found. For more details please go to "
+    "https://aka.ms/ARMResourceNotFoundFix",
+    "learn: azure-resource-manager/troubleshooting/error-not-found",
+)
+RESOURCE_GROUP_NOT_FOUND: Final = AzureError(
+    404,
+    "ResourceGroupNotFound",
+    "Resource group '{group}' could not be found.",
+    "learn: azure-resource-manager/troubleshooting/error-not-found",
+)
+PARENT_RESOURCE_NOT_FOUND: Final = AzureError(
+    404,
+    "ParentResourceNotFound",
+    "Failed to perform 'write' on resource(s) of type '{kind}', because the parent resource '{parent}' could not be "
+    "found.",
+    "Azure/azure-service-operator, recording Test_AKS_Fleet_20250301 (of a deletion)",
+)
+LOCATION_NOT_AVAILABLE_FOR_RESOURCE_GROUP: Final = AzureError(
+    400,
+    "LocationNotAvailableForResourceGroup",
+    "The provided location '{location}' is not available for resource group. List of available regions is '{regions}'.",
+    "cloud-barista/cb-spider issue 527, MicrosoftDocs/executable-docs issue 74",
+)
+LOCATION_NOT_AVAILABLE_FOR_RESOURCE_TYPE: Final = AzureError(
+    400,
+    "LocationNotAvailableForResourceType",
+    "The provided location '{location}' is not available for resource type '{kind}'. List of available regions for the "
+    "resource type is '{regions}'.",
+    "MicrosoftDocs/azure-docs PR 4981, Azure/AKS issue 5099",
+)
+NO_REGISTERED_PROVIDER_FOUND: Final = AzureError(
+    400,
+    "NoRegisteredProviderFound",
+    "No registered resource provider found for location '{location}' and API version '{version}' for type '{kind}'. "
+    "The supported api-versions are '{versions}'. The supported locations are '{regions}'.",
+    "pulumi/pulumi-azure-native issue 4097, Azure/azure-service-operator issue 4935; "
+    "learn: kubernetes-fleet/concepts-preview-api-lifecycle",
+)
+SCOPE_LOCKED: Final = AzureError(
+    409,
+    "ScopeLocked",
+    "The scope '{scope}' cannot perform delete operation because following scope(s) are locked: '{lock}'. Please "
+    "remove the lock and try again.",
+    "learn: azure-resource-manager/management/lock-resources; MicrosoftDocs/azure-docs issue 110791 (role "
+    "assignments), Azure/terraform-azurerm-lz-vending issue 496",
+)
+RESOURCE_GROUP_DELETION_BLOCKED: Final = AzureError(
+    409,
+    "ResourceGroupDeletionBlocked",
+    "Deletion of resource group '{group}' failed as resources with identifiers '{resources}' could not be deleted. The "
+    "provisioning state of the resource group will be rolled back. The tracking Id is '{tracking}'. Please check audit "
+    "logs for more details.",
+    "Azure/bicep-registry-modules PR 1607, MicrosoftDocs/azure-docs issue 52282",
+)
+REQUEST_DISALLOWED_BY_POLICY: Final = AzureError(
+    403,
+    "RequestDisallowedByPolicy",
+    "{subject} '{name}' was disallowed by policy. Policy identifiers: "
+    '\'[{{"policyAssignment":{{"name":"{assignment}","id":"{assignment}"}},'
+    '"policyDefinition":{{"name":"{definition}","id":"{definition}"}}}}]\'.',
+    "HoussemDellai/terraform-course issue 1; for deletions learn: governance/policy/concepts/effect-deny-action, which "
+    "has the status, but neither code nor text",
+)
+AUTHORIZATION_FAILED: Final = AzureError(
+    403,
+    "AuthorizationFailed",
+    "The client '{client}' with object id '{client}' does not have authorization to perform action '{kind}/{action}' "
+    "over scope '{scope}' or the scope is invalid. If access was recently granted, please refresh your credentials.",
+    "Azure/azure-cli issues 30789, 30800, 28354",
+)
+
+# Any request.
+
+SUBSCRIPTION_REQUESTS_THROTTLED: Final = AzureError(
+    429,
+    "SubscriptionRequestsThrottled",
+    "Number of 'write' requests for subscription actor exceeded. Please try again after '{seconds}' seconds after "
+    "additional tokens are available. Refer to https://aka.ms/arm-throttling for additional information.",
+    "learn: azure-resource-manager/management/request-limits-and-throttling; Azure/apiops issue 612",
+)
+RETRYABLE_ERROR: Final = AzureError(
+    429, "RetryableError", "A retryable error occurred.", "pulumi/pulumi-azure-native issues 1450, 3720"
+)
+SERVER_TIMEOUT: Final = AzureError(
+    503,
+    "ServerTimeout",
+    "The request timed out. Diagnostic information: timestamp '{timestamp}', subscription id '{subscription}', "
+    "tracking id '{tracking}', request correlation id '{request}'.",
+    "microsoft/MLOS PR 950",
+)
+GATEWAY_TIMEOUT: Final = AzureError(
+    504,
+    "GatewayTimeout",
+    "The gateway did not receive a response from '{kind}' within the specified time period.",
+    "pulumi/pulumi-azure-native issue 3200",
+)
+CONNECTION_RESET: Final = AzureError(
+    None,
+    "",
+    '{method} "https://management.azure.com/…": read tcp 10.0.0.4:50210->4.150.240.10:443: '
+    "read: connection reset by peer",
+    "Go, net.OpError, as azure-native's client prints it",
+)
+ANOTHER_OPERATION_IN_PROGRESS: Final = AzureError(
+    409,
+    "AnotherOperationInProgress",
+    "Another operation on this or dependent resource is in progress. To retrieve status of the operation use uri: "
+    "https://management.azure.com/…/operations/….",
+    "pulumi/pulumi-azure-native issues 699, 903, PR 3653",
+)
+
+# Networks.
+
+NETCFG_SUBNET_RANGE_OUTSIDE_VNET: Final = AzureError(
+    400,
+    "NetcfgSubnetRangeOutsideVnet",
+    "Subnet '{subnet}' is not valid because its IP address range is outside the IP address range of virtual network "
+    "'{network}'.",
+    "MicrosoftDocs/azure-docs PR 123869",
+)
+NETCFG_SUBNET_RANGES_OVERLAP: Final = AzureError(
+    400,
+    "NetcfgSubnetRangesOverlap",
+    "Subnet '{subnet}' is not valid because its IP address range overlaps with that of an existing subnet in virtual "
+    "network '{network}'.",
+    "MicrosoftDocs/azure-docs PR 123869",
+)
+IN_USE_PREFIX_CANNOT_BE_DELETED: Final = AzureError(
+    400,
+    "InUsePrefixCannotBeDeleted",
+    "IpPrefix {prefix} on Subnet {subnet} has active allocations and cannot be deleted.",
+    "hashicorp/terraform-provider-azurerm issue 11211; its older form, of issue 7687, is InUseSubnetCannotBeUpdated",
+)
+IN_USE_SUBNET_CANNOT_BE_DELETED: Final = AzureError(
+    400,
+    "InUseSubnetCannotBeDeleted",
+    "Subnet {subnet} is in use by {user} and cannot be deleted. In order to delete the subnet, delete all the "
+    "resources within the subnet. See aka.ms/deletesubnet.",
+    "microsoft/nav-arm-templates issue 161",
+)
+CHANGING_REMOTE_VIRTUAL_NETWORK_NOT_ALLOWED: Final = AzureError(
+    400,
+    "ChangingRemoteVirtualNetworkNotAllowed",
+    "The remote virtual network of peering {peering} cannot be changed to {remote}.",
+    "terraform-provider-azurerm, docs of virtual_network_peering: it forces a new resource. The code is quoted in "
+    "public templates; Azure's text is not documented.",
+)
+ANOTHER_PEERING_ALREADY_REFERENCES_REMOTE_VNET: Final = AzureError(
+    400,
+    "AnotherPeeringAlreadyReferencesRemoteVnet",
+    "Peering {peering} already references remote virtual network {remote}. Cannot add another peering referencing the "
+    "same remote virtual network.",
+    "cloud-manager of kyma-project, errors.go, whose messages leave out the ids",
+)
+_CANNOT_PEER: Final = (
+    "Cannot create or update peering {peering}. Virtual networks {own} and {remote} cannot be peered because"
+)
+_PEERING_HELP: Final = "For more information please refer to https://aka.ms/VnetPeeringInfo"
+VNET_ADDRESS_SPACES_OVERLAP: Final = AzureError(
+    400,
+    "VnetAddressSpacesOverlap",
+    f"{_CANNOT_PEER} their address spaces overlap. Overlapping address prefixes: {{ranges}}. {_PEERING_HELP}",
+    "learn: virtual-network/virtual-network-manage-peering; text: cloud-manager of kyma-project, errors.go",
+)
+VNET_ADDRESS_SPACE_OVERLAPS_WITH_ALREADY_PEERED_VNET: Final = AzureError(
+    400,
+    "VnetAddressSpaceOverlapsWithAlreadyPeeredVnet",
+    f"{_CANNOT_PEER} address space of the first virtual network overlaps with address space of virtual network "
+    "{third} already peered with the second virtual network. Overlapping address prefixes: {ranges}. "
+    f"{_PEERING_HELP}",
+    "Azure/ResourceModules issue 731, microsoft/AzureTRE issue 4641",
+)
+REMOTE_PEERING_IS_DISCONNECTED: Final = AzureError(
+    400,
+    "RemotePeeringIsDisconnected",
+    "Cannot create or update peering {peering} because remote peering {opposite} referencing parent virtual network "
+    "{own} is in Disconnected state. Update or re-create the remote peering to get it back to Initiated state. Peering "
+    f"gets Disconnected when remote vnet or remote peering is deleted and re-created. {_PEERING_HELP}",
+    "learn: virtual-network/virtual-network-troubleshoot-peering-issues; text: cloud-manager of kyma-project, "
+    "errors.go",
+)
+REFERENCED_RESOURCE_NOT_PROVISIONED: Final = AzureError(
+    400,
+    "ReferencedResourceNotProvisioned",
+    "Cannot proceed with operation because resource …/virtualNetworks/{network} used by resource "
+    "…/virtualNetworkPeerings/{peering} is not in Succeeded state. Resource is in Updating state and the last "
+    "operation that updated/is updating the resource is PutSubnetOperation.",
+    "pulumi/pulumi-azure-native issue 4340, hashicorp/terraform-provider-azurerm issues 2605, 24150; Azure/"
+    "azure-service-operator, recording Test_Network_v1api20240301",
+)
+
+# Identities and roles.
+
+PRINCIPAL_NOT_FOUND: Final = AzureError(
+    400,
+    "PrincipalNotFound",
+    "Principal {principal} does not exist in the directory {tenant}. Check that you have the correct principal ID. If "
+    "you are creating this principal and then immediately assigning a role, this error might be related to a "
+    "replication delay. In this case, set the role assignment principalType property to a value, such as "
+    "ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype",
+    "pulumi/pulumi-azure issue 142, MicrosoftDocs/azure-docs issue 103085; learn: role-based-access-control/"
+    "troubleshooting",
+)
+UNMATCHED_PRINCIPAL_TYPE: Final = AzureError(
+    400,
+    "UnmatchedPrincipalType",
+    "The PrincipalId '{principal}' has type '{actual}' , which is different from specified PrinciaplType '{given}'.",
+    "Azure/modern-web-app-pattern-dotnet PR 129, misspelling included",
+)
+ROLE_ASSIGNMENT_EXISTS: Final = AzureError(
+    409,
+    "RoleAssignmentExists",
+    "The role assignment already exists.",
+    "learn: role-based-access-control/troubleshooting",
+)
+LINKED_AUTHORIZATION_FAILED: Final = AzureError(
+    403,
+    "LinkedAuthorizationFailed",
+    "The client '{client}' with object id '{client}' has permission to perform action "
+    "'Microsoft.Compute/virtualMachineScaleSets/write' on scope '…/virtualMachineScaleSets/{pool}'; however, it does "
+    "not have permission to perform action 'Microsoft.Network/virtualNetworks/subnets/join/action' on the linked "
+    "scope(s) '…/subnets/{subnet}' or the linked scope(s) are invalid.",
+    "hashicorp/terraform-provider-azurerm issues 3067, 24064, Azure/aad-pod-identity PR 550; learn: "
+    "role-based-access-control/troubleshooting. Of three recorded creations without the role none was refused "
+    "(docs/recordings.md).",
+)
+NO_ACCESS_TO_CLUSTER: Final = (
+    "User does not have access to the resource in Azure. Update role assignment to allow access."
+)
+"""The reason with which Azure's authorization webhook refuses a request to an API server. An API server puts it into an
+answer of its own, with the status 403 (learn: aks/manage-azure-rbac; learn: kubernetes-fleet/
+access-fleet-hub-cluster-kubernetes-api)."""
+
+# Clusters.
+
+CLUSTER_BUSY: Final = AzureError(
+    409,
+    "OperationNotAllowed",
+    "Operation is not allowed: Another operation (Updating) is in progress, please wait for it to finish before "
+    "starting a new operation. See https://aka.ms/aks-pending-operation for more details",
+    "Azure/terraform-azurerm-avm-ptn-aks-production PR 25, Azure/azure-workload-identity issue 417; "
+    "aka.ms/aks-pending-operation",
+)
+ETAG_MISMATCH: Final = AzureError(
+    409,
+    "EtagMismatch",
+    "Failed to save control plane with ID {control_plane}. Operation is not allowed: Another operation is in progress",
+    "code: microsoft/retina issue 1212, Azure/terraform-azurerm-aks PR 354; text: Azure/azure-cli, recording "
+    "test_aks_approuting_zone_add_delete_list",
+)
+SET_VNET_OWNERSHIP_FAILED: Final = AzureError(
+    400,
+    "SetVNetOwnershipFailed",
+    "Set virtual network ownership failed. Subscription: {subscription}; resource group: {group}; virtual network "
+    "name: {name}. autorest/azure: Service returned an error. Status=400 "
+    'Code="VirtualNetworkNotInSucceededState" Message="Virtual network {network} is in Updating state. It needs to be '
+    'in Succeeded state in order to set resource ownership."',
+    "Azure/AKS issue 4522; learn: troubleshoot/azure/azure-kubernetes/error-codes/"
+    "virtualnetworknotinsucceededstate-error",
+)
+INSUFFICIENT_SUBNET_SIZE: Final = AzureError(
+    400,
+    "InsufficientSubnetSize",
+    "Pre-allocated IPs {demand} exceeds IPs available {free} in Subnet Cidr {ranges}, Subnet Name {subnet}. If "
+    "Autoscaler is enabled, the max-count from each nodepool is counted towards this total (which means that "
+    "pre-allocated IPs count represents a theoretical max value, not the actual number of IPs requested). "
+    "http://aka.ms/aks/insufficientsubnetsize",
+    "learn: …/azure-kubernetes/connectivity/insufficientsubnetsize-error-advanced-networking; text: Azure/AKS issue "
+    "3653, Azure/AKS-Construction issue 701",
+)
+SERVICE_CIDR_OVERLAPS_SUBNET: Final = AzureError(
+    400,
+    "ServiceCidrOverlapExistingSubnetsCidr",
+    "The specified service CIDR {services} is conflicted with an existing subnet CIDR {subnet}",
+    'learn: …/azure-kubernetes/, "ServiceCidrOverlapExistingSubnetsCidr error code"',
+)
+UNICODE_IN_GROUP_NAME: Final = AzureError(
+    400,
+    "BadRequest",
+    "AKS does not permit Unicode characters in the name of a cluster's resource group: '{group}'.",
+    "MicrosoftDocs/azure-docs PR 52128; Azure's code and text are not documented",
+)
+NEW_AGENT_POOL: Final = AzureError(
+    400,
+    "BadRequest",
+    "A new agent pool was introduced. Adding agent pools to an existing cluster is not allowed through managed cluster "
+    "operations. For agent pool specific change, please use per agent pool operations: "
+    "https://aka.ms/agent-pool-rest-api",
+    "pulumi/pulumi-azure-native issue 579",
+)
+PROPERTY_CHANGE_NOT_ALLOWED: Final = AzureError(
+    400,
+    "PropertyChangeNotAllowed",
+    "Changing property '{path}' is not allowed.",
+    "Azure/azure-cli issue 29520, hashicorp/terraform-provider-azurerm issue 10951",
+)
+VM_SIZE_CHANGE_NOT_ALLOWED: Final = AzureError(
+    400,
+    "PropertyChangeNotAllowed",
+    "Preflight validation check for resource(s) for container service {cluster} in resource group {group} failed. "
+    'Message: Changing property "agentPoolProfile.vmSize" is not allowed in an api-version before '
+    '"2026-01-02-preview".. Details: ',
+    "Azure/bicep-registry-modules issue 7130, for the API version that azure-native 3.29.0 uses",
+)
+VERSION_CHANGE_NOT_ALLOWED: Final = AzureError(
+    400,
+    "OperationNotAllowed",
+    "{change} Kubernetes version {current} to {wanted} is not allowed. Available upgrades: [{available}]. Please see "
+    "https://aka.ms/aks-supported-k8s-ver for version details.",
+    "rancher/rancher issue 24071, rancher/dashboard issue 11884",
+)
+LOCAL_ACCOUNTS_DISABLED: Final = AzureError(
+    400,
+    "BadRequest",
+    "Getting static credential is not allowed because this cluster is set to disable local accounts.",
+    "hashicorp/terraform-provider-azurerm PR 15489",
+)
+QUOTA_EXCEEDED: Final = AzureError(
+    400,
+    "QuotaExceeded",
+    "Provisioning of resource(s) for container service {cluster} in resource group {group} failed. Message: Operation "
+    "could not be completed as it results in exceeding approved Total Regional Cores quota. Additional details - "
+    "Deployment Model: Resource Manager, Location: {location}, Current Limit: 10, Current Usage: 8, Additional "
+    "Required: 6, (Minimum) New Limit Required: 14.",
+    "mspnp/aks-baseline issue 377, Azure/AKS issue 5808; learn: quotas/regional-quota-requests",
+)
+INSUFFICIENT_VCPU_QUOTA: Final = AzureError(
+    400,
+    "ErrCode_InsufficientVCPUQuota",
+    "Insufficient vcpu quota requested 6, remaining 2 for provider standardDSv2Family for region {location}. "
+    "Surge nodes would also consume vcpu quota.",
+    "1ChristianAlex/motordesk issue 14",
+)
+SKU_NOT_AVAILABLE: Final = AzureError(
+    400,
+    "SkuNotAvailable",
+    "The requested size for resource '{name}' is currently not available in location '{location}' zones '' for "
+    "subscription '{subscription}'. Please try another size or deploy to a different location or zones. "
+    "See https://aka.ms/azureskunotavailable for details.",
+    "learn: azure-resource-manager/troubleshooting/error-sku-not-available; Azure/azure-cli issue 16961",
+)
+VM_SIZE_NOT_ALLOWED: Final = AzureError(
+    400,
+    "BadRequest",
+    "The VM size of AgentPoolProfile:system is not allowed in your subscription in location '{location}'. "
+    "For more details, please visit https://aka.ms/aks/quotas-skus-regions",
+    "dotnet/core issue 7603",
+)
+
+# Fleets.
+
+HUB_CANNOT_BE_REMOVED: Final = AzureError(
+    400,
+    "BadRequest",
+    "A fleet's hub cannot be removed.",
+    "learn: kubernetes-fleet/concepts-lifecycle; Azure's code and text are not documented",
+)
+HUB_PROPERTY_CHANGE_NOT_ALLOWED: Final = AzureError(
+    400,
+    "BadRequest",
+    "Changing property 'hubProfile.{path}' is not allowed.",
+    "Azure/azure-rest-api-specs, fleets.json (`x-ms-mutability: [read, create]`); Azure's code and text are not "
+    "documented",
+)
+MEMBER_CLUSTER_FAILED: Final = AzureError(
+    409,
+    "OperationNotAllowed",
+    "Cluster '{cluster}' is in state Failed.",
+    "assumed: a cluster that failed cannot take the agents; Azure's code and text are not documented",
+)
+CLUSTER_ALREADY_JOINED_ANOTHER_FLEET: Final = AzureError(
+    409,
+    "ClusterAlreadyJoinedAnotherFleet",
+    "Cluster '{cluster}' is a member of a fleet already: '{member}'.",
+    "Azure/azure-service-operator issue 4181, which has the code, but neither status nor text",
+)
+TOO_MANY_MEMBERS: Final = AzureError(
+    400,
+    "QuotaExceeded",
+    "A fleet has at most {most} members.",
+    "learn: kubernetes-fleet/faq; Azure's code and text are not documented",
+)

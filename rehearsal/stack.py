@@ -24,6 +24,7 @@ from rehearsal.core.parsing import UnparsableError, parsed
 from rehearsal.core.store import Store, UnreadableError
 from rehearsal.engine.command import EngineCommand
 from rehearsal.engine.grpc_server import serve
+from rehearsal.engine.handle import Handle
 from rehearsal.engine.install import find_engine
 from rehearsal.engine.program import Program, adapt_sdk, failures, served
 from rehearsal.engine.recovery import Recovery
@@ -78,7 +79,7 @@ class Rehearsal:
 
     def __init__(  # noqa: PLR0913 - what `rehearsing` has made
         self,
-        stack: auto.Stack,
+        stack: Handle,
         cloud: Cloud,
         engine: EngineCommand,
         root: Path,
@@ -122,9 +123,14 @@ class Rehearsal:
 
     def up(self) -> None:
         """Show what is going to be done, do it, and report."""
+        changes: dict[auto.OpType, int] = {}
+
+        def note(event: auto.EngineEvent) -> None:
+            if event.summary_event:
+                changes.update(event.summary_event.resource_changes)
+
         self.preview()
-        result = self._stream(self.stack.up, show_secrets=False, suppress_outputs=True)
-        changes = result.summary.resource_changes or {}
+        self._stream(self.stack.up, on_event=note, show_secrets=False, suppress_outputs=True)
         if set(changes) == {"same"}:
             _say("No changes.")
         self._report()
@@ -301,7 +307,7 @@ def rehearsing(
                 pulumi_command=engine,
             )
             had_state = any(backend.glob(".pulumi/stacks/**/*.json"))
-            handle = auto.Stack.create_or_select(stack, workspace)
+            handle = Handle(stack, workspace)
             recovery = Recovery(handle, cloud, standin=f"127.0.0.1:{port}", say=_tell)
             has_state = recovery.has_resources()
             if remembered and not had_state and not cloud.is_empty():

@@ -84,10 +84,11 @@ class Recovery:
         self._cloud = cloud
         self._standin = standin
         self._say = say
+        self._left = self._export()  # by the last run
 
     def has_resources(self) -> bool:
         """Say whether the state has anything that the cloud would have, too."""
-        resources: list[Properties] = self._export().get("resources") or []
+        resources: list[Properties] = self._left.get("resources") or []
         return any(each["type"].startswith(("azure-native:", "kubernetes:")) for each in resources)
 
     def run(self, *, crashed: bool) -> None:
@@ -98,6 +99,8 @@ class Recovery:
         Args:
             crashed: whether the state may lack what exists: the stand-in was killed, or a destruction did not succeed.
         """
+        if not crashed and not self._left.get("pending_operations"):
+            return
         if crashed:
             self._say("The last run was killed, or was a destruction that did not succeed. pulumi refresh")
             # Of what is gone, the program could not read the credentials.

@@ -1,13 +1,31 @@
 """The deployed stack that the engine tests start from."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
+import pulumi
 import pytest
 
 from rehearsal.stack import rehearsing
 from tests.support.stack import FirstUpdate, Stack, copy_program
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sdk_debug() -> Iterator[Callable[..., None]]:
+    """Keep back what the SDK says for debugging: 600 calls to the engine in each run of the program, which shows none.
+
+    Yields:
+        what says it.
+    """
+    debug = pulumi.log.debug
+    with mock.patch.object(pulumi.log, "debug", _say_nothing):
+        yield debug
+
+
+def _say_nothing(*_: object, **__: object) -> None:
+    pass
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 from pulumi import automation as auto
 
@@ -87,8 +88,9 @@ def nothing_masked() -> Generator[None]:
 
 
 @pytest.fixture
-def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sdk_debug: Callable[..., None]) -> Iterator[Stack]:
     """A stack, not yet deployed, whose credentials we know; its Secret of the app is ours too."""
+    monkeypatch.setattr(pulumi.log, "debug", sdk_debug)
 
     def user(*_: object) -> dict[str, str]:
         return {"client-certificate-data": MEMBER_CERTIFICATE, "client-key-data": MEMBER_KEY, "token": MEMBER_TOKEN}

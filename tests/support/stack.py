@@ -182,14 +182,14 @@ class Stack:
         """Destroy; with the program, whose hooks wait for what passes."""
         return self._run(partial(self.rehearsal.stack.destroy, run_program=run_program))
 
-    def pulumi(self, *command: str) -> None:
-        """Run another command of the engine's."""
+    def pulumi(self, *command: str) -> str:
+        """Run another command of the engine's, and return its output."""
         workspace: Any = self.rehearsal.stack.workspace
-        workspace.pulumi_command.run([*command], workspace.work_dir, self.rehearsal.environment)
+        return workspace.pulumi_command.run([*command], workspace.work_dir, self.rehearsal.environment).stdout
 
     def outputs(self) -> Mapping[str, auto.OutputValue]:
         """Return the stack's outputs."""
-        return self.rehearsal.stack.outputs()
+        return self.rehearsal.stack.current_outputs()
 
     def lose_region(self, region: str) -> None:
         """Let a region's cluster stop answering, and its agents stop."""
@@ -222,7 +222,7 @@ class Stack:
 
     def _provider_of(self, resource: dict[str, Any]) -> dict[str, Any]:
         urn = resource["provider"].rpartition("::")[0]
-        inputs = next(each for each in self.resources() if each["urn"] == urn)["inputs"]
+        inputs = next(each for each in self.resources("--show-secrets") if each["urn"] == urn)["inputs"]
         return {"kubeconfig": json.loads(inputs["kubeconfig"]["plaintext"])} if "kubeconfig" in inputs else {}
 
     def queue_credentials(self) -> list[str]:
@@ -231,10 +231,9 @@ class Stack:
         secret = hub.get("v1", "Secret", "rabbitmq", "aks-store-demo")
         return [base64.b64decode(value).decode() for value in secret["data"].values()]
 
-    def resources(self) -> list[dict[str, Any]]:
-        """Return the resources of the exported state."""
-        deployment: dict[str, Any] = dict(self.rehearsal.stack.export_stack().deployment or {})
-        return deployment.get("resources", [])
+    def resources(self, *options: str) -> list[dict[str, Any]]:
+        """Return the resources of the exported state; opening their secrets takes longer than all else."""
+        return json.loads(self.pulumi("stack", "export", *options))["deployment"].get("resources", [])
 
     def _note(self, operation: Operation) -> None:
         self._done.asked.append((operation.verb, operation.call.name))

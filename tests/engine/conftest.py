@@ -1,6 +1,5 @@
 """The deployed stack that the engine tests start from."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
@@ -9,7 +8,7 @@ import pulumi
 import pytest
 
 from rehearsal.stack import rehearsing
-from tests.support.stack import FirstUpdate, Stack, copy_program
+from tests.support.stack import FirstUpdate, Stack, copied, copy_program
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,7 +56,5 @@ def deployed(first_update: FirstUpdate) -> Path:
 @pytest.fixture
 def stack(deployed: Path, tmp_path: Path) -> Iterator[Stack]:
     """The dev stack, deployed; each test has its own copy."""
-    root = tmp_path / "program"
-    shutil.copytree(deployed, root, symlinks=True)
-    with rehearsing("dev", root) as rehearsal:
-        yield Stack(root, rehearsal)
+    with copied(deployed, tmp_path / "program") as stack:
+        yield stack

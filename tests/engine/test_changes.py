@@ -4,7 +4,6 @@ The same rows are in docs/operations.md, under "What a change does".
 """
 
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -19,7 +18,7 @@ from settings.report import keys
 from tests.support import existing
 from tests.support.existing import OTHER
 from tests.support.program import ROOT
-from tests.support.stack import Stack, copy_program
+from tests.support.stack import Stack, copied, copy_program
 
 Config = dict[str, Any]
 
@@ -330,10 +329,8 @@ PLANNED_ON_EXISTING = [
 @pytest.fixture(scope="module")
 def running(deployed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A deployed stack, whose configuration each test puts back."""
-    root = tmp_path_factory.mktemp("running") / "program"
-    shutil.copytree(deployed, root, symlinks=True)
-    with rehearsing("dev", root) as rehearsal:
-        yield Stack(root, rehearsal)
+    with copied(deployed, tmp_path_factory.mktemp("running") / "program") as stack:
+        yield stack
 
 
 @pytest.fixture(scope="module")

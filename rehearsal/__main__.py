@@ -31,7 +31,7 @@ _INTERRUPTED = 130  # what shells report for a command that Ctrl-C has ended
 
 def _verify(rehearsal: Rehearsal, *options: str) -> int:
     """Run `verify` on what is deployed, and return its status."""
-    outputs = {name: output.value for name, output in rehearsal.stack.current_outputs().items()}
+    outputs = {name: output.value for name, output in rehearsal.stack.outputs().items()}
     if not outputs:
         sys.stderr.write(f"Nothing of stack {rehearsal.stack.name} is deployed: `make rehearse` deploys it.\n")
         return _NOTHING
@@ -57,7 +57,7 @@ def _stay(world: RealClusters) -> None:
 
 def destroy(rehearsal: Rehearsal) -> int:
     """Delete everything, unless the fleet has members of others, as `make destroy` does."""
-    if "ownsFleet" in rehearsal.stack.current_outputs() and (status := _verify(rehearsal, "--before-destroy")) == 1:
+    if "ownsFleet" in rehearsal.stack.outputs() and (status := _verify(rehearsal, "--before-destroy")) == 1:
         return status
     rehearsal.destroy()
     return 0

@@ -5,10 +5,12 @@ import subprocess
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from pulumi.automation import CommandError, CommandResult, OnOutput, PulumiCommand
 from pulumi.automation.errors import create_command_error
+from semver import VersionInfo
 
 from rehearsal.core.child import child, read_lines
 from rehearsal.engine.install import version_of
@@ -29,7 +31,7 @@ class EngineCommand(PulumiCommand):
                 all of it, and holds the command. It stays if we are killed meanwhile, and if a destruction fails.
         """
         self.command = str(path)
-        self.version = version_of(path)
+        self.version = _version(path, path.stat().st_mtime_ns)
         self.environment = dict(environment)
         self._lock = lock
         self._updating = updating
@@ -105,6 +107,11 @@ class EngineCommand(PulumiCommand):
                 self._updating.unlink()
             raise
         self._updating.unlink()
+
+
+@cache
+def _version(path: Path, changed: int) -> VersionInfo:  # noqa: ARG001 - a command that has changed is asked again
+    return version_of(path)
 
 
 def _leave_to_the_engine(*_: object) -> None:

@@ -7,7 +7,6 @@ a build from the Go module in `tools/pulumi/`, with Go from PATH or from PyPI. T
 import shutil
 import sys
 import urllib.request
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -38,11 +37,6 @@ def version_of(command: Path) -> VersionInfo:
     Raises:
         ToolchainError: if it does not.
     """
-    return _version_of(command, command.stat().st_mtime_ns if command.exists() else 0)
-
-
-@cache
-def _version_of(command: Path, changed: int) -> VersionInfo:  # noqa: ARG001 - a file that has changed is asked anew
     answer = probe([command, "version"], environment=neutral() | {"PULUMI_SKIP_UPDATE_CHECK": "true"}).strip()
     try:
         return VersionInfo.parse(answer.removeprefix("v"))

@@ -198,7 +198,7 @@ class Stack:
 
     def outputs(self) -> Mapping[str, auto.OutputValue]:
         """Return the stack's outputs."""
-        return self.rehearsal.stack.current_outputs()
+        return self.rehearsal.stack.outputs()
 
     def lose_region(self, region: str) -> None:
         """Let a region's cluster stop answering, and its agents stop."""

@@ -127,6 +127,7 @@ def test_credentials_are_shown_and_written_nowhere(planted: Stack) -> None:
     assert HUB_TOKEN in outputs["hubKubeconfig"].value
     secrets = [MEMBER_KEY, MEMBER_TOKEN, HUB_TOKEN, APP_PASSWORD, *planted.queue_credentials()]
     assert leaks((planted.root / ".rehearsal/dev/cloud.json").read_text(), *secrets) == secrets[3:]
+    assert "resource registration prepared: ty=" in watch.text  # the SDK's debugging lines, too
     assert leaks(watch.text, *secrets) == []
     assert leaks("".join(watch.processes), *secrets) == []
     written = {file: leaks(file.read_text(errors="replace"), *secrets) for file in files(planted.root)}

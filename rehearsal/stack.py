@@ -27,6 +27,7 @@ from rehearsal.core.parsing import parsed
 from rehearsal.core.store import Store
 from rehearsal.engine.command import EngineCommand
 from rehearsal.engine.grpc_server import serve
+from rehearsal.engine.handle import Handle
 from rehearsal.engine.install import find_engine
 from rehearsal.engine.program import Program, adapt_sdk, failures, served
 from rehearsal.fleet import traffic
@@ -82,7 +83,7 @@ class Rehearsal:
 
     def __init__(  # noqa: PLR0913 - what `rehearsing` has made
         self,
-        stack: auto.Stack,
+        stack: Handle,
         cloud: Cloud,
         engine: EngineCommand,
         root: Path,
@@ -126,13 +127,18 @@ class Rehearsal:
 
     def up(self) -> int:
         """Show what is going to be done, do it, and report; return 1 if a check of `verify` fails."""
+        changes: dict[auto.OpType, int] = {}
+
+        def note(event: auto.EngineEvent) -> None:
+            if event.summary_event:
+                changes.update(event.summary_event.resource_changes)
+
         self.preview()
-        result = self._stream(self.stack.up, show_secrets=False, suppress_outputs=True)
-        changes = result.summary.resource_changes or {}
+        self._stream(self.stack.up, on_event=note, show_secrets=False, suppress_outputs=True)
         if set(changes) == {"same"}:
             _say("No changes.")
         self._show_outputs()
-        status, checks = self._check(result.outputs)
+        status, checks = self._check(self.stack.outputs())
         done = ", ".join(f"{count} {_DONE.get(what, what)}" for what, count in changes.items())
         self._write_report(done, checks)
         return status
@@ -344,7 +350,7 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
                 pulumi_command=engine,
             )
             had_state = any(backend.glob(".pulumi/stacks/**/*.json"))
-            handle = auto.Stack.create_or_select(stack, workspace)
+            handle = Handle(stack, workspace)
             has_state = _has_resources(engine, project)
             if remembered and not had_state and not cloud.is_empty():
                 raise UnreadableError(f"{_shown(folder)} has a cloud (cloud.json) and no state (backend)")

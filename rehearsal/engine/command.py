@@ -5,10 +5,12 @@ import subprocess
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 
 from pulumi.automation import CommandResult, OnOutput, PulumiCommand
 from pulumi.automation.errors import create_command_error
+from semver import VersionInfo
 
 from rehearsal.core.child import child, read_lines
 from rehearsal.engine.install import version_of
@@ -30,7 +32,7 @@ class EngineCommand(PulumiCommand):
             updating: a file that exists while a command changes the stack. If this process is killed, it stays.
         """
         self.command = str(path)
-        self.version = version_of(path)
+        self.version = _version(path, path.stat().st_mtime_ns)
         self.environment = dict(environment)
         self._lock = lock
         self._updating = updating
@@ -95,6 +97,11 @@ class EngineCommand(PulumiCommand):
             yield
         finally:
             self._updating.unlink()
+
+
+@cache
+def _version(path: Path, changed: int) -> VersionInfo:  # noqa: ARG001 - a command that has changed is asked again
+    return version_of(path)
 
 
 def _leave_to_the_engine(*_: object) -> None:

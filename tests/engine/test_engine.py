@@ -54,10 +54,9 @@ def test_refresh_finds_nothing_changed_and_nothing_to_repair(stack: Stack) -> No
 
 def test_changed_setting_changes_its_object_alone(stack: Stack) -> None:
     stack.configure(app={"replicas": 2})
-    done = stack.up()
-    assert done.changes == {"app-deployment-store-front": "update"}
-    assert done.diffs["app-deployment-store-front"] == ["spec.replicas"]
-    assert stack.preview().changes == {}
+    planned = stack.preview()
+    assert planned.changes == {"app-deployment-store-front": "update"}
+    assert planned.diffs["app-deployment-store-front"] == ["spec.replicas"]
 
 
 def test_new_region_changes_nothing_of_the_others(stack: Stack) -> None:

@@ -156,9 +156,9 @@ class Life(RuleBasedStateMachine):
             return
         assert self.stack.preview().changes == {}
         assert_healthy(self.stack)
-        clusters = self.stack.outputs()["clusterIds"].value
-        assert set(clusters) == set(self.regions)
-        assert self.stack.outputs()["entryRegion"].value == self.app["entryRegion"]
+        outputs = self.stack.outputs()
+        assert set(outputs["clusterIds"].value) == set(self.regions)
+        assert outputs["entryRegion"].value == self.app["entryRegion"]
         world = in_memory(self.stack.cloud)
         assert len(world.members(world.hubs()[0])) == len(self.regions)
 

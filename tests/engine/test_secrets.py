@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 from pulumi import automation as auto
 
@@ -88,8 +89,9 @@ def nothing_masked() -> Generator[None]:
 
 
 @pytest.fixture
-def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sdk_debug: Callable[..., None]) -> Iterator[Stack]:
     """A stack, not yet deployed, whose credentials we know; its Secret of the app is ours too."""
+    monkeypatch.setattr(pulumi.log, "debug", sdk_debug)
 
     def user(*_: object) -> dict[str, str]:
         return {"client-certificate-data": MEMBER_CERTIFICATE, "client-key-data": MEMBER_KEY, "token": MEMBER_TOKEN}
@@ -126,6 +128,7 @@ def test_credentials_are_shown_and_written_nowhere(planted: Stack) -> None:
     assert HUB_TOKEN in outputs["hubKubeconfig"].value
     secrets = [MEMBER_KEY, MEMBER_TOKEN, HUB_TOKEN, APP_PASSWORD, *planted.queue_credentials()]
     assert leaks((planted.root / ".rehearsal/dev/cloud.json").read_text(), *secrets) == secrets[3:]
+    assert "resource registration prepared: ty=" in watch.text  # the SDK's debugging lines, too
     assert leaks(watch.text, *secrets) == []
     assert leaks("".join(watch.processes), *secrets) == []
     written = {file: leaks(file.read_text(errors="replace"), *secrets) for file in files(planted.root)}

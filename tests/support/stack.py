@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
@@ -19,7 +20,7 @@ from rehearsal.core.protocol import Call, Operation
 from rehearsal.faults.injection import Faults
 from rehearsal.faults.profile import Profile
 from rehearsal.interception import Interceptor
-from rehearsal.stack import Rehearsal
+from rehearsal.stack import Rehearsal, rehearsing
 from rehearsal.tests.objects import in_memory
 from tests.support.program import PROJECT, ROOT
 
@@ -32,6 +33,14 @@ def copy_program(root: Path) -> Path:
     for file in ROOT.glob("Pulumi*.yaml"):
         (root / file.name).write_text(file.read_text())
     return root
+
+
+@contextmanager
+def copied(deployed: Path, root: Path) -> Generator["Stack"]:
+    """Copy a program with what was deployed of its dev stack, and go on with that."""
+    shutil.copytree(deployed, root, symlinks=True)
+    with rehearsing("dev", root) as rehearsal:
+        yield Stack(root, rehearsal)
 
 
 @dataclass
@@ -170,10 +179,10 @@ class Stack:
         """Destroy; with the program, whose hooks wait for what passes."""
         return self._run(partial(self.rehearsal.stack.destroy, run_program=run_program))
 
-    def pulumi(self, *command: str) -> None:
-        """Run another command of the engine's."""
+    def pulumi(self, *command: str) -> str:
+        """Run another command of the engine's, and return its output."""
         workspace: Any = self.rehearsal.stack.workspace
-        workspace.pulumi_command.run([*command], workspace.work_dir, self.rehearsal.environment)
+        return workspace.pulumi_command.run([*command], workspace.work_dir, self.rehearsal.environment).stdout
 
     def outputs(self) -> Mapping[str, auto.OutputValue]:
         """Return the stack's outputs."""
@@ -210,7 +219,7 @@ class Stack:
 
     def _provider_of(self, resource: dict[str, Any]) -> dict[str, Any]:
         urn = resource["provider"].rpartition("::")[0]
-        inputs = next(each for each in self.resources() if each["urn"] == urn)["inputs"]
+        inputs = next(each for each in self.resources("--show-secrets") if each["urn"] == urn)["inputs"]
         return {"kubeconfig": json.loads(inputs["kubeconfig"]["plaintext"])} if "kubeconfig" in inputs else {}
 
     def queue_credentials(self) -> list[str]:
@@ -219,10 +228,9 @@ class Stack:
         secret = hub.get("v1", "Secret", "rabbitmq", "aks-store-demo")
         return [base64.b64decode(value).decode() for value in secret["data"].values()]
 
-    def resources(self) -> list[dict[str, Any]]:
-        """Return the resources of the exported state."""
-        deployment: dict[str, Any] = dict(self.rehearsal.stack.export_stack().deployment or {})
-        return deployment.get("resources", [])
+    def resources(self, *options: str) -> list[dict[str, Any]]:
+        """Return the resources of the exported state; opening their secrets takes longer than all else."""
+        return json.loads(self.pulumi("stack", "export", *options))["deployment"].get("resources", [])
 
     def _note(self, operation: Operation) -> None:
         self._done.asked.append((operation.verb, operation.call.name))

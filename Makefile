@@ -1,4 +1,4 @@
-# Needs Python >= 3.11 and make; everything else is installed where it is missing.
+# Needs Python >= 3.11 and make. The rehearsal also needs Go if Pulumi's installer cannot be reached, and for FLEET=real.
 
 PYTHON ?= python3
 STACK ?= dev
@@ -58,7 +58,7 @@ conformance: $(REHEARSAL) ## hold program and stand-in against the real Fleet; b
 	@$(PYTHON_HERE) -m pytest tests/conformance -m conformance -n 3 --dist loadfile
 
 bench: $(REHEARSAL) ## measure what the program adds to Azure's time, and what the engine costs
-	@$(PYTHON_HERE) -m timing bench
+	@$(PYTHON_HERE) -m rehearsal.bench
 
 policies: $(REHEARSAL) ## check the plan of STACK against policies/
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON_HERE) -m rehearsal preview --stack $(STACK) \

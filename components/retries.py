@@ -142,7 +142,7 @@ TERMINAL: Final = (
         "cannot create already existing resource",
         "Azure has this resource, the stack's state does not: if you renamed a region or gave its name to another one, "
         "put the name back; if a `pulumi destroy` was stopped, run it again; if it is somebody else's, choose "
-        "another name; otherwise `pulumi import` it; then `pulumi up`",
+        'another name; if a `pulumi up` was killed, follow docs/operations.md, "After a killed `up`"',
     ),
     # pulumi/pulumi v3.274.1, pkg/resource/deploy/providers/registry.go: while a cluster is replaced, the engine closes
     # the provider through which its objects are deleted.

@@ -2,10 +2,8 @@
 
 import argparse
 import io
-import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext, suppress
@@ -13,42 +11,23 @@ from pathlib import Path
 
 from pulumi.automation import CommandError
 
-from rehearsal.core.protocol import RefusedError
+from rehearsal.core.errors import RefusedError, RehearsalError, UnknownTypeError
 from rehearsal.core.toolchain import ToolchainError
 from rehearsal.engine.install import find_engine
 from rehearsal.faults.injection import Faults
-from rehearsal.faults.profile import Profile, ProfileError, load
+from rehearsal.faults.profile import Profile, load
 from rehearsal.real.clusters import RealClusters
-from rehearsal.real.processes import ProcessError
 from rehearsal.real.tools import find_tools
 from rehearsal.speed import Speed, Write
-from rehearsal.stack import ROOT, Rehearsal, RehearsalError, rehearsing
+from rehearsal.stack import ROOT, Rehearsal, rehearsing
 from rehearsal.timing import durations
 
-_LONG_AGO = 600  # seconds, after which Fleet knows what has stopped
-_NOTHING = 2  # as `verify` ends where there is nothing to go by
 _INTERRUPTED = 130  # what shells report for a command that Ctrl-C has ended
 
 
-def _verify(rehearsal: Rehearsal, *options: str) -> int:
-    """Run `verify` on what is deployed, and return its status."""
-    outputs = {name: output.value for name, output in rehearsal.stack.outputs().items()}
-    if not outputs:
-        sys.stderr.write(f"Nothing of stack {rehearsal.stack.name} is deployed: `make rehearse` deploys it.\n")
-        return _NOTHING
-    rehearsal.cloud.pass_time(_LONG_AGO)
-    # Real clusters move by themselves; those in memory have done all that they will.
-    waiting = [] if isinstance(rehearsal.cloud.world, RealClusters) else ["--timeout", "0"]
-    command = [sys.executable, "-m", "verify", "--outputs", "-", *waiting, *options]
-    environment = {**os.environ, **rehearsal.leading, **rehearsal.gateway.environment()}
-    return subprocess.run(  # noqa: S603 - no shell, and nothing in it comes from outside
-        command, input=json.dumps(outputs), text=True, cwd=ROOT, env=environment, check=False
-    ).returncode
-
-
-def _stay(world: RealClusters) -> None:
+def _stay(clusters: RealClusters) -> None:
     """Say how to look at real clusters, and keep them running for somebody who does."""
-    sys.stdout.write("\n" + "".join(f"{line}\n" for line in world.commands()))
+    sys.stdout.write("\n" + "".join(f"{line}\n" for line in clusters.commands()))
     sys.stdout.flush()
     if sys.stdin.isatty():
         sys.stderr.write("The clusters run until Ctrl-C; the next rehearsal goes on with them.\n")
@@ -58,7 +37,7 @@ def _stay(world: RealClusters) -> None:
 
 def destroy(rehearsal: Rehearsal) -> int:
     """Delete everything, unless the fleet has members of others, as `make destroy` does."""
-    if "ownsFleet" in rehearsal.stack.outputs() and (status := _verify(rehearsal, "--before-destroy")) == 1:
+    if "ownsFleet" in rehearsal.stack.outputs() and (status := rehearsal.verify("--before-destroy")) == 1:
         return status
     rehearsal.destroy()
     return 0
@@ -75,15 +54,15 @@ def _azures_time(token: str, verb: Write) -> float:
     """Return how long Azure typically takes for an operation."""
     try:
         return durations.load().seconds(token, verb)
-    except durations.UnknownTypeError as error:
+    except UnknownTypeError as error:
         raise RefusedError(str(error)) from error
 
 
 _ON_STACK: dict[str, tuple[Callable[[Rehearsal], int | None], str]] = {
-    "up": (Rehearsal.up, "show what is going to be done, then do it"),
+    "up": (Rehearsal.up, "show what is going to be done, do it, and check it as `verify` does"),
     "preview": (Rehearsal.preview, "show what `up` would do"),
     "refresh": (Rehearsal.refresh, "read the state back from the stand-in"),
-    "verify": (_verify, "check what is deployed as `python -m verify` does"),
+    "verify": (Rehearsal.verify, "check what is deployed as `python -m verify` does"),
     "destroy": (destroy, "delete everything"),
 }
 
@@ -160,15 +139,14 @@ def _on_stack(arguments: argparse.Namespace) -> int:
             arguments.stack,
             arguments.program.resolve(),
             real_fleet=arguments.fleet == "real",
-            destroying=arguments.command == "destroy",
         ) as rehearsal,
         faults.in_force(rehearsal.cloud),
         Speed(arguments.speed, _azures_time).in_force(rehearsal.cloud) if arguments.speed else nullcontext(),
         nullcontext() if arguments.command in {"preview", "verify"} else _telling_unplayed(faults),
     ):
         status = _perform(rehearsal, arguments)
-        if arguments.command == "up" and isinstance(rehearsal.cloud.world, RealClusters):
-            _stay(rehearsal.cloud.world)
+        if arguments.command == "up" and isinstance(rehearsal.cloud.clusters, RealClusters):
+            _stay(rehearsal.cloud.clusters)
     return status
 
 
@@ -201,7 +179,7 @@ def main() -> int:
     except BrokenPipeError:  # whoever read our output has gone; nothing more can be said
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (OSError, ToolchainError, ProcessError, ProfileError, RehearsalError, CommandError) as error:
+    except (OSError, ToolchainError, RehearsalError, CommandError) as error:
         sys.stderr.write(f"error: {_in_words(error)}\n")
         return 1
 

@@ -8,8 +8,9 @@ from rehearsal.azure.errors import NO_ACCESS_TO_CLUSTER
 from rehearsal.cloud import Cloud
 from rehearsal.cluster import http_gateway
 from rehearsal.cluster.apiserver import Cluster
-from rehearsal.cluster.objects import ApiError, Object
-from rehearsal.core.protocol import Call
+from rehearsal.cluster.objects import Object
+from rehearsal.core.errors import ApiError
+from rehearsal.core.protocol import Call, Operation
 from rehearsal.fleet.in_memory import InMemoryClusters
 
 _A_LOOK = 5.0  # simulated seconds that pass before each request, so that clusters make progress while a client polls
@@ -20,13 +21,13 @@ class ApiServers:
 
     Args:
         cloud: where they are.
-        world: its clusters.
+        clusters: its clusters.
         token: the deployer's, as `kubelogin` prints it.
     """
 
-    def __init__(self, cloud: Cloud, world: InMemoryClusters, token: str) -> None:
+    def __init__(self, cloud: Cloud, clusters: InMemoryClusters, token: str) -> None:
         self._cloud = cloud
-        self._world = world
+        self._clusters = clusters
         self._token = token
 
     def identity(self, url: str) -> ssl.SSLContext | None:
@@ -35,8 +36,8 @@ class ApiServers:
         Raises:
             OSError: it does not answer.
         """
-        with self._world.requests():
-            cluster = self._world.at(url)
+        with self._clusters.requests():
+            cluster = self._clusters.at(url)
         if cluster is None:
             return None
         if not cluster.reachable:
@@ -50,17 +51,17 @@ class ApiServers:
             ApiError: the server refuses, or there is no such thing.
         """
         self._cloud.pass_time(_A_LOOK)
-        with self._world.requests():
-            cluster = self._world.at(url)
+        with self._clusters.requests():
+            cluster = self._clusters.at(url)
             if cluster is None:
                 raise ApiError("Unreachable", "it is gone")
             self._admit(cluster, token, path)
-            return http_gateway.content(cluster, path), self._world.now
+            return http_gateway.content(cluster, path), self._clusters.now
 
     def _admit(self, cluster: Cluster, token: str, path: str) -> None:
         if self._cloud.azure.is_local(cluster.id, token):
             return
         if not compare_digest(token.encode(), self._token.encode()):
             raise ApiError("Unauthorized", "Unauthorized")
-        if not self._cloud.allows(cluster.id, "read", Call(f"kubernetes:{path}")):
+        if not self._cloud.allows(cluster.id, Operation("read", Call(f"kubernetes:{path}"))):
             raise ApiError("Forbidden", NO_ACCESS_TO_CLUSTER)

@@ -3,16 +3,15 @@
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rehearsal.azure.arm import Deployer
-from rehearsal.cluster.interface import Part
-from rehearsal.core.protocol import Call, FakeProvider, Properties, RefusedError, Verb
+from rehearsal.cluster.interface import ApiServer, Part
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Call, FakeProvider, Operation, Properties
 from rehearsal.core.store import Activity, Store
 from rehearsal.fleet.in_memory import InMemoryClusters
-from rehearsal.fleet.summary import Line, summary
+from rehearsal.interception import Interceptor
 from rehearsal.providers.azure_native import Azure
 from rehearsal.providers.kubernetes import Kubernetes
 from rehearsal.providers.random import Randomness
@@ -22,27 +21,6 @@ _KEPT = {"azure": "resources", "kubernetes": "clusters"}  # what the store's sec
 _PAUSE = 5.0  # simulated seconds, the shortest pause of the program before it tries again
 
 
-@dataclass(frozen=True)
-class Operation:
-    """One thing that was asked of the cloud.
-
-    Attributes:
-        verb: what.
-        call: the circumstances.
-        resource_id: empty for what has none yet.
-        inputs: those of a creation or an update.
-    """
-
-    verb: Verb
-    call: Call
-    resource_id: str = ""
-    inputs: Properties = field(default_factory=dict[str, Any])
-
-
-Observer = Callable[[Operation], None]
-"""Sees an operation before the cloud does, and may refuse it in the cloud's place (`RefusedError`)."""
-
-
 class Cloud:
     """Azure, the Kubernetes clusters in it, and pulumi-random.
 
@@ -50,15 +28,13 @@ class Cloud:
 
     Attributes:
         asked: how often anything was asked of it, in previews too.
-        observers: who sees every operation first; previews and checks are not operations.
-        forbidden: says which requests clusters refuse, although the deployer's roles allow them; in memory, those of
-            others than the engine.
-        world: the Kubernetes clusters.
+        interceptors: what faults, durations and tests have put in the way of operations.
+        clusters: the Kubernetes clusters.
 
     Args:
         path: the file that keeps the cloud between runs, or None to forget it.
         patience: seconds without any other operation after which a wait is given up, where time is simulated.
-        clusters: makes real clusters; without it, they are in memory.
+        real_clusters: starts real clusters; without it, clusters are in memory.
         clock: seconds, for the pauses of whoever was refused.
     """
 
@@ -66,7 +42,7 @@ class Cloud:
         self,
         path: Path | None = None,
         patience: float = 3.0,
-        clusters: Callable[[Store], RealClusters] | None = None,
+        real_clusters: Callable[[Store], RealClusters] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = Store(path)
@@ -74,22 +50,18 @@ class Cloud:
         self._clock = clock
         self._refused: dict[tuple[str, str], float] = {}  # when, by verb and logical name
         self.asked = 0
-        self.observers: list[Observer] = []
-        self.forbidden: Callable[[str, Call], bool] = lambda _verb, _call: False
-        self.world: InMemoryClusters | RealClusters = (
-            clusters(self._store) if clusters else InMemoryClusters(self._store, self._activity)
+        self.interceptors: list[Interceptor] = []
+        self.clusters: InMemoryClusters | RealClusters = (
+            real_clusters(self._store) if real_clusters else InMemoryClusters(self._store, self._activity)
         )
-        self.azure = Azure(self._store, self.world)
-        # A load balancer needs its cluster's role on the subnet.
-        self.world.stopped = lambda part, cluster: (
-            part == Part.LOAD_BALANCERS and not self.azure.may_balance(cluster.id)
-        )
+        self.azure = Azure(self._store, self.clusters, failure=self._failure)
+        self.clusters.is_down = self._is_down
         self._providers: dict[str, FakeProvider] = {"azure-native": self.azure, "random": Randomness()}
-        if isinstance(self.world, RealClusters):
-            self.world.guard.allows = self.allows
+        if isinstance(self.clusters, RealClusters):
+            self.clusters.guard.allows = self.allows
         else:
             self._providers["kubernetes"] = Kubernetes(
-                self.world, user=Deployer().object_id, may_access=self.azure.may_access
+                self.clusters, user=Deployer().object_id, may_access=self.azure.may_access
             )
 
     @property
@@ -105,40 +77,84 @@ class Cloud:
         return self._providers[package]
 
     @contextmanager
+    def intercepted(self, interceptor: Interceptor) -> Generator[None]:
+        """Add an interceptor for a while."""
+        self.interceptors.append(interceptor)
+        try:
+            yield
+        finally:
+            self.interceptors.remove(interceptor)
+            self.pass_time(0)  # parts that were down run again
+
+    def create(self, call: Call, inputs: Properties) -> tuple[str, Properties]:
+        """Create a resource; return its ID (empty in previews) and its outputs."""
+        with self.operation(Operation("create", call, inputs=inputs)) as provider:
+            return provider.create(call, inputs)
+
+    def read(
+        self, call: Call, resource_id: str, inputs: Properties, outputs: Properties
+    ) -> tuple[Properties, Properties] | None:
+        """Return a resource's inputs and outputs, or None if it does not exist."""
+        with self.operation(Operation("read", call, resource_id)) as provider:
+            return provider.read(call, resource_id, inputs, outputs)
+
+    def update(self, call: Call, resource_id: str, outputs: Properties, inputs: Properties) -> Properties:
+        """Give a resource new inputs; return its outputs."""
+        with self.operation(Operation("update", call, resource_id, inputs)) as provider:
+            return provider.update(call, resource_id, outputs, inputs)
+
+    def delete(self, call: Call, resource_id: str, outputs: Properties) -> None:
+        """Delete a resource."""
+        with self.operation(Operation("delete", call, resource_id)) as provider:
+            provider.delete(call, resource_id, outputs)
+
+    def invoke(self, call: Call, args: Properties) -> Properties:
+        """Call a function."""
+        with self.operation(Operation("invoke", call)) as provider:
+            return provider.invoke(call, args)
+
+    def allows(self, cluster_id: str, request: Operation) -> bool:
+        """Say whether a cluster allows the deploying identity a request."""
+        forbidden = any(interceptor.forbids(request) for interceptor in self.interceptors)
+        return not forbidden and self.azure.may_access(cluster_id)
+
+    @contextmanager
     def operation(self, operation: Operation) -> Generator[FakeProvider]:
         """Count an operation as under way, and yield the provider that answers it."""
-        verb, call = operation.verb, operation.call
-        asked = verb, call.name
-        with self._activity.operation(), self.azure.under_way(verb, call, operation.resource_id, operation.inputs):
+        call, asked = operation.call, (operation.verb, operation.call.name)
+        interceptors = [] if call.preview else self.interceptors
+        with self._activity.operation(), self.azure.under_way(operation):
             if asked in self._refused:
                 # The clusters' time passes no slower than that of whoever has paused and comes back.
                 self.pass_time(max(0.0, self._clock() - self._refused.pop(asked) - _PAUSE))
             try:
-                if not call.preview:
-                    for observer in self.observers:
-                        observer(operation)
+                for interceptor in interceptors:
+                    interceptor.before(operation)
                 yield self.provider(call.token)
             except RefusedError:
                 # Whoever is refused comes back later or never; either way the clusters' work goes on meanwhile.
                 self.pass_time(_PAUSE)
                 self._refused[asked] = self._clock()
                 raise
+        for interceptor in interceptors:
+            interceptor.after(operation)
 
-    def allows(self, cluster_id: str, verb: str, call: Call) -> bool:
-        """Say whether a cluster allows the deployer's own identity a request."""
-        return not self.forbidden(verb, call) and self.azure.may_access(cluster_id)
+    def _failure(self, operation: Operation) -> str | None:
+        failures = (interceptor.failure(operation) for interceptor in self.interceptors)
+        return next(filter(None, failures), None)
+
+    def _is_down(self, part: Part, cluster: ApiServer) -> bool:
+        return any(interceptor.is_down(part, cluster) for interceptor in self.interceptors) or (
+            # A load balancer needs its cluster's role on the subnet.
+            part == Part.LOAD_BALANCERS and not self.azure.may_balance(cluster.id)
+        )
 
     def pass_time(self, seconds: float) -> None:
         """Let some simulated time pass in which the clusters do what they do by themselves."""
         with self._store.transaction():
-            self.world.pass_time(seconds)
+            self.clusters.pass_time(seconds)
 
     def is_empty(self) -> bool:
         """Say whether nothing is left: no Azure resource, no cluster."""
         with self._store.transaction():
             return not any(self._store.section(name).get(kept) for name, kept in _KEPT.items())
-
-    def summary(self) -> list[Line]:
-        """Return the state of the pattern: what, whether it is well, and the particulars."""
-        with self._store.transaction():
-            return summary(self.world)

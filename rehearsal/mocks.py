@@ -5,8 +5,9 @@ from typing import Any, cast
 import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
-from rehearsal.cloud import Cloud, Operation
-from rehearsal.core.protocol import Call, Properties, RefusedError, has_unknown
+from rehearsal.cloud import Cloud
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Call, Properties, has_unknown
 from rehearsal.core.wire import open_secrets
 
 
@@ -25,8 +26,7 @@ class CloudMocks(Mocks):
         given = cast("Properties", args.inputs)  # pyright: ignore[reportUnknownMemberType] - a bare dict in the SDK
         inputs, _ = open_secrets(given)
         if args.resource_id:  # `Resource.get`: the resource is only read
-            with self._cloud.operation(Operation("read", Call(args.typ, args.name), args.resource_id)) as provider:
-                found = provider.read(Call(args.typ, args.name), args.resource_id, {}, {})
+            found = self._cloud.read(Call(args.typ, args.name), args.resource_id, {}, {})
             if found is None:
                 raise RefusedError(f"resource '{args.resource_id}' does not exist")  # as the engine says it
             return args.resource_id, found[1]
@@ -39,12 +39,10 @@ class CloudMocks(Mocks):
         call = Call(args.typ, args.name, preview=preview, provider=self._provider(args.provider))
         if has_unknown(call.provider):
             return None, {}  # as in the engine: a provider that is not configured yet is not asked
-        provider = self._cloud.provider(args.typ)
-        inputs, problems = provider.check(call, inputs)
+        inputs, problems = self._cloud.provider(args.typ).check(call, inputs)
         if problems:
             raise RefusedError("; ".join(f"{args.name}: {problem.path}: {problem.reason}" for problem in problems))
-        with self._cloud.operation(Operation("create", call, inputs=inputs)) as provider:
-            resource_id, outputs = provider.create(call, inputs)
+        resource_id, outputs = self._cloud.create(call, inputs)
         return resource_id or None, {key: value for key, value in outputs.items() if not has_unknown(value)}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
@@ -52,9 +50,8 @@ class CloudMocks(Mocks):
         if args.token.startswith("pulumi:pulumi:"):  # the engine's own, of a stack that is new here each time
             return {"outputs": {}}, []
         call = Call(args.token, provider=self._provider(args.provider))
-        with self._cloud.operation(Operation("invoke", call)) as provider:
-            given = cast("Properties", args.args)  # pyright: ignore[reportUnknownMemberType] - a bare dict in the SDK
-            return provider.invoke(call, open_secrets(given)[0]), []
+        given = cast("Properties", args.args)  # pyright: ignore[reportUnknownMemberType] - a bare dict in the SDK
+        return self._cloud.invoke(call, open_secrets(given)[0]), []
 
     def _provider(self, reference: str | None) -> Properties:
         # A reference is a URN, whose last part is the name, and an id: `urn:…::name::id`.

@@ -5,8 +5,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Literal
 
-from rehearsal.cloud import Cloud, Operation
-from rehearsal.core.protocol import RefusedError
+from rehearsal.cloud import Cloud
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Operation
+from rehearsal.interception import Interceptor
 
 Write = Literal["create", "update", "delete"]
 
@@ -29,16 +31,15 @@ class Speed:
         """Let every write wait for its time before the cloud answers; what still waits at the end is refused."""
         over = threading.Event()
 
-        def observe(operation: Operation) -> None:
+        def wait(operation: Operation) -> None:
             verb, token = operation.verb, operation.call.token
             if verb in ("read", "invoke"):
                 return
             if over.wait(self._seconds(token, verb) / self._factor):
                 raise RefusedError(f"the rehearsal ended during {verb} of {operation.call.name}")
 
-        cloud.observers.append(observe)
-        try:
-            yield
-        finally:
-            over.set()
-            cloud.observers.remove(observe)
+        with cloud.intercepted(Interceptor(before=wait)):
+            try:
+                yield
+            finally:
+                over.set()

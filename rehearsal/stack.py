@@ -5,10 +5,12 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote
@@ -20,13 +22,14 @@ from rehearsal.azure import kubelogin
 from rehearsal.cloud import Cloud
 from rehearsal.cluster.http_gateway import HttpGateway, open_http_gateway
 from rehearsal.core.environment import neutral, reach_loopback
-from rehearsal.core.parsing import UnparsableError, parsed
-from rehearsal.core.store import Store, UnreadableError
+from rehearsal.core.errors import RehearsalError, UnknownTypeError, UnreadableError
+from rehearsal.core.parsing import parsed
+from rehearsal.core.store import Store
 from rehearsal.engine.command import EngineCommand
 from rehearsal.engine.grpc_server import serve
+from rehearsal.engine.handle import Handle
 from rehearsal.engine.install import find_engine
 from rehearsal.engine.program import Program, adapt_sdk, failures, served
-from rehearsal.engine.recovery import Recovery
 from rehearsal.fleet import traffic
 from rehearsal.real.clusters import RealClusters, real_clusters
 from rehearsal.real.internet import Internet
@@ -48,7 +51,13 @@ _LEAST_FREE = 50 * 2**20  # bytes; 20 regions leave about a tenth of it, and eac
 
 KEPT_LOGS = 20  # files, of the last two or three runs
 
-_ROLL_OUT = 60  # simulated seconds, in which pods are replaced
+_KEPT = ("backend", "cloud.json", "clusters", "project")  # of a stack's folder: the state, the cloud, the salt
+
+_LONG_AGO = 600  # simulated seconds, after which Fleet has rolled a change out and knows what has stopped
+
+_NOTHING = 2  # as `verify` ends if it has nothing to go by
+
+_VERIFIED: Final = {"clusterIds", "externalIp", "fleetId", "hubKubeconfig", "kubeconfigs"}  # what `verify` reads
 
 _DONE: Final = {
     "create": "created",
@@ -59,10 +68,6 @@ _DONE: Final = {
 }
 
 _T = TypeVar("_T")
-
-
-class RehearsalError(Exception):
-    """A rehearsal cannot start or did not succeed; the message says why, for people."""
 
 
 class Rehearsal:
@@ -78,7 +83,7 @@ class Rehearsal:
 
     def __init__(  # noqa: PLR0913 - what `rehearsing` has made
         self,
-        stack: auto.Stack,
+        stack: Handle,
         cloud: Cloud,
         engine: EngineCommand,
         root: Path,
@@ -120,20 +125,38 @@ class Rehearsal:
         if planned and self.cloud.asked == asked:
             raise RehearsalError("the engine did not ask the stand-in for this plan; nothing was done")
 
-    def up(self) -> None:
-        """Show what is going to be done, do it, and report."""
+    def up(self) -> int:
+        """Show what is going to be done, do it, and report; return 1 if a check of `verify` fails."""
+        changes: dict[auto.OpType, int] = {}
+
+        def note(event: auto.EngineEvent) -> None:
+            if event.summary_event:
+                changes.update(event.summary_event.resource_changes)
+
         self.preview()
-        result = self._stream(self.stack.up, show_secrets=False, suppress_outputs=True)
-        changes = result.summary.resource_changes or {}
+        self._stream(self.stack.up, on_event=note, show_secrets=False, suppress_outputs=True)
         if set(changes) == {"same"}:
             _say("No changes.")
-        self._report()
-        self._picture(", ".join(f"{count} {_DONE.get(what, what)}" for what, count in changes.items()))
+        self._show_outputs()
+        status, checks = self._check(self.stack.outputs())
+        done = ", ".join(f"{count} {_DONE.get(what, what)}" for what, count in changes.items())
+        self._write_report(done, checks)
+        return status
 
-    def refresh(self) -> None:
-        """Read everything back from the stand-in, and report."""
+    def refresh(self) -> int:
+        """Read everything back from the stand-in, and report; return 1 if a check of `verify` fails."""
         self._stream(self.stack.refresh, show_secrets=False, suppress_outputs=True)
-        self._report()
+        self._show_outputs()
+        status, _ = self._check(self.stack.outputs())
+        return status
+
+    def verify(self, *options: str) -> int:
+        """Run `verify` on what is deployed, and return its status."""
+        outputs = self.stack.outputs()
+        if not outputs:
+            _tell(f"Nothing of stack {self.stack.name} is deployed: `make rehearse` deploys it.")
+            return _NOTHING
+        return self._verify(outputs, *options)
 
     def destroy(self) -> None:
         """Delete everything, with the program if possible, because its error hooks wait for what passes."""
@@ -181,31 +204,56 @@ class Rehearsal:
         except auto.CommandError:
             raise RehearsalError(f"{operation.__name__} did not succeed; the engine says why above") from None
 
-    def _report(self) -> None:
+    def _check(self, outputs: auto.OutputMap) -> tuple[int, list[tuple[str, bool, str]]]:
+        """Say what `verify` finds; return its status, and of each check: what, whether it is well, what was found."""
+        if not (ROOT / "verify").is_dir():
+            _say("Not checked: `verify` is not installed beside the rehearsal.")
+            return 0, []
+        if missing := sorted(_VERIFIED - outputs.keys()):
+            _say(f"Not checked: the stack lacks outputs that `verify` reads ({', '.join(missing)}): see docs/reuse.md.")
+            return 0, []
+        file = Path(self.stack.workspace.work_dir).resolve().parent / "verified.json"
+        file.unlink(missing_ok=True)
+        status = self._verify(outputs, "--json", str(file))
+        if not file.exists():
+            return 0 if status == _NOTHING else status, []
+        if status:
+            _say("\n`make rehearse-verify` checks again.")
+        checks = json.loads(file.read_text(encoding="utf-8"))["checks"]
+        return status, [(each["check"], each["ok"], each["found"]) for each in checks]
+
+    def _verify(self, outputs: auto.OutputMap, *options: str) -> int:
+        self.cloud.pass_time(_LONG_AGO)
+        values = {name: output.value for name, output in outputs.items()}
+        command = [sys.executable, "-m", "verify", "--outputs", "-", *options]
+        if not isinstance(self.cloud.clusters, RealClusters):
+            command += ["--timeout", "0"]  # clusters in memory have done all that they will
+        if _is_private(values.get("externalIp")):
+            command += ["--requests", "0"]  # no client is in its network
+        environment = {**os.environ, **self.leading, **self.gateway.environment()}
+        return subprocess.run(  # noqa: S603 - no shell, and nothing in it comes from outside
+            command, input=json.dumps(values), text=True, cwd=ROOT, env=environment, check=False
+        ).returncode
+
+    def _show_outputs(self) -> None:
         outputs: dict[str, object] = self._ask("output", "--json")
         width = max(map(len, outputs), default=0)
         _say("")
         for name, value in sorted(outputs.items()):
             _say(f"{name:{width}}  {value if isinstance(value, str) else json.dumps(value)}")
         _say("")
-        lines = self.cloud.summary()
-        for what, is_well, particulars in lines:
-            _say(f"{'ok' if is_well else '--'}  {what}: {particulars}")
-        self.cloud.pass_time(_ROLL_OUT)
-        if self.cloud.summary() != lines or not all(is_well for _, is_well, _ in lines):
-            _say("Still rolling out: `make rehearse-verify` waits for the rest.")
 
-    def _picture(self, done: str) -> None:
+    def _write_report(self, done: str, checks: Sequence[tuple[str, bool, str]]) -> None:
         """Say how long Azure would take, and leave the report."""
         from rehearsal.timing import durations, report, schedule, summary  # noqa: PLC0415 - only an `up` has to wait for them
 
         path = Path(self.stack.workspace.work_dir).parent / "report.html"
         try:
             state, table = schedule.resources(self._ask("export")), durations.load()
-            outcome = report.Outcome(self.stack.name, done, self.cloud.summary())
+            outcome = report.Outcome(self.stack.name, done, checks)
             lines = summary.summary(state, table)
             report.write(path, outcome, state, table)
-        except durations.UnknownTypeError as error:
+        except UnknownTypeError as error:
             _say(f"\nreport  none: {error}")
             return
         _say("\n" + "\n".join(lines))
@@ -218,9 +266,7 @@ class Rehearsal:
 
 
 @contextmanager
-def rehearsing(
-    stack: str, root: Path = ROOT, *, real_fleet: bool = False, destroying: bool = False
-) -> Generator[Rehearsal]:
+def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Generator[Rehearsal]:
     """Start the stand-in on what the stack's earlier runs have left, and attach the engine to it.
 
     Args:
@@ -228,7 +274,6 @@ def rehearsing(
         root: the folder of the program. Everything that is written goes to `.rehearsal/<stack>` in it, or to
             `.rehearsal/<stack>.real`: they are different clouds.
         real_fleet: whether clusters are real API servers with Fleet's own controllers, rather than in memory.
-        destroying: whether the stack is about to be destroyed, so that an earlier destruction need not be made up for.
 
     Raises:
         RehearsalError: if the stack has no file, has secrets of its own, or is in use; if what earlier runs have left
@@ -250,13 +295,17 @@ def rehearsing(
                 each.mkdir(mode=0o700, exist_ok=True)
             _require_space(folder)
             lock = resources.enter_context(_locked(folder, stack))
+            if updating.exists() or _is_cut_off(backend):
+                restore(folder)
+                updating.unlink(missing_ok=True)
+            _copy(folder, folder / "before")
             prune(home / "logs")
             _install_language(home / "plugins")
             remembered = (folder / "cloud.json").exists()
             clusters = resources.enter_context(real_clusters(folder / "clusters")) if real_fleet else None
             cloud = _cloud(folder / "cloud.json", clusters)
             port = resources.enter_context(serve(cloud))
-            gateway, leading = resources.enter_context(_gateway(cloud, folder))
+            gateway, leading = resources.enter_context(open_gateway(cloud, folder))
             # Commands without a --config-file, such as the creation of a stack, would write the salt of its secrets
             # into the program's own stack file. They run in a folder that has a copy, and the others are pointed to it.
             copy = project / f"Pulumi.{stack}.yaml"
@@ -284,12 +333,12 @@ def rehearsing(
                     "PULUMI_SKIP_UPDATE_CHECK": "true",
                     "PULUMI_STACK": stack,
                 }
-                | (cloud.world.for_engine(home) if isinstance(cloud.world, RealClusters) else {}),
+                | (cloud.clusters.for_engine(home) if isinstance(cloud.clusters, RealClusters) else {}),
                 lock,
                 updating,
             )
             _require_backend(engine, project)
-            if isinstance(cloud.world, RealClusters) and not (provider := cloud.world.provider).is_of_sdk:
+            if isinstance(cloud.clusters, RealClusters) and not (provider := cloud.clusters.provider).is_of_sdk:
                 _tell(
                     f"The Kubernetes provider is {provider.version}, built from source; the SDK's is "
                     f"{provider.expected}, which cannot be had here."
@@ -301,43 +350,69 @@ def rehearsing(
                 pulumi_command=engine,
             )
             had_state = any(backend.glob(".pulumi/stacks/**/*.json"))
-            handle = auto.Stack.create_or_select(stack, workspace)
-            recovery = Recovery(handle, cloud, standin=f"127.0.0.1:{port}", say=_tell)
-            has_state = recovery.has_resources()
+            handle = Handle(stack, workspace)
+            has_state = _has_resources(engine, project)
             if remembered and not had_state and not cloud.is_empty():
                 raise UnreadableError(f"{_shown(folder)} has a cloud (cloud.json) and no state (backend)")
             if not remembered and has_state:
                 raise UnreadableError(f"{_shown(folder)} has a state (backend) and no cloud (cloud.json)")
-        if any(backend.glob(".pulumi/locks/**/*.json")):
-            # We hold the folder's lock, so nobody is left who could hold the engine's.
-            _tell("The last run was killed, but holds the stack. pulumi cancel")
-            handle.cancel()
-        interrupted = (updating.read_text(encoding="utf-8") or "up") if updating.exists() else ""
-        goes_on = destroying and interrupted == "destroy"  # what is lost goes with what it is in
-        try:
-            recovery.run(crashed=bool(interrupted) and not goes_on)
-        except auto.CommandError as error:
-            raise RehearsalError(f"the last run cannot be put in order: {_reason(error)}") from None
-        if not goes_on:
-            updating.unlink(missing_ok=True)
         yield Rehearsal(handle, cloud, engine, root, leading=leading, gateway=gateway)
 
 
+def _is_cut_off(backend: Path) -> bool:
+    """Say whether an engine did not come to its end: it has left its lock, or operations that it began."""
+    if any(backend.glob(".pulumi/locks/**/*.json")):
+        return True
+    return any(b'"pending_operations"' in file.read_bytes() for file in backend.glob(".pulumi/stacks/**/*.json"))
+
+
+def restore(folder: Path) -> None:
+    """Put a stack's folder back to before a run that was killed: state and cloud fit together there.
+
+    Azure has no such copy. What somebody does there instead is in docs/operations.md, and tried in
+    tests/engine/test_interruptions.py. Clusters of the real Fleet are restored too: their processes end with the
+    rehearsal, however that ends, and their data is in the folder.
+    """
+    before = folder / "before"
+    if not before.exists():
+        raise UnreadableError(f"the last run in {_shown(folder)} was killed, and there is no copy from before it")
+    _tell("The last run was killed: beginning again from before it.")
+    _copy(before, folder)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Make the state and the cloud in a folder those of another one."""
+    target.mkdir(mode=0o700, exist_ok=True)
+    for name in _KEPT:
+        shutil.rmtree(target / name, ignore_errors=True)
+        (target / name).unlink(missing_ok=True)
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name, symlinks=True)
+        elif (source / name).exists():
+            shutil.copy2(source / name, target / name)
+
+
+def _has_resources(engine: EngineCommand, folder: Path) -> bool:
+    """Say whether the state has anything that the cloud would have, too."""
+    exported = engine.run(["stack", "export"], str(folder), {}).stdout
+    return re.search(r'"type": "(azure-native|kubernetes):', exported) is not None
+
+
 @contextmanager
-def _gateway(cloud: Cloud, folder: Path) -> Generator[tuple[HttpGateway, dict[str, str]]]:
+def open_gateway(cloud: Cloud, folder: Path) -> Generator[tuple[HttpGateway, dict[str, str]]]:
     """Open the gateway to what is rehearsed.
 
     Yields:
         the gateway, and the variables that lead the program to the clusters: real ones are on loopback, those in memory
         behind the gateway.
     """
-    world = cloud.world
-    if isinstance(world, RealClusters):
-        opened = open_http_gateway(Internet(world.networks))
+    clusters = cloud.clusters
+    if isinstance(clusters, RealClusters):
+        opened = open_http_gateway(Internet(clusters.networks))
     else:
-        opened = open_http_gateway(traffic.Internet(world), ApiServers(cloud, world, kubelogin.token(folder)))
+        opened = open_http_gateway(traffic.Internet(clusters), ApiServers(cloud, clusters, kubelogin.token(folder)))
     with opened as gateway:
-        leading = {} if isinstance(world, RealClusters) else gateway.environment()
+        leading = {} if isinstance(clusters, RealClusters) else gateway.environment()
         leading["PATH"] = f"{kubelogin.install(folder)}:{os.environ.get('PATH', os.defpath)}"
         yield gateway, leading
 
@@ -377,6 +452,13 @@ def _preparing(folder: Path) -> Generator[None]:
         ) from None
 
 
+def _is_private(address: object) -> bool:
+    try:
+        return ip_address(str(address)).is_private
+    except ValueError:
+        return False
+
+
 def _reason(error: auto.CommandError) -> str:
     """Return the engine's own words."""
     found = re.search(r"\berror: (.+)", str(error))
@@ -389,7 +471,7 @@ def _anew(folder: Path) -> str:
 
 def _cloud(file: Path, clusters: Callable[[Store], RealClusters] | None) -> Cloud:
     try:
-        return Cloud(file, clusters=clusters)
+        return Cloud(file, real_clusters=clusters)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnreadableError(f"{_shown(file)} cannot be read: it holds no cloud ({error!r})") from None
 
@@ -435,11 +517,8 @@ def settings_of(root: Path, stack: str) -> str:
             sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in root.glob("Pulumi.*.yaml"))
         )
         raise RehearsalError(f"there is no stack {stack}; the stacks of {_shown(root)} are: {known or 'none'}")
-    try:
-        parsed(root / "Pulumi.yaml", "Pulumi.yaml")
-        content = parsed(file, file.name)
-    except UnparsableError as error:
-        raise RehearsalError(str(error)) from None
+    parsed(root / "Pulumi.yaml", "Pulumi.yaml")
+    content = parsed(file, file.name)
     if "environment" in content:
         raise RehearsalError(
             f"{file.name} takes values from an environment of Pulumi Cloud (environment), which is not asked here; "

@@ -15,10 +15,13 @@ from components.fleet_updates import FleetUpdates, FleetUpdatesArgs, UpdateChann
 from components.kubeconfig import KubeloginMode
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from components.subscriptions import AzureProviders
-from rehearsal.cloud import Cloud, Operation
-from rehearsal.core.protocol import RefusedError
+from rehearsal.cloud import Cloud
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Operation
+from rehearsal.interception import Interceptor
 from tests.support import existing
 from tests.support.existing import OTHER
+from tests.support.health import assert_healthy
 from tests.support.program import ROOT, Program, run, stack_config
 
 POOL = {"vmSize": "Standard_D4ds_v5", "count": 3}
@@ -46,18 +49,13 @@ def dev_with(cloud: Cloud, east: dict[str, Any] | None = None, **changes: Any) -
     return run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"), config=config, cloud=cloud)
 
 
-def well(program: Program) -> bool:
-    """Say whether the pattern is well in the program's cloud."""
-    return all(line[1] for line in program.cloud.summary())
-
-
 def test_a_cluster_is_made_in_a_subnet_that_exists(cloud: Cloud) -> None:
     subnet = existing.network(cloud)
     program = dev_with(cloud, {"existing": {"subnetId": subnet}, "nodePool": POOL})
     assert program["east-cluster"].inputs["agentPoolProfiles"][0]["vnetSubnetID"] == subnet
     assert not {"east-vnet", "east-subnet"} & program.resources.keys()
     assert program["mesh-east-to-west"].inputs["resourceGroupName"] == "rg-before"
-    assert well(program)
+    assert_healthy(program)
 
 
 def test_a_cluster_that_exists_joins_with_all_that_it_has(cloud: Cloud) -> None:
@@ -66,7 +64,13 @@ def test_a_cluster_that_exists_joins_with_all_that_it_has(cloud: Cloud) -> None:
     assert program["hub-member-east"].inputs["clusterResourceId"] == cluster
     assert program["hub-member-east"].inputs["fleetMemberName"] == "aks-before"
     assert not {"east-group", "east-identity", "east-cluster"} & program.resources.keys()
-    assert well(program)
+    assert_healthy(program)
+
+
+def test_a_cluster_that_exists_joins_by_the_name_that_the_settings_give_it(cloud: Cloud) -> None:
+    program = dev_with(cloud, {"existing": {"clusterId": existing.cluster(cloud)}, "cluster": "blue"})
+    assert program.outputs["memberNames"] == {"east": "blue", "west": "aks-westus2"}
+    assert_healthy(program)
 
 
 def test_a_fleet_that_exists_takes_the_members(cloud: Cloud) -> None:
@@ -75,7 +79,7 @@ def test_a_fleet_that_exists_takes_the_members(cloud: Cloud) -> None:
     assert program.outputs["fleetId"] == fleet
     assert not {"hub-group", "hub-fleet"} & program.resources.keys()
     assert program["hub-member-east"].inputs["fleetName"] == "fleet-before"
-    assert well(program)
+    assert_healthy(program)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +136,7 @@ def test_an_id_means_its_subscription_and_no_namesake_in_another(cloud: Cloud) -
     assert [each.split("/")[3:] for each in namesakes] == [cluster.split("/")[3:], fleet.split("/")[3:]]
     updates = {"channel": "NodeImage", "stages": [["east", "west"]]}
     program = dev_with(cloud, {"existing": {"clusterId": cluster}}, fleet={"existingId": fleet, "updates": updates})
-    assert well(program)
+    assert_healthy(program)
     for name, (meant, namesake) in {"east": (cluster, namesakes[0]), "hub": (fleet, namesakes[1])}.items():
         kubeconfig = program[f"{name}-kubernetes"].inputs["kubeconfig"]
         assert existing.server(cloud, meant) in kubeconfig
@@ -252,7 +256,7 @@ def test_what_azure_does_not_tell_is_said_in_one_sentence(cloud: Cloud) -> None:
         if operation.call.token.endswith("listManagedClusterUserCredentials"):
             raise RefusedError('Status=403 Code="AuthorizationFailed"')
 
-    cloud.observers.append(refuse)
+    cloud.interceptors.append(Interceptor(before=refuse))
     with pytest.raises(
         ExistingError, match=rf'^east: the log-in to {cluster} cannot be read: Status=403 Code="AuthorizationFailed"$'
     ):
@@ -273,7 +277,7 @@ def test_networks_that_are_peered_already_are_peered_with_the_others_alone(cloud
     regions = [region("blue", one, peered=True), region("green", other, peered=True)]
     program = dev_with(cloud, regions=[*regions, stack_config("dev")["regions"][1]])
     assert peerings(program) == {"blue-to-west", "west-to-blue", "green-to-west", "west-to-green"}
-    assert well(program)
+    assert_healthy(program)
 
 
 def test_members_in_networks_that_are_peered_already_wait_for_no_peering(cloud: Cloud) -> None:
@@ -281,7 +285,7 @@ def test_members_in_networks_that_are_peered_already_wait_for_no_peering(cloud: 
     existing.peer(cloud, one, other)
     program = dev_with(cloud, regions=[region("blue", one, peered=True), region("green", other, peered=True)])
     assert not peerings(program)
-    assert well(program)
+    assert_healthy(program)
 
 
 @pytest.mark.parametrize("clusters", [False, True])
@@ -293,7 +297,7 @@ def test_regions_in_one_network_need_no_peering_and_are_peered_once(cloud: Cloud
     program = dev_with(cloud, regions=[region("blue", blue), region("green", green), stack_config("dev")["regions"][1]])
     assert peerings(program) == {"blue-to-west", "west-to-blue"}
     assert {"mesh-west-to-blue"} <= program["hub-member-green"].dependencies
-    assert well(program)
+    assert_healthy(program)
 
 
 def test_regions_of_one_network_alone_need_no_peering(cloud: Cloud) -> None:
@@ -301,7 +305,7 @@ def test_regions_of_one_network_alone_need_no_peering(cloud: Cloud) -> None:
     green = existing.second_subnet(cloud, blue, "10.9.4.0/22")
     program = dev_with(cloud, regions=[region("blue", blue), region("green", green)])
     assert not peerings(program)
-    assert well(program)
+    assert_healthy(program)
 
 
 def test_a_subnet_that_exists_holds_the_pool(cloud: Cloud) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from components.retries import ANYWHERE, IDENTITY_NOT_IN_DIRECTORY, NETWORK_BUSY, ROLE_NOT_IN_EFFECT, TERMINAL
 from rehearsal import faults
-from rehearsal.cloud import Cloud, Operation
-from rehearsal.core.protocol import Call, RefusedError, Verb
+from rehearsal.cloud import Cloud
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Call, Operation, Verb
 from rehearsal.faults.catalogue import FAILURES, OUTAGES
 from rehearsal.faults.injection import Faults
 from rehearsal.faults.profile import Fault, Profile, load

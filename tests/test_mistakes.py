@@ -14,10 +14,14 @@ from typing import Any, NamedTuple
 
 import pulumi
 import pytest
-from typing_extensions import override
 
-from rehearsal.cloud import Cloud, Operation
-from rehearsal.core.protocol import FakeProvider, RefusedError
+from rehearsal.cloud import Cloud
+from rehearsal.cluster.objects import is_true
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Operation
+from rehearsal.interception import Interceptor
+from rehearsal.tests.objects import in_memory
+from tests.support.health import checked
 from tests.support.program import ROOT, Program, run, stack_config
 
 
@@ -344,42 +348,35 @@ def test_waiting_for_the_schedule_alone_ends_before_the_app_runs(tmp_path: Path)
         "components/multi_cluster_app.py",
         '"condition=ClusterResourcePlacementAvailable"',
         '"condition=ClusterResourcePlacementScheduled"',
-        r"available on 0 cluster\(s\)",
+        "the placement is not available yet",
     )
     cloud = Cloud(patience=0.2)
-    unwell: list[tuple[str, str]] = []
+    available: list[bool] = []
 
     def look(operation: Operation) -> None:
         if operation.call.name == "app-entry-point":
-            unwell.extend((name, state) for name, is_well, state in cloud.summary() if not is_well)
+            placements = in_memory(cloud).hubs()[0].objects("ClusterResourcePlacement.placement.kubernetes-fleet.io")
+            available.extend(is_true(each, "ClusterResourcePlacementAvailable") for each in placements)
 
-    cloud.observers.append(look)
+    cloud.interceptors.append(Interceptor(before=look))
     run_with(mistake, tmp_path, cloud)
-    ((name, state),) = unwell
-    assert name == "placement aks-store-demo"
-    assert re.match(mistake.message, state)
+    assert available == [False]
 
 
-class SlowCloud(Cloud):
-    """A cloud that does one thing only after it has answered another: what a missing edge allows now and then."""
+def slow_cloud(late: str | None, until: str | None) -> Cloud:
+    """Return a cloud that does one thing only after it has done another: what a missing edge allows now and then."""
+    cloud, done = Cloud(patience=0.2), threading.Event()
 
-    def __init__(self, late: str | None, until: str | None) -> None:
-        super().__init__(patience=0.2)
-        self._late = late
-        self._until = until
-        self._answered = threading.Event()
+    def wait(operation: Operation) -> None:
+        if operation.call.name == late:
+            done.wait(timeout=10)  # reached only where there is an edge, and hence no mistake
 
-    @override
-    @contextmanager
-    def operation(self, operation: Operation) -> Generator[FakeProvider]:
-        if operation.call.name == self._late:
-            self._answered.wait(timeout=10)  # reached only where there is an edge, and hence no mistake
-        try:
-            with super().operation(operation) as provider:
-                yield provider
-        finally:
-            if operation.call.name == self._until:
-                self._answered.set()
+    def note(operation: Operation) -> None:
+        if operation.call.name == until:
+            done.set()
+
+    cloud.interceptors.append(Interceptor(before=wait, after=note))
+    return cloud
 
 
 UNREACHABLE_PODS = [
@@ -388,30 +385,33 @@ UNREACHABLE_PODS = [
         "components/regional_cluster.py",
         NETWORK_PROFILE,
         NETWORK_PROFILE.replace('"azure",', '"azure",\n                "network_plugin_mode": "overlay",'),
-        "1 in eastus2, 1 in westus2 (no route to them)",
+        "no cluster may use an overlay network",
     ),
     Mistake(
         "peering that keeps the other network's traffic out",
         "components/peered_networks.py",
         "allow_virtual_network_access=True,",
         "allow_virtual_network_access=False,",
-        "1 in eastus2, 1 in westus2 (no route to them)",
+        "with allowVirtualNetworkAccess",
     ),
     Mistake(
         "peering in one direction",
         "components/peered_networks.py",
         "((a, b), (b, a)) for a, b in",
         "((a, b),) for a, b in",
-        "1 in eastus2, 1 in westus2 (no route to them)",
+        "the peering of both VNets as Connected",
     ),
 ]
 
 
 @pytest.mark.parametrize("mistake", UNREACHABLE_PODS, ids=lambda mistake: mistake.name)
-def test_summary_names_the_pods_that_the_entry_point_cannot_reach(mistake: Mistake, tmp_path: Path) -> None:
+def test_pods_that_the_entry_point_cannot_reach_are_told_by_failed_requests(mistake: Mistake, tmp_path: Path) -> None:
     """Azure and Fleet accept these programs: they know the addresses, and do not ask whether a route leads there."""
-    [(_, _, particulars)] = [line for line in run_with(mistake, tmp_path).cloud.summary() if not line[1]]
-    assert particulars.endswith(mistake.message)
+    program = run_with(mistake, tmp_path)
+    (result,) = (each for each in checked(program).values() if not each.ok)
+    assert result.check == program.outputs["url"]
+    assert re.fullmatch(r"answers \d+ of 20 requests: \d+ × 504 Gateway Timeout", result.found)  # noqa: RUF001
+    assert mistake.message in result.remedy
 
 
 def run_with(mistake: Mistake, root: Path, cloud: Cloud | None = None) -> Program:
@@ -424,7 +424,7 @@ def run_with(mistake: Mistake, root: Path, cloud: Cloud | None = None) -> Progra
 
     with imports_from(root):
         config = stack_config(mistake.stack)
-        cloud = cloud or SlowCloud(mistake.late, mistake.until)
+        cloud = cloud or slow_cloud(mistake.late, mistake.until)
         return run(program, stack=mistake.stack, config=config, cloud=cloud)
 
 

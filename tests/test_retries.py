@@ -83,14 +83,17 @@ def waits() -> dict[str, set[str]]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(pulumi, "ErrorHook", Recorded)
         program = run_stack("dev")
-        return {
+        reasons = {
             name: {
                 reason
-                for hook in resource.options.hooks.on_error
                 for reason, refusal in REFUSALS.items()
-                if ask(monkeypatch, hooks[hook], refusal)
+                if ask(monkeypatch, hook, refusal)
                 == Answer(again=True, pauses=[5], said=[f"app-namespace: waiting until {reason}; next try in 5 s"])
             }
+            for name, hook in hooks.items()
+        }
+        return {
+            name: {reason for hook in resource.options.hooks.on_error for reason in reasons[hook]}
             for name, resource in program.resources.items()
         }
 

@@ -1,6 +1,7 @@
 """The command line: `python -m verify --stack dev`."""
 
 import argparse
+import io
 import json
 import sys
 import time
@@ -47,15 +48,24 @@ def main(arguments: list[str] | None = None) -> int:
         type=_not_negative,
         metavar="N",
         help=f"ask for the URL, and connect to each other TCP port, so often (default: {_FOR_EACH_REGION} times for "
-        "each region)",
+        "each region; 0: do not, as from outside the network of a private address)",
     )
     parser.add_argument(
         "--before-destroy",
         action="store_true",
         help="look only for members of others in the fleet, which a destroy of the stack would take out of it",
     )
-    parser.add_argument("--json", action="store_true", help="print one object, for programs")
+    parser.add_argument(
+        "--json",
+        nargs="?",
+        const="-",
+        metavar="FILE",
+        help="print one object, for programs; with FILE, write it there and print the table",
+    )
     options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where a locale lacks a character
     try:
         outputs = parse(_read(options.outputs, options.stack))
     except OutputsError as error:
@@ -64,17 +74,24 @@ def main(arguments: list[str] | None = None) -> int:
     with TemporaryDirectory(prefix="verify-") as folder:
         if options.before_destroy:
             return _before_destroy(_deployment(outputs, folder, 0))
-        requests = options.requests or _FOR_EACH_REGION * len(outputs.cluster_ids)
+        requests = _FOR_EACH_REGION * len(outputs.cluster_ids) if options.requests is None else options.requests
         try:
             results = _wait(checks(_deployment(outputs, folder, requests)), options.timeout)
         except KeyboardInterrupt:
             return _INTERRUPTED
     well = all(result.ok for result in results)
+    answer = {"ok": well, "url": outputs.url, "checks": [vars(result) for result in results]}
+    text = json.dumps(answer, indent=2) + "\n"
+    if options.json == "-":
+        sys.stdout.write(text)
+        return 0 if well else 1
+    show(results)
     if options.json:
-        answer = {"ok": well, "url": outputs.url, "checks": [vars(result) for result in results]}
-        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
-    else:
-        show(results)
+        try:
+            Path(options.json).write_text(text, encoding="utf-8")
+        except OSError as error:
+            sys.stderr.write(f"error: cannot write {options.json}: {error.strerror}\n")
+            return 2
     return 0 if well else 1
 
 

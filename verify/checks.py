@@ -375,6 +375,8 @@ def _connect(address: str, port: int) -> None:
 
 def _tried(deployment: Deployment, attempt: Callable[[int], str], found: str, command: str) -> str:
     """Try something as often as was asked for; `attempt` returns what is wrong, `found` has the two numbers."""
+    if not deployment.requests:
+        return "not tried (--requests 0)"
     with ThreadPoolExecutor(_CLIENTS) as pool:
         failures = Counter(filter(None, pool.map(attempt, range(deployment.requests))))
     answered = deployment.requests - failures.total()
@@ -387,7 +389,12 @@ def _tried(deployment: Deployment, attempt: Callable[[int], str], found: str, co
 
 def _unanswered(deployment: Deployment, command: str, *, answered: bool) -> str:
     if answered:
-        return f"pods behind the address do not answer: fix the regions above; {LOST}"
+        return (
+            f"some pods behind the address do not answer. If a check above failed, fix that first; {LOST}. Otherwise "
+            "the nodes of the entry region do not reach the pods of another: `az network vnet peering list` must show "
+            "the peering of both VNets as Connected, with allowVirtualNetworkAccess; no cluster may use an overlay "
+            "network"
+        )
     if _is_private(deployment.outputs.external_ip):
         return f"a private address: run this inside its network or one that is peered with it; `{command}`"
     return (

@@ -103,4 +103,15 @@ app = MultiClusterApp(
     ),
 )
 
+# What `python -m verify` reads.
 pulumi.export("url", app.url)
+pulumi.export("externalIp", app.external_ip)
+pulumi.export("service", "podinfo/podinfo")
+pulumi.export("entryRegion", locations[0])
+pulumi.export("fleetId", fleet.fleet.id)
+pulumi.export("clusterIds", {location: cluster.cluster.id for location, cluster in clusters.items()})
+pulumi.export("memberNames", {location: member.name for location, member in fleet.members.items()})
+pulumi.export("hubKubeconfig", fleet.kubeconfig)
+pulumi.export(
+    "kubeconfigs", pulumi.Output.secret({location: cluster.kubeconfig for location, cluster in clusters.items()})
+)

@@ -132,7 +132,7 @@ class ClusterBackend(Protocol):
 
 
 class Record(TypedDict):
-    """One resource as it is stored; what happens to it by itself ends at a time of the world's.
+    """One resource as it is stored; what happens to it by itself ends at a time of the clusters.
 
     `stale` is what a load balancer goes on referring to, although its inputs no longer do.
     """
@@ -217,21 +217,21 @@ class Subscription:
 
     Args:
         store: what keeps the resources.
-        world: the Kubernetes side.
+        clusters: the Kubernetes side.
         deployer: who runs the program.
         subscription_id: that of this one; without it, the deployer's own.
     """
 
-    def __init__(self, store: Store, world: ClusterBackend, deployer: Deployer, subscription_id: str = "") -> None:
+    def __init__(self, store: Store, clusters: ClusterBackend, deployer: Deployer, subscription_id: str = "") -> None:
         self._store = store
-        self.world = world
+        self.clusters = clusters
         self.deployer = deployer
         self.id = f"/subscriptions/{subscription_id or deployer.subscription_id}"
         """The subscription's id in ARM's form."""
 
     def other(self, subscription_id: str) -> "Subscription":
         """Return another subscription of the tenant."""
-        return Subscription(self._store, self.world, self.deployer, subscription_id)
+        return Subscription(self._store, self.clusters, self.deployer, subscription_id)
 
     @property
     def _section(self) -> dict[str, Any]:
@@ -270,7 +270,7 @@ class Subscription:
         return [self._as_of_now(record) for key, record in self._records.items() if key.startswith(prefix)]
 
     def _as_of_now(self, record: Record) -> Record:
-        if "busy_until" in record and record["busy_until"] <= self.world.now:
+        if "busy_until" in record and record["busy_until"] <= self.clusters.now:
             del record["busy_until"]
             record["outputs"]["provisioningState"] = "Succeeded"
         return record

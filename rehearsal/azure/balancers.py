@@ -63,7 +63,7 @@ class PublicIPAddress(ResourceType):
         return {
             "etag": etag(),
             "idleTimeoutInMinutes": inputs.get("idleTimeoutInMinutes", 4),
-            "ipAddress": old.get("ipAddress") or subscription.world.public_address(),
+            "ipAddress": old.get("ipAddress") or subscription.clusters.public_address(),
             "ipTags": [],
             "provisioningState": "Succeeded",
             "resourceGuid": old.get("resourceGuid") or str(uuid4()),
@@ -166,13 +166,13 @@ class LoadBalancer(ResourceType):
         }
         regional = [each["ipAddress"] for each in _addresses(record["outputs"])]
         for address in _public_addresses(subscription, record):
-            subscription.world.balance(address, dict.fromkeys(regional, ports))
+            subscription.clusters.balance(address, dict.fromkeys(regional, ports))
 
     @override
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         del doomed
         for address in _public_addresses(subscription, record):
-            subscription.world.balance(address, {})
+            subscription.clusters.balance(address, {})
 
 
 def _public_addresses(subscription: Subscription, balancer: Record) -> Iterator[str]:
@@ -206,7 +206,7 @@ def regional_frontends(subscription: Subscription, frontend_id: str) -> dict[str
     group = frontend_id.split("/")[4].lower()
     for cluster in subscription.all_of(_CLUSTER):
         if str(cluster["outputs"]["nodeResourceGroup"]).lower() == group:
-            return subscription.world.frontends(cluster["id"])
+            return subscription.clusters.frontends(cluster["id"])
     return {}
 
 

@@ -341,7 +341,7 @@ class ManagedCluster(ResourceType):
             _scale(pool)
         if old is None:
             inputs = record["inputs"]
-            subscription.world.add_cluster(
+            subscription.clusters.add_cluster(
                 record["id"],
                 server_url(record["outputs"]["fqdn"]),
                 location=short_location(inputs["location"]),
@@ -365,7 +365,7 @@ class ManagedCluster(ResourceType):
     @override
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         del doomed
-        subscription.world.remove(record["id"])
+        subscription.clusters.remove(record["id"])
 
 
 def require_rest(cluster: Record) -> None:

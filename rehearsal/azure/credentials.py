@@ -11,7 +11,8 @@ from rehearsal.azure.arm import Record, Subscription, last_segment, nested, reso
 from rehearsal.azure.clusters import server_url
 from rehearsal.azure.login import SERVER_ID
 from rehearsal.core import certificate
-from rehearsal.core.protocol import Properties, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Properties
 
 # The application "Azure Kubernetes Service AAD Client", the same in every tenant
 # (Azure/kubelogin, README; learn: kubernetes-fleet/access-fleet-hub-cluster-kubernetes-api).
@@ -92,14 +93,14 @@ def is_local(subscription: Subscription, owner: str, token: str) -> bool:
 
 
 def _server(subscription: Subscription, owner: str, fqdn: str) -> Properties:
-    if access := subscription.world.access(owner):
+    if access := subscription.clusters.access(owner):
         return {"certificate-authority-data": access.certificate_authority, "server": access.server}
     authority = certificate.authority(_secret(subscription, owner))
     return {"certificate-authority-data": _encoded(authority.certificate), "server": server_url(fqdn)}
 
 
 def _certificate_user(subscription: Subscription, owner: str, name: str) -> Properties:
-    if access := subscription.world.access(owner):
+    if access := subscription.clusters.access(owner):
         return {"token": access.token}
     pair = certificate.issued(_secret(subscription, owner), name)
     return {

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from rehearsal.core.protocol import RefusedError
+from rehearsal.core.errors import RefusedError
 
 ACCEPTED: Final = 200
 """The status of an operation that Azure has accepted and then failed: the answer to a poll is in order, and its content

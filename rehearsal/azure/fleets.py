@@ -25,6 +25,7 @@ from rehearsal.azure.arm import (
     system_data,
 )
 from rehearsal.azure.clusters import identity_outputs, require_rest, server_name, server_url
+from rehearsal.core import delays
 from rehearsal.core.protocol import Problem, Properties
 
 FLEET: Final = "azure-native:containerservice:Fleet"
@@ -34,9 +35,6 @@ _API_VERSION = "2024-05-02-preview"
 _SOURCE = "learn: templates/microsoft.containerservice/fleets"
 _HUB_KUBERNETES_VERSION = "1.34.0"
 _MAX_MEMBERS = 1000  # learn: kubernetes-fleet/faq (since 2026-06-01)
-# For 30 to 120 s after a member has joined, its cluster is changed: 24 of 26 recordings of Azure/azure-cli-extensions,
-# test_fleet_hubful and test_fleet_hubless.
-_UPDATING = 60
 _MAX_STAGE_GROUPS = 50  # learn: kubernetes-fleet/concepts-update-orchestration
 
 
@@ -116,14 +114,14 @@ class Fleet(ResourceType):
     def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
         hub = record["outputs"].get("hubProfile")
         if hub and not (old and old["outputs"].get("hubProfile")):
-            subscription.world.add_hub(record["id"], server_url(hub["fqdn"]))
+            subscription.clusters.add_hub(record["id"], server_url(hub["fqdn"]))
             for member in subscription.all_of(MEMBER, record["id"]):
                 _join(subscription, record, member)
 
     @override
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         del doomed
-        subscription.world.remove(record["id"])
+        subscription.clusters.remove(record["id"])
 
 
 class FleetMember(ResourceType):
@@ -170,14 +168,14 @@ class FleetMember(ResourceType):
             _join(subscription, subscription.require(record["id"].rsplit("/", 2)[0]), record)
             cluster = subscription.require(record["inputs"]["clusterResourceId"])
             cluster["outputs"]["provisioningState"] = "Updating"
-            cluster["busy_until"] = subscription.world.now + _UPDATING
+            cluster["busy_until"] = subscription.clusters.now + delays.CLUSTER_UPDATING
 
     @override
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         fleet_id = record["id"].rsplit("/", 2)[0]
         # With the fleet goes its hub, and with the hub the guard that refuses to let members with exports leave.
         if fleet_id.lower() not in doomed:
-            subscription.world.leave(subscription.require(fleet_id)["id"], last_segment(record["id"]))
+            subscription.clusters.leave(subscription.require(fleet_id)["id"], last_segment(record["id"]))
 
 
 def _join(subscription: Subscription, fleet: Record, member: Record) -> None:
@@ -192,7 +190,7 @@ def _join(subscription: Subscription, fleet: Record, member: Record) -> None:
         "fleet.azure.com/cluster-name": last_segment(cluster["id"]),
         "fleet.azure.com/member-name": name,
     }
-    subscription.world.join(fleet["id"], name, cluster["id"], labels)
+    subscription.clusters.join(fleet["id"], name, cluster["id"], labels)
 
 
 class FleetUpdateStrategy(ResourceType):

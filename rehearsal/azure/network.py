@@ -18,7 +18,8 @@ from rehearsal.azure.arm import (
     nested,
     resource_group_of,
 )
-from rehearsal.core.protocol import UNKNOWN, Problem, Properties, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import UNKNOWN, Problem, Properties
 
 VIRTUAL_NETWORK = "azure-native:network:VirtualNetwork"
 SUBNET = "azure-native:network:Subnet"
@@ -132,7 +133,7 @@ class VirtualNetwork(ResourceType):
     @override
     def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
         if old is None:
-            subscription.world.add_network(record["id"], [str(prefix) for prefix in prefixes(record["inputs"])])
+            subscription.clusters.add_network(record["id"], [str(prefix) for prefix in prefixes(record["inputs"])])
         subscription.put(record)
         for peering in subscription.all_of(PEERING):
             if record["id"].lower() in (peering["id"].rsplit("/", 2)[0].lower(), _remote(peering["inputs"]).lower()):
@@ -141,7 +142,7 @@ class VirtualNetwork(ResourceType):
     @override
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         del doomed
-        subscription.world.remove_network(record["id"])
+        subscription.clusters.remove_network(record["id"])
 
 
 def _require_inside(subnet: str, subnet_inputs: Properties, network: str, network_inputs: Properties) -> None:
@@ -281,10 +282,10 @@ class VirtualNetworkPeering(ResourceType):
             _compare_spaces(subscription, opposite)
             # The default is yes (learn: templates/microsoft.network/virtualnetworks/virtualnetworkpeerings).
             peered = all(each["inputs"].get("allowVirtualNetworkAccess", True) for each in (record, opposite))
-            subscription.world.set_peered(_own(record), _remote(record["inputs"]), peered=peered)
+            subscription.clusters.set_peered(_own(record), _remote(record["inputs"]), peered=peered)
             for each in (record, opposite):
                 known = [str(prefix) for prefix in prefixes({"addressSpace": each["outputs"]["remoteAddressSpace"]})]
-                subscription.world.set_routes(_own(each), _remote(each["inputs"]), known)
+                subscription.clusters.set_routes(_own(each), _remote(each["inputs"]), known)
 
     @override
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
@@ -292,7 +293,7 @@ class VirtualNetworkPeering(ResourceType):
         opposite = _opposite(subscription, record["id"], record["inputs"])
         if opposite:
             opposite["outputs"]["peeringState"] = "Disconnected"
-            subscription.world.set_peered(_own(record), _remote(record["inputs"]), peered=False)
+            subscription.clusters.set_peered(_own(record), _remote(record["inputs"]), peered=False)
 
 
 _PEERING_DEFAULTS: Final = {

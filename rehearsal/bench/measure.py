@@ -20,7 +20,8 @@ from typing import Any, Final
 
 import yaml
 
-from rehearsal.cloud import Operation
+from rehearsal.core.protocol import Operation
+from rehearsal.interception import Interceptor
 from rehearsal.stack import ROOT, rehearsing
 
 _PROGRAM: Final = ("Pulumi.yaml", "__main__.py", "changes.py", "settings", "components", "fleet_clusters", "manifests")
@@ -92,7 +93,7 @@ def _measure(root: Path, command: str) -> Cost:
             cost.writes.append((operation.verb, operation.call.token, operation.call.name))
 
     with rehearsing(_STACK, root) as rehearsal:
-        rehearsal.cloud.observers.append(note)
+        rehearsal.cloud.interceptors.append(Interceptor(before=note))
         with _watching_engine() as engine:
             start = time.perf_counter()
             getattr(rehearsal.stack, command)()

@@ -8,7 +8,8 @@ from typing import Any, Final, Protocol
 
 from rehearsal.cluster import limits
 from rehearsal.cluster.kinds import HUB, Kind, find_kind
-from rehearsal.cluster.objects import ApiError, Object, child, deleting, matches, name_of, namespace_of
+from rehearsal.cluster.objects import Object, child, deleting, matches, name_of, namespace_of
+from rehearsal.core.errors import ApiError
 
 # Object names: kubernetes.io/docs/concepts/overview/working-with-objects/names; texts: apimachinery validation.go.
 _LABEL: Final = (

@@ -10,7 +10,6 @@ from rehearsal.cluster import admission, quantities
 from rehearsal.cluster.clock import Clock
 from rehearsal.cluster.kinds import HUB, KINDS, Kind, key_of, resolve
 from rehearsal.cluster.objects import (
-    ApiError,
     FieldPath,
     Object,
     child,
@@ -27,7 +26,7 @@ from rehearsal.cluster.objects import (
     unshared,
     without,
 )
-from rehearsal.core.protocol import RefusedError
+from rehearsal.core.errors import ApiError, RefusedError
 
 Objects: TypeAlias = list[Object]
 

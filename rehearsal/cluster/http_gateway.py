@@ -24,9 +24,10 @@ from typing_extensions import override
 
 from rehearsal.cluster.apiserver import Cluster
 from rehearsal.cluster.kinds import KINDS
-from rehearsal.cluster.objects import ApiError, Object, date_of
+from rehearsal.cluster.objects import Object, date_of
 from rehearsal.core import certificate
 from rehearsal.core.environment import LOOPBACK
+from rehearsal.core.errors import ApiError
 
 _STATUSES: Final = {
     "Unauthorized": HTTPStatus.UNAUTHORIZED,

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from rehearsal.cluster.objects import ApiError, Object
+from rehearsal.cluster.objects import Object
+from rehearsal.core.errors import ApiError
 
 HUB: Final = "hub"
 MEMBER: Final = "member"

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from rehearsal.cluster.kinds import Kind
-from rehearsal.cluster.objects import ApiError, Object, annotations_of, child, labels_of, name_of
+from rehearsal.cluster.objects import Object, annotations_of, child, labels_of, name_of
+from rehearsal.core.errors import ApiError
 
 _REQUEST: Final = 3 * 1024 * 1024  # bytes (apiserver v0.36, pkg/server/config.go, MaxRequestBodyBytes)
 _DATA: Final = 1024 * 1024

@@ -4,25 +4,12 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, TypeAlias
-
-from rehearsal.core.protocol import RefusedError
+from typing import Any, Final, TypeAlias
 
 Object: TypeAlias = dict[str, Any]
-Reason: TypeAlias = Literal[
-    "NotFound", "NoMatch", "AlreadyExists", "Conflict", "Unauthorized", "Forbidden", "Invalid", "Unreachable", "Refused"
-]
 
 # Simulated time starts here; only differences matter.
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class ApiError(RefusedError):
-    """A request that an API server refuses, with its message and the reason of its status."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason: Reason = reason
 
 
 def date_of(now: float) -> datetime:

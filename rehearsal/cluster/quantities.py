@@ -9,7 +9,8 @@ from decimal import ROUND_UP, Context, Decimal
 from typing import Any, Final
 
 from rehearsal.cluster.kinds import Kind, split_api_version
-from rehearsal.cluster.objects import ApiError, Object, child
+from rehearsal.cluster.objects import Object, child
+from rehearsal.core.errors import ApiError
 
 _EXACT: Final = Context(prec=100, rounding=ROUND_UP)
 _FORM: Final = re.compile(

@@ -32,7 +32,8 @@ from rehearsal.cluster.objects import (
     status_of,
     timestamp,
 )
-from rehearsal.core.protocol import RefusedError
+from rehearsal.core import delays
+from rehearsal.core.errors import RefusedError
 
 REVISION: Final = "deployment.kubernetes.io/revision"
 SERVICE_NAME: Final = "kubernetes.io/service-name"
@@ -41,14 +42,6 @@ _LONGEST_FRONTEND: Final = 32
 ADDITIONAL_ADDRESSES: Final = "service.beta.kubernetes.io/azure-additional-public-ips"
 _HASH: Final = "pod-template-hash"
 _REVISION_HASH: Final = "controller-revision-hash"
-
-# Simulated seconds. Pods: kwok and the store demo's probes are ready in about one; Azure's balancer takes longer.
-_POD_START: Final = 1
-_LOAD_BALANCER: Final = 120  # MicrosoftDocs/azure-docs issue 10465: about two minutes until it has an address
-_AUTOSCALER_PERIOD: Final = 15  # kube-controller-manager, --horizontal-pod-autoscaler-sync-period
-# The namespace controller waits before it touches anything (namespace_controller.go, namespaceDeletionGracePeriod), and
-# then works in passes (measured: 5.3, 10.6, 15.9 s).
-_NAMESPACE_PASS: Final = 5
 
 
 def namespace(name: str) -> Object:
@@ -218,7 +211,7 @@ def autoscalers(cluster: Cluster) -> None:
         wanted = min(max(current, item["spec"].get("minReplicas", 1)), item["spec"]["maxReplicas"])
         status = status_of(item)
         since = seconds(status["lastScaleTime"]) if "lastScaleTime" in status else _created(item)
-        if wanted != current and cluster.clock.elapsed(since, _AUTOSCALER_PERIOD):
+        if wanted != current and cluster.clock.elapsed(since, delays.AUTOSCALER_PERIOD):
             _scale(cluster, target, wanted)
             status = {**status, "lastScaleTime": timestamp(cluster.clock.now)}
             cluster.set_status(item, {**status, "currentReplicas": current, "desiredReplicas": wanted})
@@ -319,13 +312,13 @@ def pods(cluster: Cluster) -> None:
         status = status_of(item)
         if "podIP" not in status:
             _schedule(cluster, item)
-        elif status["phase"] == "Pending" and clock.elapsed(_created(item), _POD_START):
+        elif status["phase"] == "Pending" and clock.elapsed(_created(item), delays.POD_START):
             cluster.set_status(item, {**status, "phase": "Running"})
             cluster.set_condition(item, "Ready", "True", "", "")
         elif (
             status["phase"] == "Running"
             and item["spec"].get("restartPolicy", "Always") != "Always"
-            and clock.elapsed(_created(item), 2 * _POD_START)
+            and clock.elapsed(_created(item), 2 * delays.POD_START)
         ):
             cluster.set_status(item, {**item["status"], "phase": "Succeeded"})
             cluster.set_condition(item, "Ready", "False", "PodCompleted", "")
@@ -359,7 +352,7 @@ def load_balancers(cluster: Cluster) -> None:
         own = next(
             (entry["ip"] for entry in addresses if ipaddress.ip_address(entry["ip"]).is_private is internal), None
         )
-        if own is None and cluster.clock.elapsed(_created(item), _LOAD_BALANCER):
+        if own is None and cluster.clock.elapsed(_created(item), delays.LOAD_BALANCER):
             own = cluster.free_address() if internal else cluster.clock.public_address()
         if own is None:
             continue
@@ -485,8 +478,8 @@ def namespaces(cluster: Cluster) -> None:
         if not deleting(item):
             continue
         since = seconds(item["metadata"]["deletionTimestamp"])
-        passes = max(1, -int((since - cluster.clock.now) // _NAMESPACE_PASS))
-        if not cluster.clock.elapsed(since, passes * _NAMESPACE_PASS):
+        passes = max(1, -int((since - cluster.clock.now) // delays.NAMESPACE_PASS))
+        if not cluster.clock.elapsed(since, passes * delays.NAMESPACE_PASS):
             continue
         for other in _content(cluster, item):
             cluster.discard(other)

@@ -5,9 +5,7 @@ from typing import Any, cast
 
 import yaml
 
-
-class UnparsableError(Exception):
-    """A file cannot be read or parsed; the message names the file and the line."""
+from rehearsal.core.errors import UnparsableError
 
 
 def parsed(file: Path, shown: str) -> dict[str, Any]:

@@ -36,29 +36,6 @@ def has_unknown(value: Any) -> bool:  # noqa: ANN401 - any JSON value
     return value is UNKNOWN
 
 
-class RefusedError(Exception):
-    """An operation that Azure or Kubernetes refuses; its text is what the real provider would print."""
-
-
-class NotReadyError(RefusedError):
-    """An object that was created but did not become ready: the engine keeps it in its state, with the reasons."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        resource_id: str,
-        outputs: Properties,
-        reasons: Sequence[str],
-        inputs: Properties | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.resource_id = resource_id
-        self.outputs = outputs
-        self.reasons = list(reasons)
-        self.inputs = inputs
-
-
 @dataclass(frozen=True)
 class Problem:
     """What is wrong with one input: the property's path (`agentPoolProfiles[0].vmSize`) and the reason."""
@@ -111,6 +88,23 @@ class Call:
     api_version: str = ""
     urn: str = ""
     log: Callable[[Severity, str], None] = lambda _severity, _message: None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What the engine asks of a provider.
+
+    Attributes:
+        verb: the kind of operation.
+        call: its circumstances.
+        resource_id: the resource's ID; empty if it has none yet.
+        inputs: the inputs of a creation or an update.
+    """
+
+    verb: Verb
+    call: Call
+    resource_id: str = ""
+    inputs: Properties = field(default_factory=dict[str, Any])
 
 
 class FakeProvider(Protocol):

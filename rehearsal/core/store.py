@@ -9,11 +9,9 @@ from typing import Any, cast
 
 import orjson
 
+from rehearsal.core.errors import UnreadableError
+
 _VERSION = 1  # of the file; those of before have none
-
-
-class UnreadableError(Exception):
-    """What an earlier run has left cannot be used; the message says what and why, for people."""
 
 
 class Store:

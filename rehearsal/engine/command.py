@@ -4,14 +4,18 @@ import signal
 import subprocess
 import threading
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 
-from pulumi.automation import CommandError, CommandResult, OnOutput, PulumiCommand
+from pulumi.automation import CommandResult, OnOutput, PulumiCommand
 from pulumi.automation.errors import create_command_error
+from semver import VersionInfo
 
 from rehearsal.core.child import child, read_lines
 from rehearsal.engine.install import version_of
+
+_CHANGING = ("up", "refresh", "destroy")  # commands that change the stack, or the cloud
 
 
 class EngineCommand(PulumiCommand):
@@ -25,11 +29,10 @@ class EngineCommand(PulumiCommand):
             environment: all that its environment has; nothing of ours is added.
             lock: the descriptor of a locked file. The engine inherits it, so that the lock is held until both,
                 this process and the engine, have ended.
-            updating: the file that is there from the beginning of a change of the stack until the engine has recorded
-                all of it, and holds the command. It stays if we are killed meanwhile, and if a destruction fails.
+            updating: a file that exists while a command changes the stack. If this process is killed, it stays.
         """
         self.command = str(path)
-        self.version = version_of(path)
+        self.version = _version(path, path.stat().st_mtime_ns)
         self.environment = dict(environment)
         self._lock = lock
         self._updating = updating
@@ -51,7 +54,7 @@ class EngineCommand(PulumiCommand):
         output: list[str] = []
         errors: list[str] = []
         environment = {**self.environment, **additional_env, "PULUMI_AUTOMATION_API": "true"}
-        with self._noted(args[0]):
+        with self._noted() if args[0] in _CHANGING else nullcontext():
             with child(
                 [self.command, "--non-interactive", *args], environment=environment, cwd=cwd, descriptors=[self._lock]
             ) as process:
@@ -77,34 +80,28 @@ class EngineCommand(PulumiCommand):
         before[signal.SIGINT] = signal.signal(signal.SIGINT, _leave_to_the_engine)
         try:
             with (
-                self._noted("destroy"),
+                self._noted(),
                 subprocess.Popen(  # noqa: S603 - no shell
                     [self.command, *args], cwd=cwd, env=self.environment, umask=0o077, pass_fds=[self._lock]
                 ) as process,
             ):
-                if status := process.wait():
-                    raise create_command_error(CommandResult("", "", status))
-        except CommandError:
-            pass  # it has said so itself
+                return process.wait()
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-        return process.returncode if process else 1
 
     @contextmanager
-    def _noted(self, command: str) -> Generator[None]:
-        if command not in {"up", "refresh", "destroy"}:
-            yield
-            return
-        self._updating.write_text(command, encoding="utf-8")
+    def _noted(self) -> Generator[None]:
+        self._updating.touch()
         try:
             yield
-        except BaseException:
-            # A destruction forgets what goes with a group before the group's deletion is tried, which may fail.
-            if command != "destroy":
-                self._updating.unlink()
-            raise
-        self._updating.unlink()
+        finally:
+            self._updating.unlink()
+
+
+@cache
+def _version(path: Path, changed: int) -> VersionInfo:  # noqa: ARG001 - a command that has changed is asked again
+    return version_of(path)
 
 
 def _leave_to_the_engine(*_: object) -> None:

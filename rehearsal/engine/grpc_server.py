@@ -21,8 +21,9 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
-from rehearsal.cloud import Cloud, Operation
-from rehearsal.core.protocol import Call, Difference, NotReadyError, Properties, RefusedError, Severity
+from rehearsal.cloud import Cloud
+from rehearsal.core.errors import NotReadyError, RefusedError
+from rehearsal.core.protocol import Call, Difference, Properties, Severity
 from rehearsal.core.wire import PropertyPath, decode, encode
 
 # The engine warns when a plugin is older than the SDK that the program uses; ours serves three of them.
@@ -126,8 +127,8 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
         inputs, secrets = decode(request.properties)
         call = self._call(context, request.urn, preview=request.preview, timeout=request.timeout)
-        with _answering(context, secrets), self._cloud.operation(Operation("create", call, inputs=inputs)) as provider:
-            resource_id, outputs = provider.create(call, inputs)
+        with _answering(context, secrets):
+            resource_id, outputs = self._cloud.create(call, inputs)
             return provider_pb2.CreateResponse(id=resource_id, properties=_encode(outputs, secrets))
 
     def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
@@ -135,8 +136,8 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
         old_outputs, output_secrets = decode(request.properties)
         secrets = input_secrets | output_secrets
         call = self._call(context, request.urn)
-        with _answering(context, secrets), self._cloud.operation(Operation("read", call, request.id)) as provider:
-            found = provider.read(call, request.id, old_inputs, old_outputs)
+        with _answering(context, secrets):
+            found = self._cloud.read(call, request.id, old_inputs, old_outputs)
             if found is None:
                 return provider_pb2.ReadResponse()
             inputs, outputs = found
@@ -147,26 +148,23 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         inputs, secrets = decode(request.news)
         call = self._call(context, request.urn, preview=request.preview, timeout=request.timeout)
-        with (
-            _answering(context, secrets),
-            self._cloud.operation(Operation("update", call, request.id, inputs)) as provider,
-        ):
-            outputs = provider.update(call, request.id, decode(request.olds)[0], inputs)
+        with _answering(context, secrets):
+            outputs = self._cloud.update(call, request.id, decode(request.olds)[0], inputs)
             return provider_pb2.UpdateResponse(properties=_encode(outputs, secrets))
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
         call = self._call(context, request.urn, timeout=request.timeout)
-        with _answering(context), self._cloud.operation(Operation("delete", call, request.id)) as provider:
-            provider.delete(call, request.id, decode(request.properties)[0])
+        with _answering(context):
+            self._cloud.delete(call, request.id, decode(request.properties)[0])
             return empty_pb2.Empty()
 
     def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
         token, api_version = _of_base(request.tok)
         call = Call(token, provider=self._instances.get(context.peer(), {}), api_version=api_version)
-        with _answering(context), self._cloud.operation(Operation("invoke", call)) as provider:
+        with _answering(context):
             response = provider_pb2.InvokeResponse()
             # `return` is a word of Python's, hence not an argument's name.
-            getattr(response, "return").CopyFrom(encode(provider.invoke(call, decode(request.args)[0])))
+            getattr(response, "return").CopyFrom(encode(self._cloud.invoke(call, decode(request.args)[0])))
             return response
 
     def _call(self, context: grpc.ServicerContext, urn: str, *, preview: bool = False, timeout: float = 0) -> Call:

@@ -1,9 +1,10 @@
 """Where the `pulumi` command comes from.
 
-In this order: a new enough one on PATH; the per-user cache, which all clones share; the official installer;
-a build from the Go module in `tools/pulumi/`, with Go from PATH or from PyPI. The latter two fill the cache.
+In this order: a new enough one on PATH; the cache; the official installer; a build from the Go module in
+`tools/pulumi/`, because some machines reach only module proxies. The latter two fill the cache.
 """
 
+import os
 import shutil
 import sys
 import urllib.request
@@ -13,10 +14,10 @@ from pathlib import Path
 from semver import VersionInfo
 
 from rehearsal.core.environment import neutral
-from rehearsal.core.toolchain import PROBE_SECONDS, Module, ToolchainError, cache_folder, filled, probe, run
+from rehearsal.core.toolchain import PROBE_SECONDS, WORK_SECONDS, Module, ToolchainError, cache_folder, filled, run
 
 OLDEST = VersionInfo(3, 254, 0)
-"""The oldest engine that imports a resource with inputs of one's own, which recovery rests on."""
+"""The oldest engine that the program supports (docs/azure.md)."""
 
 _INSTALLER = "https://get.pulumi.com/install.sh"
 _MODULE = Module(
@@ -37,56 +38,45 @@ def version_of(command: Path) -> VersionInfo:
     Raises:
         ToolchainError: if it does not.
     """
-    answer = probe([command, "version"], environment=neutral() | {"PULUMI_SKIP_UPDATE_CHECK": "true"}).strip()
+    environment = neutral() | {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+    answer = run([str(command), "version"], environment=environment, cwd=Path("/"), seconds=PROBE_SECONDS).strip()
     try:
         return VersionInfo.parse(answer.removeprefix("v"))
     except ValueError:
-        last = answer.splitlines()[-1] if answer else "nothing"
-        raise ToolchainError(f"does not tell its version, but {last}") from None
+        last = answer.splitlines()[-1] if answer else ""
+        raise ToolchainError(f"reports no version, but `{last}`") from None
 
 
 def find_engine() -> Path:
-    """Return the path of a usable `pulumi` command, which is installed first where there is none.
+    """Return the path of a usable `pulumi` command, after installing one if necessary.
 
-    One on PATH that is not usable is named, with the reason and with what is used in its place.
+    If one on PATH is not usable, the reason and the command that is used instead are printed.
 
     Raises:
-        EngineError: if none of the ways works.
+        EngineError: if there is none, and none can be installed.
     """
-    attempts: list[str] = []
-    unfit = ""
-    for way, attempt in (
-        ("on PATH", _on_path),
-        (f"in {cache_folder()}", _cached),
-        ("from the official installer", _install),
-        ("built from its Go module", _build),
-    ):
+    problems: list[str] = []
+    on_path = shutil.which("pulumi")
+    if on_path:
+        problem = _problem(Path(on_path))
+        if not problem:
+            return Path(on_path)
+        problems.append(f"{on_path} {problem}")
+    for way in (_build, _install) if _MODULE.is_built else (_install, _build):
         try:
-            command = attempt()
-        except ToolchainError as failure:
-            attempts.append(f"  {way}: {failure}")
+            command = way()
+        except ToolchainError as error:
+            problems.append(str(error))
             continue
-        reason = _unusable(command)
-        if not reason:
-            if unfit:
-                sys.stderr.write(f"{unfit}; using {command}\n")
-            return command
-        if attempt is _on_path:
-            unfit = f"{command} {reason}"
-        attempts.append(f"  {way}: {command} {reason}")
-    raise EngineError(
-        "\n".join(
-            [
-                f"There is no usable `pulumi` command (>= {OLDEST}, < {OLDEST.bump_major()}). Tried:",
-                *attempts,
-                "Install the Pulumi CLI (https://www.pulumi.com/docs/install/) and run this again.",
-                f"Or connect this machine to the network; Go >= {_MODULE.go} on PATH saves one download.",
-            ]
-        )
-    )
+        if on_path:
+            sys.stderr.write(f"{problems[0]}; using {command}\n")
+        return command
+    fit = f">= {OLDEST}, < {OLDEST.bump_major()}"
+    advice = "install the Pulumi CLI (https://www.pulumi.com/docs/install/)"
+    raise EngineError("\n  ".join([f"There is no usable `pulumi` command ({fit}): {advice}.", *problems]))
 
 
-def _unusable(command: Path) -> str:
+def _problem(command: Path) -> str:
     """Return why a command cannot be used, nothing if it can."""
     try:
         version = version_of(command)
@@ -99,22 +89,8 @@ def _unusable(command: Path) -> str:
     return ""
 
 
-def _on_path() -> Path:
-    found = shutil.which("pulumi")
-    if not found:
-        raise ToolchainError("none")
-    return Path(found)
-
-
-def _cached() -> Path:
-    for command in sorted((cache_folder() / "pulumi").glob("*/bin/pulumi"), reverse=True):
-        if not _unusable(command):
-            return command
-    raise ToolchainError("none")
-
-
 def _install() -> Path:
-    """Run the official installer, for the version of the SDK."""
+    """Return the command that the official installer has put into the cache, in the version of the SDK."""
     version = metadata.version("pulumi")
 
     def fill(folder: Path) -> None:
@@ -122,9 +98,13 @@ def _install() -> Path:
             urllib.request.urlopen(_INSTALLER, timeout=PROBE_SECONDS).close()
         except OSError as error:
             raise ToolchainError(f"{_INSTALLER} does not answer ({error})") from None
+        sys.stderr.write(f"Installing pulumi {version} ...\n")
         # A process of its own, because the SDK's installer has no time limit.
         code = "import sys; from pulumi.automation import PulumiCommand; PulumiCommand.install(root=sys.argv[1])"
-        run(f"installing pulumi {version}", [sys.executable, "-c", code, str(folder)])
+        try:
+            run([sys.executable, "-c", code, str(folder)], environment=os.environ, cwd=Path("/"), seconds=WORK_SECONDS)
+        except ToolchainError as error:
+            raise ToolchainError(f"{_INSTALLER} {error}") from None
 
     return filled(cache_folder() / "pulumi" / version, fill) / "bin" / "pulumi"
 

@@ -1,5 +1,6 @@
 """The program that is rehearsed, run in this process, as often as the engine asks for it."""
 
+import gc
 import runpy
 import sys
 from collections.abc import Callable, Generator, Mapping
@@ -16,6 +17,10 @@ from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 from typing_extensions import override
 
 from rehearsal.core.environment import having
+
+# Objects, about six runs of a program with fifty resources. The SDKs' modules are 200,000, and a run makes many that
+# refer to each other: with Python's own threshold, a third of the run goes into looking for garbage.
+_GARBAGE = 500_000
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ def served(program: Callable[[], None]) -> Generator[str]:
 
 def adapt_sdk() -> None:
     """Make the SDK (pulumi 3.272.0) fit to run a program several times in one process, and to report an error once."""
+    gc.set_threshold(_GARBAGE)
     setattr(_stack, "LanguageServer", _LanguageServer)  # noqa: B010 - not one of its exports, says the type checker
     # A failed update ends the engine before the program, whose last log calls then leave a channel that tries to
     # reconnect for ever. gRPC shares connections by address, and the kernel gives ports again: to a later engine on

@@ -11,16 +11,19 @@ from collections import Counter
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from typing import Final, Literal
+from functools import partial
+from typing import Final
 
 from rehearsal.azure import errors
 from rehearsal.azure.arm import last_segment
-from rehearsal.cloud import Cloud, Operation
+from rehearsal.cloud import Cloud
 from rehearsal.cluster.interface import ApiServer, Part
-from rehearsal.core.protocol import Call, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Call, Operation
 from rehearsal.faults import clients
 from rehearsal.faults.catalogue import FAILURES
 from rehearsal.faults.profile import Fault, Outage, Profile
+from rehearsal.interception import Interceptor
 
 _AUTHORIZATION: Final = frozenset({"Forbidden"})  # all that can be played to a real cluster
 
@@ -62,21 +65,14 @@ class Faults:
     @contextmanager
     def in_force(self, cloud: Cloud) -> Generator[None]:
         """Let the profile happen in a cloud, besides others in force; nothing of it is kept with the cloud."""
-        failure, stopped, forbidden = cloud.azure.failure, cloud.world.stopped, cloud.forbidden
-
-        def observe(operation: Operation) -> None:
-            self._observe(cloud, operation)
-
-        cloud.observers.append(observe)
-        cloud.azure.failure = lambda verb, call: self._fail_halfway(verb, call) or failure(verb, call)
-        cloud.world.stopped = lambda part, cluster: self._stopped(part, cluster) or stopped(part, cluster)
-        cloud.forbidden = lambda verb, call: self._forbids(verb, call) or forbidden(verb, call)
-        try:
+        interceptor = Interceptor(
+            before=partial(self._request, cloud),
+            failure=self._fail_halfway,
+            is_down=self.is_down,
+            forbids=self._forbids,
+        )
+        with cloud.intercepted(interceptor):
             yield
-        finally:
-            cloud.observers.remove(observe)
-            cloud.azure.failure, cloud.world.stopped, cloud.forbidden = failure, stopped, forbidden
-            cloud.pass_time(0)  # what had stopped looks about again
 
     def unplayed(self) -> list[str]:
         """Return what of the profile has not happened so far, in the profile's own words."""
@@ -86,7 +82,7 @@ class Faults:
             if each not in self._played
         ]
 
-    def _observe(self, cloud: Cloud, operation: Operation) -> None:
+    def _request(self, cloud: Cloud, operation: Operation) -> None:
         """Send the operation's request as the provider does, again and again as far as it would; then refuse."""
         verb, call, failed = operation.verb, operation.call, 0
         if verb == "delete" and (lock := self._lock_on(operation.resource_id)):
@@ -102,15 +98,17 @@ class Faults:
         if failed:
             self._tell(f"fault: {verb} {_what(call)}: the provider came through with try {failed + 1}")
 
-    def _fail_halfway(self, verb: Literal["create", "update"], call: Call) -> str | None:
+    def _fail_halfway(self, operation: Operation) -> str | None:
+        verb, call = operation.verb, operation.call
         fault = self._strike(verb, call, halfway=True)
         if fault is None:
             return None
         self._refuse(verb, call, fault, 1)
         return clients.printed(fault.failure, verb, call, errors.ACCEPTED)
 
-    def _forbids(self, verb: str, call: Call) -> bool:
+    def _forbids(self, request: Operation) -> bool:
         """Say whether a real cluster refuses a request, which is all that can be played to one."""
+        verb, call = request.verb, request.call
         fault = self._strike(verb, call, halfway=False, among=_AUTHORIZATION)
         if fault:
             self._refuse(verb, call, fault, 1)
@@ -154,7 +152,8 @@ class Faults:
                     return fault
         return None
 
-    def _stopped(self, part: Part, cluster: ApiServer) -> bool:
+    def is_down(self, part: Part, cluster: ApiServer) -> bool:
+        """Say whether an outage concerns a part of a cluster now."""
         name = last_segment(cluster.id)
         for index, each in enumerate(self._profile.outages):
             if each.outage == part and fnmatchcase(name, each.cluster):

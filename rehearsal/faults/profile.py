@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from rehearsal.cluster.interface import Part
-from rehearsal.core.parsing import UnparsableError, parsed
+from rehearsal.core.errors import ProfileError
+from rehearsal.core.parsing import parsed
 from rehearsal.core.protocol import Call, Verb
 from rehearsal.faults.catalogue import FAILURES, Failure
 from rehearsal.faults.clients import can_meet
@@ -98,20 +99,15 @@ class Profile(_Entry):
     locks: tuple[str, ...] = ()
 
 
-class ProfileError(Exception):
-    """A profile cannot be used; the message says why, for people."""
-
-
 def load(path: Path) -> Profile:
     """Read a profile.
 
     Raises:
-        ProfileError: the file cannot be read, or says what no profile can say.
+        UnparsableError: the file cannot be read.
+        ProfileError: it says what no profile can say.
     """
     try:
         profile = Profile.model_validate(parsed(path, str(path)))
-    except UnparsableError as error:
-        raise ProfileError(str(error)) from None
     except ValidationError as error:
         lines = (f"{path}: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise ProfileError("\n".join(lines)) from error

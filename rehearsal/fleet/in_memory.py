@@ -38,7 +38,7 @@ class InMemoryClusters:
 
     Attributes:
         observers: told of each transition of a condition, in order.
-        stopped: says whether a part of a cluster does not run.
+        is_down: says whether a part of a cluster does not run.
     """
 
     def __init__(self, store: Store, activity: Activity | None = None) -> None:
@@ -52,7 +52,7 @@ class InMemoryClusters:
         self._data.setdefault("routes", {})
         self._data.setdefault("seen", {})
         self.observers: list[Observer] = []
-        self.stopped: Callable[[Part, ApiServer], bool] = lambda _part, _cluster: False
+        self.is_down: Callable[[Part, ApiServer], bool] = lambda _part, _cluster: False
         self._clusters = {key: Cluster(self, key, data) for key, data in self._data["clusters"].items()}
         # Which state each controller found nothing to do in: a cache that only spares work.
         self._idle: dict[str, object] = {}
@@ -314,7 +314,7 @@ class InMemoryClusters:
             before = cluster.revision
             for controller in _CLUSTER_CONTROLLERS:
                 part = workloads.PARTS.get(controller)
-                if part is None or not self.stopped(part, cluster):
+                if part is None or not self.is_down(part, cluster):
                     controller(cluster)
             self._idle[cluster.id] = before
             moved = moved or cluster.revision != before

@@ -20,6 +20,7 @@ from rehearsal.cluster.objects import (
     timestamp,
 )
 from rehearsal.cluster.workloads import namespace
+from rehearsal.core import delays
 from rehearsal.fleet import networking
 from rehearsal.fleet.bindings import MEMBER_CLUSTER
 from rehearsal.fleet.view import FleetView
@@ -36,10 +37,6 @@ _REPORTS: Final = {
     "MultiClusterServiceAgent": {"Joined": "AgentJoined"},
     "ServiceExportImportAgent": {"Joined": "AgentJoined"},
 }
-
-# Measured: a leave takes 7 s with live agents; without them it is forced (hubagent --force-delete-wait-time).
-_LEAVE: Final = 7
-_FORCED_LEAVE: Final = 15 * 60
 
 
 def join(hub: Cluster, member: str, cluster: Cluster, labels: Mapping[str, str]) -> None:
@@ -88,7 +85,7 @@ def members(fleet: FleetView, hub: Cluster) -> None:
     """The hub agent admits members whose agents report (fleet v0.18.12 pkg/controllers/membercluster/v1beta1)."""
     for item in hub.objects(MEMBER_CLUSTER):
         cluster = fleet.get(annotations_of(item)[CLUSTER_ID])
-        alive = cluster is not None and cluster.reachable and not fleet.stopped(Part.AGENTS, cluster)
+        alive = cluster is not None and cluster.reachable and not fleet.is_down(Part.AGENTS, cluster)
         if deleting(item):
             _part(fleet, hub, item, cluster if alive else None)
         elif condition(item, "ReadyToJoin") is None:
@@ -145,7 +142,7 @@ def _part(fleet: FleetView, hub: Cluster, item: Object, cluster: Cluster | None)
             for entry in cluster.objects(key):
                 cluster.discard(entry)
     since = seconds(item["metadata"]["deletionTimestamp"])
-    if not fleet.elapsed(since, _LEAVE if cluster else _FORCED_LEAVE):
+    if not fleet.elapsed(since, delays.LEAVE if cluster else delays.FORCED_LEAVE):
         return
     space = hub.find("Namespace", networking.member_namespace(name_of(item)))
     if space and not deleting(space):

@@ -34,7 +34,7 @@ SERVICE: Final = f"MultiClusterService.{_GROUP}"
 _IMPORT: Final = f"ServiceImport.{_GROUP}"
 _INTERNAL_EXPORT: Final = f"InternalServiceExport.{_GROUP}"
 INTERNAL_IMPORT: Final = f"InternalServiceImport.{_GROUP}"
-_SLICE_EXPORT: Final = f"EndpointSliceExport.{_GROUP}"
+SLICE_EXPORT: Final = f"EndpointSliceExport.{_GROUP}"
 _SLICE_IMPORT: Final = f"EndpointSliceImport.{_GROUP}"
 _SLICE: Final = "EndpointSlice.discovery.k8s.io"
 
@@ -46,7 +46,7 @@ _CLAIM_FINALIZER: Final = f"{_GROUP}/internalsvcimport-cleanup"
 _EXPORT_FINALIZER: Final = f"{_GROUP}/svc-export-cleanup"
 _IMPORT_FINALIZER: Final = f"{_GROUP}/serviceimport-cleanup"
 _INTERNAL_EXPORT_FINALIZER: Final = f"{_GROUP}/internal-svc-export-cleanup"
-_SLICE_EXPORT_FINALIZER: Final = f"{_GROUP}/endpointsliceexport-cleanup"
+SLICE_EXPORT_FINALIZER: Final = f"{_GROUP}/endpointsliceexport-cleanup"
 _SLICE_IMPORT_FINALIZER: Final = f"{_GROUP}/endpointsliceimport-cleanup"
 _SERVICE_FINALIZER: Final = f"{_GROUP}/service-resources-cleanup"
 _MANAGED_BY: Final = "endpointslice.kubernetes.io/managed-by"
@@ -335,7 +335,7 @@ def slice_exports(fleet: FleetView, hub: Cluster) -> None:
             for piece in cluster.objects(_SLICE):
                 if namespace_of(piece) == namespace_of(item) and labels_of(piece).get(SERVICE_NAME) == name_of(item):
                     wanted.add(_export_slice(hub, member, item, piece))
-        for piece in hub.objects(_SLICE_EXPORT):
+        for piece in hub.objects(SLICE_EXPORT):
             if namespace_of(piece) == member_namespace(member) and name_of(piece) not in wanted:
                 hub.discard(piece)
 
@@ -351,7 +351,7 @@ def _export_slice(hub: Cluster, member: str, item: Object, piece: Object) -> str
         "ports": deepcopy(piece["ports"]),
         "ownerServiceReference": {"name": name_of(item), "namespace": namespace_of(item)},
     }
-    live = hub.find(_SLICE_EXPORT, name, member_namespace(member))
+    live = hub.find(SLICE_EXPORT, name, member_namespace(member))
     if live is None or live["spec"] != specification:
         hub.apply(
             {
@@ -368,12 +368,12 @@ def slice_distribution(fleet: FleetView, hub: Cluster) -> None:
     """The hub offers exported slices to the member that has claimed their service (hub/endpointsliceexport)."""
     del fleet
     for item in hub.objects(_SLICE_IMPORT):
-        source = next((each for each in hub.objects(_SLICE_EXPORT) if name_of(each) == name_of(item)), None)
+        source = next((each for each in hub.objects(SLICE_EXPORT) if name_of(each) == name_of(item)), None)
         if source is None or deleting(source) or namespace_of(item) not in _claimants(hub, source):
             hub.discard(item)
-    for piece in hub.objects(_SLICE_EXPORT):
+    for piece in hub.objects(SLICE_EXPORT):
         claimants = () if deleting(piece) else _claimants(hub, piece)
-        hub.set_finalizer(piece, _SLICE_EXPORT_FINALIZER, present=bool(claimants))
+        hub.set_finalizer(piece, SLICE_EXPORT_FINALIZER, present=bool(claimants))
         for space in claimants:
             home = hub.find("Namespace", space)
             if home is None or deleting(home):  # the member is leaving
@@ -420,9 +420,9 @@ def slice_imports(fleet: FleetView, hub: Cluster) -> None:
 
 
 def _passed_over(fleet: FleetView, hub: Cluster, item: Object) -> bool:
-    source = next((each for each in hub.objects(_SLICE_EXPORT) if name_of(each) == name_of(item)), None)
+    source = next((each for each in hub.objects(SLICE_EXPORT) if name_of(each) == name_of(item)), None)
     origin = fleet.members(hub).get(namespace_of(source).removeprefix(member_namespace(""))) if source else None
-    return origin is not None and fleet.stopped(Part.IMPORTS, origin)
+    return origin is not None and fleet.is_down(Part.IMPORTS, origin)
 
 
 def _import_offer(hub: Cluster, cluster: Cluster, item: Object) -> bool:

@@ -9,23 +9,11 @@ from typing import Any, Final, cast
 
 from rehearsal.cluster.apiserver import Cluster
 from rehearsal.cluster.kinds import split_api_version
-from rehearsal.cluster.objects import (
-    Object,
-    child,
-    deleting,
-    generation_of,
-    labels_of,
-    matches,
-    name_of,
-    namespace_of,
-)
+from rehearsal.cluster.objects import Object, child, deleting, generation_of, labels_of, matches, name_of, namespace_of
+from rehearsal.core.errors import OverrideError
 from rehearsal.fleet.selection import seal
 
 _OVERRIDE: Final = "ResourceOverride.placement.kubernetes-fleet.io"
-
-
-class OverrideError(Exception):
-    """An override that does not fit its object; the message is what the hub says."""
 
 
 def matching(hub: Cluster, placement: Object, snapshot: Object, member: Object) -> list[Object]:

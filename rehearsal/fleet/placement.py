@@ -18,7 +18,8 @@ from rehearsal.cluster.objects import (
     seconds,
     status_of,
 )
-from rehearsal.core.protocol import RefusedError
+from rehearsal.core import delays
+from rehearsal.core.errors import RefusedError
 from rehearsal.fleet.bindings import (
     BINDING,
     GENERATION,
@@ -36,9 +37,6 @@ from rehearsal.fleet.view import FleetView
 
 _CLEANUP: Final = "kubernetes-fleet.io/crp-cleanup"
 _SCHEDULER_CLEANUP: Final = "kubernetes-fleet.io/scheduler-cleanup"
-
-# hubagent --resource-snapshot-creation-minimum-interval (charts/hub-agent/values.yaml).
-_SNAPSHOT_INTERVAL: Final = 30
 
 # Condition by condition: per cluster while unknown; for the placement while unknown, false, and when true
 # (fleet v0.18.12 pkg/utils/condition/condition.go:183-360; spellings are upstream's).
@@ -135,7 +133,7 @@ def _take_snapshot(fleet: FleetView, hub: Cluster, item: Object, manifests: list
     if latest:
         if latest["spec"]["selectedResources"] == manifests:
             return
-        if not fleet.elapsed(seconds(latest["metadata"]["creationTimestamp"]), _SNAPSHOT_INTERVAL):
+        if not fleet.elapsed(seconds(latest["metadata"]["creationTimestamp"]), delays.SNAPSHOT_INTERVAL):
             return
         index = int(labels_of(latest)[INDEX]) + 1
         used = {binding["spec"].get("resourceSnapshotName") for binding in bindings(hub, item)}

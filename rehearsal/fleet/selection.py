@@ -22,7 +22,7 @@ from rehearsal.cluster.objects import (
     namespace_of,
     status_of,
 )
-from rehearsal.core.protocol import RefusedError
+from rehearsal.core.errors import RefusedError
 
 HASH: Final = "kubernetes-fleet.io/spec-hash"
 ENVELOPE: Final = "ResourceEnvelope.placement.kubernetes-fleet.io"

@@ -10,6 +10,7 @@ from rehearsal.cluster.apiserver import Cluster
 from rehearsal.cluster.objects import Object, child, is_true, labels_of, name_of, namespace_of, status_of
 from rehearsal.cluster.workloads import SERVICE_NAME
 from rehearsal.fleet.in_memory import InMemoryClusters
+from rehearsal.fleet.networking import SLICE_EXPORT, member_namespace
 
 _OTHERS: Final = ("http2", "h2c", "grpc", "tcp", "tls", "udp", "mongo", "mysql", "redis", "mqtt", "amqp")
 
@@ -35,11 +36,11 @@ class Internet:
     """What somebody on the internet gets from the addresses in memory.
 
     Args:
-        world: the clusters.
+        clusters: the clusters.
     """
 
-    def __init__(self, world: InMemoryClusters) -> None:
-        self._world = world
+    def __init__(self, clusters: InMemoryClusters) -> None:
+        self._clusters = clusters
 
     def request(self, url: str) -> dict[str, str]:
         """Return what a pod behind a public address answers: its `cluster` and `pod`.
@@ -65,8 +66,8 @@ class Internet:
 
     def _reach(self, host: str, port: int) -> tuple[str, dict[str, str]]:
         """Return what is spoken where a connection ends, and what the pod there answers to a request."""
-        world = self._world
-        with world.requests():
+        clusters = self._clusters
+        with clusters.requests():
             found = next(self._entries(host, port), None)
             if found is None or not found[0].reachable or ipaddress.ip_address(host).is_private:
                 raise TimeoutError("timed out")
@@ -74,8 +75,8 @@ class Internet:
             addresses = _endpoints(cluster, service)
             if not addresses:
                 raise ConnectionRefusedError("Connection refused")  # as kube-proxy does
-            address = _chance.choice(addresses)
-            for target, pod in _pods(world, cluster):
+            address, piece = _chance.choice(addresses)
+            for target, pod in _pods(clusters, cluster, _source(clusters, piece)):
                 if status_of(pod).get("podIP") == address and is_true(pod, "Ready"):
                     return spoken, {"cluster": target.id.rsplit("/", 1)[-1], "pod": name_of(pod)}
         raise TimeoutError("timed out")
@@ -86,19 +87,22 @@ class Internet:
         A global address leads to the nearest region with a healthy node (learn: load-balancer/cross-region-overview).
         Its packets keep it as their destination, so a Service that has no such address does not get them.
         """
-        regional = self._world.behind(host, port)
+        regional = self._clusters.behind(host, port)
         for address in regional or [host]:
-            for cluster, service, spoken in _balancers(self._world, address, port):
+            for cluster, service, spoken in _balancers(self._clusters, address, port):
                 ingress = child(status_of(service), "loadBalancer")["ingress"]
                 accepts = any(each["ip"] == host for each in ingress)
                 if not regional or (accepts and cluster.reachable and _endpoints(cluster, service)):
                     yield cluster, service, spoken
 
 
-def _endpoints(cluster: Cluster, service: Object) -> list[str]:
-    """Return the addresses that kube-proxy sends a Service's packets to: `ready` is true where nothing is said."""
+def _endpoints(cluster: Cluster, service: Object) -> list[tuple[str, Object]]:
+    """Return the addresses that kube-proxy sends a Service's packets to, each with its slice.
+
+    An endpoint without the condition `ready` counts as ready.
+    """
     return [
-        address
+        (address, piece)
         for piece in cluster.objects("EndpointSlice.discovery.k8s.io")
         if namespace_of(piece) == namespace_of(service) and labels_of(piece).get(SERVICE_NAME) == name_of(service)
         for endpoint in piece["endpoints"]
@@ -107,9 +111,9 @@ def _endpoints(cluster: Cluster, service: Object) -> list[str]:
     ]
 
 
-def _balancers(world: InMemoryClusters, address: str, port: int) -> Iterator[tuple[Cluster, Object, str]]:
+def _balancers(clusters: InMemoryClusters, address: str, port: int) -> Iterator[tuple[Cluster, Object, str]]:
     """Yield the load balancers with a TCP port at an address of their own, and what is spoken there."""
-    for cluster in world.clusters():
+    for cluster in clusters.clusters():
         for service in cluster.objects("Service"):
             ingress = child(status_of(service), "loadBalancer").get("ingress") or ()
             if not ingress or ingress[0]["ip"] != address:
@@ -119,9 +123,22 @@ def _balancers(world: InMemoryClusters, address: str, port: int) -> Iterator[tup
                     yield cluster, service, spoken
 
 
-def _pods(world: InMemoryClusters, origin: Cluster) -> Iterator[tuple[Cluster, Object]]:
-    """Yield the pods that can be reached from the nodes of a cluster."""
-    for cluster in world.clusters():
-        if cluster.role == origin.role and cluster.reachable and world.routable(origin.id, cluster.id):
+def _source(clusters: InMemoryClusters, piece: Object) -> Cluster | None:
+    """Return the member that an imported EndpointSlice comes from: it is called like its export on the hub."""
+    for hub in clusters.hubs():
+        namespaces = {member_namespace(name): cluster for name, cluster in clusters.members(hub).items()}
+        for export in hub.objects(SLICE_EXPORT):
+            if name_of(export) == name_of(piece):
+                return namespaces.get(namespace_of(export))
+    return None
+
+
+def _pods(clusters: InMemoryClusters, origin: Cluster, source: Cluster | None) -> Iterator[tuple[Cluster, Object]]:
+    """Yield the pods that can be reached from the nodes of a cluster; those of one cluster, if it is known.
+
+    Overlay networks of several clusters have the same addresses: an address alone does not say which pod is meant.
+    """
+    for cluster in [source] if source else clusters.clusters():
+        if cluster.role == origin.role and cluster.reachable and clusters.routable(origin.id, cluster.id):
             for pod in cluster.objects("Pod"):
                 yield cluster, pod

@@ -35,6 +35,6 @@ class FleetView(Protocol):
         """Say whether nodes of one cluster can reach the pods of another."""
         ...
 
-    def stopped(self, part: Part, cluster: Cluster, /) -> bool:
+    def is_down(self, part: Part, cluster: Cluster, /) -> bool:
         """Say whether a part of a cluster does not run."""
         ...

@@ -11,7 +11,6 @@ from typing import Final
 from rehearsal.cluster.apiserver import Cluster
 from rehearsal.cluster.kinds import KINDS, find_kind, key_of
 from rehearsal.cluster.objects import (
-    ApiError,
     Object,
     annotations_of,
     condition,
@@ -25,6 +24,8 @@ from rehearsal.cluster.objects import (
     seconds,
     status_of,
 )
+from rehearsal.core import delays
+from rehearsal.core.errors import ApiError, OverrideError
 from rehearsal.fleet.bindings import (
     API_VERSION,
     APPLIED_WORK,
@@ -34,12 +35,10 @@ from rehearsal.fleet.bindings import (
     SNAPSHOT,
     WORK_CLEANUP,
 )
-from rehearsal.fleet.overrides import OverrideError, overridden
+from rehearsal.fleet.overrides import overridden
 from rehearsal.fleet.selection import ENVELOPE, HASH, availability, identity, seal, wave
 from rehearsal.fleet.view import FleetView
 
-# What was not available when applied is looked at again after so many seconds.
-_RECHECK: Final = 5
 _OVERRIDDEN: Final = {
     False: ("NoOverrideSpecified", "No override rules are configured for the selected resources"),
     True: ("OverriddenSucceeded", "Successfully applied the override rules on the resources"),
@@ -222,8 +221,8 @@ def _check_availability(
         return
     applied = condition(binding, "Applied")
     since = seconds(applied["lastTransitionTime"]) if applied else hub.clock.now
-    rechecks = max(1, math.ceil((hub.clock.now - since) / _RECHECK))
-    if not at_once and not hub.clock.elapsed(since, rechecks * _RECHECK):
+    rechecks = max(1, math.ceil((hub.clock.now - since) / delays.RECHECK))
+    if not at_once and not hub.clock.elapsed(since, rechecks * delays.RECHECK):
         return
     _set_failures(hub, binding, "Available", [])
     if "not trackable" in found.values():

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from rehearsal.azure.access import (
     AKS_RBAC_CLUSTER_ADMIN,
@@ -51,16 +51,8 @@ from rehearsal.azure.network import (
 )
 from rehearsal.azure.ownership import Ownership
 from rehearsal.core import schema
-from rehearsal.core.protocol import (
-    UNKNOWN,
-    Call,
-    Difference,
-    FakeProvider,
-    NotReadyError,
-    Problem,
-    Properties,
-    RefusedError,
-)
+from rehearsal.core.errors import NotReadyError, RefusedError
+from rehearsal.core.protocol import UNKNOWN, Call, Difference, FakeProvider, Operation, Problem, Properties
 from rehearsal.core.store import Store
 from rehearsal.timing.schedule import NETWORK_WRITERS, networks_written
 
@@ -82,26 +74,27 @@ TYPES: Final[dict[str, ResourceType]] = {
 }
 """The resource types that this Azure knows; a new one is a new entry."""
 
-Failure = Callable[[Literal["create", "update"], Call], str | None]
-"""Says why Azure fails to carry out an operation that it has accepted; None when it succeeds."""
-
 
 class Azure(FakeProvider):
     """Plays azure-native on a store.
 
-    Attributes:
-        failure: decides which accepted operations fail; none does unless somebody puts another function here.
-
     Args:
         store: what keeps the resources, in its section `azure`.
-        world: the Kubernetes side.
+        clusters: the Kubernetes side.
         deployer: who runs the program.
+        failure: returns the error if Azure fails to carry out an operation that it has accepted.
     """
 
-    def __init__(self, store: Store, world: ClusterBackend, deployer: Deployer | None = None) -> None:
-        self.failure: Failure = lambda _verb, _call: None
+    def __init__(
+        self,
+        store: Store,
+        clusters: ClusterBackend,
+        deployer: Deployer | None = None,
+        failure: Callable[[Operation], str | None] = lambda _operation: None,
+    ) -> None:
+        self._failure = failure
         self._store = store
-        self._subscription = Subscription(store, world, deployer or Deployer())
+        self._subscription = Subscription(store, clusters, deployer or Deployer())
         self._ownership = Ownership()
         self._functions = {
             "azure-native:authorization:getClientConfig": self._client_config,
@@ -164,7 +157,7 @@ class Azure(FakeProvider):
             if kind.located:
                 require_location(kind.kind, inputs["location"], call.provider.get("environment"))
             outputs = self._put(call.token, resource_id, inputs)
-            self._carry_out("create", call, resource_id)
+            self._carry_out(Operation("create", call, resource_id, inputs))
             return resource_id, kind.first_answer(outputs)
 
     def read(
@@ -207,7 +200,7 @@ class Azure(FakeProvider):
             return {**schema.expected_outputs(call.token, inputs), **kept}
         with self._store.transaction():
             outputs = self._put(call.token, resource_id, inputs)
-            self._carry_out("update", call, resource_id)
+            self._carry_out(Operation("update", call, resource_id, inputs))
             return outputs
 
     def delete(self, call: Call, resource_id: str, outputs: Properties) -> None:
@@ -241,15 +234,10 @@ class Azure(FakeProvider):
         with self._store.transaction():
             return self._functions[call.token](self._asked(call.provider), args)
 
-    def under_way(self, verb: str, call: Call, resource_id: str, inputs: Properties) -> AbstractContextManager[None]:
-        """Return a context in which an operation is under way, as others see it.
-
-        Args:
-            verb: what is asked.
-            call: the operation's circumstances.
-            resource_id: the resource's id; empty where it has none yet.
-            inputs: the resource's inputs; empty for a deletion.
-        """
+    def under_way(self, operation: Operation) -> AbstractContextManager[None]:
+        """Return a context in which an operation is under way, as others see it."""
+        verb, call = operation.verb, operation.call
+        resource_id, inputs = operation.resource_id, operation.inputs
         if call.preview or verb not in {"create", "update", "delete"} or call.token not in NETWORK_WRITERS:
             return nullcontext()
         with self._store.transaction():
@@ -304,8 +292,9 @@ class Azure(FakeProvider):
 
     # Within a transaction.
 
-    def _carry_out(self, verb: Literal["create", "update"], call: Call, resource_id: str) -> None:
-        reason = self._ownership.failure(call) or self.failure(verb, call)
+    def _carry_out(self, operation: Operation) -> None:
+        resource_id = operation.resource_id
+        reason = self._ownership.failure(operation.call) or self._failure(operation)
         if reason:
             # The resource is there. azure-native reads it back and hands it to the engine's state with the error
             # (azure-native, provider/pkg/provider/crud/crud.go, `HandleErrorWithCheckpoint`).

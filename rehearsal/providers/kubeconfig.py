@@ -7,13 +7,10 @@ import yaml
 
 from rehearsal.azure.login import refusal
 from rehearsal.cluster.objects import child
+from rehearsal.core.errors import UnreachableError
 from rehearsal.core.protocol import Properties
 
 Entry: TypeAlias = dict[str, Any]
-
-
-class UnreachableError(Exception):
-    """The provider cannot reach a cluster, and why; never with a part of the kubeconfig."""
 
 
 @dataclass(frozen=True)

@@ -13,23 +13,13 @@ from rehearsal.azure.arm import Deployer
 from rehearsal.azure.errors import NO_ACCESS_TO_CLUSTER
 from rehearsal.cluster.apiserver import Cluster
 from rehearsal.cluster.kinds import KINDS, find_kind, split_api_version
-from rehearsal.cluster.objects import ApiError, Object, annotations_of, finalizers_of, name_of, namespace_of
+from rehearsal.cluster.objects import Object, annotations_of, finalizers_of, name_of, namespace_of
 from rehearsal.core import schema
-from rehearsal.core.protocol import (
-    UNKNOWN,
-    Call,
-    Change,
-    Difference,
-    NotReadyError,
-    Problem,
-    Properties,
-    RefusedError,
-    has_unknown,
-)
+from rehearsal.core.errors import ApiError, NotReadyError, RefusedError, UnreachableError
+from rehearsal.core.protocol import UNKNOWN, Call, Change, Difference, Problem, Properties, has_unknown
 from rehearsal.fleet.in_memory import InMemoryClusters
 from rehearsal.providers import diffing, kubeconfig
 from rehearsal.providers import readiness as waiting
-from rehearsal.providers.kubeconfig import UnreachableError
 
 _Verb: TypeAlias = Literal["create", "get", "patch", "delete"]
 
@@ -72,7 +62,7 @@ The resource already exists in the cluster. This can happen when:
 _COMPONENTS: Final = ("yaml", "helm.sh", "kustomize")
 
 
-class _NotReadyError(RefusedError):
+class _WaitError(RefusedError):
     """An object that is not ready in time, as it is then.
 
     Attributes:
@@ -155,10 +145,7 @@ class Kubernetes:
         settled = after is not None and "clusterIdentifier" not in changed
         if unknown := [key for key in _CLUSTER_KEYS if new.get(key) is UNKNOWN]:
             return Difference(unknown[:1], [] if settled else [*replaced, *unknown[:1]])
-        try:
-            clusters = [kubeconfig.active_cluster(config) for config in (old, new)]
-        except UnreachableError as error:
-            raise RefusedError(str(error)) from error
+        clusters = [kubeconfig.active_cluster(config) for config in (old, new)]
         if None not in clusters and clusters[0] != clusters[1]:
             replaced += [key for key in _CLUSTER_KEYS if key in changed]
         return Difference(changed, [] if settled else replaced)
@@ -235,7 +222,7 @@ class Kubernetes:
         )
         try:
             live = self._await(call, connection.cluster, inputs, live)
-        except _NotReadyError as error:
+        except _WaitError as error:
             raise _unready(prefix, error, _checkpoint(inputs, error.live, state)) from error
         except RefusedError as error:
             raise RefusedError(_creation_failure(call, inputs, error)) from error
@@ -476,7 +463,7 @@ class Kubernetes:
         # What `waitFor` lacks is shown while it is waited for, and not in the error (await/internal/awaiter.go).
         for lack in lacks:
             call.log("status", lack)
-        raise _NotReadyError(cause, live, lacks if awaited.built_in else (), [*lacks, waiting.last_seen(live)])
+        raise _WaitError(cause, live, lacks if awaited.built_in else (), [*lacks, waiting.last_seen(live)])
 
     # Connections.
 
@@ -537,7 +524,7 @@ def _checkpoint(inputs: Properties, live: Object, state: Properties) -> Properti
 
 def _unready(prefix: str, error: RefusedError, outputs: Properties) -> NotReadyError:
     message = f"{prefix}: {error}"
-    lacks, seen = (error.lacks, error.seen) if isinstance(error, _NotReadyError) else ((), ())
+    lacks, seen = (error.lacks, error.seen) if isinstance(error, _WaitError) else ((), ())
     text = ": ".join([message, "; ".join(seen)]) if seen else message
     return NotReadyError(text, resource_id=_id_of(outputs), outputs=outputs, reasons=[message, *lacks])
 

@@ -9,16 +9,8 @@ from typing import Final
 
 from rehearsal.azure.arm import compare
 from rehearsal.core import schema
-from rehearsal.core.protocol import (
-    UNKNOWN,
-    Call,
-    Difference,
-    FakeProvider,
-    Problem,
-    Properties,
-    RefusedError,
-    has_unknown,
-)
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import UNKNOWN, Call, Difference, FakeProvider, Problem, Properties, has_unknown
 
 # Defaults and the special characters: the argument documentation in pulumi_random 4.21.4.
 _SPECIAL: Final = "!@#$%&*()-_=+[]{}<>:?"

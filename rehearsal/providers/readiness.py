@@ -25,7 +25,7 @@ from rehearsal.cluster.objects import (
     namespace_of,
     status_of,
 )
-from rehearsal.core.protocol import RefusedError
+from rehearsal.core.errors import RefusedError
 
 DEFAULT_TIMEOUT: Final = 600
 _SKIP: Final = "pulumi.com/skipAwait"

@@ -10,7 +10,8 @@ import httpx
 
 from rehearsal.azure.arm import Access
 from rehearsal.cluster.kinds import HUB, KINDS, Kind, split_api_version
-from rehearsal.cluster.objects import ApiError, Object, Reason, conditions_of, name_of, namespace_of
+from rehearsal.cluster.objects import Object, conditions_of, name_of, namespace_of
+from rehearsal.core.errors import ApiError, Reason
 
 MANAGER: Final = "rehearsal"
 _SECONDS: Final = 30  # for an answer

@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rehearsal.azure.arm import Access
 from rehearsal.cluster.kinds import HUB
-from rehearsal.cluster.objects import ApiError
 from rehearsal.cluster.workloads import namespace
+from rehearsal.core.errors import ApiError, ProcessError
 from rehearsal.real import enclosed
 from rehearsal.real.apiserver import RealApiServer
 from rehearsal.real.guard import Guard
-from rehearsal.real.processes import Process, ProcessError
+from rehearsal.real.processes import Process
 from rehearsal.real.tools import Tools
 
 # The kernel takes the ports of outgoing connections from 32768 on (net.ipv4.ip_local_port_range).

@@ -17,8 +17,8 @@ from rehearsal.azure.arm import Access, Deployer
 from rehearsal.cluster import interface as clusters
 from rehearsal.cluster.interface import routable, route
 from rehearsal.cluster.kinds import HUB, MEMBER
-from rehearsal.cluster.objects import ApiError, Object, child, is_true, name_of, namespace_of, status_of
-from rehearsal.core.protocol import RefusedError
+from rehearsal.cluster.objects import Object, child, is_true, name_of, namespace_of, status_of
+from rehearsal.core.errors import ApiError, RefusedError
 from rehearsal.core.store import Store
 from rehearsal.fleet.membership import CLUSTER_ID, LOCATION
 from rehearsal.fleet.traffic import speaks
@@ -43,7 +43,7 @@ class RealClusters:
     Attributes:
         networks: the virtual networks, and the internet before them.
         guard: says to API servers what the deploying identity may do.
-        stopped: says whether a part of a cluster does not run: here, its load balancers.
+        is_down: says whether a part of a cluster does not run: here, its load balancers.
 
     Args:
         store: keeps what is to be started again in the next run.
@@ -56,7 +56,7 @@ class RealClusters:
     def __init__(self, store: Store, folder: Path, tools: Tools, networks: Networks, guard: Guard) -> None:
         self.networks = networks
         self.guard = guard
-        self.stopped: Callable[[clusters.Part, clusters.ApiServer], bool] = lambda _part, _server: False
+        self.is_down: Callable[[clusters.Part, clusters.ApiServer], bool] = lambda _part, _server: False
         self._data = store.section("kubernetes")
         for part in ("clusters", "members", "networks"):
             self._data.setdefault(part, {})
@@ -312,7 +312,7 @@ class RealClusters:
 
     def commands(self) -> list[str]:
         """Return commands that show what is there, as the article has them, and what a client gets."""
-        kubectl = "kubectl" if shutil.which("kubectl") == str(self._tools.kubectl) else str(self._tools.kubectl)
+        kubectl = "kubectl" if shutil.which("kubectl") else str(self._tools.kubectl)
         lines: list[str] = []
         clients: list[str] = []
         for cluster in sorted(self._clusters.values(), key=lambda each: each.role):
@@ -377,7 +377,7 @@ class RealClusters:
             addresses=data["pods"],
             nodes=data["nodes"],
             public_address=self._public_address,
-            balanced=lambda: not self.stopped(clusters.Part.LOAD_BALANCERS, cluster.server),
+            balanced=lambda: not self.is_down(clusters.Part.LOAD_BALANCERS, cluster.server),
         )
         self._machines[cluster_id] = machines
         machines.start()
@@ -425,7 +425,7 @@ def _exists(hub: RealApiServer, member: str) -> bool:
 
 @contextmanager
 def real_clusters(folder: Path) -> Generator[Callable[[Store], RealClusters]]:
-    """Have what real clusters run on until the end of the block; yields what makes a world of what a store knows.
+    """Have what real clusters run on until the end of the block; yields a function that starts those of a store.
 
     Args:
         folder: keeps the clusters' own files from one run to the next; beside it is how the deployer logs in.
@@ -435,16 +435,16 @@ def real_clusters(folder: Path) -> Generator[Callable[[Store], RealClusters]]:
         OSError: the kernel lets this user have no networks.
     """
     tools = find_tools()
-    worlds: list[RealClusters] = []
+    started: list[RealClusters] = []
 
     def start(store: Store) -> RealClusters:
-        worlds.append(RealClusters(store, folder, tools, networks, guard))
-        worlds[-1].start()
-        return worlds[-1]
+        started.append(RealClusters(store, folder, tools, networks, guard))
+        started[-1].start()
+        return started[-1]
 
     with network_namespaces() as networks, guarding(Deployer().object_id, kubelogin.token(folder.parent)) as guard:
         try:
             yield start
         finally:
-            for world in worlds:
-                world.stop()
+            for each in started:
+                each.stop()

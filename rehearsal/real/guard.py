@@ -15,10 +15,10 @@ from typing_extensions import override
 
 from rehearsal.azure.errors import NO_ACCESS_TO_CLUSTER
 from rehearsal.cluster.kinds import KINDS
-from rehearsal.core.protocol import Call
+from rehearsal.core.protocol import Call, Operation, Verb
 
-Allows = Callable[[str, str, Call], bool]
-"""Says whether the deploying identity may do something, by cluster, the stand-in's verb, and what it is done to."""
+Allows = Callable[[str, Operation], bool]
+"""Says whether a cluster, by its ID, allows the deploying identity a request."""
 
 
 class Guard:
@@ -35,7 +35,7 @@ class Guard:
         self.user = user
         self.token = token
         self.address = address
-        self.allows: Allows = lambda _cluster, _verb, _call: False
+        self.allows: Allows = lambda _cluster, _request: False
 
     def url(self, cluster_id: str) -> str:
         """Return where a cluster asks; its id, which begins with a slash, is the path."""
@@ -46,17 +46,22 @@ class Guard:
         if asked.get("user") != self.user:
             return {"allowed": False}
         attributes: dict[str, str] = asked.get("resourceAttributes") or {}
-        if attributes and self.allows(cluster_id, _verb(attributes), Call(_token(attributes))):
+        if attributes and self.allows(cluster_id, Operation(_verb(attributes), Call(_token(attributes)))):
             return {"allowed": True}
         return {"allowed": False, "reason": NO_ACCESS_TO_CLUSTER}
 
 
-def _verb(attributes: dict[str, str]) -> str:
-    verb = attributes.get("verb", "")
-    return {"patch": "update", "deletecollection": "delete"}.get(verb, verb if verb in _VERBS else "read")
+def _verb(attributes: dict[str, str]) -> Verb:
+    return _VERBS.get(attributes.get("verb", ""), "read")
 
 
-_VERBS: Final = ("create", "update", "delete")
+_VERBS: Final[dict[str, Verb]] = {
+    "create": "create",
+    "update": "update",
+    "patch": "update",
+    "delete": "delete",
+    "deletecollection": "delete",
+}
 
 
 def _token(attributes: dict[str, str]) -> str:

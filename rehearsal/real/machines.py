@@ -13,18 +13,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
-from rehearsal.cluster.objects import (
-    ApiError,
-    Object,
-    child,
-    deleting,
-    is_true,
-    labels_of,
-    name_of,
-    namespace_of,
-    status_of,
-)
+from rehearsal.cluster.objects import Object, child, deleting, is_true, labels_of, name_of, namespace_of, status_of
 from rehearsal.cluster.workloads import INTERNAL, SERVICE_NAME, additional_addresses, node_name
+from rehearsal.core.errors import ApiError
 from rehearsal.fleet.traffic import speaks
 from rehearsal.real.apiserver import RealApiServer
 from rehearsal.real.network import Networks

@@ -8,15 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from rehearsal.core.errors import ProcessError
+
 _READY_SECONDS: Final = 120  # on a machine that is busy with other things
 _POLL_SECONDS: Final = 0.05
 
 # The kernel kills a child when the *thread* that has started it ends. This one ends with us, however that happens.
 _starter: Final = ThreadPoolExecutor(1, "starter")
-
-
-class ProcessError(Exception):
-    """A server did not start, or ended by itself; the message says which, and what it said last."""
 
 
 class Process:

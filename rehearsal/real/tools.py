@@ -3,15 +3,11 @@
 Its controllers, etcd, the Kubernetes control plane, and Pulumi's provider, which asks that.
 """
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from semver import VersionInfo
-
-from rehearsal.core.toolchain import Module, ToolchainError, ask
-from rehearsal.real import provider
+from rehearsal.core.toolchain import Module, ToolchainError, cache_folder, filled
 from rehearsal.real.provider import Provider, find_provider
 
 _COMPONENT = "k8s.io/component-base/version"  # unset, API servers say v0.0.0-master and clients cannot compare
@@ -74,23 +70,22 @@ def find_tools() -> Tools:
     Raises:
         ToolchainError: if one of them cannot be had.
     """
-    modules = (_ETCD, _KUBERNETES, _FLEET, _NETWORKING)
     try:
-        etcd, kubernetes, fleet, networking = (module.commands() for module in modules)
+        etcd, kubernetes, fleet, networking = (
+            module.commands() for module in (_ETCD, _KUBERNETES, _FLEET, _NETWORKING)
+        )
         placement, network = (_definitions(module) for module in (_FLEET, _NETWORKING))
         kubernetes_provider = find_provider()
     except ToolchainError as error:
-        oldest = max(module.go for module in (*modules, provider.MODULE))
         raise ToolchainError(
-            f"The real Fleet lacks a tool: {error}\n"
-            "Connect this machine to the network and run this again; what is finished is kept.\n"
-            f"Go >= {oldest} on PATH saves one download."
+            f"The real Fleet needs a tool that is missing: {error}\n"
+            "Remove the cause and run this again; what is finished is kept."
         ) from error
     return Tools(
         etcd=etcd / "etcd",
         kube_apiserver=kubernetes / "kube-apiserver",
         kube_controller_manager=kubernetes / "kube-controller-manager",
-        kubectl=_kubectl_on_path() or kubernetes / "kubectl",
+        kubectl=kubernetes / "kubectl",
         hubagent=fleet / "hubagent",
         memberagent=fleet / "memberagent",
         hub_net=networking / "hub-net-controller-manager",
@@ -103,23 +98,10 @@ def find_tools() -> Tools:
 
 
 def _definitions(module: Module) -> tuple[Path, ...]:
-    return tuple(sorted((module.source_folder() / "config" / "crd" / "bases").glob("*.yaml")))
+    """Return copies of a module's CustomResourceDefinitions, which `go clean -modcache` does not remove."""
 
+    def fill(folder: Path) -> None:
+        for file in (module.source_folder() / "config" / "crd" / "bases").glob("*.yaml"):
+            shutil.copyfile(file, folder / file.name)
 
-def _kubectl_on_path() -> Path | None:
-    """Return the user's own kubectl, if it may be used with the API servers here.
-
-    Kubernetes supports one that is at most one minor version older or newer than the API server
-    (https://kubernetes.io/releases/version-skew-policy/#kubectl).
-    """
-    found = shutil.which("kubectl")
-    if not found:
-        return None
-    try:
-        answer = json.loads(ask([found, "version", "--client", "--output=json"]))
-        version = VersionInfo.parse(answer["clientVersion"]["gitVersion"].removeprefix("v"))
-    except (ValueError, LookupError, TypeError):
-        return None
-    server = _KUBERNETES.version
-    close = version.major == server.major and abs(version.minor - server.minor) <= 1
-    return Path(found) if close else None
+    return tuple(sorted(filled(cache_folder() / module.name / f"{module.version}-definitions", fill).iterdir()))

@@ -8,8 +8,9 @@ import yaml
 
 from rehearsal.cluster import http_gateway
 from rehearsal.cluster.apiserver import Cluster
-from rehearsal.cluster.objects import ApiError, Object
+from rehearsal.cluster.objects import Object
 from rehearsal.core import certificate
+from rehearsal.core.errors import ApiError
 from rehearsal.fleet.in_memory import InMemoryClusters
 
 TOKEN = "planted-token"

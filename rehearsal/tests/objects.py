@@ -85,8 +85,8 @@ def in_locations(*locations: str) -> Object:
 
 def in_memory(cloud: Cloud) -> InMemoryClusters:
     """Return the Kubernetes side of a cloud that has it in memory."""
-    assert isinstance(cloud.world, InMemoryClusters)
-    return cloud.world
+    assert isinstance(cloud.clusters, InMemoryClusters)
+    return cloud.clusters
 
 
 def add_member(world: InMemoryClusters, name: str, location: str, number: int) -> Cluster:

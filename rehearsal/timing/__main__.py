@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from rehearsal.core.errors import UnknownTypeError
 from rehearsal.timing import durations
 from rehearsal.timing.schedule import resources
 from rehearsal.timing.summary import summary
@@ -20,7 +21,7 @@ def main() -> int:
     try:
         export = json.loads(parser.parse_args().state.read_text(encoding="utf-8"))
         sys.stdout.writelines(f"{line}\n" for line in summary(resources(export), durations.load()))
-    except (OSError, ValueError, KeyError, durations.UnknownTypeError) as error:
+    except (OSError, ValueError, KeyError, UnknownTypeError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     return 0

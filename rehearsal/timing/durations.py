@@ -8,14 +8,12 @@ from typing import Annotated, Final, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
+from rehearsal.core.errors import UnknownTypeError
+
 Verb = Literal["create", "update", "delete"]
 Scale = Literal["low", "typical", "high"]
 
 TABLE: Final = Path(__file__).parent / "durations.yaml"
-
-
-class UnknownTypeError(Exception):
-    """Types of resources that the table does not have; the message names them."""
 
 
 class Duration(BaseModel):

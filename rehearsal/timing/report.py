@@ -29,12 +29,12 @@ class Outcome:
     Attributes:
         stack: the stack's name.
         done: what was done, such as `47 created`.
-        lines: the state of the pattern: what, whether it is well, and the particulars.
+        checks: what `verify` has checked, whether it is well, and what was found; empty if it could not check.
     """
 
     stack: str
     done: str
-    lines: Sequence[tuple[str, bool, str]]
+    checks: Sequence[tuple[str, bool, str]]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def write(path: Path, outcome: Outcome, state: Sequence[Resource], durations: Du
     page = templates.get_template("report.html.j2").render(
         outcome=outcome,
         most_lanes=_MOST_LANES,
-        well=all(is_well for _, is_well, _ in outcome.lines),
+        well=bool(outcome.checks) and all(is_well for _, is_well, _ in outcome.checks),
         charts=[up, destroy],
         map=topology(state),
         figures=_figures(state, durations),

@@ -45,7 +45,7 @@ def stack(deployed: Stack) -> Iterator[Stack]:
 @pytest.fixture
 def fleet(stack: Stack) -> Fleet:
     """The fleet of the deployed stack."""
-    world, outputs = stack.cloud.world, stack.outputs()
+    world, outputs = stack.cloud.clusters, stack.outputs()
     assert isinstance(world, RealClusters)
     return Fleet(world, {"hub": outputs["fleetId"].value, **outputs["clusterIds"].value})
 
@@ -56,7 +56,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     ids = {"hub": "/fleets/hub", "east": "/managedClusters/east", "west": "/managedClusters/west"}
     with real_clusters(tmp_path_factory.mktemp("bare") / "clusters") as start:
         world = start(Store())
-        world.guard.allows = lambda _cluster, _verb, _call: True
+        world.guard.allows = lambda _cluster, _request: True
         world.add_hub(ids["hub"], "")
         for number, (name, location) in enumerate((("east", "eastus2"), ("west", "westus2")), 1):
             world.add_network(f"/networks/{name}", [f"10.{number}.0.0/16"])

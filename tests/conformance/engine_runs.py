@@ -281,7 +281,7 @@ def bench(root: Path, *, real: bool) -> Generator[Bench]:
     with rehearsing("dev", root, real_fleet=real) as rehearsal:
         cloud, may_access = rehearsal.cloud, {CLUSTER: False}
         cloud.azure.may_access = may_access.__getitem__  # pyright: ignore[reportAttributeAccessIssue] - in its place
-        world = cloud.world
+        world = cloud.clusters
         world.add_network("/networks/held", ["10.1.0.0/16"])
         world.add_cluster(
             CLUSTER,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fleet_clusters import endpoints
-from rehearsal.cluster.objects import ApiError
+from rehearsal.core.errors import ApiError
 from rehearsal.real.apiserver import RealApiServer
 from rehearsal.real.clusters import RealClusters
 from rehearsal.real.tools import find_tools
@@ -88,7 +88,7 @@ class Fleet:
 
 def behind_the_entry_point(stack: Stack, region: str, members: Sequence[str]) -> dict[str, int]:
     """Return how many pods of each member the entry point in a region balances over, now."""
-    world = stack.cloud.world
+    world = stack.cloud.clusters
     assert isinstance(world, RealClusters)
     server = world.get(stack.outputs()["clusterIds"].value[region])
     assert server

@@ -13,7 +13,8 @@ from typing import Any, Final, TypeAlias
 import pulumi
 import pulumi_kubernetes as k8s
 
-from rehearsal.cluster.objects import ApiError, Object
+from rehearsal.cluster.objects import Object
+from rehearsal.core.errors import ApiError
 from rehearsal.real.apiserver import MANAGER
 from rehearsal.tests.objects import new_object
 from tests.conformance.engine_runs import Bench

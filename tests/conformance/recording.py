@@ -9,16 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 
 from rehearsal.cluster.kinds import KINDS, key_of
-from rehearsal.cluster.objects import (
-    ApiError,
-    Object,
-    child,
-    finalizers_of,
-    is_true,
-    labels_of,
-    name_of,
-    namespace_of,
-)
+from rehearsal.cluster.objects import Object, child, finalizers_of, is_true, labels_of, name_of, namespace_of
+from rehearsal.core.errors import ApiError
 from rehearsal.fleet import in_memory
 from rehearsal.real.apiserver import RealApiServer
 from rehearsal.real.clusters import RealClusters

@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from rehearsal.azure.arm import ClusterBackend
 from rehearsal.cluster.interface import ApiServer
-from rehearsal.cluster.objects import ApiError, Object
-from rehearsal.core.protocol import RefusedError
+from rehearsal.cluster.objects import Object
+from rehearsal.core.errors import ApiError, RefusedError
 from rehearsal.tests.objects import USER, in_locations, new_object
 
 _BOTH = in_locations("eastus2", "westus2")

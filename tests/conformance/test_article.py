@@ -86,7 +86,7 @@ def test_role_on_the_hub_that_acts_late_is_waited_for_and_teardown_leaves_nothin
             r'namespaces "aks-store-demo" is forbidden: User ".+" cannot .+ to the resource in Azure', stack.text
         )
         assert "app-namespace: waiting until the role on the cluster takes effect; next try in 5 s" in stack.text
-        world = stack.cloud.world
+        world = stack.cloud.clusters
         assert isinstance(world, RealClusters)
         client = world.networks.client()
         plane = Path("/proc", client[client.index("--target") + 1])

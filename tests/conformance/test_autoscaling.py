@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.fleet import Fleet, eventually
+from tests.support.health import assert_healthy
 from tests.support.program import ROOT
 from tests.support.stack import Stack
-from tests.support.verifying import verify
 
 AUTOSCALER = """
 apiVersion: autoscaling/v2
@@ -40,7 +40,7 @@ def autoscaled(stack: Stack) -> Iterator[Path]:
     folder.symlink_to(ROOT / "manifests")
     stack.up()
     # Fleet rolls it out one member after the other: the next test finds it well.
-    assert verify(stack, timeout=300) == {}
+    assert_healthy(stack, timeout=300)
 
 
 def _replicas(fleet: Fleet) -> tuple[str, str]:

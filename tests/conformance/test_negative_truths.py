@@ -5,7 +5,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from rehearsal.cluster.objects import ApiError, Object, condition, conditions_of, status_of
+from rehearsal.cluster.objects import Object, condition, conditions_of, status_of
+from rehearsal.core.errors import ApiError
 from rehearsal.tests.objects import USER, get, in_locations, new_object, role, state
 from tests.conformance.fleet import Fleet, KubectlError, eventually
 from tests.conformance.scenarios import app, entry_point, namespace, placement, put, remove

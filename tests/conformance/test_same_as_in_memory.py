@@ -23,7 +23,8 @@ import pytest
 import yaml
 
 from rehearsal.cluster.interface import ApiServer
-from rehearsal.cluster.objects import ApiError, Object
+from rehearsal.cluster.objects import Object
+from rehearsal.core.errors import ApiError
 from rehearsal.core.store import Store
 from rehearsal.fleet import in_memory
 from rehearsal.providers import diffing

@@ -1,15 +1,15 @@
 """`verify` on the real Fleet: the Kubernetes client meets API servers, and the URL real pods."""
 
 from tests.conformance.fleet import Fleet
+from tests.support.health import assert_healthy, failed
 from tests.support.stack import Stack
-from tests.support.verifying import verify
 
 
 def test_deployment_is_well_until_a_region_is_lost(stack: Stack, fleet: Fleet) -> None:
-    assert verify(stack, timeout=300) == {}  # an earlier test's update may still be rolled out
+    assert_healthy(stack, timeout=300)  # an earlier test's update may still be rolled out
     fleet.world.set_reachable(fleet.ids["west"], reachable=False)
     try:
-        found = verify(stack)
+        found = failed(stack)
     finally:
         fleet.world.set_reachable(fleet.ids["west"], reachable=True)
     answered = found.pop(stack.outputs()["url"].value)
@@ -21,4 +21,4 @@ def test_deployment_is_well_until_a_region_is_lost(stack: Stack, fleet: Fleet) -
         "endpoints of aks-westus2": silence,
     }
     assert answered.startswith("answers 10 of 20 requests: ")
-    assert verify(stack, timeout=300) == {}
+    assert_healthy(stack, timeout=300)

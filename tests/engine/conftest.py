@@ -1,13 +1,31 @@
 """The deployed stack that the engine tests start from."""
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
+import pulumi
 import pytest
 
 from rehearsal.stack import rehearsing
-from tests.support.stack import FirstUpdate, Stack, copy_program
+from tests.support.health import failed
+from tests.support.stack import FirstUpdate, Stack, copied, copy_program
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sdk_debug() -> Iterator[Callable[..., None]]:
+    """Keep back what the SDK says for debugging: 600 calls to the engine in each run of the program, which shows none.
+
+    Yields:
+        what says it.
+    """
+    debug = pulumi.log.debug
+    with mock.patch.object(pulumi.log, "debug", _say_nothing):
+        yield debug
+
+
+def _say_nothing(*_: object, **__: object) -> None:
+    pass
 
 
 @pytest.fixture
@@ -25,7 +43,7 @@ def first_update(tmp_path_factory: pytest.TempPathFactory) -> FirstUpdate:
     with rehearsing("dev", root) as rehearsal:
         stack = Stack(root, rehearsal)
         planned, done = stack.preview(), stack.up()
-        first = FirstUpdate(root, planned, done, stack.outputs(), stack.cloud.summary())
+        first = FirstUpdate(root, planned, done, stack.outputs(), failed(stack))
         stack.cloud.pass_time(600)  # a stack that people change has been up for a while
     return first
 
@@ -39,7 +57,5 @@ def deployed(first_update: FirstUpdate) -> Path:
 @pytest.fixture
 def stack(deployed: Path, tmp_path: Path) -> Iterator[Stack]:
     """The dev stack, deployed; each test has its own copy."""
-    root = tmp_path / "program"
-    shutil.copytree(deployed, root, symlinks=True)
-    with rehearsing("dev", root) as rehearsal:
-        yield Stack(root, rehearsal)
+    with copied(deployed, tmp_path / "program") as stack:
+        yield stack

@@ -3,6 +3,7 @@
 import pytest
 
 from rehearsal.providers.azure_native import TYPES
+from tests.support.health import assert_healthy
 from tests.support.program import ROOT
 from tests.support.stack import Stack
 
@@ -62,7 +63,7 @@ def test_a_new_default_version_updates_the_fleet_in_place(stack: Stack, monkeypa
     assert {tuple(planned.diffs[name]) for name in OF_THE_FLEET} == {("azureApiVersion",)}
     assert stack.up().changes == planned.changes
     assert stack.preview().changes == {}
-    assert [line for line in stack.cloud.summary() if not line[1]] == []
+    assert_healthy(stack)
 
 
 def test_a_package_of_another_version_updates_the_fleet_in_place(stack: Stack) -> None:

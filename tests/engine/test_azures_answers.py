@@ -8,8 +8,8 @@ from pulumi import automation as auto
 from components import retries
 from rehearsal.timing import durations
 from rehearsal.timing.schedule import conflicts, plan
-from tests.engine.test_faults import assert_well
 from tests.support import existing
+from tests.support.health import assert_converged
 from tests.support.program import NORTH
 from tests.support.stack import Stack
 
@@ -32,7 +32,7 @@ def test_hub_of_an_earlier_version_is_updated_in_place(stack: Stack) -> None:
     rewrite(stack, "hub-fleet", hubProfile={})
     done = stack.up()
     assert done.changes == {"hub-fleet": "update"}
-    assert_well(stack)
+    assert_converged(stack)
 
 
 BUSY = "waiting until the other operation on the cluster ends"
@@ -48,7 +48,7 @@ def test_region_is_changed_and_removed_right_after_it_has_joined(stack: Stack, m
     assert f"north-cluster: {BUSY}" in stack.up().text
     stack.configure(regions=two)
     stack.up()
-    assert_well(stack)
+    assert_converged(stack)
 
 
 def test_destroy_without_the_program_that_a_busy_cluster_refuses_ends_when_it_is_run_again(stack: Stack) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from rehearsal.stack import rehearsing
 from rehearsal.tests.objects import in_memory
+from tests.support.health import failed
 from tests.support.stack import Done, Stack, copy_program
 
 NAMESPACE = "aks-store-demo"
@@ -25,7 +26,7 @@ class Mended:
     up: Done
     next_preview: Done
     replicas: int
-    not_well: list[tuple[str, bool, str]]
+    failed: dict[str, str]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def mended(tmp_path_factory: pytest.TempPathFactory) -> Mended:
         said = stack.refresh(), stack.preview(), stack.up(), stack.preview()
         stack.cloud.pass_time(600)  # the app is rolled out again, cluster by cluster
         replicas = hub.get("apps/v1", "Deployment", "product-service", NAMESPACE)["spec"]["replicas"]
-        return Mended(*said, replicas, [line for line in stack.cloud.summary() if not line[1]])
+        return Mended(*said, replicas, failed(stack))
 
 
 @pytest.mark.parametrize(("names", "step"), [(CHANGED, "update"), (DELETED, "delete")])
@@ -62,7 +63,7 @@ def test_preview_plans_to_mend_that_and_no_more(mended: Mended) -> None:
 def test_update_mends_it(mended: Mended) -> None:
     assert mended.up.changes == mended.preview.changes
     assert mended.replicas == 1
-    assert mended.not_well == []
+    assert mended.failed == {}
 
 
 def test_nothing_is_left_to_do(mended: Mended) -> None:

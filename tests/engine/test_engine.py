@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from pulumi.automation import CommandError
 
-from rehearsal.stack import RehearsalError, rehearsing
+from rehearsal.core.errors import RehearsalError
+from rehearsal.stack import rehearsing
+from tests.support.health import assert_healthy, checked
 from tests.support.program import NORTH, ROOT
 from tests.support.stack import MOVED_WEST, FirstUpdate, Stack, count, entry_point
 
@@ -19,8 +21,7 @@ def test_preview_of_a_new_stack_creates_everything_and_asks_for_nothing(first_up
 
 def test_first_update_brings_the_pattern_up(first_update: FirstUpdate) -> None:
     assert first_update.done.changes == first_update.planned.changes
-    assert len(first_update.summary) > 1
-    assert [line for line in first_update.summary if not line[1]] == []
+    assert first_update.failed == {}
     outputs = first_update.outputs
     assert outputs["url"].value == f"http://{outputs['externalIp'].value}"
     assert outputs["hubKubeconfig"].secret
@@ -53,10 +54,9 @@ def test_refresh_finds_nothing_changed_and_nothing_to_repair(stack: Stack) -> No
 
 def test_changed_setting_changes_its_object_alone(stack: Stack) -> None:
     stack.configure(app={"replicas": 2})
-    done = stack.up()
-    assert done.changes == {"app-deployment-store-front": "update"}
-    assert done.diffs["app-deployment-store-front"] == ["spec.replicas"]
-    assert stack.preview().changes == {}
+    planned = stack.preview()
+    assert planned.changes == {"app-deployment-store-front": "update"}
+    assert planned.diffs["app-deployment-store-front"] == ["spec.replicas"]
 
 
 def test_new_region_changes_nothing_of_the_others(stack: Stack) -> None:
@@ -66,8 +66,8 @@ def test_new_region_changes_nothing_of_the_others(stack: Stack) -> None:
     assert set(planned.values()) == {"create"}
     assert all("north" in name for name in planned)
     assert stack.up().changes == planned | {"app-placement": "update", "app-endpoints": "update"}
-    members = next(detail for what, _, detail in stack.cloud.summary() if what == "members joined")
-    assert members.startswith("3/3")
+    assert stack.outputs()["memberNames"].value.keys() == {"north", "east", "west"}
+    assert_healthy(stack)
     assert stack.preview().changes == {}
 
 
@@ -80,7 +80,7 @@ def test_removed_region_leaves_the_placement_then_the_fleet_then_goes(stack: Sta
     asked = stack.up().asked
     assert asked.index(("update", "app-placement")) < asked.index(("delete", "hub-member-west"))
     assert asked.index(("delete", "hub-member-west")) < asked.index(("delete", "west-group"))
-    assert [line for line in stack.cloud.summary() if not line[1]] == []
+    assert_healthy(stack)
     assert stack.preview().changes == {}
 
 
@@ -116,8 +116,10 @@ def test_entry_point_moves_away_from_a_region_that_no_longer_answers(stack: Stac
     stack.up()
 
     address = stack.outputs()["externalIp"].value
-    entry = {what: detail for what, well, detail in stack.cloud.summary() if well and what.startswith("entry point")}
-    assert entry["entry point aks-store-demo/store-front on aks-westus2"].startswith(f"{address}, endpoints: ")
+    found = checked(stack)
+    entry_point, endpoints = found["entry point on aks-westus2"], found["endpoints of aks-westus2"]
+    assert (entry_point.ok, entry_point.found) == (True, f"valid, {address}")
+    assert (endpoints.ok, endpoints.found) == (True, "1 behind the entry point")
     assert stack.preview().changes == {}
 
 

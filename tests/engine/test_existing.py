@@ -3,10 +3,12 @@
 import pytest
 from pulumi import automation as auto
 
-from rehearsal.cloud import Operation
-from rehearsal.core.protocol import RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Operation
+from rehearsal.interception import Interceptor
 from tests.support import existing
 from tests.support.existing import OTHER
+from tests.support.health import assert_healthy
 from tests.support.stack import Stack
 
 
@@ -17,8 +19,7 @@ def test_what_exists_is_still_there_when_the_stack_has_gone(empty: Stack) -> Non
     empty.configure(regions=[east, west], fleet={"existingId": fleet})
     asked = empty.up().asked
     assert {name for verb, name in asked if verb == "read"} == {"east-cluster", "east-subnet", "east-vnet", "hub-fleet"}
-    assert [line for line in empty.cloud.summary() if not line[1]] == []
-    assert empty.preview().changes == {}
+    assert_healthy(empty)
     assert empty.up().changes == {}
 
     deleted = {name for verb, name in empty.destroy(run_program=True).asked if verb == "delete"}
@@ -36,8 +37,7 @@ def test_subnet_is_still_there_when_the_cluster_in_it_has_gone(empty: Stack) -> 
     empty.configure(regions=[east, west])
     asked = empty.up().asked
     assert {name for verb, name in asked if verb == "read"} == {"east-subnet", "east-vnet"}
-    assert [line for line in empty.cloud.summary() if not line[1]] == []
-    assert empty.preview().changes == {}
+    assert_healthy(empty)
     assert empty.up().changes == {}
 
     deleted = {name for verb, name in empty.destroy().asked if verb == "delete"}
@@ -89,7 +89,7 @@ def test_update_that_could_not_read_what_exists_can_be_repeated(empty: Stack) ->
     with pytest.raises(auto.CommandError, match="planted"):
         empty.up()
     empty.up()
-    assert [line for line in empty.cloud.summary() if not line[1]] == []
+    assert_healthy(empty)
 
 
 def test_ids_of_another_subscription_are_worked_on_there(empty: Stack) -> None:
@@ -100,7 +100,7 @@ def test_ids_of_another_subscription_are_worked_on_there(empty: Stack) -> None:
     empty.configure(regions=[east, west], fleet={"existingId": fleet})
     assert f"azure-{OTHER}" in empty.preview().changes
     empty.up()
-    assert [line for line in empty.cloud.summary() if not line[1]] == []
+    assert_healthy(empty)
     assert existing.is_there(empty.cloud, f"{fleet}/members/aks-before")
     assert not existing.is_there(empty.cloud, f"{namesakes[1]}/members/aks-before")
     assert empty.up().changes == {}
@@ -127,7 +127,7 @@ def test_two_clusters_in_one_network_of_another_subscription(empty: Stack) -> No
     empty.configure(regions=regions)
     assert not [name for name in empty.preview().changes if name.startswith("mesh-")]
     empty.up()
-    assert [line for line in empty.cloud.summary() if not line[1]] == []
+    assert_healthy(empty)
     assert empty.up().changes == {}
 
 
@@ -143,7 +143,7 @@ def test_what_cannot_be_read_is_said_without_a_traceback(empty: Stack, refused: 
         if operation.call.token.endswith(f":{refused}"):
             raise RefusedError('Status=403 Code="AuthorizationFailed" Message="planted"')
 
-    empty.cloud.observers.append(refuse)
+    empty.cloud.interceptors.append(Interceptor(before=refuse))
     regions = [
         {"name": f"r{number}", "location": "eastus2", "existing": {"clusterId": each}}
         for number, each in enumerate(clusters)
@@ -162,7 +162,6 @@ def test_larger_range_reaches_the_peers_in_the_same_update(stack: Stack) -> None
     assert done.changes == {"west-vnet": "update", "mesh-east-to-west": "update"}
     order = [name for verb, name in done.asked if verb == "update"]
     assert order == ["west-vnet", "mesh-east-to-west"]
-    assert stack.up().changes == {}
 
 
 def test_regions_may_be_called_as_parts_of_the_program(empty: Stack) -> None:

@@ -1,4 +1,4 @@
-"""Whatever kills a run, the next one completes: no duplicate, no orphan, and nobody edits the state."""
+"""Whatever kills a run, the documented commands complete it; the rehearsal begins again from before it."""
 
 import fcntl
 import json
@@ -9,19 +9,26 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
 from pulumi.automation import CommandError
 
+from rehearsal.core.protocol import Call
 from rehearsal.stack import rehearsing
+from rehearsal.tests.objects import in_memory
+from tests.support.health import assert_healthy
 from tests.support.program import PROJECT, ROOT
 from tests.support.stack import Stack, copy_program
 
 # What Azure, the program or the clusters choose at random in a name.
 _RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9a-f]{5}\b")
 
-_MOST_KILLS = 100  # more than there are resources
+# What `up` says of a resource that Azure has and the state does not, and of an object that a cluster has.
+_LEFT = re.compile(r"(azure-native:\S+) \S+ creating \(\d+s\) error: cannot create already existing resource '(.+?)'")
+_LEFT_ON_CLUSTER = re.compile(r'kubernetes:(?:core/)?(\S+):(\w+) \S+ creating \(\d+s\) error: .*"(.+?)" already exists')
+
 VICTIMS = [["engine"], ["stand-in"], ["engine", "stand-in"]]
 
 
@@ -47,26 +54,46 @@ def is_killed(root: Path, command: str, *kill: str) -> bool:
     return done.returncode != 0
 
 
-def check_update(root: Path, undisturbed: Path) -> None:
-    """Update, and check that everything is there, once, and that nothing is left to do."""
+def check(root: Path, undisturbed: Path) -> None:
+    """Check that everything is there, once, and that nothing is left to do."""
     with rehearsing("dev", root) as rehearsal:
         stack = Stack(root, rehearsal)
-        assert set(stack.up().changes.values()) <= {"create", "update"}  # nothing is made twice
         assert stack.preview().changes == {}
-        assert [line for line in stack.cloud.summary() if not line[1]] == []
+        assert_healthy(stack)
         assert inventory(root) == inventory(undisturbed)
         backend = root / ".rehearsal" / "dev" / "backend"
         state = [file.read_text() for file in backend.rglob("*") if file.is_file()]
         assert not [secret for secret in stack.queue_credentials() for text in state if secret in text]
 
 
-def check_destruction(root: Path) -> None:
-    """Destroy, and check that nothing is left."""
-    with rehearsing("dev", root, destroying=True) as rehearsal:
+def follow_operations(root: Path) -> None:
+    """Do what docs/operations.md says under "After a killed `up`", on what the kill has left in state and cloud."""
+    with mock.patch("rehearsal.stack.restore"), rehearsing("dev", root) as rehearsal:
         stack = Stack(root, rehearsal)
-        stack.destroy()
-        assert stack.resources() == []
-        assert stack.cloud.is_empty()
+        stack.pulumi("cancel", "--yes")
+        stack.pulumi("refresh", "--clear-pending-creates", "--yes")
+        while not is_complete(stack):
+            resources, objects = _LEFT.findall(stack.text), _LEFT_ON_CLUSTER.findall(stack.text)
+            assert resources or objects, stack.text
+            for token, resource_id in set(resources):  # az resource delete --ids …
+                stack.cloud.provider(token).delete(Call(token), resource_id, {})
+            clusters = in_memory(stack.cloud)
+            for api_version, kind, name in set(objects):  # kubectl delete …
+                cluster = clusters.hubs()[0]
+                if kind == "MultiClusterService":
+                    (cluster,) = (each for each in clusters.clusters() if each.id.endswith("/aks-eastus2"))
+                namespace = "" if kind in {"Namespace", "ClusterResourcePlacement"} else "aks-store-demo"
+                cluster.delete(api_version, kind, name, namespace)
+            clusters.pass_time(60)
+
+
+def is_complete(stack: Stack) -> bool:
+    """Update, and say whether that succeeded."""
+    try:
+        stack.up()
+    except CommandError:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -76,113 +103,56 @@ def copy(deployed: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "kills",
-    [
-        [("east-cluster", "after", "engine", "stand-in"), ("app-placement", "during", "engine")],
-        pytest.param(
-            [("east-join-subnet", "after", "engine"), ("hub-member-east", "after", "ctrl-c")], marks=pytest.mark.slow
-        ),
-        pytest.param(
-            [("hub-member-west", "after", "stand-in"), ("app-entry-point", "during", "stand-in")],
-            marks=pytest.mark.slow,
-        ),
-    ],
-)
-def test_update_completes_after_kills(tmp_path: Path, deployed: Path, kills: list[tuple[str, ...]]) -> None:
-    root = copy_program(tmp_path / "program")
-    for kill in kills:
-        assert is_killed(root, "up", *kill)
-    check_update(root, deployed)
-
-
-def test_update_completes_after_a_creation_that_the_engine_takes_for_failed(tmp_path: Path, deployed: Path) -> None:
-    root = copy_program(tmp_path / "program")
-    assert is_killed(root, "up", "app-secret-rabbitmq", "after", "answer")
-    (root / ".rehearsal" / "dev" / "updating").touch()  # so much for the stand-in, before the engine could end
-    check_update(root, deployed)
-
-
-@pytest.mark.parametrize(
     ("name", "when", "victims"),
     [
-        ("hub-group", "after", ["engine"]),
-        ("west-group", "after", ["stand-in"]),
-        ("east-group", "before", ["engine", "stand-in"]),
+        ("east-cluster", "after", ["engine", "stand-in"]),
+        ("app-placement", "during", ["engine"]),
+        *(
+            pytest.param(name, when, victims, marks=pytest.mark.slow)
+            for name, when, victims in [
+                ("east-group", "after", ["stand-in"]),
+                ("west-subnet", "before", ["engine"]),
+                ("east-join-subnet", "after", ["engine"]),
+                ("mesh-east-to-west", "after", ["engine"]),
+                ("hub-fleet", "after", ["engine", "stand-in"]),
+                ("hub-member-east", "after", ["ctrl-c"]),
+                ("hub-member-west", "after", ["stand-in"]),
+                ("app-secret-rabbitmq", "after", ["answer"]),
+                ("app-entry-point", "during", ["stand-in"]),
+            ]
+        ),
     ],
 )
-def test_destruction_completes_after_a_kill(copy: Path, name: str, when: str, victims: list[str]) -> None:
-    assert is_killed(copy, "destroy", name, when, *victims)
-    check_destruction(copy)
-
-
-@pytest.mark.parametrize(
-    ("name", "when", "victims"),
-    [
-        ("hub-member-east", "refused", []),
-        pytest.param("any", "after", ["stand-in"], marks=pytest.mark.slow),
-        pytest.param("hub-member-east", "before", ["engine", "stand-in"], marks=pytest.mark.slow),
-    ],
-)
-def test_update_completes_after_a_destruction_that_did_not(
+def test_the_documented_commands_complete_a_killed_update(
     tmp_path: Path, deployed: Path, name: str, when: str, victims: list[str]
 ) -> None:
     root = copy_program(tmp_path / "program")
-    with rehearsing("dev", root) as rehearsal:
-        stack = Stack(root, rehearsal)
-        stack.up()
-        if when == "refused":
-            stack.refuse("delete", name, *['Status=409 Code="ScopeLocked"'] * 9)
-            with pytest.raises(CommandError):
-                stack.destroy()
-    if when != "refused":
-        assert is_killed(root, "destroy", name, when, *victims)
-    check_update(root, deployed)
+    assert is_killed(root, "up", name, when, *victims)
+    follow_operations(root)
+    check(root, deployed)
 
 
-@pytest.mark.parametrize("when", ["killed", "refused"])
-def test_what_a_destruction_has_forgotten_is_found_again(copy: Path, when: str) -> None:
-    if when == "killed":
-        assert is_killed(copy, "destroy", "any", "before", "engine", "stand-in")
-    else:
-        with rehearsing("dev", copy) as rehearsal:
-            stack = Stack(copy, rehearsal)
-            for group in ("east-group", "west-group", "hub-group"):
-                stack.refuse("delete", group, *['Status=409 Code="ScopeLocked"'] * 9)
-            with pytest.raises(CommandError):
-                stack.destroy()
-    with rehearsing("dev", copy) as rehearsal:
-        stack = Stack(copy, rehearsal)
-        known = {resource.get("id", "").lower() for resource in stack.resources()}
-        left = json.loads((copy / ".rehearsal" / "dev" / "cloud.json").read_text())["azure"]["resources"]
-        assert left
-        # The name of a role assignment is a random value of the state, and lost with it.
-        assert [each for each in left if "/roleassignments/" not in each.lower() and each.lower() not in known] == []
-        stack.destroy()
-        assert stack.cloud.is_empty()
-
-
-def test_a_destruction_goes_on_with_what_is_left_of_it(copy: Path) -> None:
-    assert is_killed(copy, "destroy", "any", "before", "engine", "stand-in")
-    with rehearsing("dev", copy, destroying=True) as rehearsal:
-        stack = Stack(copy, rehearsal)
-        rehearsal.destroy()
-        assert stack.cloud.is_empty()
-    assert not (copy / ".rehearsal" / "dev" / "updating").exists()
-
-
-def test_replacement_completes_after_a_kill(copy: Path) -> None:
-    # Both entry points have one name and one id; the old one is gone, the new one is not in the state yet.
+@pytest.mark.parametrize("victims", VICTIMS)
+def test_a_rehearsal_begins_again_from_before_a_killed_run(copy: Path, deployed: Path, victims: list[str]) -> None:
+    # The entry point is replaced: the old one is gone, and the state does not have the new one.
     settings = copy / "Pulumi.dev.yaml"
-    content = yaml.safe_load(settings.read_text())
+    before = settings.read_text()
+    content = yaml.safe_load(before)
     content["config"][f"{PROJECT}:app"] = {"internal": True}
     settings.write_text(yaml.safe_dump(content))
-    assert is_killed(copy, "up", "app-entry-point", "after", "engine")
+    assert is_killed(copy, "up", "app-entry-point", "after", *victims)
+    assert inventory(copy) != inventory(deployed)
+    settings.write_text(before)
+    check(copy, deployed)
+
+
+def test_a_destruction_completes_after_a_kill(copy: Path) -> None:
+    assert is_killed(copy, "destroy", "west-group", "after", "engine", "stand-in")
     with rehearsing("dev", copy) as rehearsal:
         stack = Stack(copy, rehearsal)
-        stack.up()
-        assert stack.preview().changes == {}
-        assert [line for line in stack.cloud.summary() if not line[1]] == []
-        assert len(stack.resources()) == len({resource["urn"] for resource in stack.resources()})
+        stack.destroy()
+        assert stack.resources() == []
+        assert stack.cloud.is_empty()
 
 
 def test_interrupt_stops_every_process_and_leaves_a_usable_state(tmp_path: Path, deployed: Path) -> None:
@@ -198,25 +168,8 @@ def test_interrupt_stops_every_process_and_leaves_a_usable_state(tmp_path: Path,
     assert run.returncode == 130
     with (root / ".rehearsal" / "dev" / "lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the engine would hold it
-    check_update(root, deployed)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("victims", VICTIMS)
-def test_update_completes_although_killed_after_every_creation(
-    tmp_path: Path, deployed: Path, victims: list[str]
-) -> None:
-    root = copy_program(tmp_path / "program")
-    for _ in range(_MOST_KILLS):
-        if not is_killed(root, "up", "any", "after", *victims):
-            break
-    check_update(root, deployed)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("victims", VICTIMS)
-def test_destruction_completes_although_killed_after_every_deletion(copy: Path, victims: list[str]) -> None:
-    for _ in range(_MOST_KILLS):
-        if not is_killed(copy, "destroy", "any", "after", *victims):
-            break
-    check_destruction(copy)
+    with rehearsing("dev", root) as rehearsal:
+        done = Stack(root, rehearsal).up()
+        assert set(done.changes.values()) == {"create"}
+        assert "same" in done.steps.values()  # what was created before the interrupt
+    check(root, deployed)

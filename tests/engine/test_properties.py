@@ -24,6 +24,7 @@ from pulumi.automation import CommandError
 from components import retries
 from rehearsal.stack import rehearsing
 from rehearsal.tests.objects import in_memory
+from tests.support.health import assert_healthy
 from tests.support.program import ROOT
 from tests.support.stack import Stack, copy_program
 
@@ -160,10 +161,10 @@ class Life(RuleBasedStateMachine):
         if not hasattr(self, "stack"):
             return
         assert self.stack.preview().changes == {}
-        assert [line for line in self.stack.cloud.summary() if not line[1]] == []
-        clusters = self.stack.outputs()["clusterIds"].value
-        assert set(clusters) == set(self.regions)
-        assert set(self.stack.outputs()["entryAddresses"].value) == set(self.app["entryRegions"])
+        assert_healthy(self.stack)
+        outputs = self.stack.outputs()
+        assert set(outputs["clusterIds"].value) == set(self.regions)
+        assert set(outputs["entryAddresses"].value) == set(self.app["entryRegions"])
         world = in_memory(self.stack.cloud)
         assert len(world.members(world.hubs()[0])) == len(self.regions)
 

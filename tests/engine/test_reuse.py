@@ -9,56 +9,75 @@ from typing import Any
 import pytest
 
 from rehearsal.stack import rehearsing
+from tests.support.health import assert_healthy, checked
 from tests.support.program import ROOT
-from tests.support.stack import Stack
+from tests.support.stack import Stack, copied
 
 EXAMPLE = ROOT / "examples" / "own-app"
 
 
-@pytest.fixture
-def own_app(tmp_path: Path) -> Iterator[Stack]:
-    """The example, on the components as a package."""
-    yield from _program(EXAMPLE, tmp_path / "own-app")
+@pytest.fixture(scope="module")
+def deployed_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the example, deployed."""
+    return _deployed(EXAMPLE, tmp_path_factory.mktemp("own-app") / "program")
 
 
-@pytest.fixture
-def hosted(tmp_path: Path) -> Iterator[Stack]:
-    """The same stack on the components as a provider, which the engine starts as a language host would."""
-    root = tmp_path / "hosted"
-    # A rehearsal's engine takes plugins from its own home alone, and none from PATH.
+@pytest.fixture(scope="module")
+def deployed_hosted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the same stack on the components as a provider, deployed."""
+    root = tmp_path_factory.mktemp("hosted") / "program"
+    # The engine starts the provider as a language host would. A rehearsal's engine takes plugins from its own home
+    # alone, and none from PATH.
     plugins = root / ".rehearsal" / "dev" / "home" / "plugins" / "resource-fleet-l4-lb-v0.1.0"
     plugins.mkdir(parents=True)
     plugin = plugins / "pulumi-resource-fleet-l4-lb"
     plugin.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT / "provider"} "$@"\n')
     plugin.chmod(0o755)
-    yield from _program(Path(__file__).parent / "hosted", root)
+    return _deployed(Path(__file__).parent / "hosted", root)
 
 
-def _program(source: Path, root: Path) -> Iterator[Stack]:
+def _deployed(source: Path, root: Path) -> Path:
     for folder in (EXAMPLE, source):
         shutil.copytree(folder, root, ignore=shutil.ignore_patterns(".*", "__pycache__"), dirs_exist_ok=True)
     with rehearsing("dev", root) as rehearsal:
-        yield Stack(root, rehearsal)
+        Stack(root, rehearsal).up()
+    return root
 
 
-def is_well(stack: Stack) -> bool:
-    summary = stack.cloud.summary()
-    return len(summary) > 1 and all(well for _, well, _ in summary)
+@pytest.fixture
+def own_app(deployed_example: Path, tmp_path: Path) -> Iterator[Stack]:
+    """The example, on the components as a package; each test has its own copy."""
+    with copied(deployed_example, tmp_path / "own-app") as stack:
+        yield stack
+
+
+@pytest.fixture
+def hosted(deployed_hosted: Path, tmp_path: Path) -> Iterator[Stack]:
+    """The same stack on the components as a provider; each test has its own copy."""
+    with copied(deployed_hosted, tmp_path / "hosted") as stack:
+        yield stack
+
+
+def check_life(stack: Stack) -> None:
+    """Check that nothing is left to do on a stack, and that nothing is left of it once it is destroyed."""
+    assert stack.up().changes == {}
+    stack.destroy()
+    assert stack.cloud.is_empty()
+    assert stack.resources() == []
 
 
 def test_example_serves_its_own_app_at_its_own_port(own_app: Stack) -> None:
-    own_app.up()
-    assert is_well(own_app)
+    assert_healthy(own_app)
+    found = checked(own_app)
     url = own_app.outputs()["url"].value
     assert url.startswith("http://")
     assert url.endswith(":8443")
-    entry = next(detail for what, _, detail in own_app.cloud.summary() if what.startswith("entry point podinfo/"))
-    address = url.removeprefix("http://").removesuffix(":8443")
-    assert entry == f"{address}, endpoints: 2 in northeurope, 2 in swedencentral"
+    assert found[url].found == "answers 20 of 20 requests"
+    for region in ("northeurope", "swedencentral"):
+        assert found[f"endpoints of podinfo-{region}"].found == "2 behind the entry point"
 
 
 def test_example_has_nothing_of_the_demo(own_app: Stack) -> None:
-    own_app.up()
     names = {resource["urn"].rsplit("::", 1)[1] for resource in own_app.resources()}
     assert {name for name in names if name.startswith("app-")} == {
         *("app-namespace", "app-deployment-podinfo", "app-service-podinfo", "app-serviceexport-podinfo"),
@@ -66,29 +85,19 @@ def test_example_has_nothing_of_the_demo(own_app: Stack) -> None:
     }
 
 
-def test_example_stays_as_it_is_and_goes_without_a_trace(own_app: Stack) -> None:
-    own_app.up()
-    assert own_app.up().changes == {}
-    own_app.destroy()
-    assert own_app.cloud.is_empty()
-    assert own_app.resources() == []
-
-
 def test_hosted_components_make_what_the_package_makes(own_app: Stack, hosted: Stack) -> None:
-    own_app.up()
-    hosted.up()
-    assert is_well(hosted)
+    assert_healthy(hosted)
     assert hosted.outputs()["url"].value.endswith(":8443")
     assert hosted.outputs()["hubKubeconfig"].secret
     assert registered(hosted) == registered(own_app)
 
 
 def test_hosted_components_stay_as_they_are_and_go_without_a_trace(hosted: Stack) -> None:
-    hosted.up()
-    assert hosted.up().changes == {}
-    hosted.destroy()
-    assert hosted.cloud.is_empty()
-    assert hosted.resources() == []
+    check_life(hosted)
+
+
+def test_example_stays_as_it_is_and_goes_without_a_trace(own_app: Stack) -> None:
+    check_life(own_app)
 
 
 def registered(stack: Stack) -> dict[str, Any]:

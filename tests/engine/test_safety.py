@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from rehearsal.cloud import Cloud
+from rehearsal.core.errors import RehearsalError
 from rehearsal.engine.grpc_server import serve
 from rehearsal.engine.install import find_engine
-from rehearsal.stack import RehearsalError, rehearsing
+from rehearsal.stack import rehearsing
 from rehearsal.tests.machine import command
 from tests.support.program import ROOT
 from tests.support.stack import Stack, copy_program
@@ -66,9 +67,7 @@ def test_a_command_that_sets_a_backend_of_its_own_is_not_used(tmp_path: Path) ->
     assert list(real.rglob("*.json")) == []
 
 
-@pytest.mark.parametrize(
-    "exempt", [{}, {"no_proxy": ".corp.example"}, {"NO_PROXY": ".corp.example"}, {"no_grpc_proxy": ""}]
-)
+@pytest.mark.parametrize("exempt", [{}, {"no_proxy": ".corp.example", "no_grpc_proxy": ""}])
 def test_a_proxy_for_everything_is_not_one_for_loopback(tmp_path: Path, exempt: dict[str, str]) -> None:
     proxies = dict.fromkeys(["https_proxy", "http_proxy", "grpc_proxy"], PLANTED)
     done = rehearse(copy_program(tmp_path / "program"), "preview", environment={**proxies, **exempt})
@@ -96,9 +95,8 @@ def test_without_the_stand_in_the_engine_fails_and_changes_nothing(stack: Stack,
     assert [each["urn"] for each in stack.resources()] == [each["urn"] for each in before]
 
 
-@pytest.mark.parametrize("name", ["100% done", "a#b", "what?", "pct%20name"])
-def test_the_state_stays_in_the_folder_whatever_that_is_called(tmp_path: Path, name: str) -> None:
-    root = copy_program(tmp_path / name)
+def test_the_state_stays_in_the_folder_whatever_that_is_called(tmp_path: Path) -> None:
+    root = copy_program(tmp_path / "100% done, a#b, what?, pct%20name")
     with rehearsing("dev", root) as rehearsal:
         Stack(root, rehearsal).preview()
     assert list((root / ".rehearsal" / "dev" / "backend").glob(".pulumi/stacks/*/dev.json"))

@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 from pulumi import automation as auto
 
 from rehearsal.azure import credentials
 from rehearsal.azure.arm import Subscription
-from rehearsal.cloud import Operation
 from rehearsal.core import certificate
+from rehearsal.core.protocol import Operation
+from rehearsal.interception import Interceptor
 from rehearsal.stack import rehearsing
 from tests.support.program import PROJECT, ROOT
 from tests.support.stack import Stack, copy_program
@@ -48,7 +50,7 @@ class Watch:
         self._stack = stack
         self.said: list[str] = []
         self.processes: set[str] = set()
-        stack.cloud.observers.append(self._look)
+        stack.cloud.interceptors.append(Interceptor(before=self._look))
 
     def run(self, operation: Callable[..., object], **options: Any) -> None:  # noqa: ANN401 - the Automation API's
         """Run an operation of the engine and listen to it."""
@@ -87,8 +89,9 @@ def nothing_masked() -> Generator[None]:
 
 
 @pytest.fixture
-def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sdk_debug: Callable[..., None]) -> Iterator[Stack]:
     """A stack, not yet deployed, whose credentials we know; its Secret of the app is ours too."""
+    monkeypatch.setattr(pulumi.log, "debug", sdk_debug)
 
     def user(*_: object) -> dict[str, str]:
         return {"client-certificate-data": MEMBER_CERTIFICATE, "client-key-data": MEMBER_KEY, "token": MEMBER_TOKEN}
@@ -125,6 +128,7 @@ def test_credentials_are_shown_and_written_nowhere(planted: Stack) -> None:
     assert HUB_TOKEN in outputs["hubKubeconfig"].value
     secrets = [MEMBER_KEY, MEMBER_TOKEN, HUB_TOKEN, APP_PASSWORD, *planted.queue_credentials()]
     assert leaks((planted.root / ".rehearsal/dev/cloud.json").read_text(), *secrets) == secrets[3:]
+    assert "resource registration prepared: ty=" in watch.text  # the SDK's debugging lines, too
     assert leaks(watch.text, *secrets) == []
     assert leaks("".join(watch.processes), *secrets) == []
     written = {file: leaks(file.read_text(errors="replace"), *secrets) for file in files(planted.root)}
@@ -142,7 +146,7 @@ def test_failures_quote_no_credential(planted: Stack, name: str, capfd: pytest.C
         if operation.call.name == name:
             raise ValueError(operation, MEMBER_KEY, MEMBER_TOKEN, HUB_TOKEN, APP_PASSWORD)
 
-    planted.cloud.observers.append(break_down)
+    planted.cloud.interceptors.append(Interceptor(before=break_down))
     watch = Watch(planted)
     with pytest.raises(auto.CommandError) as failed:
         watch.run(planted.rehearsal.stack.up, debug=True)

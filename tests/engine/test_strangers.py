@@ -5,8 +5,8 @@ import pytest
 from rehearsal import __main__ as rehearsal
 from rehearsal.tests.objects import in_memory
 from tests.support import existing
+from tests.support.health import assert_healthy
 from tests.support.stack import Stack
-from tests.support.verifying import verify
 
 
 def test_app_is_placed_on_the_members_of_the_stack_alone(empty: Stack) -> None:
@@ -20,7 +20,7 @@ def test_app_is_placed_on_the_members_of_the_stack_alone(empty: Stack) -> None:
     assert [
         item["metadata"]["name"] for item in theirs.list("v1", "Namespace") if "store" in item["metadata"]["name"]
     ] == []
-    assert verify(empty) == {}
+    assert_healthy(empty)
     empty.destroy()
     assert existing.is_there(empty.cloud, foreign)
 

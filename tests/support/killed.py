@@ -11,16 +11,18 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Collection, Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
 from unittest import mock
 
-from rehearsal.cloud import Cloud, Operation
+from rehearsal.cloud import Cloud
 from rehearsal.core.child import child
-from rehearsal.core.protocol import FakeProvider, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Operation
 from rehearsal.engine import command
+from rehearsal.interception import Interceptor
 from rehearsal.stack import rehearsing
 from rehearsal.tests.objects import in_memory
 
@@ -61,30 +63,17 @@ class _Killer:
             raise RefusedError("the provider died")
 
 
-def _disturbed(
-    cloud: Cloud, verb: str, name: str, when: str, kill: Callable[..., None]
-) -> Callable[[Operation], AbstractContextManager[FakeProvider]]:
-    undisturbed = cloud.operation
-
-    def is_hit(operation: Operation) -> bool:
+def _kills(cloud: Cloud, verb: str, name: str, when: str, kill: Callable[..., None]) -> Interceptor:
+    def strike(operation: Operation) -> None:
         call = operation.call
-        if operation.verb != verb or call.preview:
-            return False
-        return call.name == name or (name == "any" and not call.token.startswith("random:"))
+        is_named = call.name == name or (name == "any" and not call.token.startswith("random:"))
+        if operation.verb == verb and is_named:
+            if when == "during":
+                in_memory(cloud).observers.append(kill)
+            else:
+                kill()
 
-    @contextmanager
-    def disturbed(operation: Operation) -> Generator[FakeProvider]:
-        moment = when if is_hit(operation) else ""
-        if moment == "before":
-            kill()
-        if moment == "during":
-            in_memory(cloud).observers.append(kill)
-        with undisturbed(operation) as provider:
-            yield provider
-        if moment == "after":
-            kill()
-
-    return disturbed
+    return Interceptor(after=strike) if when == "after" else Interceptor(before=strike)
 
 
 def main(root: Path, what: str, name: str, when: str, *victims: str) -> None:
@@ -92,8 +81,8 @@ def main(root: Path, what: str, name: str, when: str, *victims: str) -> None:
     killer = _Killer(victims)
     with mock.patch.object(command, "child", killer.child), rehearsing("dev", root) as rehearsal:
         cloud = rehearsal.cloud
-        with mock.patch.object(cloud, "operation", _disturbed(cloud, _VERBS[what], name, when, killer)):
-            getattr(rehearsal.stack, what)(on_output=killer.listen, on_error=killer.listen)
+        cloud.interceptors.append(_kills(cloud, _VERBS[what], name, when, killer))
+        getattr(rehearsal.stack, what)(on_output=killer.listen, on_error=killer.listen)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 import base64
 import json
+import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,9 +15,12 @@ from typing import Any
 import yaml
 from pulumi import automation as auto
 
-from rehearsal.cloud import Operation
-from rehearsal.core.protocol import Call, RefusedError
-from rehearsal.stack import Rehearsal
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Call, Operation
+from rehearsal.faults.injection import Faults
+from rehearsal.faults.profile import Profile
+from rehearsal.interception import Interceptor
+from rehearsal.stack import Rehearsal, rehearsing
 from rehearsal.tests.objects import in_memory
 from tests.support.program import PROJECT, ROOT
 
@@ -29,6 +33,14 @@ def copy_program(root: Path) -> Path:
     for file in ROOT.glob("Pulumi*.yaml"):
         (root / file.name).write_text(file.read_text())
     return root
+
+
+@contextmanager
+def copied(deployed: Path, root: Path) -> Generator["Stack"]:
+    """Copy a program with what was deployed of its dev stack, and go on with that."""
+    shutil.copytree(deployed, root, symlinks=True)
+    with rehearsing("dev", root) as rehearsal:
+        yield Stack(root, rehearsal)
 
 
 @dataclass
@@ -71,14 +83,14 @@ class FirstUpdate:
         planned: the preview.
         done: the update.
         outputs: the stack's outputs.
-        summary: what the rehearsal reports of the cloud: what, whether it is well, and particulars.
+        failed: what was found by each check of `verify` that failed.
     """
 
     root: Path
     planned: Done
     done: Done
     outputs: Mapping[str, auto.OutputValue]
-    summary: Sequence[tuple[str, bool, str]]
+    failed: Mapping[str, str]
 
 
 class Stack:
@@ -90,7 +102,7 @@ class Stack:
         self.cloud = rehearsal.cloud
         self._config_file = Path(rehearsal.environment["PULUMI_OPTION_CONFIG_FILE"])
         self._done = Done()
-        self.cloud.observers.append(self._note)
+        self.cloud.interceptors.append(Interceptor(before=self._note))
 
     @property
     def asked(self) -> list[tuple[str, str]]:
@@ -136,28 +148,13 @@ class Stack:
             if left and (operation.verb, operation.call.name) == (verb, name):
                 raise RefusedError(left.pop(0))
 
-        self.cloud.observers.append(refuse)
+        self.cloud.interceptors.append(Interceptor(before=refuse))
 
     @contextmanager
     def locked(self, *groups: str) -> Generator[None]:
         """Lock resource groups against deletions: of the groups, and of anything in them."""
-
-        def refuse(operation: Operation) -> None:
-            for group in groups:
-                scope = f"/resourcegroups/{group}/"
-                if operation.verb == "delete" and scope in f"{operation.resource_id.lower()}/":
-                    # Text: learn: azure-resource-manager/management/lock-resources
-                    raise RefusedError(
-                        f'Status=409 Code="ScopeLocked" Message="The scope \'{operation.resource_id}\' cannot perform '
-                        f"delete operation because following scope(s) are locked: '{group}'. "
-                        'Please remove the lock and try again."'
-                    )
-
-        self.cloud.observers.append(refuse)
-        try:
+        with Faults(Profile(locks=groups)).in_force(self.cloud):
             yield
-        finally:
-            self.cloud.observers.remove(refuse)
 
     def preview(self) -> Done:
         """Preview; what it shows is what the engine plans."""
@@ -179,10 +176,10 @@ class Stack:
         """Destroy; with the program, whose hooks wait for what passes."""
         return self._run(partial(self.rehearsal.stack.destroy, run_program=run_program))
 
-    def pulumi(self, *command: str) -> None:
-        """Run another command of the engine's."""
+    def pulumi(self, *command: str) -> str:
+        """Run another command of the engine's, and return its output."""
         workspace: Any = self.rehearsal.stack.workspace
-        workspace.pulumi_command.run([*command], workspace.work_dir, self.rehearsal.environment)
+        return workspace.pulumi_command.run([*command], workspace.work_dir, self.rehearsal.environment).stdout
 
     def outputs(self) -> Mapping[str, auto.OutputValue]:
         """Return the stack's outputs."""
@@ -219,7 +216,7 @@ class Stack:
 
     def _provider_of(self, resource: dict[str, Any]) -> dict[str, Any]:
         urn = resource["provider"].rpartition("::")[0]
-        inputs = next(each for each in self.resources() if each["urn"] == urn)["inputs"]
+        inputs = next(each for each in self.resources("--show-secrets") if each["urn"] == urn)["inputs"]
         return {"kubeconfig": json.loads(inputs["kubeconfig"]["plaintext"])} if "kubeconfig" in inputs else {}
 
     def queue_credentials(self) -> list[str]:
@@ -228,10 +225,9 @@ class Stack:
         secret = hub.get("v1", "Secret", "rabbitmq", "aks-store-demo")
         return [base64.b64decode(value).decode() for value in secret["data"].values()]
 
-    def resources(self) -> list[dict[str, Any]]:
-        """Return the resources of the exported state."""
-        deployment: dict[str, Any] = dict(self.rehearsal.stack.export_stack().deployment or {})
-        return deployment.get("resources", [])
+    def resources(self, *options: str) -> list[dict[str, Any]]:
+        """Return the resources of the exported state; opening their secrets takes longer than all else."""
+        return json.loads(self.pulumi("stack", "export", *options))["deployment"].get("resources", [])
 
     def _note(self, operation: Operation) -> None:
         self._done.asked.append((operation.verb, operation.call.name))

@@ -6,6 +6,8 @@ import os
 import shutil
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +19,7 @@ from typing_extensions import override
 from rehearsal.cluster.objects import Object
 from rehearsal.tests.machine import command
 from rehearsal.tests.objects import USER, service
+from tests.support.program import ROOT
 from tests.verify.conftest import Deployed
 from verify import table
 from verify.__main__ import main
@@ -93,6 +96,41 @@ def test_json_is_one_object_and_nothing_else(deployed: Deployed) -> None:
         "remedy": "",
     }
     assert [each["check"] for each in answer["checks"] if not each["ok"]] == ["endpoints of west"]
+
+
+def test_json_in_a_file_comes_besides_the_table(deployed: Deployed, tmp_path: Path) -> None:
+    status, text, _ = deployed.run("--json", str(tmp_path / "checks.json"))
+    answer = json.loads((tmp_path / "checks.json").read_text())
+    assert (status, answer["ok"], len(answer["checks"])) == (0, True, len(WELL))
+    assert len(text.splitlines()) == len(WELL)
+
+
+def test_file_that_cannot_be_written_is_told(deployed: Deployed, tmp_path: Path) -> None:
+    file = tmp_path / "nowhere" / "checks.json"
+    status, _, told = deployed.run("--json", str(file))
+    assert (status, told) == (2, f"error: cannot write {file}: No such file or directory\n")
+
+
+def test_locale_without_the_tables_characters_does_not_matter(deployed: Deployed) -> None:
+    deployed.outputs["url"] = "http://127.0.0.1:1"  # where nobody listens
+    done = subprocess.run(
+        [sys.executable, "-m", "verify", "--outputs", "-", "--timeout", "0"],
+        cwd=ROOT,
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        input=json.dumps(deployed.outputs),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "answers 0 of 20 requests: 20 ? Connection" in done.stdout
+
+
+def test_address_is_not_tried_if_no_requests_are_wanted(deployed: Deployed) -> None:
+    url = deployed.outputs["url"] = "http://192.0.2.1"  # where nobody answers
+    status, text, _ = deployed.run("--json", "--requests", "0")
+    (found,) = (each["found"] for each in json.loads(text)["checks"] if each["check"] == url)
+    assert (status, found) == (0, "not tried (--requests 0)")
 
 
 def test_waits_until_all_is_well(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from rehearsal.cluster.objects import ApiError, Object
+from rehearsal.cluster.objects import Object
+from rehearsal.core.errors import ApiError
 from rehearsal.fleet.in_memory import Cluster
 from rehearsal.tests.objects import (
     HUB,
@@ -38,6 +39,11 @@ AGENTS = (
 FIND_AGAIN = (
     "once its pods and its export are well, let them be found again: "
     "`kubectl --kubeconfig {}.kubeconfig delete pods --namespace shop --selector app=front`"
+)
+UNANSWERED = (
+    f"some pods behind the address do not answer. If a check above failed, fix that first; {LOST}. Otherwise the nodes "
+    "of the entry region do not reach the pods of another: `az network vnet peering list` must show the peering of "
+    "both VNets as Connected, with allowVirtualNetworkAccess; no cluster may use an overlay network"
 )
 WEST_SHOW = f"see that it runs: `az aks show --ids /clusters/west`; if its region is lost: {LOST}"
 
@@ -68,7 +74,7 @@ def test_member_that_has_not_joined(deployed: Deployed) -> None:
     late = deployed.world.add_cluster(
         "/clusters/late", "https://late", location="uksouth", network="vnet", pods="10.3.0.0/24", nodes=1
     )
-    deployed.world.stopped = lambda what, cluster: (what, cluster.id) == ("agents", late.id)
+    deployed.world.is_down = lambda what, cluster: (what, cluster.id) == ("agents", late.id)
     deployed.world.join(HUB, "late", late.id, {})
     deployed.outputs["clusterIds"]["late"] = late.id
     deployed.outputs["kubeconfigs"]["late"] = deployed.kubeconfig(late)
@@ -84,7 +90,7 @@ def test_member_that_is_not_in_the_fleet(deployed: Deployed) -> None:
 
 
 def test_member_whose_agents_are_dead(deployed: Deployed) -> None:
-    deployed.world.stopped = lambda what, cluster: (what, cluster.id) == ("agents", deployed.west.id)
+    deployed.world.is_down = lambda what, cluster: (what, cluster.id) == ("agents", deployed.west.id)
     deployed.world.pass_time(0)
     deployed.world.pass_time(170)
     assert deployed.wrong() == {}
@@ -123,7 +129,7 @@ def test_members_of_others_that_run_the_app_and_export_it_too(deployed: Deployed
 
 
 def test_placement_whose_object_is_not_available(deployed: Deployed) -> None:
-    deployed.world.stopped = lambda what, cluster: (what, cluster.id) == ("pods", deployed.west.id)
+    deployed.world.is_down = lambda what, cluster: (what, cluster.id) == ("pods", deployed.west.id)
     deployed.hub.apply(deployment(replicas=3), user=USER)
     deployed.world.settle()
     wrong = deployed.wrong()
@@ -334,7 +340,7 @@ def test_endpoint_that_no_pod_has(deployed: Deployed) -> None:
     found, remedy = wrong[deployed.outputs["url"]]
     assert found.startswith("answers ")
     assert found.endswith(" × 504 Gateway Timeout")  # noqa: RUF001
-    assert remedy == f"pods behind the address do not answer: fix the regions above; {LOST}"
+    assert remedy == UNANSWERED
 
 
 def test_address_that_refuses(deployed: Deployed) -> None:
@@ -386,7 +392,7 @@ def test_lost_region(deployed: Deployed) -> None:
         "export on west": silence,
         "endpoints of west": silence,
     }
-    assert wrong[deployed.outputs["url"]][1] == f"pods behind the address do not answer: fix the regions above; {LOST}"
+    assert wrong[deployed.outputs["url"]][1] == UNANSWERED
 
 
 def test_hub_that_refuses_connections(deployed: Deployed) -> None:

@@ -15,8 +15,9 @@ import pytest
 from rehearsal.azure import fleets
 from rehearsal.azure.arm import Access, Deployer
 from rehearsal.azure.recordings import RECORDINGS, page
-from rehearsal.cloud import Cloud, Operation
-from rehearsal.core.protocol import UNKNOWN, Call, Difference, NotReadyError, Properties, RefusedError
+from rehearsal.cloud import Cloud
+from rehearsal.core.errors import NotReadyError, RefusedError
+from rehearsal.core.protocol import UNKNOWN, Call, Difference, Operation, Properties
 from rehearsal.core.store import Store
 from rehearsal.fleet.in_memory import InMemoryClusters
 from rehearsal.providers.azure_native import Azure
@@ -38,7 +39,7 @@ TOKENS = {
 }
 
 
-class _World:
+class _Clusters:
     """Writes down what Azure tells the Kubernetes side."""
 
     def __init__(self) -> None:
@@ -98,8 +99,8 @@ class _Subscription:
     """Does to Azure what the engine does: check, then create, and so on."""
 
     def __init__(self, store: Store | None = None) -> None:
-        self.world = _World()
-        self.azure = Azure(store or Store(), self.world)
+        self.clusters = _Clusters()
+        self.azure = Azure(store or Store(), self.clusters)
 
     @staticmethod
     def call(kind: str, name: str = "x", *, preview: bool = False, **provider: str) -> Call:
@@ -422,7 +423,7 @@ def test_deleting_a_group_deletes_what_is_in_it_and_roles_on_that(sub: _Subscrip
     sub.delete("ResourceGroup", f"{SUBSCRIPTION}/resourceGroups/rg")
     assert not sub.exists("ManagedCluster", cluster_id)
     assert not sub.exists("RoleAssignment", role)
-    assert sub.world.of("remove") == [("remove", cluster_id)]
+    assert sub.clusters.of("remove") == [("remove", cluster_id)]
 
 
 def test_deleting_what_is_gone_is_no_error(sub: _Subscription) -> None:
@@ -702,14 +703,14 @@ def test_peerings_know_a_larger_network_once_they_are_told_to_look(sub: _Subscri
 
     sub.update("VirtualNetworkPeering", there, **peering_inputs(east, west), allowForwardedTraffic=True)
     assert levels(sub, there, back) == ["LocalNotInSync", "RemoteNotInSync"]
-    assert sub.world.of("routes")[-1][3] == ["10.1.0.0/16"]
+    assert sub.clusters.of("routes")[-1][3] == ["10.1.0.0/16"]
 
     resized(sub, east, "10.1.0.0/16", "10.5.0.0/16")
     assert levels(sub, there, back) == ["LocalAndRemoteNotInSync", "LocalAndRemoteNotInSync"]
 
     sub.update("VirtualNetworkPeering", there, **peering_inputs(east, west), syncRemoteAddressSpace="true")
     assert levels(sub, there, back) == ["RemoteNotInSync", "LocalNotInSync"]
-    assert sub.world.of("routes")[-2:] == [
+    assert sub.clusters.of("routes")[-2:] == [
         ("routes", east, west, ["10.2.0.0/16", "10.4.0.0/16"]),
         ("routes", west, east, ["10.1.0.0/16"]),
     ]
@@ -923,7 +924,7 @@ def test_a_cluster_starts_in_its_subnet(sub: _Subscription) -> None:
     cluster_id, outputs = sub.create("ManagedCluster", **inputs)
     server = f"https://{outputs['fqdn']}:443"
     network = inputs["agentPoolProfiles"][0]["vnetSubnetID"].rsplit("/", 2)[0]
-    assert sub.world.of("cluster") == [
+    assert sub.clusters.of("cluster") == [
         ("cluster", cluster_id, server, "eastus2", network, "10.1.0.0/24", True, 2, "10.0.0.0/16")
     ]
 
@@ -934,14 +935,14 @@ def test_an_update_keeps_what_a_cluster_is(sub: _Subscription) -> None:
     after = sub.update("ManagedCluster", cluster_id, **inputs, tags={"a": "b"})
     for key in ("fqdn", "identityProfile", "resourceUID"):
         assert after[key] == before[key]
-    assert len(sub.world.of("cluster")) == 1
+    assert len(sub.clusters.of("cluster")) == 1
 
 
 def test_the_pods_of_an_overlay_are_not_in_the_subnet(sub: _Subscription) -> None:
     inputs = sub.place()
     inputs["networkProfile"]["networkPluginMode"] = "overlay"
     sub.create("ManagedCluster", **inputs)
-    assert sub.world.of("cluster")[0][5:7] == ("10.244.0.0/16", False)
+    assert sub.clusters.of("cluster")[0][5:7] == ("10.244.0.0/16", False)
 
 
 @pytest.mark.recording("cluster-without-role")
@@ -1174,7 +1175,7 @@ def test_a_hub_profile_starts_a_hub(sub: _Subscription) -> None:
     assert re.fullmatch(r"hub-[a-z0-9]{8}\.hcp\.eastus2\.azmk8s\.io", hub["fqdn"])
     assert hub["dnsPrefix"] == "hub"
     assert set(hub) >= {"fqdn", "kubernetesVersion", "portalFqdn"}
-    assert sub.world.log == [("hub", fleet_id, f"https://{hub['fqdn']}:443")]
+    assert sub.clusters.log == [("hub", fleet_id, f"https://{hub['fqdn']}:443")]
 
 
 @pytest.mark.recording("hub-prefix")
@@ -1211,7 +1212,7 @@ def test_a_cluster_is_updating_for_a_while_after_its_member_has_joined(sub: _Sub
     with pytest.raises(RefusedError, match=BUSY):
         sub.delete("ManagedCluster", cluster_id)
     sub.update("FleetMember", member, **member_inputs(cluster_id), group="canary")
-    sub.world.now += 120
+    sub.clusters.now += 120
     assert sub.outputs("ManagedCluster", cluster_id)["provisioningState"] == "Succeeded"
     sub.update("ManagedCluster", cluster_id, **inputs, tags={"a": "b"})
     sub.delete("ManagedCluster", cluster_id)
@@ -1222,18 +1223,18 @@ def test_a_cluster_that_has_left_joins_again_once_it_is_no_longer_updating(sub: 
     sub.delete("FleetMember", member_id)
     with pytest.raises(RefusedError, match=BUSY):
         sub.create("FleetMember", **member_inputs(cluster_id))
-    sub.world.now += 120
+    sub.clusters.now += 120
     sub.create("FleetMember", **member_inputs(cluster_id))
 
 
 def test_a_hub_can_be_added_but_not_removed(sub: _Subscription) -> None:
     sub.group()
     fleet_id, _ = sub.fleet()
-    assert not sub.world.log
+    assert not sub.clusters.log
     hub: Properties = {"resourceGroupName": "rg", "fleetName": "fleet", "hubProfile": {}}
     sub.update("Fleet", fleet_id, **hub)
     sub.update("Fleet", fleet_id, **hub, tags={"a": "b"})
-    assert len(sub.world.of("hub")) == 1
+    assert len(sub.clusters.of("hub")) == 1
     with pytest.raises(RefusedError, match="cannot be removed"):
         sub.update("Fleet", fleet_id, resourceGroupName="rg", fleetName="fleet")
 
@@ -1258,22 +1259,22 @@ def test_a_member_joins_with_azures_labels(sub: _Subscription) -> None:
         "fleet.azure.com/cluster-name": "aks",
         "fleet.azure.com/member-name": "east",
     }
-    assert sub.world.of("join") == [("join", fleet_id, "east", cluster_id, labels)]
+    assert sub.clusters.of("join") == [("join", fleet_id, "east", cluster_id, labels)]
 
 
 def test_a_member_joins_once_however_often_it_is_updated(sub: _Subscription) -> None:
     _, cluster_id, member = joined(sub)
     sub.update("FleetMember", member, **member_inputs(cluster_id), group="canary")
-    assert len(sub.world.of("join")) == 1
+    assert len(sub.clusters.of("join")) == 1
 
 
 def test_members_of_a_hubless_fleet_join_when_the_hub_comes(sub: _Subscription) -> None:
     cluster_id, _ = sub.create("ManagedCluster", **sub.place())
     fleet_id, _ = sub.fleet()
     sub.create("FleetMember", **member_inputs(cluster_id))
-    assert not sub.world.of("join")
+    assert not sub.clusters.of("join")
     sub.update("Fleet", fleet_id, resourceGroupName="rg", fleetName="fleet", hubProfile={})
-    assert len(sub.world.of("join")) == 1
+    assert len(sub.clusters.of("join")) == 1
 
 
 def test_a_member_needs_its_cluster(sub: _Subscription) -> None:
@@ -1318,23 +1319,23 @@ def test_a_members_group_is_well_formed(sub: _Subscription) -> None:
 
 def test_a_member_leaves_when_it_is_deleted_unless_it_exports(sub: _Subscription) -> None:
     fleet_id, _, member = joined(sub)
-    sub.world.exporting = True
+    sub.clusters.exporting = True
     with pytest.raises(RefusedError, match="serviceExport"):
         sub.delete("FleetMember", member)
     assert sub.exists("FleetMember", member)
-    sub.world.exporting = False
+    sub.clusters.exporting = False
     sub.delete("FleetMember", member)
-    assert sub.world.of("leave") == [("leave", fleet_id, "east")]
+    assert sub.clusters.of("leave") == [("leave", fleet_id, "east")]
 
 
 @pytest.mark.recording("fleet-deleted")
 def test_deleting_a_fleet_deletes_its_members_and_its_hub(sub: _Subscription) -> None:
     fleet_id, cluster_id, member = joined(sub)
-    sub.world.exporting = True
+    sub.clusters.exporting = True
     sub.delete("Fleet", fleet_id)
     assert not sub.exists("FleetMember", member)
     assert sub.exists("ManagedCluster", cluster_id)
-    assert sub.world.of("remove") == [("remove", fleet_id)]
+    assert sub.clusters.of("remove") == [("remove", fleet_id)]
 
 
 def test_an_upgrade_profile_follows_an_existing_strategy_on_a_fleets_channel(sub: _Subscription) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.cluster.objects import ApiError, merge
+from rehearsal.cluster.objects import merge
+from rehearsal.core.errors import ApiError
 from rehearsal.core.store import Store
 from rehearsal.fleet.in_memory import InMemoryClusters
 from rehearsal.tests.objects import (

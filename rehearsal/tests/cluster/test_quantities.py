@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from rehearsal.cluster.objects import ApiError, Object
+from rehearsal.cluster.objects import Object
 from rehearsal.cluster.quantities import canonical
+from rehearsal.core.errors import ApiError
 from rehearsal.tests.objects import USER, deployment, get, new_fleet, new_object
 
 

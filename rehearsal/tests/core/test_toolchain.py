@@ -23,7 +23,7 @@ sed -n "s#^[[:blank:]].*/cmd/#$3#p" go.mod | xargs touch
 """
 
 # What `go list -m -f ...` and `go mod download` do here, for the module in whose folder they run.
-LISTING = "PATH=/usr/bin:/bin; [ $3 = -f ] && ls -d {root}/sources/${{PWD##*/}}"
+LISTING = "echo {root}/sources/${{PWD##*/}}"
 DOWNLOAD = "PATH=/usr/bin:/bin; mkdir -p {root}/sources; cp -r {root}/proxy/${{PWD##*/}} {root}/sources"
 
 MODULE = Module("module", source="example.org/source", takes="a second", link="-X version=v{version}")
@@ -121,16 +121,6 @@ def test_a_changed_source_of_ours_is_another_build(machine: Machine, go_module: 
     assert MODULE.commands() != before
 
 
-@pytest.mark.usefixtures("go_module")
-@pytest.mark.parametrize(("answer", "proxy"), [("echo v1.2.3", "as it was"), ("exit 1", "off")])
-def test_without_an_answer_from_the_module_proxy_what_was_downloaded_is_used(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, answer: str, proxy: str
-) -> None:
-    monkeypatch.setenv("GOPROXY", "as it was")
-    machine.go(build="echo $GOPROXY > $3", listing=answer)
-    assert (MODULE.commands() / "module").read_text().strip() == proxy
-
-
 def test_the_tools_are_built_once(upstream: Machine) -> None:
     tools = find_tools()
     assert all(path.is_file() for path in commands(tools))
@@ -153,55 +143,27 @@ def test_each_kind_of_cluster_gets_the_definitions_that_upstream_gives_it() -> N
     assert plurals(tools.member_crds) == {"appliedworks", "multiclusterservices"}
 
 
-def test_sources_that_were_cleaned_away_are_downloaded_again(upstream: Machine, tmp_path: Path) -> None:
+def test_definitions_stay_when_the_sources_are_cleaned_away(upstream: Machine, tmp_path: Path) -> None:
     tools = find_tools()
-    built = len(upstream.builds())
     shutil.rmtree(tmp_path / "sources")
+    upstream.go(build="exit 1")
     assert find_tools() == tools
     assert all(path.is_file() for path in tools.hub_crds + tools.member_crds)
-    assert len(upstream.builds()) == built
-
-
-def test_without_sources_and_network_the_message_says_so_and_what_to_do(upstream: Machine, tmp_path: Path) -> None:
-    find_tools()
-    shutil.rmtree(tmp_path / "sources")
-    upstream.go(build="exit 1", download="echo no route to host; exit 1")
-    with pytest.raises(ToolchainError) as error:
-        find_tools()
-    assert "no route to host" in str(error.value)
-    assert "Connect this machine to the network" in str(error.value)
 
 
 def test_after_a_failed_build_what_was_finished_is_kept(upstream: Machine, tmp_path: Path) -> None:
     good = LISTING.format(root=tmp_path), DOWNLOAD.format(root=tmp_path)
     upstream.go(build=f"case $PWD in */fleet) echo no such package; exit 1 ;; esac; {BUILD}")
-    with pytest.raises(ToolchainError, match="no such package"):
+    with pytest.raises(ToolchainError, match="`go build` for fleet failed: no such package"):
         find_tools()
     before = len(upstream.builds())
     upstream.go(build=BUILD, listing=good[0], download=good[1])
     find_tools()
-    assert [build.split()[2].split("/")[-5] for build in upstream.builds()[before:]] == [
+    assert [build.split()[2].split("/")[-4] for build in upstream.builds()[before:]] == [
         "fleet",
         "fleet-networking",
         COMMAND,
     ]
-
-
-@pytest.mark.parametrize(
-    ("version", "used"),
-    [("v1.35.0", True), ("v1.37.2-vendor", True), ("v1.34.9", False), ("v1.38.0", False), ("v2.36.0", False)],
-)
-def test_a_kubectl_on_path_is_used_if_it_is_within_one_minor_version(
-    upstream: Machine, version: str, *, used: bool
-) -> None:
-    own = command(upstream.path / "kubectl", f"""echo '{{"clientVersion": {{"gitVersion": "{version}"}}}}'""")
-    assert (find_tools().kubectl == own) is used
-
-
-@pytest.mark.parametrize("answer", ["exit 1", "echo no version", "echo '{}'", "echo '[]'"])
-def test_a_kubectl_on_path_that_does_not_run_is_passed_over(upstream: Machine, answer: str) -> None:
-    own = command(upstream.path / "kubectl", answer)
-    assert find_tools().kubectl != own
 
 
 def test_pulumis_own_provider_is_used_where_it_is_installed(machine: Machine, tmp_path: Path) -> None:

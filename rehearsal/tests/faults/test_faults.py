@@ -7,13 +7,14 @@ import pytest
 import yaml
 
 from rehearsal import faults
-from rehearsal.cloud import Cloud, Operation
+from rehearsal.cloud import Cloud
 from rehearsal.cluster.interface import Part
 from rehearsal.cluster.objects import name_of
-from rehearsal.core.protocol import Call, NotReadyError, RefusedError, Verb
+from rehearsal.core.errors import NotReadyError, RefusedError, RehearsalError
+from rehearsal.core.protocol import Call, Operation, Verb
 from rehearsal.faults.catalogue import OUTAGES
 from rehearsal.faults.injection import Faults
-from rehearsal.faults.profile import Fault, Outage, Profile, ProfileError, load
+from rehearsal.faults.profile import Fault, Outage, Profile, load
 from rehearsal.fleet.in_memory import Cluster
 from rehearsal.tests.objects import (
     HUB,
@@ -273,7 +274,7 @@ def test_endpoints_are_passed_over_for_as_long_as_the_outage_lasts() -> None:
     now = [0.0]
     world, _, east, _ = placed_fleet()
     late = Faults(Profile(outages=(Outage(outage=Part.IMPORTS, cluster="west", lasts=20),)), clock=lambda: now[0])
-    world.stopped = late._stopped  # pyright: ignore[reportPrivateUsage] - as `in_force` sets it in a cloud
+    world.is_down = late.is_down
     east.create(entry_point(), user=USER)
 
     def imported() -> set[str]:
@@ -303,7 +304,7 @@ def test_endpoints_are_passed_over_for_as_long_as_the_outage_lasts() -> None:
 def test_profile_says_where_it_is_wrong(tmp_path: Path, content: Any, complaint: str) -> None:  # noqa: ANN401 - YAML
     path = tmp_path / "profile.yaml"
     path.write_text(yaml.safe_dump(content))
-    with pytest.raises(ProfileError, match=complaint) as refused:
+    with pytest.raises(RehearsalError, match=complaint) as refused:
         load(path)
     assert str(path) in str(refused.value)
 
@@ -322,6 +323,6 @@ def test_profile_that_cannot_be_read_is_told_in_one_line(tmp_path: Path, content
     path = tmp_path / "profile.yaml"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ProfileError) as refused:
+    with pytest.raises(RehearsalError) as refused:
         load(path)
     assert str(refused.value) == f"{path}{complaint}"

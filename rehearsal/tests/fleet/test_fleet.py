@@ -2,10 +2,9 @@
 
 import pytest
 
-from rehearsal.cluster.objects import ApiError, Object, name_of
-from rehearsal.core.protocol import RefusedError
+from rehearsal.cluster.objects import Object, name_of
+from rehearsal.core.errors import ApiError, RefusedError
 from rehearsal.fleet.in_memory import Cluster, InMemoryClusters
-from rehearsal.fleet.summary import summary
 from rehearsal.tests.objects import (
     HUB,
     USER,
@@ -701,15 +700,3 @@ def test_entry_point_keeps_a_dead_regions_endpoints() -> None:
     hub.apply(deployment(replicas=1), user=USER)
     world.settle()
     assert len(_slices(east)[1]) == 2
-
-
-def test_summary_tells_the_state_of_the_pattern() -> None:
-    world, _, east, _ = placed_fleet()
-    east.create(entry_point(), user=USER)
-    world.settle()
-    lines = summary(world)
-    assert [well for _, well, _ in lines] == [True] * 5
-    assert lines[0] == ("members joined", True, "2/2: east, west")
-    what, _, detail = next(line for line in lines if line[0].startswith("entry point"))
-    assert what == "entry point shop/front on east"
-    assert detail.endswith("endpoints: 2 in eastus2, 2 in westus2")

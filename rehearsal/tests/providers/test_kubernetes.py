@@ -10,7 +10,8 @@ import pytest
 
 from rehearsal.azure.login import SERVER_ID
 from rehearsal.cluster.objects import Object
-from rehearsal.core.protocol import UNKNOWN, Call, NotReadyError, Properties, RefusedError
+from rehearsal.core.errors import NotReadyError, RefusedError
+from rehearsal.core.protocol import UNKNOWN, Call, Properties
 from rehearsal.core.store import Activity
 from rehearsal.fleet.in_memory import InMemoryClusters
 from rehearsal.providers.kubernetes import Kubernetes

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from rehearsal.core.protocol import UNKNOWN, Call, Properties, RefusedError
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import UNKNOWN, Call, Properties
 from rehearsal.providers.random import Randomness
 
 random = Randomness()

@@ -11,7 +11,7 @@ import pytest
 
 from rehearsal.azure.arm import Access
 from rehearsal.cluster.kinds import MEMBER
-from rehearsal.cluster.objects import ApiError
+from rehearsal.core.errors import ApiError
 from rehearsal.real.apiserver import RealApiServer
 
 Answers = Callable[[httpx.Response], RealApiServer]

@@ -12,7 +12,7 @@ import pytest
 
 from rehearsal.azure import kubelogin
 from rehearsal.azure.login import SERVER_ID
-from rehearsal.core.protocol import Call
+from rehearsal.core.protocol import Call, Operation
 from rehearsal.real.guard import Guard, guarding
 
 CREATION = {"verb": "create", "group": "", "version": "v1", "resource": "namespaces"}
@@ -39,10 +39,10 @@ def run(command: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_an_api_server_is_told_what_is_asked_of_which_cluster(guard: Guard) -> None:
-    asked: list[tuple[str, str, Call]] = []
+    asked: list[tuple[str, Operation]] = []
 
-    def allows(cluster: str, verb: str, call: Call) -> bool:
-        asked.append((cluster, verb, call))
+    def allows(cluster: str, request: Operation) -> bool:
+        asked.append((cluster, request))
         return True
 
     guard.allows = allows
@@ -50,21 +50,21 @@ def test_an_api_server_is_told_what_is_asked_of_which_cluster(guard: Guard) -> N
     assert ask(guard, **CREATION | {"verb": "patch", "group": "apps", "resource": "deployments"}) == {"allowed": True}
     assert ask(guard, **CREATION | {"verb": "list", "resource": "pods"}) == {"allowed": True}
     assert asked == [
-        ("/fleets/hub", "create", Call("kubernetes:core/v1:Namespace")),
-        ("/fleets/hub", "update", Call("kubernetes:apps/v1:Deployment")),
-        ("/fleets/hub", "read", Call("kubernetes:core/v1:Pod")),
+        ("/fleets/hub", Operation("create", Call("kubernetes:core/v1:Namespace"))),
+        ("/fleets/hub", Operation("update", Call("kubernetes:apps/v1:Deployment"))),
+        ("/fleets/hub", Operation("read", Call("kubernetes:core/v1:Pod"))),
     ]
 
 
 def test_who_has_no_role_is_refused_in_azures_words(guard: Guard) -> None:
-    guard.allows = lambda _cluster, _verb, _call: False
+    guard.allows = lambda _cluster, _request: False
     status = ask(guard, **CREATION)
     assert not status["allowed"]
     assert status["reason"].startswith("User does not have access to the resource in Azure.")
 
 
 def test_of_anybody_else_nothing_is_said(guard: Guard) -> None:
-    guard.allows = lambda _cluster, _verb, _call: True
+    guard.allows = lambda _cluster, _request: True
     assert ask(guard, user="system:serviceaccount:fleet-system:member-east", **CREATION) == {"allowed": False}
 
 

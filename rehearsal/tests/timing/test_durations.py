@@ -6,7 +6,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from rehearsal.timing.durations import UnknownTypeError, load
+from rehearsal.core.errors import UnknownTypeError
+from rehearsal.timing.durations import load
 
 GROUP = "azure-native:resources:ResourceGroup"
 Entry = dict[str, float | str] | None

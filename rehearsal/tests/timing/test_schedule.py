@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from rehearsal.timing.durations import UnknownTypeError, load
+from rehearsal.core.errors import UnknownTypeError
+from rehearsal.timing.durations import load
 from rehearsal.timing.schedule import Operation, Timeline, conflicts, plan, schedule
 
 GROUP = "azure-native:resources:ResourceGroup"

@@ -4,8 +4,9 @@ import threading
 
 import pytest
 
-from rehearsal.cloud import Cloud, Operation
-from rehearsal.core.protocol import Call, RefusedError
+from rehearsal.cloud import Cloud
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Call, Operation
 from rehearsal.speed import Speed, Write
 
 GROUP = "azure-native:resources:ResourceGroup"
@@ -24,7 +25,7 @@ def test_writes_take_the_time_of_their_type_and_verb() -> None:
             with cloud.operation(Operation(verb, Call(GROUP, "group"))):
                 pass
     assert asked == [(GROUP, "create"), (GROUP, "update"), (GROUP, "delete")]
-    assert cloud.observers == []
+    assert cloud.interceptors == []
 
 
 def test_what_still_waits_when_the_rehearsal_ends_is_refused() -> None:

@@ -118,7 +118,14 @@ app = Hosted(
         "entry": clusters[locations[0]].output("kubernetes"),
         "entryKubeconfig": clusters[locations[0]].output("kubeconfig"),
     },
-    "url",
+    *("url", "externalIp"),
 )
 pulumi.export("url", app.output("url"))
+pulumi.export("externalIp", app.output("externalIp"))
+pulumi.export("service", "podinfo/podinfo")
+pulumi.export("entryRegion", locations[0])
+pulumi.export("fleetId", fleet.output("fleet").id)
+pulumi.export("clusterIds", {location: cluster.output("cluster").id for location, cluster in clusters.items()})
+pulumi.export("memberNames", {location: fleet.output("members")[location].name for location in locations})
 pulumi.export("hubKubeconfig", fleet.output("kubeconfig"))
+pulumi.export("kubeconfigs", {location: cluster.output("kubeconfig") for location, cluster in clusters.items()})

@@ -1,0 +1,58 @@
+"""The Automation API's stack, without the questions that it asks the engine after each operation."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from pulumi.automation import DestroyResult, OutputMap, RefreshResult, Stack, UpdateSummary, UpResult, Workspace
+from pulumi.automation._stack import StackInitMode  # pyright: ignore[reportPrivateImportUsage] - only class methods use it
+from typing_extensions import override
+
+
+class Handle(Stack):
+    """One stack. What its operations did, their events say; their results say nothing.
+
+    The SDK (pulumi 3.272.0) would run three more commands after each: for the outputs, the outputs with secrets, and
+    the history. They take longer than an update that changes nothing.
+    """
+
+    def __init__(self, name: str, workspace: Workspace) -> None:
+        """Select a stack, which is created first if it does not exist."""
+        self._operating = False
+        super().__init__(name, workspace, StackInitMode.CREATE_OR_SELECT)
+
+    @override
+    def up(self, *args: Any, **options: Any) -> UpResult:
+        with self._operation():
+            return super().up(*args, **options)
+
+    @override
+    def refresh(self, *args: Any, **options: Any) -> RefreshResult:
+        with self._operation():
+            return super().refresh(*args, **options)
+
+    @override
+    def destroy(self, *args: Any, **options: Any) -> DestroyResult:
+        with self._operation():
+            return super().destroy(*args, **options)
+
+    @override
+    def outputs(self) -> OutputMap:
+        return {} if self._operating else super().outputs()
+
+    @override
+    def info(self, show_secrets: bool = True) -> UpdateSummary | None:
+        if not self._operating:
+            return super().info(show_secrets)
+        return UpdateSummary(
+            kind="", start_time=datetime.now(UTC), message="", environment={}, config={}, result="succeeded"
+        )
+
+    @contextmanager
+    def _operation(self) -> Generator[None]:
+        self._operating = True
+        try:
+            yield
+        finally:
+            self._operating = False

@@ -11,6 +11,7 @@ from pulumi_azure_native import authorization, containerservice
 
 import changes
 from components import app_manifests, sdk
+from components.entry_guard import EntryGuard, EntryGuardArgs
 from components.entry_point import EntryPointArgs
 from components.existing import cluster_network_id, service_range
 from components.existing_cluster import ExistingCluster, ExistingClusterArgs
@@ -223,14 +224,26 @@ app = MultiClusterApp(
     ),
 )
 
+if stack.app.guard:
+    for region in stack.entry_services:
+        EntryGuard(
+            f"{region}-guard",
+            EntryGuardArgs(
+                kubernetes=clusters[region].kubernetes, members=[member.name for member in fleet.members.values()]
+            ),
+        )
+
 balancer: GlobalLoadBalancer | None = None
+frontends = {
+    region: app.frontend_ids[service] for region, service in stack.entry_services.items() if service in app.frontend_ids
+}
 if address:
     balancer = GlobalLoadBalancer(
         "global-balancer",
         GlobalLoadBalancerArgs(
             address=address.address,
             resource_group_name=address.group,
-            frontends={region: app.frontend_ids[service] for region, service in stack.entry_services.items()},
+            frontends=frontends,
             ports=app.ports,
             tags=stack.tags or None,
         ),
@@ -251,6 +264,7 @@ async def outputs() -> dict[str, pulumi.Input[object]]:
         "memberNames": {region: member.name for region, member in fleet.members.items()},
         "entryServices": stack.entry_services,
         "entryAddresses": {region: app.entry_addresses[service] for region, service in stack.entry_services.items()},
+        "frontendIds": frontends or None,
         "service": f"{stack.app.namespace}/{stack.app.service}",
         "hubKubeconfig": fleet.kubeconfig,
         "kubeconfigs": pulumi.Output.secret({name: cluster.kubeconfig for name, cluster in clusters.items()}),

@@ -11,6 +11,7 @@ message, and with a remedy if one is known.
 
 from .app_manifests import AppManifests, ManifestsError
 from .app_manifests import load as load_manifests
+from .entry_guard import EntryGuard, EntryGuardArgs
 from .entry_point import EntryPointArgs
 from .errors import ExistingError, GlobalAddressError
 from .existing_cluster import ExistingCluster, ExistingClusterArgs
@@ -28,6 +29,8 @@ from .subscriptions import AzureProviders
 __all__ = [
     "AppManifests",
     "AzureProviders",
+    "EntryGuard",
+    "EntryGuardArgs",
     "EntryPointArgs",
     "ExistingCluster",
     "ExistingClusterArgs",

@@ -3,6 +3,7 @@
 from importlib import metadata
 
 from fleet_l4_lb import (
+    EntryGuard,
     ExistingCluster,
     FleetHub,
     FleetUpdates,
@@ -23,6 +24,7 @@ if __name__ == "__main__":
             FleetHub,
             FleetUpdates,
             MultiClusterApp,
+            EntryGuard,
             GlobalAddress,
             GlobalLoadBalancer,
         ],

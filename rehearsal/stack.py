@@ -57,7 +57,9 @@ _LONG_AGO = 600  # simulated seconds, after which Fleet has rolled a change out 
 
 _NOTHING = 2  # as `verify` ends if it has nothing to go by
 
-_VERIFIED: Final = {"clusterIds", "externalIp", "fleetId", "hubKubeconfig", "kubeconfigs"}  # what `verify` reads
+_VERIFIED: Final = {  # what `verify` reads
+    *("clusterIds", "entryAddresses", "entryServices", "externalIp", "fleetId", "hubKubeconfig", "kubeconfigs"),
+}
 
 _DONE: Final = {
     "create": "created",

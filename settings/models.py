@@ -423,6 +423,9 @@ class App(Section):
     global_address: GlobalAddress | None = None
     """A static address of Azure's global load balancer, in front of all entry points. Not with `internal`. See
     [operations.md](operations.md#a-region-no-longer-answers)."""
+    guard: bool = _default(lambda app: app["global_address"] is not None, "`true` with `globalAddress`, else `false`")
+    """Whether a workload beside each entry point takes the endpoints of a lost region out, and puts them back when the
+    region answers again. See [operations.md](operations.md#a-region-no-longer-answers)."""
     replicas: int | None = Field(default=None, ge=1)
     """Pods in each cluster, of the one Deployment or StatefulSet whose pods `service` selects. At most (largest number
     of nodes) * `maxPods` of the smallest pool. Without it, the manifest decides. Not with a HorizontalPodAutoscaler:

@@ -24,7 +24,7 @@ def test_outputs_are_complete(stack: tuple[str, Program]) -> None:
     outputs = program.outputs
     assert set(outputs) == {
         "externalIp",
-        *(("globalAddress",) if name == "prod" else ()),
+        *(("globalAddress", "frontendIds") if name == "prod" else ()),
         "url",
         "ports",
         "fleetId",
@@ -55,6 +55,7 @@ def test_every_resource_belongs_to_a_component(stack: tuple[str, Program]) -> No
         "FleetHub": {"hub"},
         "FleetUpdates": {"updates"} if name == "prod" else set[str](),
         "MultiClusterApp": {"app"},
+        "EntryGuard": {"east-guard", "europe-guard"} if name == "prod" else set[str](),
         "GlobalAddress": {"global"} if name == "prod" else set[str](),
         "GlobalLoadBalancer": {"global-balancer"} if name == "prod" else set[str](),
     }

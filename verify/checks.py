@@ -9,7 +9,7 @@ import json
 import socket
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,6 +35,8 @@ _FLEET: Final = "/apis/cluster.kubernetes-fleet.io/v1"
 _PLACEMENT: Final = "/apis/placement.kubernetes-fleet.io/v1"
 _NETWORKING: Final = "networking.fleet.azure.com"
 _CLAIM: Final = f"{_NETWORKING}/service-in-use-by"
+_DERIVED: Final = f"{_NETWORKING}/derived-service"  # a MultiClusterService's label: the Service that Fleet made for it
+_LONGEST_FRONTEND: Final = 32  # characters; AKS names a frontend after the Service's UID (kubernetes, cloud-provider)
 
 _AGAIN: Final = "`pulumi up --refresh`"
 LOST: Final = "docs/operations.md, “A region no longer answers”"
@@ -71,9 +73,13 @@ class Deployment:
         return self.outputs.service.split("/")[1]
 
     @property
-    def entry(self) -> ClusterClient:
-        """The member that has the address."""
-        return self.clusters[self.outputs.entry_region]
+    def entries(self) -> list["Entry"]:
+        """The entry points."""
+        outputs = self.outputs
+        return [
+            Entry(region, service, outputs.entry_addresses[region], self.clusters[region])
+            for region, service in outputs.entry_services.items()
+        ]
 
     def within(self, group: str, version: str, plural: str) -> str:
         """Return the path of a kind's objects in the app's namespace; the core group is empty."""
@@ -81,22 +87,52 @@ class Deployment:
         return f"{root}/namespaces/{self.namespace}/{plural}"
 
 
+@dataclass(frozen=True)
+class Entry:
+    """An entry point.
+
+    Attributes:
+        region: the name of its region.
+        service: the name of the Service that it imports.
+        address: its address, according to the stack.
+        cluster: the member that it is on.
+    """
+
+    region: str
+    service: str
+    address: str
+    cluster: ClusterClient
+
+
 def checks(deployment: Deployment) -> list[Check]:
     """Return all checks, those first on which the others rest."""
-    members = deployment.outputs.members
+    outputs, members, entries = deployment.outputs, deployment.outputs.members, deployment.entries
+    urls = [outputs.url] if outputs.url else []
+    urls += [
+        outputs.url.replace(outputs.external_ip, entry.address)
+        for entry in entries
+        if outputs.url and entry.address != outputs.external_ip
+    ]
+    addresses = dict.fromkeys((outputs.external_ip, *(entry.address for entry in entries)))
     return [
         *((f"member {name}", partial(_member, deployment, region)) for region, name in members.items()),
         ("members of others", partial(_others, deployment)),
         (f"placement of {deployment.namespace}", partial(_placement, deployment)),
         *((f"pods on {name}", partial(_pods, deployment, region)) for region, name in members.items()),
         *((f"export on {name}", partial(_export, deployment, region)) for region, name in members.items()),
-        (f"entry point on {members[deployment.outputs.entry_region]}", partial(_entry_point, deployment)),
-        *((f"endpoints of {name}", partial(_endpoints, deployment, region)) for region, name in members.items()),
-        *((url, partial(_url, deployment, url)) for url in filter(None, (deployment.outputs.url,))),
+        *((f"entry point on {members[entry.region]}", partial(_entry_point, deployment, entry)) for entry in entries),
         *(
-            (f"{deployment.outputs.external_ip}:{port}", partial(_port, deployment, port))
-            for port in deployment.outputs.ports
-            if (port.port, port.protocol) != (deployment.outputs.url_port, "TCP")
+            (f"global address on {members[entry.region]}", partial(_globally_reachable, deployment, entry))
+            for entry in entries
+            if outputs.global_address
+        ),
+        *((f"endpoints of {name}", partial(_endpoints, deployment, region)) for region, name in members.items()),
+        *((url, partial(_url, deployment, url)) for url in urls),
+        *(
+            (f"{address}:{port}", partial(_port, deployment, address, port))
+            for address in addresses
+            for port in outputs.ports
+            if (port.port, port.protocol) != (outputs.url_port, "TCP")
         ),
     ]
 
@@ -129,7 +165,9 @@ def strangers(deployment: Deployment) -> list[str]:
 
 def _others(deployment: Deployment) -> str:
     """Look at who else is in the fleet, which is as it should be as long as they do not export the same Service."""
-    foreign = [item["metadata"]["name"] for item in _imported(deployment).get(None, ())]
+    foreign = [
+        item["metadata"]["name"] for entry in deployment.entries for item in _imported(deployment, entry).get(None, ())
+    ]
     if foreign:
         raise CheckFailedError(
             f"their endpoints are behind the entry point: {', '.join(foreign)}",
@@ -202,8 +240,15 @@ def _pods(deployment: Deployment, region: str) -> str:
 
 
 def _export(deployment: Deployment, region: str) -> str:
-    """Look at the export in a region: valid, and in no conflict; only then are its endpoints exported."""
-    cluster, service = deployment.clusters[region], deployment.service
+    """Look at the exports in a region: valid, and in no conflict; only then are its endpoints exported."""
+    for service in deployment.outputs.entry_services.values():
+        _require_export(deployment, region, service)
+    number = len(deployment.entries)
+    return "valid, no conflict" if number == 1 else f"{number} valid, no conflict"
+
+
+def _require_export(deployment: Deployment, region: str, service: str) -> None:
+    cluster = deployment.clusters[region]
     path = deployment.within(_NETWORKING, "v1beta1", "serviceexports")
     item = cluster.get(f"{path}/{service}").content
     if item is None:
@@ -226,67 +271,82 @@ def _export(deployment: Deployment, region: str) -> str:
             conflict.get("message") or "the hub has not looked at it yet",
             f"see that the member's agents run: `{cluster.kubectl} get pods --namespace {SYSTEM}`",
         )
-    return "valid, no conflict"
 
 
-def _entry_point(deployment: Deployment) -> str:
-    """Look at the entry point: on the entry region's cluster, valid, with the stack's address."""
-    entry, outputs = deployment.entry, deployment.outputs
-    if not (found := _entry_points(deployment, entry)):
+def _entry_point(deployment: Deployment, entry: Entry) -> str:
+    """Look at an entry point: on its region's cluster, valid, with the stack's address."""
+    if not (found := _entry_points(deployment, entry.cluster, entry.service)):
         elsewhere = [
-            outputs.members[region]
+            deployment.outputs.members[region]
             for region, cluster in deployment.clusters.items()
-            if cluster is not entry and _reachable_entry_points(deployment, cluster)
+            if cluster is not entry.cluster and _reachable_entry_points(deployment, cluster, entry.service)
         ]
         raise CheckFailedError(f"it is on {', '.join(elsewhere)}" if elsewhere else "it is on no member", _AGAIN)
     item = found[0]
     valid = _condition(item, "Valid")
     if valid.get("status") != "True":
-        raise _not_valid(deployment, valid)
+        raise _not_valid(deployment, entry, valid)
     addresses = [each.get("ip") or each.get("hostname") for each in _ingress(item)]
     if not addresses:
         raise CheckFailedError(
             "valid, but it has no address",
-            f"`{entry.kubectl} get events --namespace {SYSTEM}` says why (often the quota of public addresses, or a "
-            "right on the subnet); then `pulumi up`",
+            f"`{entry.cluster.kubectl} get events --namespace {SYSTEM}` says why (often the quota of public addresses, "
+            "or a right on the subnet); then `pulumi up`",
         )
-    if outputs.external_ip not in addresses:
-        raise CheckFailedError(f"its address is {addresses[0]}, and not the stack's, {outputs.external_ip}", _AGAIN)
+    if entry.address not in addresses:
+        raise CheckFailedError(f"its address is {addresses[0]}, and not the stack's, {entry.address}", _AGAIN)
     return f"valid, {addresses[0]}"
 
 
-def _entry_points(deployment: Deployment, cluster: ClusterClient) -> list[Object]:
+def _globally_reachable(deployment: Deployment, entry: Entry) -> str:
+    """Look at how the global address leads to an entry point: to the frontend that its Service has now.
+
+    The Service must accept the address, or the cluster drops what arrives for it.
+    """
+    outputs = deployment.outputs
+    found = _entry_points(deployment, entry.cluster, entry.service)
+    derived = _part(found[0]["metadata"], "labels").get(_DERIVED) if found else None
+    service = entry.cluster.get(f"/api/v1/namespaces/{SYSTEM}/services/{derived}").content if derived else None
+    if service is None:
+        raise CheckFailedError("the entry point has no Service", "fix the entry point first")
+    frontend = f"a{service['metadata']['uid'].replace('-', '')}"[:_LONGEST_FRONTEND]
+    if not outputs.frontend_ids.get(entry.region, "").lower().endswith(f"/{frontend}"):
+        raise CheckFailedError("the address leads to a frontend that the entry point no longer has", _AGAIN)
+    if outputs.global_address not in [each.get("ip") for each in _ingress(service)]:
+        raise CheckFailedError("the entry point does not accept packets for the address", _AGAIN)
+    return f"{outputs.global_address} leads here"
+
+
+def _entry_points(deployment: Deployment, cluster: ClusterClient, service: str) -> list[Object]:
     path = deployment.within(_NETWORKING, "v1alpha1", "multiclusterservices")
-    return [item for item in cluster.items(path) if item["spec"]["serviceImport"]["name"] == deployment.service]
+    return [item for item in cluster.items(path) if item["spec"]["serviceImport"]["name"] == service]
 
 
-def _reachable_entry_points(deployment: Deployment, cluster: ClusterClient) -> list[Object]:
+def _reachable_entry_points(deployment: Deployment, cluster: ClusterClient, service: str) -> list[Object]:
     try:
-        return _entry_points(deployment, cluster)
+        return _entry_points(deployment, cluster, service)
     except CheckFailedError:
         return []  # what is wrong with that cluster, its own checks say
 
 
-def _not_valid(deployment: Deployment, valid: Object) -> CheckFailedError:
+def _not_valid(deployment: Deployment, entry: Entry, valid: Object) -> CheckFailedError:
     """Return why an entry point is not valid: usually because a service has one importer in the whole fleet."""
     outputs = deployment.outputs
     path = deployment.within(_NETWORKING, "v1alpha1", "serviceimports")
-    imported = deployment.hub.get(f"{path}/{deployment.service}").content
+    imported = deployment.hub.get(f"{path}/{entry.service}").content
     if imported is None:
         return CheckFailedError(
             "the service is exported by no member", "fix the exports first; the entry point follows"
         )
     claim: Object = json.loads(_part(imported["metadata"], "annotations").get(_CLAIM) or "{}")
-    holders = [
-        name for name in _part(claim, "MemberClusters").values() if name != outputs.members[outputs.entry_region]
-    ]
+    holders = [name for name in _part(claim, "MemberClusters").values() if name != outputs.members[entry.region]]
     if not holders:
         return CheckFailedError(
             valid.get("message") or "not looked at yet",
-            f"see that the agents run: `{deployment.entry.kubectl} get pods --namespace {SYSTEM}`",
+            f"see that the agents run: `{entry.cluster.kubectl} get pods --namespace {SYSTEM}`",
         )
     holder = next((region for region, name in outputs.members.items() if name == holders[0]), "")
-    others = _reachable_entry_points(deployment, deployment.clusters[holder]) if holder else []
+    others = _reachable_entry_points(deployment, deployment.clusters[holder], entry.service) if holder else []
     if not others:
         return CheckFailedError(f"the service belongs to {holders[0]}, which does not let go", f"{LOST}, step 2")
     name, where = others[0]["metadata"]["name"], f"--namespace {deployment.namespace}"
@@ -296,28 +356,38 @@ def _not_valid(deployment: Deployment, valid: Object) -> CheckFailedError:
     )
 
 
-def _imported(deployment: Deployment) -> dict[str | None, list[endpoints.Slice]]:
-    """Return the slices that the entry point balances over, by member."""
-    names = [item["metadata"]["name"] for item in _entry_points(deployment, deployment.entry)]
-    slices = endpoints.imported(deployment.entry.items(endpoints.PATH), deployment.namespace, names)
+def _imported(deployment: Deployment, entry: Entry) -> dict[str | None, list[endpoints.Slice]]:
+    """Return the slices that an entry point balances over, by member."""
+    names = [item["metadata"]["name"] for item in _entry_points(deployment, entry.cluster, entry.service)]
+    slices = endpoints.imported(entry.cluster.items(endpoints.PATH), deployment.namespace, names)
     return endpoints.by_member(slices, deployment.namespace, deployment.outputs.members.values())
 
 
 def _endpoints(deployment: Deployment, region: str) -> str:
-    """Look at what the address balances over: pods of every region, and nothing else.
+    """Look at what the entry points balance over: pods of every region, and nothing else.
 
     Valid and an address say nothing of it; what a region that is lost had stays.
     """
-    cluster, namespace = deployment.clusters[region], deployment.namespace
-    addresses = endpoints.addresses(_imported(deployment)[deployment.outputs.members[region]])
+    cluster = deployment.clusters[region]
     pods = {_status(pod).get("podIP") for pod in cluster.items(deployment.within("", "v1", "pods"))}
+    numbers = [len(_behind(deployment, entry, region, pods)) for entry in deployment.entries]
+    if len(numbers) == 1:
+        return f"{numbers[0]} behind the entry point"
+    return f"{' + '.join(map(str, numbers))} behind {len(numbers)} entry points"
+
+
+def _behind(deployment: Deployment, entry: Entry, region: str, pods: Container[str | None]) -> list[str]:
+    """Return a region's addresses behind an entry point; all of them are of its pods."""
+    cluster, namespace, members = deployment.clusters[region], deployment.namespace, deployment.outputs.members
+    addresses = endpoints.addresses(_imported(deployment, entry)[members[region]])
     lost = [address for address in addresses if address not in pods]
     if addresses and not lost:
-        return f"{len(addresses)} behind the entry point"
+        return addresses
+    where = "the entry point" if len(deployment.entries) == 1 else f"the entry point on {members[entry.region]}"
     service = cluster.get(deployment.within("", "v1", f"services/{deployment.service}")).content or {}
     selector = ",".join(f"{key}={value}" for key, value in _part(_part(service, "spec"), "selector").items())
     raise CheckFailedError(
-        f"{', '.join(lost)} behind the entry point, which no pod has" if lost else "none behind the entry point",
+        f"{', '.join(lost)} behind {where}, which no pod has" if lost else f"none behind {where}",
         "once its pods and its export are well, let them be found again: "
         f"`{cluster.kubectl} delete pods --namespace {namespace} --selector {selector}`",
     )
@@ -340,9 +410,8 @@ def _url(deployment: Deployment, url: str) -> str:
         return _tried(deployment, ask, "answers {} of {} requests" + unchecked, f"curl --verbose {url}")
 
 
-def _port(deployment: Deployment, port: Port) -> str:
+def _port(deployment: Deployment, address: str, port: Port) -> str:
     """Connect to a port, as often as the URL is asked for; what is spoken there, we do not know."""
-    address = deployment.outputs.external_ip
     if port.protocol != "TCP":
         return f"not tried: {port.protocol} has no connections; use a client of its protocol"
 

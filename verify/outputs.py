@@ -33,7 +33,10 @@ class Outputs(BaseModel):
         external_ip: the address at which they do.
         ports: the ports there; a stack that was deployed before they were outputs has none.
         service: namespace and name of the app's Service that all regions share, as in `aks-store-demo/store-front`.
-        entry_region: the region that has the address.
+        entry_services: the names of the Services that the entry points import, by the name of their region.
+        entry_addresses: the addresses of the entry points, by the name of their region.
+        global_address: the address in front of the entry points, if there is one.
+        frontend_ids: the Azure IDs of the load balancer frontends that it leads to, by the name of their region.
         fleet_id: the fleet's Azure id.
         owns_fleet: whether the fleet is deleted with the stack; so it is with earlier versions of the program.
         cluster_ids: the clusters' Azure ids by the name of their region.
@@ -49,7 +52,10 @@ class Outputs(BaseModel):
     external_ip: str
     ports: tuple[Port, ...] = ()
     service: str = Field(pattern=r"^[^/]+/[^/]+$")
-    entry_region: str
+    entry_services: Mapping[str, str] = Field(min_length=1)
+    entry_addresses: Mapping[str, str]
+    global_address: str | None = None
+    frontend_ids: Mapping[str, str] = {}
     fleet_id: str
     owns_fleet: bool = True
     cluster_ids: Mapping[str, str]
@@ -124,10 +130,12 @@ def parse(text: str) -> Outputs:
         raise OutputsError("the kubeconfigs are hidden: `pulumi stack output --json --show-secrets`")
     if not (outputs.url or outputs.ports):
         raise OutputsError("these are not the outputs of this program (url, ports): `pulumi up` writes them anew")
-    if outputs.entry_region not in outputs.cluster_ids or not (
-        outputs.kubeconfigs.keys() == outputs.members.keys() == outputs.cluster_ids.keys()
+    entries, regions = outputs.entry_services.keys(), outputs.cluster_ids.keys()
+    if not (entries <= regions == outputs.kubeconfigs.keys() == outputs.members.keys()) or (
+        entries != outputs.entry_addresses.keys()
     ):
         raise OutputsError(
-            "entryRegion, clusterIds, memberNames and kubeconfigs do not name the same regions: `pulumi up`"
+            "entryServices, entryAddresses, clusterIds, memberNames and kubeconfigs do not name the same regions: "
+            "`pulumi up`"
         )
     return outputs

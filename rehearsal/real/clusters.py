@@ -376,7 +376,7 @@ class RealClusters:
             network=data["network"],
             addresses=data["pods"],
             nodes=data["nodes"],
-            public_address=self._public_address,
+            public_address=self.public_address,
             balanced=lambda: not self.is_down(clusters.Part.LOAD_BALANCERS, cluster.server),
         )
         self._machines[cluster_id] = machines
@@ -402,7 +402,8 @@ class RealClusters:
             token = hub.server.create_token("fleet-system", f"member-{member['name']}")
             cluster.join(hub, member["name"], token)
 
-    def _public_address(self) -> str:
+    def public_address(self) -> str:
+        """Return a public address that nothing else has."""
         with self._lock:
             self._data["serial"] += 1
             serial = self._data["serial"]

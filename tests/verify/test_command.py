@@ -274,7 +274,7 @@ def test_no_pulumi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
         ({"hubKubeconfig": "[secret]"}, "the kubeconfigs are hidden: `pulumi stack output --json --show-secrets`"),
         (
             {"kubeconfigs": {"east": "planted-secret"}},
-            "entryRegion, clusterIds, memberNames and kubeconfigs do not name the same regions: `pulumi up`",
+            "entryServices, entryAddresses, clusterIds, memberNames and kubeconfigs do not name the same regions",
         ),
         (
             {"kubeconfigs": ["planted-secret"]},

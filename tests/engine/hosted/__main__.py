@@ -115,15 +115,17 @@ app = Hosted(
         },
         "hub": fleet.output("kubernetes"),
         "members": [fleet.output("members")[location] for location in locations],
-        "entry": clusters[locations[0]].output("kubernetes"),
-        "entryKubeconfig": clusters[locations[0]].output("kubeconfig"),
+        "entries": {
+            "podinfo": {name: clusters[locations[0]].output(name) for name in ("cluster", "kubernetes", "kubeconfig")}
+        },
     },
     *("url", "externalIp"),
 )
 pulumi.export("url", app.output("url"))
 pulumi.export("externalIp", app.output("externalIp"))
 pulumi.export("service", "podinfo/podinfo")
-pulumi.export("entryRegion", locations[0])
+pulumi.export("entryServices", {locations[0]: "podinfo"})
+pulumi.export("entryAddresses", {locations[0]: app.output("externalIp")})
 pulumi.export("fleetId", fleet.output("fleet").id)
 pulumi.export("clusterIds", {location: cluster.output("cluster").id for location, cluster in clusters.items()})
 pulumi.export("memberNames", {location: fleet.output("members")[location].name for location in locations})

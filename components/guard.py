@@ -155,7 +155,8 @@ def targets(item: Slice) -> list[Target]:
 
 def is_ready(endpoint: Mapping[str, Any]) -> bool:
     """Say whether kube-proxy uses an endpoint: it does if nothing is said (pkg/proxy/topology.go)."""
-    return (endpoint.get("conditions") or {}).get("ready") is not False
+    conditions: Mapping[str, Any] = endpoint.get("conditions") or {}
+    return conditions.get("ready") is not False
 
 
 def is_marked(item: Slice) -> bool:
@@ -214,8 +215,8 @@ def _is_replaceable(name: str, members: Mapping[str, Member], found: Round) -> b
 
 def patch(item: Slice, member: Member) -> list[dict[str, Any]] | None:
     """Return the JSON patch that brings a slice to what its member's state asks for; None if it is so already."""
-    endpoints = item.get("endpoints") or []
-    annotations = item["metadata"].get("annotations") or {}
+    endpoints: list[dict[str, Any]] = item.get("endpoints") or []
+    annotations = _annotations(item)
     if not endpoints or (is_marked(item) if member.held_back else MARK not in annotations):
         return None
     if member.held_back:
@@ -296,7 +297,7 @@ class Guard:
 
     def _take_over(self, found: Round) -> None:
         for name, items in found.slices.items():
-            marks = [mark for item in items if (mark := (item["metadata"].get("annotations") or {}).get(MARK))]
+            marks = [mark for item in items if (mark := _annotations(item).get(MARK))]
             if marks:
                 self.state[name] = Member(held_back=True, since=marks[0].split(" ")[0])
 
@@ -386,8 +387,9 @@ def serve(guard: Guard, port: int) -> ThreadingHTTPServer:
             self.end_headers()
             self.wfile.write(text.encode())
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing: the kubelet asks every few seconds."""
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
+            """Write nothing: the kubelet asks every few seconds."""
+            del format, args
 
     server = ThreadingHTTPServer(("", port), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -408,6 +410,10 @@ def _labels(item: Slice) -> Mapping[str, str]:
     return item["metadata"].get("labels") or {}
 
 
+def _annotations(item: Slice) -> Mapping[str, str]:
+    return item["metadata"].get("annotations") or {}
+
+
 def main() -> int:
     """Guard until SIGTERM. Marks stay: the next guard goes on with them. With --release, remove them and end."""
     server = os.environ.get("GUARD_API_SERVER", "https://kubernetes.default.svc")
@@ -417,7 +423,7 @@ def main() -> int:
         guard.release()
         return 0
     stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: stopped.set())
     serve(guard, int(os.environ.get("GUARD_PORT", "8080")))
     while not stopped.is_set():
         began = time.monotonic()

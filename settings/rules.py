@@ -145,10 +145,12 @@ def _peerings(regions: Regions) -> Iterator[Problem]:
 
 def _entries(regions: Regions, settings: Settings) -> Iterator[Problem]:
     """Find entry regions that are not in the list, and entry Services whose names are too long or used twice."""
-    named = {region.name: path for path, region in reversed(regions.items())}
+    named = dict[str, str]()
+    for path, region in regions.items():
+        named.setdefault(region.name, path)
     for place, name in enumerate(settings.app.entry_regions):
         if name not in named:
-            found = f"{show(name)} is not a region; the regions are {', '.join(map(show, reversed(named)))}"
+            found = f"{show(name)} is not a region; the regions are {', '.join(map(show, named))}"
             yield Problem(f"app.entryRegions[{place}]", found, "write the name of one of the regions", quotes="regions")
     first = dict[str, str]()
     for path, region in regions.items():

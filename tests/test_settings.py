@@ -65,7 +65,8 @@ def changed(*changes: tuple[str, object]) -> dict[str, Any]:
         *parents, last = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", path)]
         place: Any = raw
         for part in parents:
-            place = place.setdefault(part, {}) if isinstance(place, dict) else place[part]
+            # The sections of an app may be missing.
+            place = place.setdefault(part, {}) if part in ("app", "globalAddress") else place[part]
         if value is ABSENT:
             del place[last]
         else:

@@ -5,7 +5,7 @@ import shlex
 import shutil
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -15,6 +15,7 @@ from typing import Final
 from rehearsal.azure import kubelogin
 from rehearsal.azure.arm import Access, Deployer
 from rehearsal.cluster import interface as clusters
+from rehearsal.cluster import workloads
 from rehearsal.cluster.interface import routable, route
 from rehearsal.cluster.kinds import HUB, MEMBER
 from rehearsal.cluster.objects import Object, child, is_true, name_of, namespace_of, status_of
@@ -87,6 +88,8 @@ class RealClusters:
             for network, peer in ((one, other), (other, one)):
                 if (prefixes := self._data["routes"].get(route(network, peer))) is not None:
                     self.networks.route(network, peer, prefixes)
+        for address, regional in self._data.get("balanced", {}).items():
+            self.networks.lead(address, regional)
         with ThreadPoolExecutor() as pool:
             list(pool.map(self._start, [key for key, data in self._data["clusters"].items() if data["reachable"]]))
         self._wait_for_webhooks()
@@ -126,6 +129,19 @@ class RealClusters:
         """Let one of two peered networks reach only these ranges of the other."""
         self._data["routes"][route(network, other)] = prefixes
         self.networks.route(network.lower(), other.lower(), prefixes)
+
+    def frontends(self, cluster_id: str) -> dict[str, str]:
+        """Return the frontends of a cluster's load balancers: each name, and its address, empty if it is internal."""
+        cluster = self._clusters.get(cluster_id)
+        return workloads.frontends(cluster.server.list("v1", "Service")) if cluster else {}
+
+    def balance(self, address: str, frontends: Mapping[str, Collection[int]]) -> None:
+        """Lead a global address to regional ones, each with the ports that it has there; none ends it."""
+        balanced = self._data.setdefault("balanced", {})
+        balanced[address] = {regional: sorted(ports) for regional, ports in frontends.items()}
+        self.networks.lead(address, balanced[address])
+        if not frontends:
+            del balanced[address]
 
     def add_cluster(  # noqa: PLR0913 - what one cluster is made of
         self,

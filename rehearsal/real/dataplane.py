@@ -13,10 +13,13 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Network
 from itertools import count, cycle
 from typing import Any
 from urllib.parse import urlsplit
+
+from typing_extensions import override
 
 from rehearsal.core import certificate
 from rehearsal.real.namespace import Namespace
@@ -26,6 +29,9 @@ from rehearsal.real.namespace import Namespace
 _GRACE_SECONDS = 30
 # More than the kernel's own three attempts, a second apart, to find who has an address (arp(7)).
 _CONNECT_SECONDS = 5
+# AKS's health probe: every 5 seconds, twice (kubernetes-sigs/cloud-provider-azure, azure_loadbalancer_healthprobe.go).
+_PROBE_SECONDS = 5
+_THRESHOLD = 2
 _CHUNK = 65536
 _READY = b"\0"
 
@@ -154,24 +160,114 @@ class _Balancer(_Server):
     """
 
     def __init__(self) -> None:
-        super().__init__(self._forward)
+        super().__init__(self.forward)
 
-    def point_to(self, network: _Network, source: str, backends: Sequence[tuple[str, int]]) -> None:
-        """Make further connections to these pods, from the address of a node in this network."""
+    def point_to(
+        self, network: _Network, nodes: Sequence[str], backends: Sequence[tuple[str, int]], accepted: Sequence[str]
+    ) -> None:
+        """Make further connections to these pods, from the addresses of nodes in this network."""
         self.network = network
-        self._source = source
+        self.nodes = nodes
+        self.accepted = accepted
         self._backends = cycle(backends)
 
-    async def _forward(self, client: socket.socket) -> None:
-        backend = next(self._backends, None)
-        if backend is None:
-            raise ConnectionRefusedError
-        with self.network.namespace.open_socket(self._source) as pod:
-            async with asyncio.timeout(_CONNECT_SECONDS):
-                await asyncio.get_running_loop().sock_connect(pod, backend)
+    async def forward(self, client: socket.socket) -> None:
+        """Hand a connection to a pod."""
+        with await self._connect(self.nodes[0]) as pod:
             async with asyncio.TaskGroup() as directions:
                 directions.create_task(_copy(client, pod))
                 directions.create_task(_copy(pod, client))
+
+    async def probe(self, node: str) -> bool:
+        """Do what AKS's health probe does: connect to the node's port, which leads to one of the pods."""
+        try:
+            (await self._connect(node)).close()
+        except OSError:
+            return False
+        return True
+
+    async def _connect(self, node: str) -> socket.socket:
+        backend = next(self._backends, None)
+        if backend is None:
+            raise ConnectionRefusedError
+        pod = self.network.namespace.open_socket(node)
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await asyncio.get_running_loop().sock_connect(pod, backend)
+        except BaseException:
+            pod.close()
+            raise
+        return pod
+
+
+@dataclass
+class _Probed:
+    """What health probes know of a node."""
+
+    healthy: bool = True
+    contrary: int = 0
+
+    def note(self, *, answered: bool) -> None:
+        """Change the node's state after two contrary results in a row (`probeThreshold` of AKS's probes)."""
+        self.contrary = 0 if answered == self.healthy else self.contrary + 1
+        if self.contrary == _THRESHOLD:
+            self.healthy, self.contrary = answered, 0
+
+
+class _Global(_Server):
+    """One port of a global load balancer: each connection goes to the first regional one that is available.
+
+    Every five seconds, the regional probes are sent, and the global load balancer looks which regional ones were
+    available before (learn: load-balancer/cross-region-overview).
+    """
+
+    def __init__(self, address: str, find: Callable[[str], _Balancer | None]) -> None:
+        super().__init__(self._forward)
+        self._address = address
+        self._find = find
+        self._nodes: dict[str, dict[str, _Probed]] = {}
+        self._available: set[str] = set()
+        self.regional: Sequence[str] = ()
+        self._looking = asyncio.create_task(self._look())
+
+    def lead_to(self, regional: Sequence[str]) -> None:
+        """Hand further connections to these regional addresses, the nearest first."""
+        self._available |= {*regional} - {*self.regional}
+        self.regional = regional
+        self._nodes = {address: self._nodes.get(address, {}) for address in regional}
+
+    @override
+    async def close(self, grace: float = 0) -> None:
+        self._looking.cancel()
+        await super().close(grace)
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(_PROBE_SECONDS)
+            self._available = {
+                address
+                for address, nodes in self._nodes.items()
+                if not nodes or any(node.healthy for node in nodes.values())
+            }
+            await asyncio.gather(*map(self._probe, self.regional))
+
+    async def _probe(self, address: str) -> None:
+        nodes, balancer = self._nodes[address], self._find(address)
+        if balancer is None:  # the whole region is gone
+            for node in nodes.values():
+                node.note(answered=False)
+            return
+        answers = await asyncio.gather(*map(balancer.probe, balancer.nodes))
+        for name, answered in zip(balancer.nodes, answers, strict=True):
+            nodes.setdefault(name, _Probed()).note(answered=answered)
+
+    async def _forward(self, client: socket.socket) -> None:
+        nearest = next((address for address in self.regional if address in self._available), None)
+        balancer = self._find(nearest) if nearest else None
+        if balancer and self._address in balancer.accepted:
+            await balancer.forward(client)
+        else:  # nobody takes the packets
+            await _read(client)
 
 
 async def _copy(source: socket.socket, target: socket.socket) -> None:
@@ -200,6 +296,7 @@ class DataPlane:
         self._cables: dict[frozenset[str], str] = {}
         self._routes: dict[tuple[str, str], set[IPv4Network]] = {}  # what goes from one to the other
         self._balancers: dict[tuple[str, int], _Balancer] = {}
+        self._globals: dict[tuple[str, int], _Global] = {}
         self._numbers = count()
 
     async def add(self, name: str, prefixes: list[str]) -> None:
@@ -284,21 +381,49 @@ class DataPlane:
         if place.pods.pop(address, None):  # else it was stopped, or its network removed, meanwhile
             place.namespace.remove_address(address)
 
-    async def balance(
-        self, address: str, port: int, network: str, source: str, backends: list[tuple[str, int]]
+    async def balance(  # noqa: PLR0913 - as `Networks.balance`
+        self,
+        address: str,
+        port: int,
+        network: str,
+        sources: list[str],
+        *,
+        backends: list[tuple[str, int]],
+        accepted: list[str],
     ) -> None:
         """Listen at a public address as long as there are backends."""
         place = self._network(network)
-        with suppress(FileExistsError):  # a node keeps its address
-            place.namespace.add_address(source)
+        for source in sources:
+            with suppress(FileExistsError):  # a node keeps its address
+                place.namespace.add_address(source)
         with suppress(FileExistsError):  # another port, or the same one again
             self._internet.add_address(address)
         balancer = self._balancers.setdefault((address, port), _Balancer())
-        balancer.point_to(place, source, [(pod, target) for pod, target in backends])
+        balancer.point_to(place, sources, [(pod, target) for pod, target in backends], accepted)
         if not backends:
             balancer.refuse()
         elif not balancer.is_listening:
             balancer.listen(self._internet.open_socket(address, port))
+
+    async def lead(self, address: str, regional: dict[str, list[int]]) -> None:
+        """Listen at a global address, at the ports that lead to regional ones."""
+        ports = {port for each in regional.values() for port in each}
+        for key in [key for key in self._globals if key[0] == address and key[1] not in ports]:
+            await self._globals.pop(key).close()
+        if not ports:
+            with suppress(OSError):  # nothing was led there
+                self._internet.remove_address(address)
+            return
+        with suppress(FileExistsError):
+            self._internet.add_address(address)
+        for port in ports:
+            if (address, port) not in self._globals:
+                self._globals[address, port] = made = _Global(address, partial(self._balancer_at, port))
+                made.listen(self._internet.open_socket(address, port))
+            self._globals[address, port].lead_to([each for each, found in regional.items() if port in found])
+
+    def _balancer_at(self, port: int, address: str) -> _Balancer | None:
+        return self._balancers.get((address, port))
 
     async def unbalance(self, address: str) -> None:
         """End what listens at a public address."""

@@ -66,7 +66,7 @@ class Machines:
         }
         self._pods: dict[str, str] = {}  # the addresses that answer, by the pod's uid
         self._listening: dict[str, tuple[dict[str, str], _Ports]] = {}  # and what answers there
-        self._frontends: dict[tuple[str, int], _Backends] = {}
+        self._frontends: dict[tuple[str, int], tuple[_Backends, list[str]]] = {}
         self._internal: set[str] = set()  # load balancers' addresses in the network: no client of ours is there
         self._changed = threading.Event()
         self._stopped = threading.Event()
@@ -242,7 +242,7 @@ class Machines:
     def _balance(self, services: Sequence[Object], slices: Sequence[Object]) -> None:
         if not self._balanced():
             return
-        wanted: dict[tuple[str, int], _Backends] = {}
+        wanted: dict[tuple[str, int], tuple[_Backends, list[str]]] = {}
         for service in services:
             if service["spec"].get("type") != "LoadBalancer" or deleting(service):
                 continue
@@ -254,13 +254,14 @@ class Machines:
             for port in service["spec"]["ports"]:
                 if speaks(port) in _PLAYED:
                     # One of each, however many slices name it (kube-proxy's endpointslicecache.go, v1.36.3).
-                    wanted[address, port["port"]] = sorted({*_targets(own, port.get("name", ""), ready=True)})
+                    backends = sorted({*_targets(own, port.get("name", ""), ready=True)})
+                    wanted[address, port["port"]] = backends, additional_addresses(service)
         for address in {address for address, _ in self._frontends} - {address for address, _ in wanted}:
             self._networks.unbalance(address)
-        source = next(iter(self._nodes.values()))
-        for (address, port), backends in wanted.items():
-            if self._frontends.get((address, port)) != backends:
-                self._networks.balance(address, port, self._network, source, backends)
+        nodes = [*self._nodes.values()]
+        for (address, port), (backends, accepted) in wanted.items():
+            if self._frontends.get((address, port)) != (backends, accepted):
+                self._networks.balance(address, port, self._network, nodes, backends, accepted=accepted)
         self._frontends = wanted
 
     def _address(self, service: Object) -> str:

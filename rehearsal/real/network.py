@@ -85,17 +85,48 @@ class Networks:
         """Stop a pod once it has answered the requests under way. Then nobody has its address."""
         self._call("stop", network=network, address=address)
 
-    def balance(self, address: str, port: int, network: str, source: str, backends: Sequence[tuple[str, int]]) -> None:
+    def balance(  # noqa: PLR0913 - what a load balancer forwards, and how
+        self,
+        address: str,
+        port: int,
+        network: str,
+        sources: Sequence[str],
+        backends: Sequence[tuple[str, int]],
+        *,
+        accepted: Sequence[str] = (),
+    ) -> None:
         """Forward a port of a public address to pods; called again, forward new connections to other ones.
 
         Args:
             address: the public address.
             port: the port.
             network: the VNet of the cluster that the load balancer belongs to.
-            source: the address of a node there, which the pods see as their caller (kube-proxy's masquerading).
+            sources: the addresses of the nodes there, which the pods see as their callers (kube-proxy's masquerading).
             backends: addresses and ports of pods. Without any, connections are refused, as kube-proxy does.
+            accepted: other addresses whose packets the nodes take for this Service.
         """
-        self._call("balance", address=address, port=port, network=network, source=source, backends=backends)
+        self._call(
+            "balance",
+            address=address,
+            port=port,
+            network=network,
+            sources=[*sources],
+            backends=backends,
+            accepted=[*accepted],
+        )
+
+    def lead(self, address: str, regional: Mapping[str, Sequence[int]]) -> None:
+        """Lead a global address to the first healthy one of several public addresses.
+
+        Packets keep the global address as their destination: a public address takes them only if `balance` named it
+        among the addresses that its cluster accepts. Whether one is healthy is looked at every five seconds.
+
+        Args:
+            address: the global address.
+            regional: the public addresses in the order of their distance, each with the ports that are led there. None
+                gives the global address up.
+        """
+        self._call("lead", address=address, regional={each: [*ports] for each, ports in regional.items()})
 
     def unbalance(self, address: str) -> None:
         """Give up a public address with all its ports."""

@@ -274,7 +274,10 @@ def test_no_pulumi(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
         ({"hubKubeconfig": "[secret]"}, "the kubeconfigs are hidden: `pulumi stack output --json --show-secrets`"),
         (
             {"kubeconfigs": {"east": "planted-secret"}},
-            "entryServices, entryAddresses, clusterIds, memberNames and kubeconfigs do not name the same regions",
+            (
+                "entryServices, entryAddresses, clusterIds, memberNames and kubeconfigs do not name the same regions: "
+                "`pulumi up`"
+            ),
         ),
         (
             {"kubeconfigs": ["planted-secret"]},

@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
@@ -34,6 +34,8 @@ TOKENS = {
     "VirtualNetwork": "network",
     "Subnet": "network",
     "VirtualNetworkPeering": "network",
+    "PublicIPAddress": "network",
+    "LoadBalancer": "network",
     "UserAssignedIdentity": "managedidentity",
     "RoleAssignment": "authorization",
 }
@@ -47,6 +49,7 @@ class _Clusters:
         self.now = 0.0
         self.exporting = False
         self.servers: dict[str, Access] = {}
+        self.balanced: dict[str, dict[str, str]] = {}
 
     def add_cluster(  # noqa: PLR0913 - the interface's
         self,
@@ -73,6 +76,15 @@ class _Clusters:
 
     def set_routes(self, network: str, other: str, prefixes: list[str]) -> None:
         self.log.append(("routes", network, other, prefixes))
+
+    def public_address(self) -> str:
+        return f"20.0.0.{len(self.log) + 1}"
+
+    def frontends(self, cluster_id: str) -> dict[str, str]:
+        return self.balanced.get(cluster_id, {})
+
+    def balance(self, address: str, frontends: Mapping[str, Collection[int]]) -> None:
+        self.log.append(("balance", address, {each: sorted(ports) for each, ports in frontends.items()}))
 
     def access(self, cluster_id: str) -> Access | None:
         return self.servers.get(cluster_id)

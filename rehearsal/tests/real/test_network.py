@@ -29,7 +29,7 @@ with networks() as world:
     world.add("west", ["10.2.0.0/16"])
     world.connect("east", "west")
     world.serve("west", "10.2.0.10", {80: "http"}, {"pod": "west-0"})
-    world.balance("20.72.1.12", 80, "east", "10.1.0.4", [("10.2.0.10", 80)])
+    world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [("10.2.0.10", 80)])
     print(*world.client(), flush=True)
     input()
 """
@@ -59,7 +59,7 @@ def world() -> Generator[Networks]:
         for name, prefix, pod in (("east", "10.1.0.0/16", POD), ("west", "10.2.0.0/16", FAR_POD)):
             world.add(name, [prefix])
             world.serve(name, pod[0], {pod[1]: "http"}, {"pod": f"{name}-0"})
-        world.balance("20.72.1.12", 80, "east", "10.1.0.4", [POD, FAR_POD])
+        world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [POD, FAR_POD])
         yield world
 
 
@@ -92,7 +92,7 @@ def test_without_a_connection_only_local_pods_answer_and_nobody_waits_for_the_ot
 
 
 def test_a_connection_that_is_cut_is_cut_in_both_directions(world: Networks) -> None:
-    world.balance("20.99.1.12", 80, "west", "10.2.0.4", [POD, FAR_POD])
+    world.balance("20.99.1.12", 80, "west", ["10.2.0.4"], [POD, FAR_POD])
     world.connect("east", "west")
     assert answering(world, "http://20.99.1.12", 2) == ["east-0", "west-0"]
 
@@ -123,7 +123,7 @@ def test_connections_are_not_transitive(world: Networks) -> None:
 def test_networks_may_have_the_same_addresses_as_long_as_one_does_not_reach_both(world: Networks) -> None:
     world.add("other", ["10.1.0.0/16"])
     world.serve("other", POD[0], {POD[1]: "http"}, {"pod": "other-0"})
-    world.balance("20.99.1.12", 80, "other", "10.1.0.4", [POD])
+    world.balance("20.99.1.12", 80, "other", ["10.1.0.4"], [POD])
     world.connect("east", "west")
 
     with pytest.raises(FileExistsError):
@@ -137,14 +137,14 @@ def test_a_stopped_pod_leaves_its_address(world: Networks) -> None:
     world.stop("east", POD[0])
     assert answering(world, URL, 1) == ["reset"]
 
-    world.balance("20.72.1.12", 80, "east", "10.1.0.4", [POD])
+    world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [POD])
     world.serve("east", POD[0], {POD[1]: "http"}, {"pod": "east-1"})
 
     assert answering(world, URL, 1) == ["east-1"]
 
 
 def test_a_pod_that_is_stopped_answers_the_request_under_way(world: Networks) -> None:
-    world.balance("20.72.1.12", 80, "east", "10.1.0.4", [POD])
+    world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [POD])
     command = [*world.client(), sys.executable, "-c", CLIENT]
     with (
         ThreadPoolExecutor() as threads,
@@ -167,17 +167,17 @@ def test_replaced_backends_get_the_next_connections(world: Networks) -> None:
     world.serve("east", "10.1.0.11", {80: "http"}, {"pod": "east-1"})
     assert answering(world, URL, 1) == ["east-0"]
 
-    world.balance("20.72.1.12", 80, "east", "10.1.0.4", [("10.1.0.11", 80)])
+    world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [("10.1.0.11", 80)])
 
     assert answering(world, URL, 2) == ["east-1", "east-1"]
 
 
 def test_an_address_without_backends_refuses_until_it_has_some(world: Networks) -> None:
-    world.balance("20.72.1.12", 80, "east", "10.1.0.4", [])
+    world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [])
     with pytest.raises(ConnectionRefusedError):
         world.request(URL, 10)
 
-    world.balance("20.72.1.12", 80, "east", "10.1.0.4", [POD])
+    world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [POD])
 
     assert answering(world, URL, 1) == ["east-0"]
 
@@ -195,7 +195,7 @@ def test_pods_are_not_on_the_internet(world: Networks) -> None:
 
 
 def test_a_network_is_removed_with_everything_in_it(world: Networks) -> None:
-    world.balance("20.99.1.12", 80, "west", "10.2.0.4", [FAR_POD])
+    world.balance("20.99.1.12", 80, "west", ["10.2.0.4"], [FAR_POD])
     world.connect("east", "west")
 
     world.remove("east")
@@ -207,7 +207,7 @@ def test_a_network_is_removed_with_everything_in_it(world: Networks) -> None:
     world.add("east", ["10.1.0.0/16"])
     world.serve("east", POD[0], {POD[1]: "http"}, {"pod": "east-1"})
     world.connect("east", "west")
-    world.balance("20.99.1.12", 80, "west", "10.2.0.4", [POD])
+    world.balance("20.99.1.12", 80, "west", ["10.2.0.4"], [POD])
     assert answering(world, "http://20.99.1.12", 1) == ["east-1"]
 
 
@@ -225,7 +225,7 @@ def test_many_networks_are_made_connected_and_used_from_many_threads(world: Netw
         list(threads.map(world.connect, [one for one, _ in ends], [other for _, other in ends]))
         for name, pod in zip(more, backends[2:], strict=True):
             world.serve(name, pod[0], {pod[1]: "http"}, {"pod": name})
-        world.balance("20.72.1.12", 80, "east", "10.1.0.4", backends)
+        world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], backends)
         answers = threads.map(answering, [world] * 10, [URL] * 10, [1] * 10)
         pods = sorted(pod for answer in answers for pod in answer)
 
@@ -242,7 +242,7 @@ def test_the_network_of_the_machine_stays_as_it_is() -> None:
         world.add("west", ["10.2.0.0/16"])
         world.connect("east", "west")
         world.serve("east", POD[0], {POD[1]: "http"}, {})
-        world.balance("20.72.1.12", 80, "east", "10.1.0.4", [POD])
+        world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [POD])
         assert machine() == before
     assert machine() == before
 
@@ -307,7 +307,7 @@ def test_pod_speaks_what_its_ports_say_and_may_be_told_others(world: Networks) -
     pod, answer, address = "10.1.0.20", {"pod": "broker"}, "20.72.9.9"
     world.serve("east", pod, {1883: "tcp", 8443: "https"}, answer)
     for port in (1883, 8443):
-        world.balance(address, port, "east", "10.1.0.4", [(pod, port)])
+        world.balance(address, port, "east", ["10.1.0.4"], [(pod, port)])
     assert world.request(f"https://{address}:8443", 10)["pod"] == "broker"
     world.reach(address, 1883, 10)
     for scheme in ("http", "https"):

@@ -256,7 +256,7 @@ MISTAKES = [
         "fleet's objects on a member",
         "__main__.py",
         "hub=fleet.kubernetes",
-        "hub=entry.kubernetes",
+        'hub=clusters["east"].kubernetes',
         r'"app-placement" with kind placement\.kubernetes-fleet\.io/v1/ClusterResourcePlacement failed because',
     ),
     # The placement.
@@ -300,9 +300,9 @@ MISTAKES = [
     ),
     Mistake(
         "entry point on the hub",
-        "components/multi_cluster_app.py",
-        'provider=provider(args["entry"]),',
-        'provider=provider(args["hub"]),',
+        "__main__.py",
+        "kubernetes=clusters[region].kubernetes,\n                kubeconfig",
+        "kubernetes=fleet.kubernetes,\n                kubeconfig",
         r'"app-entry-point" .* timed out waiting for the condition: .* no condition Valid .*; last seen: no conditions',
     ),
     Mistake(
@@ -314,14 +314,14 @@ MISTAKES = [
     ),
     Mistake(
         "entry point that counts as done before it has an address",
-        "components/multi_cluster_app.py",
+        "components/entry_point.py",
         '"condition=Valid", "jsonpath={.status.loadBalancer.ingress[0].ip}"',
         '"condition=Valid"',
         r"^'ingress'$",
     ),
     Mistake(
         "condition that the provider cannot read",
-        "components/multi_cluster_app.py",
+        "components/entry_point.py",
         '"condition=Valid", ',
         '"conditions=Valid", ',
         r'expected a "jsonpath=" or "condition=" prefix, got "conditions=Valid"',

@@ -173,6 +173,11 @@ REFUSED = [
         without_the_first,
         refusal=r"app.entryRegions: is missing: .*\n.*write \[west\] to have a new one there",
     ),
+    Row(
+        "regions.entrySuffix",
+        east(entrySuffix="-own"),
+        refusal=r'regions\[0\].entrySuffix: is not what the entry Service of region "east" has: ""',
+    ),
     Row("nameSuffix", key(nameSuffix="x"), refusal=r"(?s)resourceGroup.*fleet.name"),
     Row("fleet.name", section("fleet", name="other"), refusal="fleet.name: .* is not what the fleet was made with"),
     Row("fleet.location", section("fleet", location="centralus"), refusal='fleet.location: "centralus" is not'),
@@ -284,6 +289,25 @@ PLANNED = [
             "app-serviceexport-store-front": "delete",
             "app-serviceexport-product-service": "create",
             **ANEW,
+        },
+    ),
+    Row(
+        "app.globalAddress",
+        section("app", globalAddress={"homeRegion": "westus", "resourceGroup": "rg-own"}, guard=False),
+        dict.fromkeys(
+            (
+                *("global", "global-group", "global-address", "global-balancer", "global-balancer-regions"),
+                "app-entry-service",
+            ),
+            "create",
+        ),
+    ),
+    Row(
+        "app.guard",
+        section("app", guard=True),
+        {
+            f"east-guard{part}": "create"
+            for part in ("", "-namespace", "-account", "-role", "-binding", "-code", "-deployment")
         },
     ),
     Row(
@@ -455,10 +479,10 @@ def test_changes_are_made_as_they_were_planned(stack: Stack, rows: list[Row]) ->
 def test_region_with_another_value_comes_beside_the_old_one_and_the_old_one_goes(stack: Stack) -> None:
     """The way of docs/operations.md, "What cannot change"."""
     east, west = stack.config["regions"]
-    names = {"name": "east2", "resourceGroup": "rg-aks-eastus2-b", "cluster": "aks-eastus2-b"}
+    names = {"name": "east2", "resourceGroup": "rg-aks-eastus2-b", "cluster": "aks-eastus2-b", "entrySuffix": "-east2"}
     ranges = {"addressSpace": "10.5.0.0/16", "nodeSubnet": "10.5.0.0/24", "serviceCidr": "172.20.0.0/16"}
     stack.configure(regions=[east, west, east | names | ranges], app={"entryRegions": ["east2"]})
-    assert set(stack.up().changes.values()) == {"create", "update", "replace"}
+    assert set(stack.up().changes.values()) == {"create", "update", "delete"}
     stack.configure(regions=[west, east | names | ranges])
     assert stack.up().changes["east-cluster"] == "delete"
     assert_healthy(stack)

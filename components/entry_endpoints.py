@@ -13,8 +13,8 @@ from fleet_clusters import endpoints
 from .kubernetes_object import KubernetesObject
 
 # Fleet imports endpoints within seconds. Its agents look every five minutes for endpoints that they have missed
-# (Azure/fleet-networking v0.3.25, pkg/controllers/member/endpointsliceexport). Later, they come only with a pod's next
-# change.
+# (Azure/fleet-networking v0.3.25, pkg/controllers/member/endpointsliceexport). After that, only a pod's next change
+# brings missing endpoints.
 _MINUTES: Final = 7
 _PAUSE: Final = 2  # seconds between two requests
 _REPEAT: Final = 60  # seconds after which the same message is logged again

@@ -1,4 +1,4 @@
-"""Which workload runs the pods of the shared Service, and what decides how many there are."""
+"""The workload behind the shared Service, and its number of pods."""
 
 from collections.abc import Sequence
 

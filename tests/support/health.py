@@ -39,7 +39,7 @@ def failed(deployed: Stack | Program, timeout: int = 0) -> dict[str, str]:
 
 
 def assert_healthy(deployed: Stack | Program, timeout: int = 0) -> None:
-    """Expect that every check of `verify` passes; where nothing is deployed, none does."""
+    """Expect that every check of `verify` passes. Fails if nothing is deployed."""
     assert failed(deployed, timeout) == {}
 
 

@@ -77,11 +77,11 @@ class Activity:
     """The operations under way, so that a wait can tell "not yet" from "never".
 
     A wait on Azure ends at its timeout. Here the outcome is certain earlier: when no other operation runs
-    and none comes for `patience` seconds, nothing will change any more.
+    and none comes for `idle_seconds` seconds, nothing will change any more.
     """
 
-    def __init__(self, patience: float = 3.0) -> None:
-        self._patience = patience
+    def __init__(self, idle_seconds: float = 3.0) -> None:
+        self._idle_seconds = idle_seconds
         self._condition = threading.Condition()
         self._running = 0
         self._waiting = 0
@@ -109,7 +109,7 @@ class Activity:
             self._condition.notify_all()
             try:
                 while True:
-                    if self._condition.wait_for(lambda: self._finished != seen, self._patience):
+                    if self._condition.wait_for(lambda: self._finished != seen, self._idle_seconds):
                         return True
                     if self._running <= self._waiting:
                         return False

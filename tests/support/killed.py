@@ -2,8 +2,8 @@
 
 COMMAND is `up` or `destroy`. NAME is the logical name of the resource at whose creation or deletion the kill happens;
 `any` is the first one in Azure or in a cluster. WHEN is `before` the cloud carries the operation out, `during` the
-clusters' next work, or `after` it. A VICTIM is the `engine`, the `stand-in` (this process), `ctrl-c` (two interrupts), or
-the `answer`: the engine gets an error in its place.
+clusters' next work, or `after` it. A VICTIM is the `engine`, the `stand-in` (this process), `ctrl-c` (two
+interrupts), or the `answer`: the engine gets an error in its place.
 """
 
 import os

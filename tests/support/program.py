@@ -101,7 +101,7 @@ def run(
     cloud: Cloud | None = None,
 ) -> Program:
     """Run another program."""
-    cloud = cloud or Cloud(patience=0.2)
+    cloud = cloud or Cloud(idle_seconds=0.2)
     names: dict[str, str] = {"": ""}
     resources: dict[str, Registered] = {}
     outputs: list[tuple[Properties, frozenset[PropertyPath]]] = []

@@ -78,7 +78,7 @@ def private_hub(args: ResourceValidationArgs, report: Report) -> None:
     if args.resource_type == _FLEET and not private:
         # Fixed at the hub's creation, and FleetHub does not make such a hub.
         report(
-            "hubProfile.apiServerAccessProfile.enablePrivateCluster must be true; this program makes no private hub: "
+            "hubProfile.apiServerAccessProfile.enablePrivateCluster must be true; this program makes no such hub: "
             "name a fleet that has one in fleet.existingId"
         )
 

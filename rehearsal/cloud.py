@@ -17,10 +17,8 @@ from rehearsal.providers.kubernetes import Kubernetes
 from rehearsal.providers.random import Randomness
 from rehearsal.real.clusters import RealClusters
 
-_KEPT = {
-    "azure": "resources",
-    "kubernetes": "clusters",
-}  # the keys of the store's sections that are empty in an empty cloud
+# The keys of the store's sections that are empty in an empty cloud.
+_KEPT = {"azure": "resources", "kubernetes": "clusters"}
 _PAUSE = 5.0  # simulated seconds, the program's shortest pause before a retry
 
 

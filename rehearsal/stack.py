@@ -57,13 +57,7 @@ _LONG_AGO = 600  # simulated seconds after which Fleet has rolled a change out a
 
 _NOTHING = 2  # `verify`'s exit status if it cannot read the outputs
 
-_VERIFIED: Final = {
-    "clusterIds",
-    "externalIp",
-    "fleetId",
-    "hubKubeconfig",
-    "kubeconfigs",
-}  # the outputs that `verify` reads
+_VERIFIED: Final = {"clusterIds", "externalIp", "fleetId", "hubKubeconfig", "kubeconfigs"}  # outputs for `verify`
 
 _DONE: Final = {
     "create": "created",

@@ -123,7 +123,7 @@ def test_every_broken_rule_is_told(tmp_path: Path) -> None:
         (
             *("private-hub", "fleet"),
             (
-                "hubProfile.apiServerAccessProfile.enablePrivateCluster must be true; this program makes no private hub: "
+                "hubProfile.apiServerAccessProfile.enablePrivateCluster must be true; this program makes no such hub: "
                 "name a fleet that has one in fleet.existingId"
             ),
         ),

@@ -284,7 +284,7 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
 
     Raises:
         RehearsalError: if the stack has no file, has encrypted secrets, or is in use; if the files of earlier runs
-        cannot be read or do not match; if there is no space, or no right to write.
+            cannot be read or do not match; if there is no space, or no right to write.
         EngineError: if there is no usable engine.
     """
     reach_loopback()

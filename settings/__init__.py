@@ -66,7 +66,7 @@ def parse(raw: Mapping[str, object], secret: Collection[str] = ()) -> Settings:
 
     Raises:
         SettingsError: The configuration has mistakes. The message lists all mistakes within sections; if there are
-        none, all mistakes across sections.
+            none, all mistakes across sections.
     """
     try:
         settings = Settings.model_validate(raw)

@@ -64,7 +64,7 @@ class Faults:
 
     @contextmanager
     def in_force(self, cloud: Cloud) -> Generator[None]:
-        """Apply the profile to a cloud, in addition to others, until the end of the block. The cloud does not store it."""
+        """Apply the profile to a cloud, in addition to others, until the end of the block. It is not stored there."""
         interceptor = Interceptor(
             before=partial(self._request, cloud),
             failure=self._fail_halfway,

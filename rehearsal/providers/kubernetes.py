@@ -134,7 +134,7 @@ class Kubernetes:
         return []
 
     def diff_provider(self, old: Properties, new: Properties) -> Difference:
-        """Compare two configurations: another cluster replaces, unless the cluster identifiers are equal (DiffConfig)."""
+        """Compare two configurations: another cluster replaces, unless the cluster identifier is equal (DiffConfig)."""
         changed = [key for key in {**old, **new} if old.get(key) != new.get(key) or new.get(key) is UNKNOWN]
         if not changed:
             return Difference()

@@ -1369,8 +1369,8 @@ def strategy(*stages: list[str], names: str = "abc") -> Properties:
         (strategy(), "strategy.stages", "at least one stage is needed"),
         (strategy([]), "strategy.stages[0].groups", "1 to 50 groups, not 0"),
         (strategy([f"g{i}" for i in range(51)]), "strategy.stages[0].groups", "1 to 50 groups, not 51"),
-        (strategy(["east"], ["east"]), "strategy.stages", "the group 'east' is there 2 times"),
-        (strategy(["east"], ["west"], names="aa"), "strategy.stages", "the stage 'a' is there 2 times"),
+        (strategy(["east"], ["east"]), "strategy.stages", "the group 'east' is listed 2 times"),
+        (strategy(["east"], ["west"], names="aa"), "strategy.stages", "the stage 'a' is listed 2 times"),
         (strategy(["East"]), "strategy.stages", "'East' does not match"),
     ],
 )

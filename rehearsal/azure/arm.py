@@ -346,7 +346,7 @@ class ResourceType:
         yield from ()
 
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
-        """Raise Azure's error if Azure refuses the request; `old` is the resource before an update, None if it is new."""
+        """Raise an error if Azure refuses the request; `old` is the resource before an update, None for a new one."""
 
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
         """Return the computed outputs; `old` holds those before an update and is empty for a new resource."""

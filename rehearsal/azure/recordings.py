@@ -117,7 +117,7 @@ RECORDINGS: Final[dict[str, Recording]] = {
         "2025-09-01",
     ),
     "hub-prefix": Recording(
-        "A hub without `dnsPrefix` is called `hub-<6 letters>-<8 letters or digits>.hcp…`; the answer lacks `dnsPrefix`.",
+        "A hub without `dnsPrefix` is named `hub-<6 letters>-<8 letters or digits>.hcp…`; the answer lacks the key.",
         _FLEET,
         "2025-09-01",
     ),

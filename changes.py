@@ -36,8 +36,7 @@ both types, `FleetHub/Fleet hub-fleet`, because a region may have the name of an
 own outputs are under `""`."""
 
 _HEADING: Final = (
-    "The running stack cannot be changed like this; nothing was done. "
-    'docs/operations.md has the way, under "What cannot change":'
+    'The running stack cannot be changed like this; nothing was done. See docs/operations.md, "What cannot change":'
 )
 
 
@@ -66,7 +65,7 @@ def _state() -> State:
     try:
         answer: Any = pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).value
     except Exception as error:  # noqa: BLE001 - after any error, the stack can be deployed without the comparison
-        pulumi.log.warn(f"changes that cannot be made are not looked for, since the state cannot be read: {error}")
+        pulumi.log.warn(f"the check for changes that cannot be made is skipped: the state cannot be read: {error}")
         return {}
     found: dict[str, Mapping[str, Any]] = {}
     for urn, resource in answer["outputs"].items():
@@ -87,11 +86,11 @@ def _subscription(state: State) -> Iterator[Problem]:
     before = next((each for each in found if f"azure-native azure-{each}" not in state), None)
     if not found or (own := own_subscription()) == before or (not before and own not in found):
         return
-    was = show(before) if before else f"it has {show(own)} as that of existing resources"
+    was = show(before) if before else f"{show(own)} has existing resources only"
     yield Problem(
         "azure-native:subscriptionId",
         f"{show(own)} is not the subscription that this stack works in: {was}",
-        "put the former one back, here or with `az account set`; another subscription is another stack",
+        "put the former one back, here or with `az account set`; another subscription needs another stack",
     )
 
 
@@ -297,7 +296,7 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
 
 
 def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
-    """Find Entra ID turned off where a cluster has it. [Azure/AKS issue 1519]."""
+    """Find Entra ID turned off although a cluster has it. [Azure/AKS issue 1519]."""
     made = [
         name
         for region in stack.regions
@@ -342,7 +341,7 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
                 yield Problem(
                     f"fleet.{key}",
                     found,
-                    "put it back; another fleet is another stack, or a `pulumi destroy` before the change",
+                    "put it back; another fleet needs another stack, or a `pulumi destroy` before the change",
                 )
 
 

@@ -25,7 +25,9 @@ from . import values
 from .report import invalid, kind, show
 
 MIN_POOL_PODS = 30  # pods that a system node pool must have room for [learn: aks/use-system-pools]
-MAX_WAIT_DAYS = 90  # in which a node image can be installed [learn: kubernetes-fleet/concepts-update-orchestration]
+MAX_WAIT_DAYS = (
+    90  # days in which a node image can be installed [learn: kubernetes-fleet/concepts-update-orchestration]
+)
 
 
 class Section(BaseModel):

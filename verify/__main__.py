@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # where a locale lacks a character
+            stream.reconfigure(errors="replace")  # if the locale lacks a character
     try:
         outputs = parse(_read(options.outputs, options.stack))
     except OutputsError as error:

@@ -62,7 +62,7 @@ def named(app: Iterable[Manifest], kind: str, name: object) -> Manifest | None:
 
 
 def selects(selector: Mapping[str, Any], workload: Manifest) -> bool:
-    """Say whether a Service's selector selects the pods of a workload."""
+    """Return whether a Service's selector selects the pods of a workload."""
     spec = part(workload, "spec")
     spec = part(part(spec, "jobTemplate"), "spec") if workload["kind"] == "CronJob" else spec
     labels = part(part(part(spec, "template"), "metadata"), "labels")

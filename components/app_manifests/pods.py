@@ -39,7 +39,7 @@ def replicated(app: Sequence[Manifest], service: str) -> Manifest | str:
 
 
 def offers_endpoints(app: Sequence[Manifest], service: Manifest) -> bool:
-    """Say whether a Service has endpoints, according to the app's manifests."""
+    """Return whether a Service has endpoints, according to the app's manifests."""
     selector = part(part(service, "spec"), "selector")
     if selector:
         return any(

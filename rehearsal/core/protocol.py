@@ -146,7 +146,7 @@ class FakeProvider(Protocol):
     def read(
         self, call: Call, resource_id: str, inputs: Properties, outputs: Properties
     ) -> tuple[Properties, Properties] | None:
-        """Return a resource's inputs and outputs as they are now, or None if it is gone.
+        """Return a resource's inputs and outputs as they are now, or None if it does not exist.
 
         `inputs` and `outputs` are from the engine's state.
         """

@@ -21,9 +21,8 @@ from rehearsal.real.apiserver import RealApiServer
 from rehearsal.real.network import Networks
 
 _WATCHED: Final = (("v1", "Pod"), ("v1", "Service"), ("discovery.k8s.io/v1", "EndpointSlice"))
-_PAUSE: Final = (
-    1.0  # seconds between two rounds, for changes without an event, such as the end of a stopping pod's pause
-)
+# Seconds between two rounds, for changes without an event, such as the end of a stopping pod's pause.
+_PAUSE: Final = 1.0
 _KEPT_BY_AZURE: Final = 4  # addresses at the start of a subnet (learn: virtual-network/virtual-networks-faq)
 _PLAYED: Final = ("http", "https", "tcp")  # the simulated protocols, of those that `speaks` returns
 _CAPACITY: Final = {"cpu": "2", "memory": "8Gi", "pods": "110"}

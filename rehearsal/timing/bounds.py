@@ -106,7 +106,7 @@ DEMANDS: Final = (
     Demand(
         "hub role",
         "hub",
-        "the hub's objects are open to this role on the fleet alone",
+        "only this role on the fleet gives access to the hub's objects",
         "learn: kubernetes-fleet/access-fleet-hub-cluster-kubernetes-api",
     ),
     Demand("namespace", "hub role", "it is an object of the hub", "learn: kubernetes-fleet/access-fleet-hub-cluster-…"),

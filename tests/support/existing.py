@@ -92,7 +92,7 @@ def fleet(cloud: Cloud, *, hub: bool = True, subscription: str = "") -> str:
 
 
 def is_there(cloud: Cloud, resource_id: str) -> bool:
-    """Say whether a resource is in the cloud."""
+    """Return whether a resource is in the cloud."""
     return cloud.azure.read(Call("azure-native:containerservice:Fleet"), resource_id, {}, {}) is not None
 
 

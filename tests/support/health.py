@@ -34,7 +34,7 @@ def checked(deployed: Stack | Program, timeout: int = 0) -> dict[str, Result]:
 
 
 def failed(deployed: Stack | Program, timeout: int = 0) -> dict[str, str]:
-    """Run `verify` on a deployment; return what was found by each check that failed."""
+    """Run `verify` on a deployment; return the finding of each check that failed."""
     return {name: result.found for name, result in checked(deployed, timeout).items() if not result.ok}
 
 

@@ -25,7 +25,7 @@ from rehearsal.timing import durations
 _INTERRUPTED = 130  # what shells report for a command that Ctrl-C has ended
 
 
-def _stay(clusters: RealClusters) -> None:
+def _keep_running(clusters: RealClusters) -> None:
     """Print commands to inspect the real clusters, and keep these running until Ctrl-C."""
     sys.stdout.write("\n" + "".join(f"{line}\n" for line in clusters.commands()))
     sys.stdout.flush()
@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 @contextmanager
-def _telling_unplayed(faults: Faults) -> Generator[None]:
+def _reporting_unplayed(faults: Faults) -> Generator[None]:
     """Print, at the end, the faults of the profile that no operation has met."""
     try:
         yield
@@ -151,15 +151,15 @@ def _on_stack(arguments: argparse.Namespace) -> int:
         ) as rehearsal,
         faults.in_force(rehearsal.cloud),
         Speed(arguments.speed, _azures_time).in_force(rehearsal.cloud) if arguments.speed else nullcontext(),
-        nullcontext() if arguments.command in {"preview", "verify"} else _telling_unplayed(faults),
+        nullcontext() if arguments.command in {"preview", "verify"} else _reporting_unplayed(faults),
     ):
         status = _perform(rehearsal, arguments)
         if arguments.command == "up" and isinstance(rehearsal.cloud.clusters, RealClusters):
-            _stay(rehearsal.cloud.clusters)
+            _keep_running(rehearsal.cloud.clusters)
     return status
 
 
-def _in_words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, OSError):  # such as a full disk
         return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
     return str(error)
@@ -189,7 +189,7 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (OSError, ToolchainError, RehearsalError, CommandError) as error:
-        sys.stderr.write(f"error: {_in_words(error)}\n")
+        sys.stderr.write(f"error: {_message(error)}\n")
         return 1
 
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from fleet_clusters.api_server import CheckFailedError, ClusterClient
-from verify.checks import LOST, Check, Deployment, checks, strangers
+from verify.checks import LOST, Check, Deployment, checks, foreign_members
 from verify.outputs import Outputs, OutputsError, of_file, of_stack, parse
 from verify.table import Progress, Result, show
 
@@ -100,7 +100,7 @@ def _before_destroy(deployment: Deployment) -> int:
     if not deployment.outputs.owns_fleet:
         return 0
     try:
-        foreign = strangers(deployment)
+        foreign = foreign_members(deployment)
     except CheckFailedError as problem:
         sys.stderr.write(f"The check for members of others was skipped: {problem.found}\n")
         return 2

@@ -118,7 +118,7 @@ def _member(deployment: Deployment, region: str) -> str:
     return "joined"
 
 
-def strangers(deployment: Deployment) -> list[str]:
+def foreign_members(deployment: Deployment) -> list[str]:
     """Return the names of the fleet's members that are not of this stack.
 
     Raises:
@@ -136,7 +136,7 @@ def _others(deployment: Deployment) -> str:
             f"their endpoints are behind the entry point: {', '.join(foreign)}",
             f"they export {deployment.outputs.service} too: have it withdrawn, or take another app.namespace",
         )
-    return ", ".join(strangers(deployment)) or "none"
+    return ", ".join(foreign_members(deployment)) or "none"
 
 
 def _placement(deployment: Deployment) -> str:

@@ -183,7 +183,7 @@ def _life(size: int) -> dict[str, Cost]:
         prepare(root)
 
         def step(name: str, command: str, regions: int, nodes: int = 3) -> None:
-            _tell(f"{size} regions: {name} ...")
+            _log(f"{size} regions: {name} ...")
             configure(root, regions, nodes)
             costs[name] = Cost(
                 **json.loads(_output([sys.executable, "-m", "rehearsal.bench.measure", str(root), command], ROOT))
@@ -231,7 +231,7 @@ _STARTS: Final = 7
 
 
 def _start() -> Iterator[Figure]:
-    _tell(f"the program's start, {_STARTS} times ...")
+    _log(f"the program's start, {_STARTS} times ...")
     with _folder() as folder:
         (folder / "stack.yaml").write_text(configuration(2), encoding="utf-8")
         program = [sys.executable, "-c", _PROGRAM, str(folder / "stack.yaml")]
@@ -274,7 +274,7 @@ def _first_use_with_build() -> Iterator[Figure]:
 
 
 def _rehearsed(clone: Path, environment: dict[str, str]) -> float:
-    _tell("git clone, make rehearse ...")
+    _log("git clone, make rehearse ...")
 
     def run() -> None:
         _output(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)
@@ -332,7 +332,7 @@ def _show(title: str, figures: list[Figure]) -> None:
     Console().print(table)
 
 
-def _tell(line: str) -> None:
+def _log(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 

@@ -342,7 +342,7 @@ def check_guard_rail(  # noqa: PLR0913 - the parts of a request
     if webhook == "membercluster":
         if reason := _change_refusal(verb, item, live):
             raise ApiError("Forbidden", _denied(f"{webhook}.guardrail", reason))
-        if not _is_own_business(verb, item, live):
+        if not _changes_more_than_labels(verb, item, live):
             return
     if webhook:
         group, _, version = api_version.rpartition("/")
@@ -374,7 +374,7 @@ def _change_refusal(verb: str, item: Object, live: Object | None) -> str:
     return ""
 
 
-def _is_own_business(verb: str, item: Object, live: Object | None) -> bool:
+def _changes_more_than_labels(verb: str, item: Object, live: Object | None) -> bool:
     """Return whether a request changes more of a MemberCluster than its labels, taints and other annotations."""
     if verb != "UPDATE" or live is None:
         return bool(_fleet_annotations(item))

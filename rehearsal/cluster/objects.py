@@ -184,16 +184,16 @@ def _at(item: Object, path: FieldPath) -> Any:  # noqa: ANN401 -- any JSON value
 def conflicting(held: Object, live: Object, desired: Object) -> list[FieldPath]:
     """Return one client's fields that a configuration would change. A list is one field here."""
     mine = set(_leaves(held))
-    return [path for path in _leaves(desired) if path in mine and not _says(_at(live, path), _at(desired, path))]
+    return [path for path in _leaves(desired) if path in mine and not _equals(_at(live, path), _at(desired, path))]
 
 
-def _says(live: Any, desired: Any) -> bool:  # noqa: ANN401 -- any JSON value
+def _equals(live: Any, desired: Any) -> bool:  # noqa: ANN401 -- any JSON value
     """Return whether a live value equals a desired one, apart from the API server's defaults."""
     match live, desired:
         case dict(), dict():
-            return all(key in live and _says(live[key], value) for key, value in desired.items())  # pyright: ignore[reportUnknownVariableType] -- JSON
+            return all(key in live and _equals(live[key], value) for key, value in desired.items())  # pyright: ignore[reportUnknownVariableType] -- JSON
         case list(), list():
-            return len(live) == len(desired) and all(map(_says, live, desired))  # pyright: ignore[reportUnknownArgumentType] -- JSON
+            return len(live) == len(desired) and all(map(_equals, live, desired))  # pyright: ignore[reportUnknownArgumentType] -- JSON
         case _:
             return live == desired
 

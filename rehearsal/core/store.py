@@ -49,9 +49,7 @@ class Store:
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(content)
         except OSError as error:
-            raise OSError(
-                error.errno, error.strerror, str(draft)
-            ) from None  # the error of a full disk has no file name
+            raise OSError(error.errno, error.strerror, str(draft)) from None  # a full disk's error has no file name
         draft.replace(self._path)
         self._written = content
 

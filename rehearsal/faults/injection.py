@@ -59,8 +59,8 @@ class Faults:
         self._lock = threading.Lock()
         self._requests: Counter[tuple[int, str, str]] = Counter()
         self._first: dict[int, float] = {}  # the time of each fault's first match
-        self._met: dict[int, float] = {}  # the time of each outage's first match
-        self._played: set[Fault | Outage] = set()
+        self._first_met: dict[int, float] = {}  # the time of each outage's first match
+        self._matched: set[Fault | Outage] = set()
 
     @contextmanager
     def in_force(self, cloud: Cloud) -> Generator[None]:
@@ -79,7 +79,7 @@ class Faults:
         return [
             ", ".join(f"{key}: {value}" for key, value in each.model_dump(exclude_unset=True).items())
             for each in (*self._profile.faults, *self._profile.outages)
-            if each not in self._played
+            if each not in self._matched
         ]
 
     def _request(self, cloud: Cloud, operation: Operation) -> None:
@@ -96,7 +96,7 @@ class Faults:
                 raise RefusedError(clients.printed(fault.failure, verb, call))
             cloud.pass_time(pause)
         if failed:
-            self._tell(f"fault: {verb} {_what(call)}: the provider succeeded with attempt {failed + 1}")
+            self._tell(f"fault: {verb} {_label(call)}: the provider succeeded with attempt {failed + 1}")
 
     def _fail_halfway(self, operation: Operation) -> str | None:
         verb, call = operation.verb, operation.call
@@ -120,8 +120,8 @@ class Faults:
         self._note(verb, call, f"{fault.fault}{often}{how}")
 
     def _note(self, verb: str, call: Call, what: str) -> None:
-        self.refused[verb, _what(call)] += 1
-        self._tell(f"fault: {verb} {_what(call)}: {what}")
+        self.refused[verb, _label(call)] += 1
+        self._tell(f"fault: {verb} {_label(call)}: {what}")
 
     def _lock_on(self, resource_id: str) -> str | None:
         """Return the id of a resource's group, or of the resource if it is a group, if it is locked."""
@@ -139,7 +139,7 @@ class Faults:
             for index, fault in enumerate(self._profile.faults):
                 if fault.fault not in among or fault.halfway != halfway or not fault.concerns(verb, call):
                     continue
-                key = (index, verb, _what(call))
+                key = (index, verb, _label(call))
                 first = self._first.setdefault(index, self._clock())
                 # Each request has its own random number, independent of other operations.
                 chance = random.Random(f"{self._seed} {key} {self._requests[key]}").random()  # noqa: S311 - a dice
@@ -148,7 +148,7 @@ class Faults:
                 )
                 self._requests[key] += 1
                 if not over and chance < fault.probability:
-                    self._played.add(fault)
+                    self._matched.add(fault)
                     return fault
         return None
 
@@ -157,11 +157,11 @@ class Faults:
         name = last_segment(cluster.id)
         for index, each in enumerate(self._profile.outages):
             if each.outage == part and fnmatchcase(name, each.cluster):
-                self._played.add(each)
-                since = self._clock() - self._met.setdefault(index, self._clock())
+                self._matched.add(each)
+                since = self._clock() - self._first_met.setdefault(index, self._clock())
                 return each.lasts is None or since < each.lasts
         return False
 
 
-def _what(call: Call) -> str:
+def _label(call: Call) -> str:
     return call.name or call.token

@@ -87,7 +87,7 @@ def members(fleet: FleetView, hub: Cluster) -> None:
         cluster = fleet.get(annotations_of(item)[CLUSTER_ID])
         alive = cluster is not None and cluster.reachable and not fleet.is_down(Part.AGENTS, cluster)
         if deleting(item):
-            _part(fleet, hub, item, cluster if alive else None)
+            _remove_member(fleet, hub, item, cluster if alive else None)
         elif condition(item, "ReadyToJoin") is None:
             space = networking.member_namespace(name_of(item))
             if hub.find("Namespace", space) is None:
@@ -99,7 +99,7 @@ def members(fleet: FleetView, hub: Cluster) -> None:
                 item, "ReadyToJoin", "True", "MemberClusterReadyToJoin", "Member cluster is ready to join the fleet"
             )
         elif condition(item, "Joined") is not None:
-            _hear(fleet, hub, item, alive=alive)
+            _record_reports(fleet, hub, item, alive=alive)
         elif alive and cluster:
             _admit(fleet, hub, item, cluster)
 
@@ -119,7 +119,7 @@ def _admit(fleet: FleetView, hub: Cluster, item: Object, cluster: Cluster) -> No
     hub.set_condition(item, "Joined", "True", "MemberClusterJoined", "Member cluster has successfully joined the fleet")
 
 
-def _hear(fleet: FleetView, hub: Cluster, item: Object, *, alive: bool) -> None:
+def _record_reports(fleet: FleetView, hub: Cluster, item: Object, *, alive: bool) -> None:
     """Record the last report of silent agents. For live agents, which report every 15 s, nothing is recorded."""
     agents = [{**agent} for agent in item["status"]["agentStatus"]]
     for agent in agents:
@@ -135,7 +135,7 @@ def _report(fleet: FleetView, name: str, reason: str) -> Object:
     return put_condition([], entry, fleet.now)[0]
 
 
-def _part(fleet: FleetView, hub: Cluster, item: Object, cluster: Cluster | None) -> None:
+def _remove_member(fleet: FleetView, hub: Cluster, item: Object, cluster: Cluster | None) -> None:
     # Agents that leave remove the fleet's networking; workloads stay (fleet v0.18.12 internalmembercluster/v1beta1).
     if cluster:
         for key in (networking.SERVICE, networking.EXPORT):

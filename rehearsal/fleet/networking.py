@@ -151,8 +151,8 @@ def conflicts(fleet: FleetView, hub: Cluster) -> None:
     _withdraw_imports(hub, groups)
     for (space, name), items in groups.items():
         # The service's namespace must also exist on the hub (hub/internalserviceexport/controller.go:198-214).
-        home = hub.find("Namespace", space)
-        if home is None or deleting(home):
+        own_namespace = hub.find("Namespace", space)
+        if own_namespace is None or deleting(own_namespace):
             continue
         ports: list[Object] = items[0]["spec"]["ports"]
         agreed: list[Object] = []
@@ -270,8 +270,8 @@ def _serve(cluster: Cluster, item: Object) -> None:
         cluster.set_metadata(item, "labels", _IMPORT_LABEL, wanted)
         return
     found = cluster.find(_IMPORT, wanted, space)
-    home = cluster.find("Namespace", space)
-    if found is None and home and not deleting(home):
+    own_namespace = cluster.find("Namespace", space)
+    if found is None and own_namespace and not deleting(own_namespace):
         cluster.create(_import(space, wanted) | {"metadata": _owned(item, wanted)})
     if found is None or not owned_by(found, item) or not status_of(found).get("clusters"):
         _withdraw(cluster, item)
@@ -376,8 +376,8 @@ def slice_distribution(fleet: FleetView, hub: Cluster) -> None:
         claimants = () if deleting(piece) else _claimants(hub, piece)
         hub.set_finalizer(piece, SLICE_EXPORT_FINALIZER, present=bool(claimants))
         for space in claimants:
-            home = hub.find("Namespace", space)
-            if home is None or deleting(home):  # the member is leaving
+            own_namespace = hub.find("Namespace", space)
+            if own_namespace is None or deleting(own_namespace):  # the member is leaving
                 continue
             live = hub.find(_SLICE_IMPORT, name_of(piece), space)
             if live is None or (live["spec"] != piece["spec"] and not deleting(live)):

@@ -356,7 +356,7 @@ class Kubernetes:
     def invoke(self, call: Call, args: Properties) -> Properties:
         """Refuse: the provider's functions only render YAML, Helm and Kustomize."""
         del args
-        raise RefusedError(_not_played(call.token))
+        raise RefusedError(_unsupported(call.token))
 
     # How operations are carried out.
 
@@ -519,11 +519,11 @@ def _kind_of(call: Call) -> tuple[str, str]:
     """Return a type's API version and kind: `kubernetes:core/v1:Service` is `v1`, `Service`."""
     _, version, kind = call.token.split(":")
     if version.startswith(_COMPONENTS) or kind.endswith(("List", "Patch")):
-        raise RefusedError(_not_played(call.token))
+        raise RefusedError(_unsupported(call.token))
     return version.removeprefix("core/"), kind
 
 
-def _not_played(token: str) -> str:
+def _unsupported(token: str) -> str:
     return (
         f"the rehearsal does not support {token}: register typed objects or CustomResource, which tests and previews "
         "can see, instead of YAML, Helm, Kustomize, lists or patches"

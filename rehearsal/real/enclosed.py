@@ -45,14 +45,14 @@ def main() -> None:
     kept = [Path(each).resolve() for each in (program, os.environ["KUBECONFIG"])]
     environment = {**os.environ, "KUBECONFIG": str(kept[1])}
     entrance = socket.create_server((address, int(port)))
-    way_out: list[socket.socket] = []
+    outgoing: list[socket.socket] = []
     inside = threading.Event()
 
-    def live_inside() -> None:
+    def run_enclosed() -> None:
         become_alone()
         Namespace().start("lo")
         _take_temporary_folder(kept)
-        way_out.append(socket.create_server((_LOOPBACK, int(server))))
+        outgoing.append(socket.create_server((_LOOPBACK, int(server))))
         inside.set()
         # The kernel kills the program when this thread ends, which is when this process ends.
         process = subprocess.Popen(  # noqa: S603 - no shell
@@ -62,9 +62,9 @@ def main() -> None:
         threading.Thread(target=lambda: os._exit(process.wait()), daemon=True).start()
         _pass_on(entrance, (_LOOPBACK, int(port)))
 
-    threading.Thread(target=live_inside, daemon=True).start()
+    threading.Thread(target=run_enclosed, daemon=True).start()
     inside.wait()
-    _pass_on(way_out[0], (_LOOPBACK, int(server)))
+    _pass_on(outgoing[0], (_LOOPBACK, int(server)))
 
 
 def _take_temporary_folder(kept: Sequence[Path]) -> None:

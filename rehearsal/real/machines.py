@@ -24,7 +24,7 @@ _WATCHED: Final = (("v1", "Pod"), ("v1", "Service"), ("discovery.k8s.io/v1", "En
 # Seconds between two rounds, for changes without an event, such as the end of a stopping pod's pause.
 _PAUSE: Final = 1.0
 _KEPT_BY_AZURE: Final = 4  # addresses at the start of a subnet (learn: virtual-network/virtual-networks-faq)
-_PLAYED: Final = ("http", "https", "tcp")  # the simulated protocols, of those that `speaks` returns
+_SIMULATED: Final = ("http", "https", "tcp")  # the simulated protocols, of those that `speaks` returns
 _CAPACITY: Final = {"cpu": "2", "memory": "8Gi", "pods": "110"}
 
 _Backends = list[tuple[str, int]]
@@ -222,7 +222,7 @@ class Machines:
         for service in services:
             own = _slices_of(service, slices)
             for port in service["spec"].get("ports") or ():
-                if (spoken := speaks(port)) in _PLAYED:
+                if (spoken := speaks(port)) in _SIMULATED:
                     for address, number in _targets(own, port.get("name", ""), ready=False):
                         if address in wanted:
                             wanted[address][number] = spoken
@@ -253,7 +253,7 @@ class Machines:
                 continue
             own = _slices_of(service, slices)
             for port in service["spec"]["ports"]:
-                if speaks(port) in _PLAYED:
+                if speaks(port) in _SIMULATED:
                     # Each endpoint once, even if several slices name it (kube-proxy's endpointslicecache.go, v1.36.3).
                     wanted[address, port["port"]] = sorted({*_targets(own, port.get("name", ""), ready=True)})
         for address in {address for address, _ in self._frontends} - {address for address, _ in wanted}:
@@ -289,7 +289,7 @@ def _ports_of(pod: Object, services: Sequence[Object]) -> _Ports:
         for port in service["spec"].get("ports") or ():
             target = port.get("targetPort") or port["port"]
             number = named.get(target) if isinstance(target, str) else target
-            if number and (spoken := speaks(port)) in _PLAYED:
+            if number and (spoken := speaks(port)) in _SIMULATED:
                 ports[number] = spoken
     return ports
 

@@ -141,9 +141,9 @@ def azures_name(resource: Resource) -> str:
 
 def _region(cluster: Resource, place: Place, of: Mapping[str, Sequence[Resource]], entry: str) -> Region:
     pools: Sequence[Mapping[str, Any]] = _properties(cluster).get("agentPoolProfiles") or ()
-    home = _home(cluster)
-    network = next((each for each in of.get(_NETWORK, ()) if _id(each) == _network_in(home)), _NOTHING)
-    subnet = next((each for each in of.get(_SUBNET, ()) if _id(each) == home), _NOTHING)
+    subnet_id = _subnet_id(cluster)
+    network = next((each for each in of.get(_NETWORK, ()) if _id(each) == _network_in(subnet_id)), _NOTHING)
+    subnet = next((each for each in of.get(_SUBNET, ()) if _id(each) == subnet_id), _NOTHING)
     member = next((each for each in of.get(_MEMBER, ()) if _member_of(each) == _id(cluster)), _NOTHING)
     return Region(
         place=place,
@@ -181,9 +181,9 @@ def _peers(cluster: Resource, of: Mapping[str, Sequence[Resource]]) -> Iterator[
         (_network_in(_id(each)), str(each["inputs"]["remoteVirtualNetwork"]["id"]).lower())
         for each in of.get(_PEERING, ())
     }
-    here = _network_in(_home(cluster))
+    here = _network_in(_subnet_id(cluster))
     for each in of.get(CLUSTER, ()):
-        there = _network_in(_home(each))
+        there = _network_in(_subnet_id(each))
         if {(here, there), (there, here)} <= ends:
             yield azures_name(each)
 
@@ -214,7 +214,7 @@ def _id(resource: Resource) -> str:
     return str(resource.get("id", "")).lower()  # ids are not case-sensitive
 
 
-def _home(cluster: Resource) -> str:
+def _subnet_id(cluster: Resource) -> str:
     """Return the id of the subnet of a cluster's first node pool."""
     pools: Sequence[Mapping[str, Any]] = _properties(cluster).get("agentPoolProfiles") or [{}]
     return str(pools[0].get("vnetSubnetID", "")).lower()

@@ -257,8 +257,8 @@ class VirtualNetworkPeering(ResourceType):
         opposite = _opposite(subscription, resource_id, inputs)
         # A peering has the remote range of its creation or of its last sync (learn:
         # virtual-network/update-virtual-network-peering-address-space; Azure/bicep-types-az issue 2621).
-        looks = inputs.get("syncRemoteAddressSpace") == "true" or old.get("peeringState") in (None, "Disconnected")
-        space = subscription.require(_remote(inputs))["inputs"]["addressSpace"] if looks else old["remoteAddressSpace"]
+        syncs = inputs.get("syncRemoteAddressSpace") == "true" or old.get("peeringState") in (None, "Disconnected")
+        space = subscription.require(_remote(inputs))["inputs"]["addressSpace"] if syncs else old["remoteAddressSpace"]
         return {
             # Defaults: Azure/azure-service-operator, recording Test_Networking_VirtualNetworkPeering_20240301
             **{key: inputs.get(key, value) for key, value in _PEERING_DEFAULTS.items()},
@@ -325,7 +325,7 @@ _SYNC_LEVELS: Final = {
 
 
 def _compare_spaces(subscription: Subscription, peering: Record) -> None:
-    """Write the sync level of both sides of a peering."""
+    """Write a peering's sync level and the current remote range."""
     own, remote = subscription.find(_own(peering)), subscription.find(_remote(peering["inputs"]))
     if own and remote:
         opposite = _opposite(subscription, peering["id"], peering["inputs"])

@@ -64,7 +64,7 @@ def add_nodes(cluster: Cluster, count: int) -> None:
 
 
 def deployments(cluster: Cluster) -> None:
-    """Keep a ReplicaSet for each pod template of a Deployment; a hub refuses it."""
+    """Keep a ReplicaSet for each pod template of a Deployment; a hub refuses ReplicaSets."""
     for item in _active(cluster, "Deployment.apps"):
         if deleting(item):
             continue

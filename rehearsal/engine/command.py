@@ -100,7 +100,7 @@ class EngineCommand(PulumiCommand):
 
 
 @cache
-def _version(path: Path, changed: int) -> VersionInfo:  # noqa: ARG001 - part of the cache's key: a changed command is asked again
+def _version(path: Path, changed: int) -> VersionInfo:  # noqa: ARG001 - part of the cache's key
     return version_of(path)
 
 

@@ -399,7 +399,7 @@ def _unanswered(deployment: Deployment, command: str, *, answered: bool) -> str:
     if _is_private(deployment.outputs.external_ip):
         return f"a private address: run this inside its network or one that is peered with it; `{command}`"
     return (
-        "if all checks above pass, a firewall blocks it: look at the network security group of the nodes' subnet "
+        "if all checks above pass, a firewall may block it: look at the network security group of the nodes' subnet "
         f"and at your own firewall; `{command}`"
     )
 

@@ -247,7 +247,7 @@ def test_entry_point_on_no_member(deployed: Deployed) -> None:
     assert wrong[deployed.outputs["url"]] == (
         "answers 0 of 20 requests: 20 × 504 Gateway Timeout",  # noqa: RUF001
         (
-            "if all checks above pass, a firewall blocks it: look at the network security group of the nodes' "
+            "if all checks above pass, a firewall may block it: look at the network security group of the nodes' "
             "subnet and at your own firewall; "
             f"`curl --verbose {deployed.outputs['url']}`"
         ),
@@ -351,7 +351,7 @@ def test_address_that_refuses(deployed: Deployed) -> None:
             url: (
                 "answers 0 of 20 requests: 20 × Connection refused",  # noqa: RUF001
                 (
-                    "if all checks above pass, a firewall blocks it: look at the network security group of the "
+                    "if all checks above pass, a firewall may block it: look at the network security group of the "
                     "nodes' subnet and at your own firewall; "
                     f"`curl --verbose {url}`"
                 ),

@@ -104,7 +104,7 @@ def test_the_engines_logs_do_not_pile_up(empty: Stack) -> None:
         ("config:\n  a: k\u00fcche\n".encode("latin-1"), r"Pulumi\.dev\.yaml:2: this is not UTF-8"),
         (b"config:\n  a: \x07\n", r"Pulumi\.dev\.yaml:2: special characters are not allowed"),
         (b"- a\n", r"Pulumi\.dev\.yaml:1: this is not a map"),
-        (b"environment: [prod]\nconfig: {}\n", r"environment of Pulumi Cloud"),
+        (b"environment: [prod]\nconfig: {}\n", r"Pulumi Cloud environment"),
         (b"secretsprovider: azurekeyvault://v\nconfig: {}\n", r"only their owner can open \(secretsprovider\)"),
         (b"config:\n  a: {b: [{secure: v1:abc}]}\n", r"only their owner can open \(secure\)"),
     ],

@@ -85,7 +85,11 @@ class _LanguageServer(_server.LanguageServer):
         except grpc.RpcError:
             return language_pb2.RunResponse(bail=True)  # the engine has ended before the program
         # The error has been logged. Without `bail`, the engine would print it again, as unhandled (pulumi v3.274.1,
-        # pkg/resource/deploy/program_source.go).
+            # Two errors at once may meet in the SDK (pulumi 3.272.0, runtime/rpc.py, `set_result` on a settled future).
+            _LanguageServer.failures += 1
+            raise
+        # The error has been logged. Without `bail`, the engine would say it once more, as unhandled
+        # (pulumi v3.274.1, pkg/resource/deploy/program_source.go).
         response.bail = bool(response.error)
         _LanguageServer.failures += response.bail
         return response

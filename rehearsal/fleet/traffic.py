@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterator
-from random import Random
+from itertools import count
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ from rehearsal.fleet.networking import SLICE_EXPORT, member_namespace
 
 _OTHERS: Final = ("http2", "h2c", "grpc", "tcp", "tls", "udp", "mongo", "mysql", "redis", "mqtt", "amqp")
 
-_chance = Random(0)  # noqa: S311 - which pod answers is no secret
+_turns = count()
 
 
 def speaks(port: Object) -> str:
@@ -82,7 +82,8 @@ class Internet:
             ]
             if not addresses:
                 raise ConnectionRefusedError("Connection refused")  # as kube-proxy does
-            address, piece = _chance.choice(addresses)
+            # The pods take turns (kube-proxy's `rr`: pkg/proxy/ipvs/proxier.go, v1.36.3).
+            address, piece = addresses[next(_turns) % len(addresses)]
             for target, pod in _pods(clusters, cluster, _source(clusters, piece)):
                 if status_of(pod).get("podIP") == address and is_true(pod, "Ready"):
                     return spoken, {"cluster": target.id.rsplit("/", 1)[-1], "pod": name_of(pod)}

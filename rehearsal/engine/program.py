@@ -84,12 +84,13 @@ class _LanguageServer(_server.LanguageServer):
                 response: language_pb2.RunResponse = super().Run(request, context)  # pyright: ignore[reportUnknownMemberType] - untyped in the SDK
         except grpc.RpcError:
             return language_pb2.RunResponse(bail=True)  # the engine has ended before the program
-        # The error has been logged. Without `bail`, the engine would print it again, as unhandled (pulumi v3.274.1,
-            # Two errors at once may meet in the SDK (pulumi 3.272.0, runtime/rpc.py, `set_result` on a settled future).
+        except Exception:
+            # Two errors at once can fail inside the SDK (pulumi 3.272.0, runtime/rpc.py: `set_result` on a future that
+            # has a result).
             _LanguageServer.failures += 1
             raise
-        # The error has been logged. Without `bail`, the engine would say it once more, as unhandled
-        # (pulumi v3.274.1, pkg/resource/deploy/program_source.go).
+        # The error has been logged. Without `bail`, the engine would print it again, as unhandled (pulumi v3.274.1,
+        # pkg/resource/deploy/program_source.go).
         response.bail = bool(response.error)
         _LanguageServer.failures += response.bail
         return response

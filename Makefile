@@ -52,7 +52,7 @@ upgrade: $(LIBRARY) ## show what the program would change in stacks that the com
 watch: $(LIBRARY) ## see whether somebody has to look after what Azure may retire
 	@$(PYTHON_HERE) -m pytest tests/test_api_lifetime.py -m watch
 
-conformance: $(REHEARSAL) ## hold program and stand-in against the real Fleet; builds it at first, about twenty minutes
+conformance: $(REHEARSAL) ## hold program and stand-in against the real Fleet; builds it at first, about 15 minutes
 	@$(PYTHON_HERE) -m rehearsal engine
 	@$(PYTHON_HERE) -m rehearsal tools > /dev/null
 	@$(PYTHON_HERE) -m pytest tests/conformance -m conformance -n 3 --dist loadfile

@@ -52,7 +52,7 @@ upgrade: $(LIBRARY) ## show what the program would change in stacks deployed by 
 watch: $(LIBRARY) ## fail when it is time to look up whether Microsoft retires the preview API version in use
 	@$(PYTHON_HERE) -m pytest tests/test_api_lifetime.py -m watch
 
-conformance: $(REHEARSAL) ## compare program and stand-in with the real Fleet; the first run builds it, about twenty minutes
+conformance: $(REHEARSAL) ## compare program and stand-in with the real Fleet; the first run builds it, about 15 minutes
 	@$(PYTHON_HERE) -m rehearsal engine
 	@$(PYTHON_HERE) -m rehearsal tools > /dev/null
 	@$(PYTHON_HERE) -m pytest tests/conformance -m conformance -n 3 --dist loadfile

@@ -85,7 +85,7 @@ class Outage(_Entry):
 
 
 class Profile(_Entry):
-    """What goes wrong in a run; of several faults that concern an operation the first strikes.
+    """The faults of a run. If several match an operation, the first one applies.
 
     Attributes:
         faults: which failures strike what.

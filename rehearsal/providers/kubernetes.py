@@ -385,7 +385,7 @@ class Kubernetes:
                 live = self._submit(call, connection, inputs, state)
             except ApiError as error:
                 refused = error
-                # A namespace or a definition may still be on its way; nothing else mends itself.
+                # A namespace or a definition may still be on its way. No other error passes by itself.
                 return error.reason not in ("NotFound", "NoMatch")
             refused = None
             return True

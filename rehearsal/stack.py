@@ -228,7 +228,7 @@ class Rehearsal:
         command = [sys.executable, "-m", "verify", "--outputs", "-", *options]
         if not isinstance(self.cloud.clusters, RealClusters):
             command += ["--timeout", "0"]  # clusters in memory have done all that they will
-        if _is_private(values.get("externalIp")):
+        if is_private(values.get("externalIp")):
             command += ["--requests", "0"]  # no client is in its network
         environment = {**os.environ, **self.leading, **self.gateway.environment()}
         return subprocess.run(  # noqa: S603 - no shell, and nothing in it comes from outside
@@ -452,7 +452,8 @@ def _preparing(folder: Path) -> Generator[None]:
         ) from None
 
 
-def _is_private(address: object) -> bool:
+def is_private(address: object) -> bool:
+    """Say whether a value is a private address, which no client of a rehearsal reaches."""
     try:
         return ip_address(str(address)).is_private
     except ValueError:

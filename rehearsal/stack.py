@@ -235,7 +235,7 @@ class Rehearsal:
         command = [sys.executable, "-m", "verify", "--outputs", "-", *options]
         if not isinstance(self.cloud.clusters, RealClusters):
             command += ["--timeout", "0"]  # clusters in memory have finished their work
-        if _is_private(values.get("externalIp")):
+        if is_private(values.get("externalIp")):
             command += ["--requests", "0"]  # there is no client in the network of a private address
         environment = {**os.environ, **self.leading, **self.gateway.environment()}
         return subprocess.run(  # noqa: S603 - no shell, and nothing in it comes from outside
@@ -460,7 +460,8 @@ def _preparing(folder: Path) -> Generator[None]:
         ) from None
 
 
-def _is_private(address: object) -> bool:
+def is_private(address: object) -> bool:
+    """Say whether a value is a private address, which no client of a rehearsal reaches."""
     try:
         return ip_address(str(address)).is_private
     except ValueError:

@@ -369,7 +369,7 @@ def slow_cloud(late: str | None, until: str | None) -> Cloud:
 
     def wait(operation: Operation) -> None:
         if operation.call.name == late:
-            done.wait(timeout=10)  # reached only where there is an edge, and hence no mistake
+            done.wait(timeout=10)  # times out only if the dependency is there, so that there is no mistake
 
     def note(operation: Operation) -> None:
         if operation.call.name == until:

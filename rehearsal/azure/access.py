@@ -37,11 +37,6 @@ def holds(subscription: Subscription, principal_id: str, roles: Collection[str],
     )
 
 
-def principal_of(subscription: Subscription, identity_id: str) -> str:
-    """Return the principal of a user-assigned identity, which must exist."""
-    return subscription.require(identity_id)["outputs"]["principalId"]
-
-
 class UserAssignedIdentity(ResourceType):
     """An identity that can be assigned to resources; its principal is a service principal."""
 

@@ -85,7 +85,7 @@ class Outage(_Entry):
 
 
 class Profile(_Entry):
-    """The faults of a run. If several match an operation, the first one counts.
+    """The faults of a run. If several match an operation, the first one applies.
 
     Attributes:
         faults: failures of operations.

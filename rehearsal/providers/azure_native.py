@@ -184,12 +184,6 @@ class Azure(FakeProvider):
                     given.pop(key, None)
             return deepcopy(given), deepcopy(found)
 
-    def find(self, token: str, inputs: Properties, provider: Properties) -> str | None:
-        """Return the id of the resource that a provider of this configuration would create, if it exists."""
-        with self._store.transaction():
-            record = self._subscription.find(_type(token).id_of(self._asked(provider), inputs))
-            return record["id"] if record else None
-
     def update(self, call: Call, resource_id: str, outputs: Properties, inputs: Properties) -> Properties:
         """Give a resource new inputs; a missing one is created, because ARM's PUT creates or updates."""
         if call.preview:

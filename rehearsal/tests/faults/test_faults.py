@@ -233,9 +233,9 @@ def test_resource_stays_failed_until_it_is_written_again() -> None:
     with pytest.raises(RefusedError, match="cannot create already existing resource"):
         cloud.azure.create(call, inputs)
     cloud.azure.update(call, failed.value.resource_id, found[1], inputs)
-    mended = cloud.azure.read(call, failed.value.resource_id, inputs, {})
-    assert mended is not None
-    assert "Failed" not in str(mended[1])
+    repaired = cloud.azure.read(call, failed.value.resource_id, inputs, {})
+    assert repaired is not None
+    assert "Failed" not in str(repaired[1])
 
 
 # Outages.

@@ -2,14 +2,14 @@
 
 PYTHON ?= python3
 STACK ?= dev
-# The folder of the program that is rehearsed, such as examples/own-app.
+# The folder of the program to rehearse, such as examples/own-app.
 PROGRAM ?= .
-# What goes wrong in a rehearsal, as in rehearsal/faults/profiles, and the number that decides what it leaves to chance.
+# A profile of faults, as in rehearsal/faults/profiles, and the seed of its probabilities.
 FAULTS ?=
 SEED ?= 0
-# How many seconds of Azure's pass in one; without it nothing takes time.
+# Simulated seconds of Azure in one real second; without it, operations take no time.
 SPEED ?=
-# `real`: on real API servers, with Fleet's own controllers.
+# `real`: real API servers and Fleet's own controllers, in place of clusters in memory.
 FLEET ?=
 REHEARSAL_OPTIONS = --program $(PROGRAM) --stack $(STACK) $(if $(FAULTS),--faults $(FAULTS) --seed $(SEED)) $(if $(SPEED),--speed $(SPEED)) $(if $(FLEET),--fleet $(FLEET))
 
@@ -31,10 +31,10 @@ help: ## show this list
 rehearse: $(LIBRARY) ## run the stack STACK (dev) through the real engine, without Azure; PROGRAM=folder, FAULTS=file, SEED=n, SPEED=n, FLEET=real
 	@$(PYTHON_HERE) -m rehearsal up $(REHEARSAL_OPTIONS)
 
-rehearse-verify: $(LIBRARY) ## check what the rehearsed stack has deployed, as `verify` does
+rehearse-verify: $(LIBRARY) ## check the rehearsed deployment, as `verify` does
 	@$(PYTHON_HERE) -m rehearsal verify $(REHEARSAL_OPTIONS)
 
-rehearse-destroy: $(LIBRARY) ## tear the rehearsed stack down
+rehearse-destroy: $(LIBRARY) ## destroy the rehearsed stack
 	@$(PYTHON_HERE) -m rehearsal destroy $(REHEARSAL_OPTIONS)
 
 test: $(LIBRARY) ## run the tests
@@ -45,14 +45,14 @@ test-all: $(LIBRARY) ## run every test, also those that take minutes
 	@$(PYTHON_HERE) -m rehearsal engine
 	@$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m "not conformance and not watch"
 
-upgrade: $(LIBRARY) ## show what the program would change in stacks that the commit FROM has brought up; FLEET=real
+upgrade: $(LIBRARY) ## show what the program would change in stacks deployed by the commit FROM; FLEET=real
 	@$(PYTHON_HERE) -m rehearsal engine > /dev/null
 	@$(PYTHON_HERE) -m tests.upgrade $(if $(FLEET),--fleet $(FLEET)) $(or $(FROM),$(error Which commit? make upgrade FROM=commit))
 
-watch: $(LIBRARY) ## see whether somebody has to look after what Azure may retire
+watch: $(LIBRARY) ## fail when it is time to look up whether Microsoft retires the preview API version in use
 	@$(PYTHON_HERE) -m pytest tests/test_api_lifetime.py -m watch
 
-conformance: $(REHEARSAL) ## hold program and stand-in against the real Fleet; builds it at first, about twenty minutes
+conformance: $(REHEARSAL) ## compare program and stand-in with the real Fleet; the first run builds it, about 15 minutes
 	@$(PYTHON_HERE) -m rehearsal engine
 	@$(PYTHON_HERE) -m rehearsal tools > /dev/null
 	@$(PYTHON_HERE) -m pytest tests/conformance -m conformance -n 3 --dist loadfile
@@ -68,26 +68,26 @@ preview: $(PACKAGES) ## show what `up` would do to the stack STACK on Azure
 	@$(REQUIRE_PULUMI)
 	@pulumi preview --stack $(STACK)
 
-verify: $(PACKAGES) ## check what the stack STACK has deployed on Azure: table, remedies, exit status
+verify: $(PACKAGES) ## check the deployment of the stack STACK on Azure: table, remedies, exit status
 	@$(PYTHON_HERE) -m verify --stack $(STACK)
 
-up: $(PACKAGES) ## bring the stack STACK up on Azure
+up: $(PACKAGES) ## deploy the stack STACK to Azure
 	@$(REQUIRE_PULUMI)
 	@pulumi up --stack $(STACK)
 
-destroy: $(PACKAGES) ## delete the stack STACK on Azure; the program waits for what passes
+destroy: $(PACKAGES) ## delete the stack STACK on Azure; temporary errors are retried
 	@$(REQUIRE_PULUMI)
 	@$(PYTHON_HERE) -m verify --before-destroy --stack $(STACK) || [ $$? -ne 1 ]
 	@pulumi destroy --run-program --stack $(STACK) || { \
-	  echo 'If it was the program that failed, because the stack is not complete: pulumi destroy --stack $(STACK)'; exit 1; }
+	  echo 'If the program failed because the stack is not complete, run: pulumi destroy --stack $(STACK)'; exit 1; }
 
 lint: $(TOOLS) $(LIBRARY) ## check style and types, and that the generated pages of docs/ are up to date
 	@$(PYTHON_HERE) -m ruff check
 	@$(PYTHON_HERE) -m ruff format --check
 	@$(PYTHON_HERE) -m pyright
-	@.venv/bin/griffe2md fleet_l4_lb | diff docs/components.md - || { echo 'docs/components.md is behind the docstrings: make docs'; exit 1; }
-	@$(PYTHON_HERE) -m settings.document | diff docs/settings.md - || { echo 'docs/settings.md is behind settings/models.py: make docs'; exit 1; }
-	@$(PYTHON_HERE) -m rehearsal.azure.recordings | diff docs/recordings.md - || { echo 'docs/recordings.md is behind rehearsal/azure/recordings.py: make docs'; exit 1; }
+	@.venv/bin/griffe2md fleet_l4_lb | diff docs/components.md - || { echo 'docs/components.md is out of date: run make docs'; exit 1; }
+	@$(PYTHON_HERE) -m settings.document | diff docs/settings.md - || { echo 'docs/settings.md is out of date: run make docs'; exit 1; }
+	@$(PYTHON_HERE) -m rehearsal.azure.recordings | diff docs/recordings.md - || { echo 'docs/recordings.md is out of date: run make docs'; exit 1; }
 
 workflows: ## check .github/workflows/; needs Go
 	@go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
@@ -101,7 +101,7 @@ format: $(TOOLS) ## rewrite the code in the project's style
 	@$(PYTHON_HERE) -m ruff check --fix
 	@$(PYTHON_HERE) -m ruff format
 
-clean: ## remove what was installed and rehearsed here (the engine stays in the user's cache)
+clean: ## remove installed packages and rehearsed stacks (the engine stays in the user's cache)
 	@rm -rf .venv .rehearsal examples/*/.rehearsal build *.egg-info .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -117,8 +117,8 @@ $(REHEARSAL): rehearsal/requirements.txt $(PACKAGES)
 	@$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check -r rehearsal/requirements.txt
 	@touch $@
 
-# The components under the name that other programs import them by. With `strict`, type checkers see through the links,
-# of which a new file has none yet.
+# The components, installed under the name that other programs import. With `strict`, type checkers can follow the links.
+# A new file has no link until the next installation.
 $(LIBRARY): pyproject.toml components fleet_clusters $(REHEARSAL)
 	@$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --config-settings editable_mode=strict
 	@touch $@

@@ -112,7 +112,7 @@ for region in stack.regions:
 
 
 def shared_network(region: Region) -> str | None:
-    """Return the ID of a region's VNet, if another region may be in it too: one that exists, in the same location."""
+    """Return the ID of a region's existing VNet if another region of the same location may be in it too."""
     others = [other for other in stack.regions if other is not region and other.location == region.location]
     if not any(other.existing for other in others):
         return None

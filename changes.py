@@ -1,9 +1,9 @@
-"""What cannot change while a stack runs: said in the preview, before anything is done.
+"""Changes that a running stack cannot make. The preview reports them, before anything is done.
 
-A change that replaces a cluster or a fleet cannot end well in one `up`. The engine closes the old provider before it
+A change that replaces a cluster or a fleet cannot succeed in one `up`. The engine closes the old provider before it
 deletes the objects on the old cluster through it (pulumi v3.274.1, pkg/resource/deploy/providers/registry.go, Diff),
-and a member cannot leave the fleet while the placement wants it. Other changes are refused by Azure, after half of the
-plan has been carried out. So the settings are compared with what the state says of Azure.
+and a member cannot leave the fleet while the placement selects it. Azure refuses other changes after half of the plan
+has been carried out. So the settings are compared with the outputs in the state.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,25 +31,24 @@ from settings import (
 )
 
 State = Mapping[str, Mapping[str, Any]]
-"""The outputs of the state's resources. A component goes by type and name, `FleetHub hub`, and what it has made by both
-types, `FleetHub/Fleet hub-fleet`: a region may be called `hub`, or as a part of another region is. The stack's own
-outputs are under `""`."""
+"""The outputs of the state's resources. A component's key is its type and name, `FleetHub hub`. Its child's key has
+both types, `FleetHub/Fleet hub-fleet`, because a region may have the name of another component or child. The stack's
+own outputs are under `""`."""
 
 _HEADING: Final = (
-    "The running stack cannot be changed like this; nothing was done. "
-    'docs/operations.md has the way, under "What cannot change":'
+    'The running stack cannot be changed like this; nothing was done. See docs/operations.md, "What cannot change":'
 )
 
 
 class ChangeError(pulumi.RunError):
-    """All changes that cannot be made; Pulumi shows the message of a RunError and no traceback."""
+    """The message lists all changes that cannot be made. Pulumi shows the message of a RunError without a traceback."""
 
 
 def refuse_what_cannot_change(stack: Settings) -> None:
-    """Compare a stack's settings with what runs.
+    """Compare a stack's settings with the running stack.
 
     Raises:
-        ChangeError: something cannot change; the message names all of it.
+        ChangeError: a change cannot be made; the message lists all such changes.
     """
     state = _state()
     problems = [*_subscription(state), *_regions(stack, state), *_clusters(stack, state), *_fleet(stack, state)]
@@ -59,14 +58,14 @@ def refuse_what_cannot_change(stack: Settings) -> None:
 
 
 def _state() -> State:
-    """Return what the last `up` has left; nothing for a new stack."""
-    # What `pulumi.StackReference` reads of a stack are its outputs alone, which a failed `up` does not have.
+    """Return the outputs in the stack's state; empty for a new stack."""
+    # `pulumi.StackReference` reads the stack's outputs only, which are missing after a failed `up`.
     # [pulumi v3.274.1, pkg/resource/deploy/builtins.go, readStackResourceOutputs]
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     try:
         answer: Any = pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).value
-    except Exception as error:  # noqa: BLE001 - whatever it is, the stack can be deployed without the comparison
-        pulumi.log.warn(f"changes that cannot be made are not looked for, since the state cannot be read: {error}")
+    except Exception as error:  # noqa: BLE001 - after any error, the stack can be deployed without the comparison
+        pulumi.log.warn(f"the check for changes that cannot be made is skipped: the state cannot be read: {error}")
         return {}
     found: dict[str, Mapping[str, Any]] = {}
     for urn, resource in answer["outputs"].items():
@@ -76,22 +75,22 @@ def _state() -> State:
 
 
 def _subscription(state: State) -> Iterator[Problem]:
-    """Find a changed default subscription: Azure would be asked there for resources that are in the old one."""
+    """Find a changed default subscription: Azure would look there for resources of the old one."""
     outputs = [
         state[name].get("clusterId", state[name].get("fleetId"))
         for name in state
         if name.partition(" ")[0] in ("RegionalCluster", "ExistingCluster", "FleetHub")
     ]
     found = sorted({id_part(each, "subscriptions").lower() for each in outputs if isinstance(each, str)})
-    # What is in another subscription has a provider of that name.
+    # Resources in another subscription have a provider of that name.
     before = next((each for each in found if f"azure-native azure-{each}" not in state), None)
     if not found or (own := own_subscription()) == before or (not before and own not in found):
         return
-    was = show(before) if before else f"it has {show(own)} as that of existing resources"
+    was = show(before) if before else f"{show(own)} has existing resources only"
     yield Problem(
         "azure-native:subscriptionId",
         f"{show(own)} is not the subscription that this stack works in: {was}",
-        "put the former one back, here or with `az account set`; another subscription is another stack",
+        "put the former one back, here or with `az account set`; another subscription needs another stack",
     )
 
 
@@ -99,7 +98,7 @@ _TYPES: Final = {"group": "ResourceGroup", "vnet": "VirtualNetwork", "subnet": "
 
 
 def _key_of(region: str, resource: str) -> str:
-    """Return where the state has what a region was made with, by the suffix of its logical name."""
+    """Return the key in the state of a region's resource, by the suffix of its logical name."""
     return f"RegionalCluster/{_TYPES[resource]} {region}-{resource}"
 
 
@@ -111,14 +110,14 @@ def _member_key(region: str) -> str:
 
 
 class Fixed(NamedTuple):
-    """A key of a region that keeps the value with which the region was made.
+    """A key of a region whose value cannot change.
 
     Attributes:
-        field: where the settings have it.
+        field: its path in the settings.
         resource: the suffix of the resource's logical name.
-        output: where the resource's outputs have it.
-        same: brings both into one form.
-        absent: whether the outputs have nothing where the region was made without.
+        output: its path in the resource's outputs.
+        same: brings both values into one form.
+        absent: whether the outputs lack the value if the region was created without the key.
     """
 
     field: str
@@ -147,13 +146,14 @@ def _key(value: str) -> list[str]:
 
 _POOL: Final = ("agentPoolProfiles", 0)
 FIXED: Final = (
-    # Parts of the ids of the region's resources, or of where they are: another value makes other resources.
+    # Parts of the ids or locations of the region's resources: another value makes other resources.
     Fixed("resource_group", "group", ("name",), _name),
     Fixed("location", "group", ("location",), short_name),
     Fixed("virtual_network", "vnet", ("name",), _name),
     Fixed("subnet", "subnet", ("name",), _name),
     Fixed("cluster", "cluster", ("name",), _name),
-    # A subnet with nodes in it. [hashicorp/terraform-provider-azurerm issues 7687, 11211: InUseSubnetCannotBeUpdated]
+    # The range of a subnet with nodes in it. [hashicorp/terraform-provider-azurerm issues 7687, 11211:
+    # InUseSubnetCannotBeUpdated]
     Fixed("node_subnet", "subnet", ("addressPrefix",)),
     # azure-native replaces the cluster for these. [provider/pkg/gen/replacement.go]
     Fixed("service_cidr", "cluster", ("networkProfile", "serviceCidr")),
@@ -165,7 +165,8 @@ FIXED: Final = (
         _key,
         absent=True,
     ),
-    # Azure refuses these of a pool that runs. [Azure/bicep-registry-modules issue 7130: PropertyChangeNotAllowed]
+    # Azure refuses changes of these in a running pool. [Azure/bicep-registry-modules issue 7130:
+    # PropertyChangeNotAllowed]
     Fixed("node_pool.vm_size", "cluster", (*_POOL, "vmSize"), _name),
     Fixed("node_pool.max_pods", "cluster", (*_POOL, "maxPods"), int),
     Fixed(
@@ -197,12 +198,12 @@ def _regions(stack: Settings, state: State) -> Iterator[Problem]:
             found = f"is missing: region {show(region.name)} is on a cluster that existed before it"
             yield Problem(f"{path}.existing.clusterId", found, "put it back, or choose another name for the region")
         elif _key_of(region.name, "cluster") in state:
-            # Before there is a cluster, there is nothing that the engine could not replace.
+            # Without a cluster, the engine can replace all of the region's resources.
             yield from _fixed(path, region, state)
 
 
 def _member(path: str, region: Region, state: State) -> Iterator[Problem]:
-    """Find another name for a member, which cannot leave the fleet while the placement wants it."""
+    """Find a changed member name: a member cannot leave the fleet while the placement selects it."""
     joined = _value(state.get(_member_key(region.name)), ("name",))
     if joined and joined != region.cluster:
         found = (
@@ -212,7 +213,7 @@ def _member(path: str, region: Region, state: State) -> Iterator[Problem]:
 
 
 def _fixed(path: str, region: NewRegion | SubnetRegion, state: State) -> Iterator[Problem]:
-    """Find what would replace the region's resources, or be refused."""
+    """Find changes that would replace the region's resources, or that Azure refuses."""
     cluster = state.get(_key_of(region.name, "cluster"), {})
     subnet = str(_value(cluster, (*_POOL, "vnetSubnetID")) or "").lower()
     group = f"/resourcegroups/{_value(state.get(_key_of(region.name, 'group')), ('name',))}/".lower()
@@ -288,13 +289,14 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
             yield Problem(f"{path}.addressSpace", found, later)
         subnet = str(_value(state.get(_key_of(gone, "cluster")), (*_POOL, "vnetSubnetID")) or "").lower()
         if isinstance(region, SubnetRegion) and subnet.startswith(f"{_name(region.existing.network_id)}/"):
-            # Its peerings would come before those of the other have gone. [cloud-manager of kyma-project, errors.go]
+            # Its peerings would be created before the other region's are deleted. [cloud-manager of kyma-project,
+            # errors.go]
             found = f"is in the VNet that region {show(gone)} is in, until it is gone"
             yield Problem(f"{path}.existing.subnetId", found, later)
 
 
 def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
-    """Find Entra ID turned off where a cluster has it. [Azure/AKS issue 1519]."""
+    """Find Entra ID turned off although a cluster has it. [Azure/AKS issue 1519]."""
     made = [
         name
         for region in stack.regions
@@ -331,20 +333,21 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
             ("hub.vmSize", "Fleet hub-fleet", ("hubProfile", "agentProfile", "vmSize"), hub.vm_size, _name),
         ):
             before = _value(state.get(f"FleetHub/{resource}"), output)
-            # Of a hub, Azure does not tell what it has chosen itself. [Azure/azure-cli-extensions: test_fleet_hubful]
+            # Azure does not return the hub's values that it chose itself. [Azure/azure-cli-extensions:
+            # test_fleet_hubful]
             if wanted and (before or key.startswith("hub.")) and (not before or same(before) != same(wanted)):
                 made = show(before) if before else "what Azure chose"
                 found = f"{show(wanted)} is not what the fleet was made with: {made}"
                 yield Problem(
                     f"fleet.{key}",
                     found,
-                    "put it back; another fleet is another stack, or a `pulumi destroy` before the change",
+                    "put it back; another fleet needs another stack, or a `pulumi destroy` before the change",
                 )
 
 
 def _other_id(path: str, before: object, after: object, kind: str, name: str) -> Iterator[Problem]:
-    """Find a changed id, if only in its spelling: the engine would replace the member."""
-    if not before or before == after:  # an `up` that has failed may not have said it
+    """Find a changed id, even if only its spelling changed: the engine would replace the member."""
+    if not before or before == after:  # missing after a failed `up`
         return
     what = "spelt as it was when" if _name(before) == _name(after) else "the id with which"
     yield Problem(path, f"is not {what} {kind} {show(name)} was made: {before}", "put it back")
@@ -390,7 +393,7 @@ def _running_entries(state: State) -> Mapping[str, str]:
 
 
 def _value(outputs: object, path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - any JSON value
-    """Return what outputs have at a path; None where they have nothing."""
+    """Return the value at a path of outputs; None if there is none."""
     for step in path:
         try:
             outputs = cast("Any", outputs)[step]

@@ -31,19 +31,19 @@ def kubernetes_access(  # noqa: PLR0913 - who gets access to what
     """Give principals a role on a cluster, and log in to it.
 
     Args:
-        name: what the logical names begin with.
+        name: the prefix of the logical names.
         cluster: the cluster, or the fleet with the hub.
         credential: its first kubeconfig, as Azure lists it.
         mode: how to log in if there are no local accounts.
         role: the GUID of the role.
-        admins: who gets the role, by logical name.
+        admins: the principals that get the role, by logical name.
         parent: the component.
         settings: the provider's settings, without those for the log-in.
     """
     grants = [grant(f"{name}-{admin}", role, principal, cluster, parent) for admin, principal in admins.items()]
     kubeconfig = unattended(credential, mode)
     settings.kubeconfig = kubeconfig
-    # Without it, a kubeconfig that is unknown in a preview or has been rotated would replace every object.
+    # Without the identifier, a kubeconfig that is unknown in a preview or was rotated would replace every object.
     settings.cluster_identifier = cluster.id
     kubernetes = k8s.Provider(f"{name}-kubernetes", settings, pulumi.ResourceOptions(parent=parent, depends_on=grants))
     return Access(kubeconfig, kubernetes)

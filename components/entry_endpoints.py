@@ -13,15 +13,15 @@ from fleet_clusters import endpoints
 from .kubernetes_object import KubernetesObject
 
 # Fleet imports endpoints within seconds. Its agents look every five minutes for endpoints that they have missed
-# (Azure/fleet-networking v0.3.25, pkg/controllers/member/endpointsliceexport). Later, they come only with a pod's next
-# change.
+# (Azure/fleet-networking v0.3.25, pkg/controllers/member/endpointsliceexport). After that, only a pod's next change
+# brings missing endpoints.
 _MINUTES: Final = 7
 _PAUSE: Final = 2  # seconds between two requests
 _REPEAT: Final = 60  # seconds after which the same message is logged again
 
 
 class EndpointsError(Exception):
-    """The entry point has no endpoints of some members; the message names them, and says what to do."""
+    """The entry point has no endpoints of some members; the message has their names and the remedy."""
 
 
 class EntryPointEndpoints(pulumi.ComponentResource):
@@ -42,7 +42,7 @@ class EntryPointEndpoints(pulumi.ComponentResource):
         opts: the resource's options.
     """
 
-    def __init__(  # noqa: PLR0913 - which endpoints, and where
+    def __init__(  # noqa: PLR0913 - the parts of the wait
         self,
         name: str,
         entry_point: KubernetesObject,
@@ -75,7 +75,7 @@ def _get(key: str) -> Callable[[Mapping[str, Any]], Any]:
 
 
 def _unneeded(asked: pulumi.ResourceHookArgs) -> None:
-    pulumi.log.info(f"{asked.name}: the Service has no pods by the app's manifests, so no endpoints are waited for")
+    pulumi.log.info(f"{asked.name}: the Service has no pods according to the app's manifests, so it needs no endpoints")
 
 
 def _waiting(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
@@ -106,7 +106,7 @@ def _waiting(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookArg
 
 
 def _look(kubeconfig: str, folder: str, entry_point: Mapping[str, Any]) -> Callable[[Sequence[str]], str]:
-    """Return a function that says which members' endpoints an entry point lacks; it returns "" if it lacks none."""
+    """Return a function that describes the endpoints that an entry point lacks; it returns "" if it lacks none."""
     # This import takes a second, so only runs that wait for endpoints do it.
     from fleet_clusters.api_server import CheckFailedError, ClusterClient  # noqa: PLC0415
 

@@ -1,6 +1,6 @@
-"""Resources that existed before the program: what is read of them, and what they must be like.
+"""Existing resources: how they are looked up, and the checks that they must pass.
 
-A function `require_…` checks, and its Output fails if the check does. `checked` makes a value wait for such checks.
+A function `require_…` returns an Output that fails if its check fails. `checked` makes a value wait for such Outputs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,14 +68,14 @@ def _require_location(
 
 
 def cluster_network_id(cluster_id: str, provider: azure_native.Provider | None) -> str | None:
-    """Return the id of the VNet that a cluster's node pools are in. Read at once: it decides which peerings there are.
+    """Return the id of the VNet of a cluster's node pools. It is read at once, because it decides which peerings exist.
 
     Args:
         cluster_id: the cluster's Azure id.
         provider: the Azure provider of its subscription; None for the default one.
 
     Returns:
-        None if the pools are not all in one VNet of the user's, which `pod_subnet_id` refuses.
+        None if the pools are not all in one VNet of the user's. `pod_subnet_id` refuses such a cluster.
 
     Raises:
         ExistingError: the cluster cannot be read.
@@ -113,7 +113,7 @@ def pod_subnet_id(region: str, cluster: containerservice.ManagedCluster) -> pulu
             raise ExistingError(f"{region}: all node pools of the cluster must be in one subnet of a VNet of yours")
         return str(subnets.pop())
 
-    # Not with Output.all, which would make plain dictionaries of them.
+    # Not Output.all: it would turn the profiles into plain dictionaries.
     return cluster.network_profile.apply(
         lambda profile: cluster.agent_pool_profiles.apply(lambda pools: check(profile, pools or ()))
     )
@@ -132,7 +132,7 @@ def require_hub(fleet: containerservice.Fleet) -> pulumi.Output[None]:
 
 
 def require_addresses(region: str, subnet: network.Subnet, addresses: int) -> pulumi.Output[None]:
-    """Check that an existing subnet is large enough for a cluster that is alone in it."""
+    """Check that an existing subnet is large enough for the only cluster in it."""
 
     def check(found: list[Any]) -> None:
         prefixes = [prefix for each in found for prefix in ([each] if isinstance(each, str) else each or ())]

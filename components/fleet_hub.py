@@ -51,9 +51,9 @@ class FleetHubArgs(TypedDict):
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
     """Tags of all resources that can have tags."""
     after: NotRequired[Sequence[authorization.RoleAssignment] | None]
-    """What the fleet waits for: the last resources that the clusters wait for. The engine deletes in layers, by depth
-    (pulumi v3.274.1, step_generator.go, ScheduleDeletes), so that fleet and clusters are then deleted at the same
-    time."""
+    """The last resources that the clusters depend on. If the fleet depends on them too, the engine deletes the fleet
+    and the clusters at the same time: it deletes in layers, by depth (pulumi v3.274.1, step_generator.go,
+    ScheduleDeletes)."""
     protect: NotRequired[bool]
     """Whether Pulumi refuses to delete or replace the group and the fleet. False by default."""
     existing_id: NotRequired[str | None]

@@ -1,4 +1,4 @@
-"""How a fleet upgrades its members by itself, one stage after the other."""
+"""Automatic upgrades of a fleet's members, one stage after the other."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -12,7 +12,7 @@ from .subscriptions import resource_group_of
 
 
 class UpdateChannel(StrEnum):
-    """What the members are upgraded to (learn: kubernetes-fleet/concepts-update-orchestration)."""
+    """The versions that the members are upgraded to (learn: kubernetes-fleet/concepts-update-orchestration)."""
 
     STABLE = "Stable"
     """The newest patch of the minor version before Kubernetes' latest."""

@@ -10,7 +10,7 @@ import yaml
 
 
 class KubeloginMode(StrEnum):
-    """The log-ins of kubelogin that need no person."""
+    """The unattended log-in modes of kubelogin."""
 
     AZURECLI = "azurecli"
     """With the log-in of `az login`."""

@@ -112,7 +112,7 @@ class MultiClusterApp(pulumi.ComponentResource):
             awaited(
                 manifests["placement"],
                 "condition=ClusterResourcePlacementAvailable",
-                # Available alone is also true of fewer clusters than are wanted.
+                # Available is also true with fewer clusters than wanted.
                 f"jsonpath={{.status.placementStatuses[{len(args['members']) - 1}].clusterName}}",
             ),
             pulumi.ResourceOptions.merge(

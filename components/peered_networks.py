@@ -121,7 +121,7 @@ class PeeredNetworks(pulumi.ComponentResource):
 
 def _tournament(regions: list[str]) -> Iterator[tuple[str, str]]:
     """Yield every pair once, in rounds in which each region appears once: n regions need n - 1 rounds (n, if odd)."""
-    # The circle method: one stays, the others move on by one seat each round; an odd one out sits the round out.
+    # The circle method: one region stays, the others rotate. With an odd number, one region has no pair in each round.
     first, *ring = [*regions, *([""] * (len(regions) % 2))] or [""]
     for _ in ring:
         seats = [first, *ring]

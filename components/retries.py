@@ -1,4 +1,4 @@
-"""Which errors of Azure pass by themselves, and are retried; and what to do about some that do not."""
+"""Azure's temporary errors, which are retried, and the remedies for some permanent errors."""
 
 import asyncio
 import re
@@ -12,13 +12,13 @@ import pulumi
 
 @dataclass(frozen=True)
 class Passing:
-    """An error that passes by itself.
+    """A temporary error, which is retried.
 
     Attributes:
         sign: part of the error's text.
-        reason: the condition that is waited for, in the user's words.
+        reason: the condition to wait for, in the user's words.
         minutes: how long to wait.
-        otherwise: what to do if it has not passed by then, in the user's words.
+        otherwise: what to do if the error is still there then, in the user's words.
     """
 
     sign: str
@@ -29,12 +29,12 @@ class Passing:
 
 @dataclass(frozen=True)
 class Terminal:
-    """An error that does not pass until somebody does something.
+    """A permanent error with a known remedy.
 
     Attributes:
         sign: part of the error's text.
         remedy: what to do, in the user's words.
-        kind: the only kind of object that it is the remedy for; empty for every resource.
+        kind: the only kind of object to which the remedy applies; empty for every resource.
     """
 
     sign: str
@@ -68,9 +68,9 @@ FRONTEND_CHANGES: Final = (
     Passing("AnotherOperationInProgress", "the other operation on the load balancer ends"),
 )
 MEMBER_EXPORTS_SERVICES: Final = (
-    # A member can leave once its exports are gone (Azure/fleet v0.18.12, pkg/webhook/membercluster). That is seconds
-    # after it has left the placement, or when its agent next looks for leftovers, every five minutes
-    # (Azure/fleet-networking v0.3.25, controllers/member/endpointsliceexport). After that its agent does not run.
+    # A member can leave once its exports are gone (Azure/fleet v0.18.12, pkg/webhook/membercluster): seconds after it
+    # has left the placement, or when its agent next looks for leftovers, every five minutes (Azure/fleet-networking
+    # v0.3.25, controllers/member/endpointsliceexport). If exports remain after that, the agent does not run.
     Passing(
         "Please delete serviceExport",
         "the member's exports are withdrawn",
@@ -90,7 +90,7 @@ ANYWHERE: Final = (
     # Azure/azure-workload-identity issue 417).
     Passing("Operation is not allowed: Another", "the other operation on the cluster ends"),
     Passing("Operation is not allowed because there's an in progress", "the other operation on the cluster ends"),
-    # The same, if two requests meet (microsoft/retina issue 1212, Azure/terraform-azurerm-aks PR 354).
+    # The same, if two requests collide (microsoft/retina issue 1212, Azure/terraform-azurerm-aks PR 354).
     Passing("EtagMismatch", "the other operation on the cluster ends"),
 )
 """Retried for every resource."""
@@ -239,7 +239,7 @@ TERMINAL: Final = (
         "Azure does not support this API version any more (or not in this region): use another one "
         '(docs/operations.md, "Another version of Azure\'s API")',
     ),
-    # What is missing the provider shows only while it waits; its error does not say it (pulumi-kubernetes
+    # The provider shows the missing condition while it waits, and not in its error (pulumi-kubernetes
     # provider/pkg/await/internal/awaiter.go). Azure/fleet v0.18.12: a placement is available without the members that
     # have not joined.
     Terminal(
@@ -260,9 +260,9 @@ TERMINAL: Final = (
         kind="MultiClusterService",
     ),
 )
-"""Errors that end an operation, with the remedy. The first that fits counts, and outweighs any sign of a passing error.
+"""Permanent errors with their remedies. The first match counts, even if the text also matches a temporary error.
 
-All other errors that do not pass end an operation with Azure's message only.
+Other permanent errors end an operation with Azure's message only.
 """
 
 # How the engine reports a failure after which the resource exists and is kept in the state
@@ -280,14 +280,14 @@ def pause_before_retry(failures: int, minutes: int = 20) -> int | None:
 
 
 class Retry:
-    """Lets the engine repeat an operation that Azure refuses for a passing reason.
+    """Lets the engine repeat an operation that fails with a temporary error.
 
-    Every other error ends the operation at once, with what to do where that is known.
+    Every other error ends the operation at once, with the remedy if one is known.
 
     Args:
-        name: the hook's name: that of the refusals, not of a resource. The engine keeps it with each resource. When a
+        name: the hook's name, which the engine keeps with each resource. It names the errors, not a resource: when a
             region has left the program, the hook that other regions share still serves the deletion of its resources.
-        refusals: what is worth repeating, besides `ANYWHERE`.
+        refusals: the temporary errors, besides `ANYWHERE`.
     """
 
     def __init__(self, name: str, *refusals: Passing) -> None:
@@ -309,7 +309,7 @@ def _answer(refusals: Sequence[Passing]) -> Callable[[pulumi.ErrorHookArgs], Awa
         error = failed.errors[0]
         # A second creation of the same resource would be refused, and the engine would then forget the resource
         # (pulumi/pulumi v3.259.0, pkg/resource/deploy/step.go, CreateStep.Apply; v3.274.1 would update it, but older
-        # engines are supported too). Without it, the next `up` goes on with the resource.
+        # engines are supported too). Without a retry, the next `up` finishes the resource.
         half_made = failed.failed_operation == "create" and _HALF_MADE.match(error)
         remedies = (each.remedy for each in TERMINAL if each.sign in error and failed.type.endswith(each.kind))
         remedy = next(remedies, None)

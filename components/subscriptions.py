@@ -16,14 +16,14 @@ from .existing import checked, id_part
 from .sdk import readable, unreadable
 
 GIVE_PROVIDER = "give the component a provider of that subscription (`AzureProviders`)"
-"""The remedy where a component works in another subscription than that of an id."""
+"""The remedy if a component works in another subscription than the one in an id."""
 
 
 class AzureProviders:
     """The Azure providers of a program: the default one, and one for each other subscription that an id names.
 
-    azure-native reads a resource by its id, in whatever subscription that names. Everything else, such as credentials
-    and child resources, it looks for by group and name in its own subscription (provider/pkg/provider/provider.go,
+    azure-native reads a resource by its id, in the subscription that the id names. It looks for everything else, such
+    as credentials and child resources, by group and name in its own subscription (provider/pkg/provider/provider.go,
     `Read`, `Invoke`, `Create`).
     """
 
@@ -66,7 +66,7 @@ def own_subscription() -> str:
 def require_subscription(
     resource_id: pulumi.Input[str], opts: pulumi.InvokeOptions, remedy: str
 ) -> pulumi.Output[None]:
-    """Check that a request by a resource's names would go to the resource, and not to a namesake.
+    """Check that a request by a resource's group and name reaches this resource, and not another one of the same name.
 
     Args:
         resource_id: the resource.

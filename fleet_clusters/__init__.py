@@ -1,1 +1,1 @@
-"""A fleet's clusters as their API servers show them: for `components/`, which waits, and `verify/`, which checks."""
+"""Reads a fleet's clusters through their API servers, for `components/` and `verify/`."""

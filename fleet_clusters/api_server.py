@@ -1,6 +1,6 @@
-"""Requests to a cluster's API server, and what is wrong where none is answered."""
+"""Requests to a cluster's API server, and the remedies for failed requests."""
 
-# The client has few types.
+# The Kubernetes client has few types.
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import json
@@ -26,7 +26,7 @@ _SECONDS: Final = (5, 15)  # to connect, and for an answer
 
 
 class CheckFailedError(Exception):
-    """Something is not well.
+    """A check has failed.
 
     Attributes:
         found: what was found.
@@ -41,11 +41,11 @@ class CheckFailedError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What an API server has said.
+    """An API server's answer.
 
     Attributes:
-        content: the object or the list; None where there is no such object, or no such kind.
-        now: the server's time, which the times in the content are of.
+        content: the object or the list; None if the object or its kind does not exist.
+        now: the server's time, to compare with times in the content.
     """
 
     content: Object | None
@@ -53,13 +53,13 @@ class Answer:
 
 
 class ClusterClient:
-    """A cluster's API server.
+    """A client of a cluster's API server.
 
     Args:
         name: the region, or `hub`.
-        kubeconfig: how to get in; its active context counts.
-        folder: only ours; certificates are put there, because Python's TLS takes a key from a file alone.
-        silent: what to do where it does not answer, in one line.
+        kubeconfig: the log-in; its active context is used.
+        folder: a folder that only we can read, for certificates: Python's TLS reads keys from files only.
+        silent: the remedy if it does not answer, in one line.
     """
 
     def __init__(self, name: str, kubeconfig: str, *, folder: str, silent: str) -> None:
@@ -72,31 +72,31 @@ class ClusterClient:
         self._client: client.ApiClient | CheckFailedError | None = None
 
     def _log_in(self) -> client.ApiClient | CheckFailedError:
-        """Return what makes requests, or why there can be none."""
+        """Return the client that sends requests, or the error that prevents it."""
         try:
             document = yaml.safe_load(self._kubeconfig)
             _run_plugins(document)
-            # Our own waiting repeats; the client would for a minute, in silence.
+            # The callers repeat requests; the client itself would retry for a minute, silently.
             settings = client.Configuration(retries=False)  # pyright: ignore[reportArgumentType] - urllib3 takes it
             config.load_kube_config_from_dict(
                 document, client_configuration=settings, persist_config=False, temp_file_path=self._folder
             )
             settings.proxy_headers = _proxy_login(settings.proxy)
-            return client.ApiClient(settings)  # which reads the certificates
+            return client.ApiClient(settings)  # reads the certificates
         except yaml.YAMLError:  # its message quotes the text
-            return CheckFailedError(f"the kubeconfig of {self.name} is not one", "`pulumi up` writes it anew")
+            return CheckFailedError(f"the kubeconfig of {self.name} is invalid", "`pulumi up` writes a new one")
         except (config.ConfigException, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
             return CheckFailedError(
                 f"no log-in to {self.name}: {plain(error)}", "`az login`, and see that `kubelogin` is on PATH"
             )
 
     def get(self, path: str) -> Answer:
-        """Read an object. Several threads may do so.
+        """Read an object. Safe to call from several threads.
 
         Raises:
-            Problem: the kubeconfig does not let us in; the API server does not answer, or refuses.
+            CheckFailedError: the log-in fails; the API server does not answer, or denies the request.
         """
-        with self._lock:  # one log-in for all of them
+        with self._lock:  # one log-in for all threads
             self._client = self._client or self._log_in()
         if isinstance(self._client, CheckFailedError):
             raise CheckFailedError(self._client.found, self._client.remedy)
@@ -104,9 +104,9 @@ class ClusterClient:
         try:
             response = self._client.call_api(*request, _request_timeout=_SECONDS)
             body = response.read()
-        except client.ApiException:  # of TLS alone; what a server refuses is a status
+        except client.ApiException:  # TLS errors only: a refused request has a status
             raise CheckFailedError(
-                f"the certificate of {self.name} is not by whom its kubeconfig says",
+                f"the certificate of {self.name} is not issued by the authority in its kubeconfig",
                 "`pulumi up` reads a new kubeconfig; a proxy that opens TLS must not be on the way: `NO_PROXY`",
             ) from None
         except (HTTPError, OSError) as error:
@@ -114,13 +114,13 @@ class ClusterClient:
         status = response.status
         if status == HTTPStatus.UNAUTHORIZED:
             raise CheckFailedError(
-                f"{self.name} does not know us (401)",
-                "its credentials have run out or were rotated: `pulumi up` reads new ones (with Entra ID: `az login`)",
+                f"{self.name} rejects the credentials (401)",
+                "they have expired or were rotated: `pulumi up` reads new ones (with Entra ID: `az login`)",
             )
         if status == HTTPStatus.FORBIDDEN:
             raise CheckFailedError(
-                f"{self.name} lets us read nothing (403)",
-                "roles act up to ten minutes after `pulumi up`; else add yourself to `access.hubAdmins`, `pulumi up`",
+                f"{self.name} denies read access (403)",
+                "a new role takes effect within ten minutes; else add yourself to `access.hubAdmins`, then `pulumi up`",
             )
         if status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
             raise CheckFailedError(
@@ -131,25 +131,27 @@ class ClusterClient:
         try:
             return Answer(json.loads(body) if status == HTTPStatus.OK else None, now)
         except ValueError:
-            raise CheckFailedError(f"what answers for {self.name} is no API server", self._silent) from None
+            raise CheckFailedError(
+                f"the server at the address of {self.name} is not an API server", self._silent
+            ) from None
 
     def items(self, path: str) -> list[Object]:
-        """Read a list; empty where the cluster does not know the kind.
+        """Read a list; empty if the cluster does not serve the kind.
 
         Raises:
-            Problem: the API server does not answer, or refuses.
+            CheckFailedError: the API server does not answer, or denies the request.
         """
         return (self.get(path).content or {}).get("items") or []
 
 
 def plain(error: Exception) -> str:
-    """Return the last line of an error's text, without the number, which says nothing to most."""
+    """Return the last line of an error's text, without the error number."""
     lines = str(error).strip().splitlines()
     return re.sub(r"^\[Errno -?\d+\] ", "", lines[-1]) if lines else type(error).__name__
 
 
 def _proxy_login(proxy: str | None) -> dict[str, str] | None:
-    """Return the header that a proxy's URL asks for; the client would leave it out."""
+    """Return the header for the credentials in a proxy's URL, which the client would leave out."""
     parts = urlsplit(proxy or "")
     if not parts.username:
         return None
@@ -157,11 +159,11 @@ def _proxy_login(proxy: str | None) -> dict[str, str] | None:
 
 
 def _run_plugins(document: Any) -> None:  # noqa: ANN401 - YAML
-    """Put the token of a user's log-in command in its place: the client would hide why there is none.
+    """Replace a user's log-in command by its token: the client would hide the error of a failed command.
 
     Raises:
         ConfigException: the command fails.
-        OSError: there is no such command.
+        OSError: the command does not exist.
     """
     for entry in document["users"]:
         if plugin := entry["user"].pop("exec", None):

@@ -10,22 +10,22 @@ Slice: TypeAlias = Mapping[str, Any]
 """An EndpointSlice, as the API server has it."""
 
 SYSTEM: Final = "fleet-system"
-"""The namespace of what Fleet imports."""
+"""The namespace of the objects that Fleet imports."""
 PATH: Final = f"/apis/discovery.k8s.io/v1/namespaces/{SYSTEM}/endpointslices"
-"""Where an API server lists the slices."""
+"""The API path of the slices."""
 
 
 def imported(slices: Iterable[Slice], namespace: str, entry_points: Collection[str]) -> list[Slice]:
-    """Return the slices of entry points: those of their Services in `fleet-system`, called `<namespace>-<name>`."""
+    """Return the slices of entry points. Their Services in `fleet-system` have names `<namespace>-<name>`."""
     services = {f"{namespace}-{name}" for name in entry_points}
     return [each for each in slices if _labels(each).get("kubernetes.io/service-name") in services]
 
 
 def by_member(slices: Iterable[Slice], namespace: str, members: Collection[str]) -> dict[str | None, list[Slice]]:
-    """Return the slices of each member; those of other members under None.
+    """Return the slices of each member; the slices of other members have the key None.
 
-    Only the name says where a slice comes from: `<member>-<namespace>-<slice>-<suffix>`. Of two members whose
-    names fit, the longer one is meant.
+    Only a slice's name shows its member: `<member>-<namespace>-<slice>-<suffix>`. If the names of two members match,
+    the longer one counts.
     """
     found: dict[str | None, list[Slice]] = {member: [] for member in members}
     for each in slices:
@@ -36,7 +36,7 @@ def by_member(slices: Iterable[Slice], namespace: str, members: Collection[str])
 
 
 def addresses(slices: Iterable[Slice]) -> list[str]:
-    """Return the addresses of the pods that slices hold."""
+    """Return the addresses of the pods in slices."""
     return [address for each in slices for endpoint in each.get("endpoints") or () for address in endpoint["addresses"]]
 
 

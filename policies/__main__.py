@@ -1,6 +1,6 @@
-"""The pattern's rules as a policy pack, for whoever edits the program: `pulumi up --policy-pack policies`.
+"""The pattern's rules as a policy pack, to check changes of the program: `pulumi up --policy-pack policies`.
 
-Rules that not every stack keeps are switched on by a configuration (`--policy-pack-config policies/prod.json`).
+A configuration switches on the rules that are off by default (`--policy-pack-config policies/prod.json`).
 """
 # ruff: noqa: INP001 - the engine runs the folder; nobody imports it
 
@@ -49,7 +49,7 @@ def flat_network(args: ResourceValidationArgs, report: Report) -> None:
         if _at(args.props, "networkProfile", key):
             report(f"networkProfile.{key} makes an overlay; remove it")
     for pool in _at(args.props, "agentPoolProfiles") or ():
-        if "vnetSubnetID" not in set(pool):  # of the keys: in a preview the value is not known
+        if "vnetSubnetID" not in set(pool):  # checks keys only: in a preview the value is not known
             report(f"node pool {pool['name']} must name its subnet, vnetSubnetID")
 
 
@@ -64,7 +64,7 @@ def entra_id_only(args: ResourceValidationArgs, report: Report) -> None:
 
 
 def hub_not_awaited(args: ResourceValidationArgs, report: Report) -> None:
-    """The hub runs no pods, so that to await an object of the app on it is to wait for the timeout."""
+    """The hub runs no pods: awaiting an object of the app on it would wait until the timeout."""
     on_hub = args.provider and _ON_HUB in args.provider.urn
     if not on_hub or _at(args.props, "kind") in _AWAITED:
         return
@@ -73,7 +73,7 @@ def hub_not_awaited(args: ResourceValidationArgs, report: Report) -> None:
 
 
 def private_hub(args: ResourceValidationArgs, report: Report) -> None:
-    """The hub's API server has no public address. The program makes no such hub, so that this only warns."""
+    """The hub's API server has no public address. This only warns, because the program creates hubs with one."""
     private = _at(args.props, "hubProfile", "apiServerAccessProfile", "enablePrivateCluster")
     if args.resource_type == _FLEET and not private:
         # Fixed at the hub's creation, and FleetHub does not make such a hub.
@@ -84,17 +84,17 @@ def private_hub(args: ResourceValidationArgs, report: Report) -> None:
 
 
 def tags_present(args: ResourceValidationArgs, report: Report) -> None:
-    """What can have tags has those that are asked for."""
+    """Resources that can have tags have the configured ones."""
     missing = [name for name in args.get_config()["names"] if not _at(args.props, "tags", name)]
     if args.resource_type in _TAGGED and missing:
         report(f"missing tags: {', '.join(missing)}")
 
 
 def networks_apart(args: StackValidationArgs, report: Report) -> None:
-    """Peered VNets do not overlap, nor does one of them overlap the services of any cluster."""
+    """Peered VNets do not overlap each other or the service range of any cluster."""
     ranges = [(each, cidr) for each in sorted(args.resources, key=lambda each: each.name) for cidr in _ranges(each)]
     for (one, first), (other, second) in combinations(ranges, 2):
-        # Services are known inside their cluster only, so that clusters may share a range of them.
+        # A service range is known inside its cluster only, so clusters may share one.
         is_network = _NETWORK in (one.resource_type, other.resource_type)
         if is_network and ip_network(first).overlaps(ip_network(second)):
             report(f"{first} of {one.name} overlaps {second} of {other.name}", other.urn)
@@ -115,10 +115,10 @@ def no_plain_credentials(args: ResourceValidationArgs, report: Report) -> None:
 
 
 def keep_secret(args: ResourceValidationArgs) -> Mapping[str, Any] | None:
-    """Make a secret of what is none and should be.
+    """Mark credentials as secret that are not marked yet.
 
-    A remediation, because a check cannot tell: it gets plain values. Here, only the mapping inside each mapping, under
-    the SDK's own name for it, shows what is marked (pulumi-policy 1.21.0, pulumi_policy/secret.py).
+    A remediation, because a check gets plain values. In a remediation, only the SDK's inner mapping shows which values
+    are marked (pulumi-policy 1.21.0, pulumi_policy/secret.py).
     """
     props: dict[str, Any] = args.props["__target"]
     keys = [key for key in _SECRETS.get(args.resource_type, ()) if key in props and not _is_secret(props[key])]
@@ -138,7 +138,7 @@ def _ranges(resource: PolicyResource) -> list[str]:
 
 
 def _at(value: Any, *path: str) -> Any:  # noqa: ANN401 - properties are any JSON value
-    """Return what stands at a path; None where nothing does."""
+    """Return the value at a path; None if there is none."""
     for key in path:
         value = value.get(key) if value else None
     return value
@@ -155,7 +155,7 @@ def _rule(
         name=check.__name__.replace("_", "-"),
         description=str(check.__doc__),
         validate=check,
-        remediate=cast("Any", remediate),  # declared as asynchronous, and taken either way
+        remediate=cast("Any", remediate),  # declared as asynchronous; the SDK accepts both
         enforcement_level=level,
         config_schema=schema,
     )

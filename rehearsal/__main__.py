@@ -25,18 +25,18 @@ from rehearsal.timing import durations
 _INTERRUPTED = 130  # what shells report for a command that Ctrl-C has ended
 
 
-def _stay(clusters: RealClusters) -> None:
-    """Say how to look at real clusters, and keep them running for somebody who does."""
+def _keep_running(clusters: RealClusters) -> None:
+    """Print commands to inspect the real clusters, and keep these running until Ctrl-C."""
     sys.stdout.write("\n" + "".join(f"{line}\n" for line in clusters.commands()))
     sys.stdout.flush()
     if sys.stdin.isatty():
-        sys.stderr.write("The clusters run until Ctrl-C; the next rehearsal goes on with them.\n")
+        sys.stderr.write("The clusters run until Ctrl-C. The next rehearsal starts them again.\n")
         with suppress(KeyboardInterrupt):
             signal.pause()
 
 
 def destroy(rehearsal: Rehearsal) -> int:
-    """Delete everything, unless the fleet has members of others, as `make destroy` does."""
+    """Destroy the stack, unless the fleet has members of others, like `make destroy`."""
     if "ownsFleet" in rehearsal.stack.outputs() and (status := rehearsal.verify("--before-destroy")) == 1:
         return status
     rehearsal.destroy()
@@ -51,7 +51,7 @@ def _factor(text: str) -> float:
 
 
 def _azures_time(token: str, verb: Write) -> float:
-    """Return how long Azure typically takes for an operation."""
+    """Return Azure's typical seconds for an operation."""
     try:
         return durations.load().seconds(token, verb)
     except UnknownTypeError as error:
@@ -59,15 +59,15 @@ def _azures_time(token: str, verb: Write) -> float:
 
 
 _ON_STACK: dict[str, tuple[Callable[[Rehearsal], int | None], str]] = {
-    "up": (Rehearsal.up, "show what is going to be done, do it, and check it as `verify` does"),
+    "up": (Rehearsal.up, "preview, deploy, and check the deployment as `verify` does"),
     "preview": (Rehearsal.preview, "show what `up` would do"),
     "refresh": (Rehearsal.refresh, "read the state back from the stand-in"),
-    "verify": (Rehearsal.verify, "check what is deployed as `python -m verify` does"),
+    "verify": (Rehearsal.verify, "check the deployment as `python -m verify` does"),
     "destroy": (destroy, "delete everything"),
 }
 
 
-_PULUMI = "run a command of `pulumi` on the stack, with the stand-in for as long as it takes"
+_PULUMI = "run a `pulumi` command on the stack, with the stand-in running meanwhile"
 
 
 def _perform(rehearsal: Rehearsal, arguments: argparse.Namespace) -> int:
@@ -88,43 +88,52 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         command.add_argument("--stack", default="dev", help="(default: dev)")
         command.add_argument(
-            "--program", type=Path, default=ROOT, metavar="FOLDER", help="whose stack it is (default: this repository)"
+            "--program",
+            type=Path,
+            default=ROOT,
+            metavar="FOLDER",
+            help="the program's folder (default: this repository)",
         )
         command.add_argument(
-            "--faults", type=Path, metavar="FILE", help="what goes wrong, as in rehearsal/faults/profiles"
+            "--faults", type=Path, metavar="FILE", help="a profile of faults, as in rehearsal/faults/profiles"
         )
-        command.add_argument("--seed", type=int, default=0, help="decides what FILE leaves to chance (default: 0)")
+        command.add_argument("--seed", type=int, default=0, help="seed of the probabilities in FILE (default: 0)")
         command.add_argument(
             "--fleet",
             choices=("memory", "real"),
             default="memory",
-            help="real: on API servers and with Fleet's own controllers, which are built once (default: memory)",
+            help="real: real API servers and Fleet's own controllers, built once (default: memory)",
         )
         command.add_argument(
-            "--speed", type=_factor, metavar="N", help="play N seconds of Azure's in one (default: nothing takes time)"
+            "--speed",
+            type=_factor,
+            metavar="N",
+            help="simulated seconds of Azure in one real second (default: no delays)",
         )
         if name == "preview":
             command.add_argument(
-                "--policies", type=Path, metavar="FOLDER", help="a policy pack that the plan must keep"
+                "--policies", type=Path, metavar="FOLDER", help="a policy pack to check the plan against"
             )
             command.add_argument("--policy-config", type=Path, metavar="FILE", help="the pack's configuration")
         if name == "pulumi":
             command.add_argument("arguments", nargs=argparse.REMAINDER, help="the command, such as `preview --diff`")
-    commands.add_parser("engine", help="print the path of the `pulumi` command, installing it where there is none")
-    commands.add_parser("tools", help="print the paths of what the real Fleet runs on, building what is missing")
+    commands.add_parser("engine", help="print the path of the `pulumi` command, after installing it if necessary")
+    commands.add_parser("tools", help="print the paths of the real Fleet's tools, after building the missing ones")
     return parser
 
 
 @contextmanager
-def _telling_unplayed(faults: Faults) -> Generator[None]:
-    """Say in the end which faults of the profile no operation has met: their silence would look like success."""
+def _reporting_unplayed(faults: Faults) -> Generator[None]:
+    """Print, at the end, the faults of the profile that no operation has met."""
     try:
         yield
     finally:
         for each in faults.unplayed():
             sys.stderr.write(f"fault: not played, as no operation met it: {each}\n")
         if faults.unplayed():
-            sys.stderr.write("Nothing is created of a stack that is up: `make rehearse-destroy` first.\n")
+            sys.stderr.write(
+                "If the stack is already deployed, run `make rehearse-destroy` first: nothing is created again.\n"
+            )
 
 
 def _on_stack(arguments: argparse.Namespace) -> int:
@@ -132,7 +141,7 @@ def _on_stack(arguments: argparse.Namespace) -> int:
     faults = Faults(
         load(arguments.faults) if arguments.faults else Profile(),
         seed=arguments.seed,
-        tell=lambda line: sys.stderr.write(f"{line}\n"),  # as the engine's own output may be for a program to read
+        tell=lambda line: sys.stderr.write(f"{line}\n"),  # another program may read the engine's output
     )
     with (
         rehearsing(
@@ -142,15 +151,15 @@ def _on_stack(arguments: argparse.Namespace) -> int:
         ) as rehearsal,
         faults.in_force(rehearsal.cloud),
         Speed(arguments.speed, _azures_time).in_force(rehearsal.cloud) if arguments.speed else nullcontext(),
-        nullcontext() if arguments.command in {"preview", "verify"} else _telling_unplayed(faults),
+        nullcontext() if arguments.command in {"preview", "verify"} else _reporting_unplayed(faults),
     ):
         status = _perform(rehearsal, arguments)
         if arguments.command == "up" and isinstance(rehearsal.cloud.clusters, RealClusters):
-            _stay(rehearsal.cloud.clusters)
+            _keep_running(rehearsal.cloud.clusters)
     return status
 
 
-def _in_words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, OSError):  # such as a full disk
         return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
     return str(error)
@@ -161,7 +170,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # where a locale lacks a character
+            stream.reconfigure(errors="replace")  # if the locale lacks a character
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)  # so that both clean up as Ctrl-C does
@@ -176,11 +185,11 @@ def main() -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped; run the command again to go on.\n")
         return _INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has gone; nothing more can be said
+    except BrokenPipeError:  # the reader of our output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (OSError, ToolchainError, RehearsalError, CommandError) as error:
-        sys.stderr.write(f"error: {_in_words(error)}\n")
+        sys.stderr.write(f"error: {_message(error)}\n")
         return 1
 
 

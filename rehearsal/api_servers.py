@@ -13,16 +13,16 @@ from rehearsal.core.errors import ApiError
 from rehearsal.core.protocol import Call, Operation
 from rehearsal.fleet.in_memory import InMemoryClusters
 
-_A_LOOK = 5.0  # simulated seconds that pass before each request, so that clusters make progress while a client polls
+_BEFORE_REQUEST = 5.0  # simulated seconds before each request: clusters make progress while a client polls
 
 
 class ApiServers:
     """The API servers of a cloud's clusters.
 
     Args:
-        cloud: where they are.
+        cloud: the cloud.
         clusters: its clusters.
-        token: the deployer's, as `kubelogin` prints it.
+        token: the deployer's token, as `kubelogin` prints it.
     """
 
     def __init__(self, cloud: Cloud, clusters: InMemoryClusters, token: str) -> None:
@@ -31,10 +31,10 @@ class ApiServers:
         self._token = token
 
     def identity(self, url: str) -> ssl.SSLContext | None:
-        """Return what an API server speaks TLS with; None where there is none at a URL.
+        """Return the TLS context of the API server at a URL; None if there is none.
 
         Raises:
-            OSError: it does not answer.
+            OSError: the server does not answer.
         """
         with self._clusters.requests():
             cluster = self._clusters.at(url)
@@ -45,12 +45,12 @@ class ApiServers:
         return self._cloud.azure.identity(cluster.id, urlsplit(url).hostname or "")
 
     def read(self, url: str, token: str, path: str) -> tuple[Object, float]:
-        """Return what a path names, and the server's time.
+        """Return the object or list at a path, and the server's time.
 
         Raises:
-            ApiError: the server refuses, or there is no such thing.
+            ApiError: the server refuses the request, or the path does not exist.
         """
-        self._cloud.pass_time(_A_LOOK)
+        self._cloud.pass_time(_BEFORE_REQUEST)
         with self._clusters.requests():
             cluster = self._clusters.at(url)
             if cluster is None:

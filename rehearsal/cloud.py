@@ -17,38 +17,39 @@ from rehearsal.providers.kubernetes import Kubernetes
 from rehearsal.providers.random import Randomness
 from rehearsal.real.clusters import RealClusters
 
-_KEPT = {"azure": "resources", "kubernetes": "clusters"}  # what the store's sections hold while anything exists
-_PAUSE = 5.0  # simulated seconds, the shortest pause of the program before it tries again
+# The keys of the store's sections that are empty in an empty cloud.
+_KEPT = {"azure": "resources", "kubernetes": "clusters"}
+_PAUSE = 5.0  # simulated seconds, the program's shortest pause before a retry
 
 
 class Cloud:
     """Azure, the Kubernetes clusters in it, and pulumi-random.
 
-    Real clusters have the real Kubernetes provider, of whose operations nothing is known here.
+    Real clusters have the real Kubernetes provider, whose operations do not pass through this class.
 
     Attributes:
-        asked: how often anything was asked of it, in previews too.
-        interceptors: what faults, durations and tests have put in the way of operations.
+        asked: the number of requests, including those of previews.
+        interceptors: functions of faults, durations and tests that run around operations.
         clusters: the Kubernetes clusters.
 
     Args:
-        path: the file that keeps the cloud between runs, or None to forget it.
-        patience: seconds without any other operation after which a wait is given up, where time is simulated.
-        real_clusters: starts real clusters; without it, clusters are in memory.
-        clock: seconds, for the pauses of whoever was refused.
+        path: the file that keeps the cloud between runs; None keeps nothing.
+        idle_seconds: in simulated time, a wait ends after this many real seconds without another operation.
+        real_clusters: returns real clusters; without it, clusters are in memory.
+        clock: returns the time in seconds, to measure the pauses before retries.
     """
 
     def __init__(
         self,
         path: Path | None = None,
-        patience: float = 3.0,
+        idle_seconds: float = 3.0,
         real_clusters: Callable[[Store], RealClusters] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = Store(path)
-        self._activity = Activity(patience)
+        self._activity = Activity(idle_seconds)
         self._clock = clock
-        self._refused: dict[tuple[str, str], float] = {}  # when, by verb and logical name
+        self._refused: dict[tuple[str, str], float] = {}  # the time of the refusal, by verb and logical name
         self.asked = 0
         self.interceptors: list[Interceptor] = []
         self.clusters: InMemoryClusters | RealClusters = (
@@ -66,25 +67,25 @@ class Cloud:
 
     @property
     def packages(self) -> list[str]:
-        """The packages that it answers for."""
+        """The packages of its providers."""
         return list(self._providers)
 
     def provider(self, token: str) -> FakeProvider:
-        """Return the provider that a type's or a function's token belongs to, or that a provider's type names."""
+        """Return the provider of a token: of a resource's type, a function, or a provider's type."""
         self.asked += 1
-        # A package that was made for one version of Azure's API has its name behind that of its base.
+        # A package for one version of Azure's API has a suffix: `azure-native_<module>_<version>`.
         package = token.removeprefix("pulumi:providers:").split(":")[0].split("_")[0]
         return self._providers[package]
 
     @contextmanager
     def intercepted(self, interceptor: Interceptor) -> Generator[None]:
-        """Add an interceptor for a while."""
+        """Add an interceptor until the end of the block."""
         self.interceptors.append(interceptor)
         try:
             yield
         finally:
             self.interceptors.remove(interceptor)
-            self.pass_time(0)  # parts that were down run again
+            self.pass_time(0)  # stopped parts of clusters run again
 
     def create(self, call: Call, inputs: Properties) -> tuple[str, Properties]:
         """Create a resource; return its ID (empty in previews) and its outputs."""
@@ -114,7 +115,7 @@ class Cloud:
             return provider.invoke(call, args)
 
     def allows(self, cluster_id: str, request: Operation) -> bool:
-        """Say whether a cluster allows the deploying identity a request."""
+        """Return whether a cluster allows a request of the deploying identity."""
         forbidden = any(interceptor.forbids(request) for interceptor in self.interceptors)
         return not forbidden and self.azure.may_access(cluster_id)
 
@@ -125,14 +126,14 @@ class Cloud:
         interceptors = [] if call.preview else self.interceptors
         with self._activity.operation(), self.azure.under_way(operation):
             if asked in self._refused:
-                # The clusters' time passes no slower than that of whoever has paused and comes back.
+                # During the pause before a retry, the clusters' time passes at least as fast.
                 self.pass_time(max(0.0, self._clock() - self._refused.pop(asked) - _PAUSE))
             try:
                 for interceptor in interceptors:
                     interceptor.before(operation)
                 yield self.provider(call.token)
             except RefusedError:
-                # Whoever is refused comes back later or never; either way the clusters' work goes on meanwhile.
+                # The clusters' work goes on after a refusal, whether or not the operation is retried.
                 self.pass_time(_PAUSE)
                 self._refused[asked] = self._clock()
                 raise
@@ -150,11 +151,11 @@ class Cloud:
         )
 
     def pass_time(self, seconds: float) -> None:
-        """Let some simulated time pass in which the clusters do what they do by themselves."""
+        """Let simulated time pass, in which the clusters' controllers work."""
         with self._store.transaction():
             self.clusters.pass_time(seconds)
 
     def is_empty(self) -> bool:
-        """Say whether nothing is left: no Azure resource, no cluster."""
+        """Return whether there is no Azure resource and no cluster."""
         with self._store.transaction():
             return not any(self._store.section(name).get(kept) for name, kept in _KEPT.items())

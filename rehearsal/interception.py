@@ -1,4 +1,4 @@
-"""The place where faults, durations and tests enter the cloud."""
+"""The interface through which faults, durations and tests change the cloud's operations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from rehearsal.core.protocol import Operation
 
 @dataclass(frozen=True, eq=False)
 class Interceptor:
-    """Functions that the cloud calls while it works; each can be left out.
+    """Functions that the cloud calls during operations; all are optional.
 
     Previews and checks are not operations.
 
     Attributes:
-        before: called before an operation; it can wait, and it can refuse the operation with a `RefusedError`.
+        before: called before an operation; may wait, or refuse the operation with a `RefusedError`.
         after: called after an operation that succeeded.
         failure: returns Azure's error if Azure fails to carry out a creation or update that it has accepted.
-        is_down: says whether a part of a cluster does not run.
-        forbids: says whether clusters refuse the deploying identity a request, although its roles allow it. Clusters in
-            memory ask this for other programs than the engine only.
+        is_down: returns whether a part of a cluster does not run.
+        forbids: returns whether clusters deny a request of the deploying identity although its roles allow it. Clusters
+            in memory call it only for other programs than the engine.
     """
 
     before: Callable[[Operation], None] = lambda _operation: None

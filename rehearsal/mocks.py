@@ -1,4 +1,4 @@
-"""The same cloud behind Pulumi's mocks, for unit tests."""
+"""The stand-in's cloud behind Pulumi's mocks, for unit tests."""
 
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from rehearsal.core.wire import open_secrets
 class CloudMocks(Mocks):
     """Answers a program's registrations and invokes as the engine with the stand-in would.
 
-    Raises `RefusedError` where the cloud, or a provider's check of the inputs, refuses.
+    Raises `RefusedError` if the cloud, or a provider's check of the inputs, refuses an operation.
     """
 
     def __init__(self, cloud: Cloud) -> None:
@@ -22,7 +22,7 @@ class CloudMocks(Mocks):
         self._providers: dict[str, Properties] = {}
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        """Create a resource; nothing is known of it in a preview but what went in."""
+        """Create a resource; in a preview, only its inputs are known."""
         given = cast("Properties", args.inputs)  # pyright: ignore[reportUnknownMemberType] - a bare dict in the SDK
         inputs, _ = open_secrets(given)
         if args.resource_id:  # `Resource.get`: the resource is only read
@@ -47,7 +47,7 @@ class CloudMocks(Mocks):
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         """Call a function."""
-        if args.token.startswith("pulumi:pulumi:"):  # the engine's own, of a stack that is new here each time
+        if args.token.startswith("pulumi:pulumi:"):  # the engine's own functions; the stack is always new here
             return {"outputs": {}}, []
         call = Call(args.token, provider=self._provider(args.provider))
         given = cast("Properties", args.args)  # pyright: ignore[reportUnknownMemberType] - a bare dict in the SDK

@@ -1,4 +1,4 @@
-"""Operations that take their time, at a speed of one's choice."""
+"""Operations that take Azure's time, divided by a chosen factor."""
 
 import threading
 from collections.abc import Callable, Generator
@@ -14,21 +14,21 @@ Write = Literal["create", "update", "delete"]
 
 
 class Speed:
-    """So many simulated seconds in a real one."""
+    """A number of simulated seconds in each real second."""
 
     def __init__(self, factor: float, seconds: Callable[[str, Write], float]) -> None:
         """Prepare a speed.
 
         Args:
-            factor: simulated seconds in a real one, above 0.
-            seconds: how long an operation takes, by the type's token and what is done; it may raise `RefusedError`.
+            factor: simulated seconds in a real second, above 0.
+            seconds: returns an operation's duration, by the type's token and the verb; may raise `RefusedError`.
         """
         self._factor = factor
         self._seconds = seconds
 
     @contextmanager
     def in_force(self, cloud: Cloud) -> Generator[None]:
-        """Let every write wait for its time before the cloud answers; what still waits at the end is refused."""
+        """Delay every write by its duration; at the end of the block, waiting writes are refused."""
         over = threading.Event()
 
         def wait(operation: Operation) -> None:

@@ -36,10 +36,10 @@ from rehearsal.real.internet import Internet
 
 ROOT = Path(__file__).parents[1]
 
-# It protects nothing: the state is of a cloud that does not exist, and only its owner can read the folder.
+# Not a secret: the state is of a cloud that does not exist, and only its owner can read the folder.
 _PASSPHRASE = "rehearsal"  # noqa: S105
 
-_PATIENCE = 15  # seconds, for an engine that has lost its program and its providers to end
+_ENGINE_END_SECONDS = 15  # seconds until an engine has ended after its program and its providers were killed
 
 _LANGUAGE = Path(__file__).parent / "engine" / "plugins" / "language.py"
 
@@ -47,17 +47,17 @@ _RUNS_PROGRAM = ("preview", "up", "refresh", "destroy")  # commands that may run
 
 _NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)  # of a stack (pulumi v3.274.1, sdk/go/common/tokens/names.go)
 
-_LEAST_FREE = 50 * 2**20  # bytes; 20 regions leave about a tenth of it, and each update keeps its own history
+_LEAST_FREE = 50 * 2**20  # bytes; 20 regions take about a tenth of it, and each update adds to the history
 
 KEPT_LOGS = 20  # files, of the last two or three runs
 
-_KEPT = ("backend", "cloud.json", "clusters", "project")  # of a stack's folder: the state, the cloud, the salt
+_KEPT = ("backend", "cloud.json", "clusters", "project")  # parts of a stack's folder: state, cloud, salt
 
-_LONG_AGO = 600  # simulated seconds, after which Fleet has rolled a change out and knows what has stopped
+_LONG_AGO = 600  # simulated seconds after which Fleet has rolled a change out and noticed stopped parts
 
-_NOTHING = 2  # as `verify` ends if it has nothing to go by
+_NOTHING = 2  # `verify`'s exit status if it cannot read the outputs
 
-_VERIFIED: Final = {  # what `verify` reads
+_VERIFIED: Final = {  # outputs for `verify`
     *("clusterIds", "entryAddresses", "entryServices", "externalIp", "fleetId", "hubKubeconfig", "kubeconfigs"),
 }
 
@@ -73,17 +73,17 @@ _T = TypeVar("_T")
 
 
 class Rehearsal:
-    """A stack with its engine and its stand-in at work: what `rehearsing` yields.
+    """A stack with its running engine and stand-in, as `rehearsing` yields it.
 
     Attributes:
         stack: the Automation API's handle.
         cloud: the model behind the stand-in.
         environment: all of the engine's environment.
-        leading: the variables that lead the program to the clusters.
-        gateway: leads other programs there, and to the internet.
+        leading: the environment variables with which a program reaches the clusters.
+        gateway: the HTTP proxy through which other programs reach the clusters and the internet.
     """
 
-    def __init__(  # noqa: PLR0913 - what `rehearsing` has made
+    def __init__(  # noqa: PLR0913 - the parts that `rehearsing` creates
         self,
         stack: Handle,
         cloud: Cloud,
@@ -105,11 +105,11 @@ class Rehearsal:
         """Show what `up` would do.
 
         Args:
-            policies: the folders of policy packs that the plan must keep.
+            policies: the folders of policy packs to check the plan against.
             policy_configs: their configurations, in the same order.
 
         Raises:
-            RehearsalError: if it fails, or if the engine planned with anybody but the stand-in.
+            RehearsalError: if it fails, or if the engine used other providers than the stand-in's.
         """
         asked, planned = self.cloud.asked, False
 
@@ -128,7 +128,7 @@ class Rehearsal:
             raise RehearsalError("the engine did not ask the stand-in for this plan; nothing was done")
 
     def up(self) -> int:
-        """Show what is going to be done, do it, and report; return 1 if a check of `verify` fails."""
+        """Preview, update, check and report; return 1 if a check of `verify` fails."""
         changes: dict[auto.OpType, int] = {}
 
         def note(event: auto.EngineEvent) -> None:
@@ -138,7 +138,7 @@ class Rehearsal:
         self.preview()
         self._stream(self.stack.up, on_event=note, show_secrets=False, suppress_outputs=True)
         if set(changes) == {"same"}:
-            _say("No changes.")
+            _print("No changes.")
         self._show_outputs()
         status, checks = self._check(self.stack.outputs())
         done = ", ".join(f"{count} {_DONE.get(what, what)}" for what, count in changes.items())
@@ -146,23 +146,23 @@ class Rehearsal:
         return status
 
     def refresh(self) -> int:
-        """Read everything back from the stand-in, and report; return 1 if a check of `verify` fails."""
+        """Read all resources from the stand-in, and check; return 1 if a check of `verify` fails."""
         self._stream(self.stack.refresh, show_secrets=False, suppress_outputs=True)
         self._show_outputs()
         status, _ = self._check(self.stack.outputs())
         return status
 
     def verify(self, *options: str) -> int:
-        """Run `verify` on what is deployed, and return its status."""
+        """Run `verify` on the deployment, and return its exit status."""
         outputs = self.stack.outputs()
         if not outputs:
-            _tell(f"Nothing of stack {self.stack.name} is deployed: `make rehearse` deploys it.")
+            _warn(f"Nothing of stack {self.stack.name} is deployed: `make rehearse` deploys it.")
             return _NOTHING
         return self._verify(outputs, *options)
 
     def destroy(self) -> None:
-        """Delete everything, with the program if possible, because its error hooks wait for what passes."""
-        # The Automation API shows no preview, in which the engine would refuse it before anything is deleted.
+        """Delete all resources, with the program if possible, because its error hooks retry temporary errors."""
+        # The Automation API runs no preview, in which the engine would refuse this before anything is deleted.
         resources: list[dict[str, Any]] = self._ask("export")["deployment"].get("resources") or []
         if protected := [each["urn"].rpartition("::")[2] for each in resources if each.get("protect")]:
             raise RehearsalError(
@@ -175,44 +175,51 @@ class Rehearsal:
         except RehearsalError:
             if failures() == failed:
                 raise
-            # On a stack that lacks something, the engine has no outputs for the program to go on with.
-            _say("\nThe program cannot run on this stack; so without it: pulumi destroy\n")
+            # On an incomplete stack, the engine lacks outputs that the program needs.
+            _print("\nThe program cannot run on this incomplete stack. Destroying without it: pulumi destroy\n")
             self._destroy(run_program=False)
-        _say(f"Nothing is left to do; {_shown(Path(self.stack.workspace.work_dir).parent)} may be removed.")
+        _print(f"Destroyed. You can remove {_shown(Path(self.stack.workspace.work_dir).parent)}.")
 
     def _destroy(self, *, run_program: bool) -> None:
         over = False
 
-        def say(line: str) -> None:
-            # The engine ends with advice on the history and `pulumi stack rm`, of which a rehearsal has no use.
+        def print_until_end(line: str) -> None:
+            # The engine ends with advice on the history and `pulumi stack rm`, which a rehearsal does not need.
             nonlocal over
             over = over or line.startswith("The resources in the stack have been deleted")
             if not over:
-                _say(line)
+                _print(line)
 
-        self._stream(self.stack.destroy, say=say, show_secrets=False, run_program=run_program)
+        self._stream(self.stack.destroy, on_line=print_until_end, show_secrets=False, run_program=run_program)
 
     def pulumi(self, arguments: Sequence[str]) -> int:
-        """Run a command of `pulumi` on the stack, at the terminal, and return its status."""
+        """Run a `pulumi` command on the stack, at the terminal, and return its exit status."""
         with served(Program(self._root, self.leading)) as address:
             at = next((index for index, each in enumerate(arguments, 1) if each in _RUNS_PROGRAM), 0)
             client = [f"--client={address}"] if at else []
             return self._engine.attend([*arguments[:at], *client, *arguments[at:]], self._root)
 
-    def _stream(self, operation: Callable[..., _T], say: Callable[[str], object] | None = None, **options: Any) -> _T:  # noqa: ANN401 - the operation's own
+    def _stream(
+        self,
+        operation: Callable[..., _T],
+        on_line: Callable[[str], object] | None = None,
+        **options: Any,  # noqa: ANN401 - the operation's own
+    ) -> _T:
         color = "always" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else "never"
         try:
-            return operation(color=color, on_output=say or _say, on_error=_say, **options)
+            return operation(color=color, on_output=on_line or _print, on_error=_print, **options)
         except auto.CommandError:
             raise RehearsalError(f"{operation.__name__} did not succeed; the engine says why above") from None
 
     def _check(self, outputs: auto.OutputMap) -> tuple[int, list[tuple[str, bool, str]]]:
-        """Say what `verify` finds; return its status, and of each check: what, whether it is well, what was found."""
+        """Run `verify`; return its status, and each check's name, whether it passed, and its finding."""
         if not (ROOT / "verify").is_dir():
-            _say("Not checked: `verify` is not installed beside the rehearsal.")
+            _print("Not checked: `verify` is not installed beside the rehearsal.")
             return 0, []
         if missing := sorted(_VERIFIED - outputs.keys()):
-            _say(f"Not checked: the stack lacks outputs that `verify` reads ({', '.join(missing)}): see docs/reuse.md.")
+            _print(
+                f"Not checked: the stack lacks outputs that `verify` reads ({', '.join(missing)}): see docs/reuse.md."
+            )
             return 0, []
         file = Path(self.stack.workspace.work_dir).resolve().parent / "verified.json"
         file.unlink(missing_ok=True)
@@ -220,7 +227,7 @@ class Rehearsal:
         if not file.exists():
             return 0 if status == _NOTHING else status, []
         if status:
-            _say("\n`make rehearse-verify` checks again.")
+            _print("\n`make rehearse-verify` checks again.")
         checks = json.loads(file.read_text(encoding="utf-8"))["checks"]
         return status, [(each["check"], each["ok"], each["found"]) for each in checks]
 
@@ -229,9 +236,9 @@ class Rehearsal:
         values = {name: output.value for name, output in outputs.items()}
         command = [sys.executable, "-m", "verify", "--outputs", "-", *options]
         if not isinstance(self.cloud.clusters, RealClusters):
-            command += ["--timeout", "0"]  # clusters in memory have done all that they will
-        if _is_private(values.get("externalIp")):
-            command += ["--requests", "0"]  # no client is in its network
+            command += ["--timeout", "0"]  # clusters in memory have finished their work
+        if is_private(values.get("externalIp")):
+            command += ["--requests", "0"]  # there is no client in the network of a private address
         environment = {**os.environ, **self.leading, **self.gateway.environment()}
         return subprocess.run(  # noqa: S603 - no shell, and nothing in it comes from outside
             command, input=json.dumps(values), text=True, cwd=ROOT, env=environment, check=False
@@ -240,14 +247,14 @@ class Rehearsal:
     def _show_outputs(self) -> None:
         outputs: dict[str, object] = self._ask("output", "--json")
         width = max(map(len, outputs), default=0)
-        _say("")
+        _print("")
         for name, value in sorted(outputs.items()):
-            _say(f"{name:{width}}  {value if isinstance(value, str) else json.dumps(value)}")
-        _say("")
+            _print(f"{name:{width}}  {value if isinstance(value, str) else json.dumps(value)}")
+        _print("")
 
     def _write_report(self, done: str, checks: Sequence[tuple[str, bool, str]]) -> None:
-        """Say how long Azure would take, and leave the report."""
-        from rehearsal.timing import durations, report, schedule, summary  # noqa: PLC0415 - only an `up` has to wait for them
+        """Print how long Azure would take, and write the report."""
+        from rehearsal.timing import durations, report, schedule, summary  # noqa: PLC0415 - slow to import, and only `up` needs them
 
         path = Path(self.stack.workspace.work_dir).parent / "report.html"
         try:
@@ -256,31 +263,31 @@ class Rehearsal:
             lines = summary.summary(state, table)
             report.write(path, outcome, state, table)
         except UnknownTypeError as error:
-            _say(f"\nreport  none: {error}")
+            _print(f"\nreport  none: {error}")
             return
-        _say("\n" + "\n".join(lines))
-        _say(f"\nreport  {os.path.relpath(path)}")
+        _print("\n" + "\n".join(lines))
+        _print(f"\nreport  {os.path.relpath(path)}")
 
     def _ask(self, *command: str) -> dict[str, Any]:
-        """Return what `pulumi stack` says as JSON, with secrets hidden at any depth."""
-        # The Automation API would have them all shown first.
+        """Return the JSON output of `pulumi stack`, with secrets hidden at any depth."""
+        # The Automation API would first ask for all secrets in clear.
         return json.loads(self._engine.run(["stack", *command], self.stack.workspace.work_dir, {}).stdout)
 
 
 @contextmanager
 def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Generator[Rehearsal]:
-    """Start the stand-in on what the stack's earlier runs have left, and attach the engine to it.
+    """Start the stand-in with the cloud of the stack's earlier runs, and attach the engine to it.
 
     Args:
         stack: the stack's name; its file `Pulumi.<stack>.yaml` is read, and never written.
-        root: the folder of the program. Everything that is written goes to `.rehearsal/<stack>` in it, or to
-            `.rehearsal/<stack>.real`: they are different clouds.
+        root: the program's folder. All files are written to `.rehearsal/<stack>` in it, or with a real Fleet to
+            `.rehearsal/<stack>.real`: two different clouds.
         real_fleet: whether clusters are real API servers with Fleet's own controllers, rather than in memory.
 
     Raises:
-        RehearsalError: if the stack has no file, has secrets of its own, or is in use; if what earlier runs have left
-            cannot be read or does not fit together; if there is no space, or no right to write.
-        EngineError: if there is no engine.
+        RehearsalError: if the stack has no file, has encrypted secrets, or is in use; if the files of earlier runs
+            cannot be read or do not match; if there is no space, or no right to write.
+        EngineError: if there is no usable engine.
     """
     reach_loopback()
     adapt_sdk()
@@ -309,7 +316,8 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
             port = resources.enter_context(serve(cloud))
             gateway, leading = resources.enter_context(open_gateway(cloud, folder))
             # Commands without a --config-file, such as the creation of a stack, would write the salt of its secrets
-            # into the program's own stack file. They run in a folder that has a copy, and the others are pointed to it.
+            # into the program's own stack file. They run in a folder with a copy of it; other commands get the copy's
+            # path.
             copy = project / f"Pulumi.{stack}.yaml"
             copy.write_text(settings + _salt(copy), encoding="utf-8")
             shutil.copy(root / "Pulumi.yaml", project)
@@ -318,16 +326,16 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
                 neutral()
                 | leading
                 | {
-                    # Whoever is logged in to Azure is so for nobody here.
+                    # Hides the user's log-in to Azure.
                     "AZURE_CONFIG_DIR": str(home / "azure"),
-                    # Without the attributes beside each file, which are not replaced as a whole: a kill that leaves
-                    # them half written makes the state unreadable (gocloud.dev v0.46, blob/fileblob/attrs.go).
+                    # No attribute files: they are not written atomically, and a kill during a write would make the
+                    # state unreadable (gocloud.dev v0.46, blob/fileblob/attrs.go).
                     "PULUMI_BACKEND_URL": f"file://{quote(str(backend))}?metadata=skip",
                     "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE,
-                    # Once the stand-in has ended, nobody answers there, and the engine fails.
+                    # After the stand-in has ended, nothing answers at this port, and the engine fails.
                     "PULUMI_DEBUG_PROVIDERS": ",".join(f"{package}:{port}" for package in cloud.packages),
-                    # No other provider can be started: none is installed in this home, on PATH, or on demand; but for
-                    # the real Kubernetes provider, where clusters are real.
+                    # No other provider can be started: none is in this home or taken from PATH, and none is downloaded.
+                    # With real clusters, the real Kubernetes provider is the exception.
                     "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
                     "PULUMI_HOME": str(home),
                     "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
@@ -341,13 +349,13 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
             )
             _require_backend(engine, project)
             if isinstance(cloud.clusters, RealClusters) and not (provider := cloud.clusters.provider).is_of_sdk:
-                _tell(
+                _warn(
                     f"The Kubernetes provider is {provider.version}, built from source; the SDK's is "
-                    f"{provider.expected}, which cannot be had here."
+                    f"{provider.expected}, which cannot be downloaded here."
                 )
             workspace = auto.LocalWorkspace(
                 work_dir=str(project),
-                secrets_provider="passphrase",  # said at the stack's creation, so that the salt is made and kept there
+                secrets_provider="passphrase",  # set at the stack's creation, so that the salt is stored in this folder
                 program=Program(root, leading),
                 pulumi_command=engine,
             )
@@ -362,28 +370,28 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
 
 
 def _is_cut_off(backend: Path) -> bool:
-    """Say whether an engine did not come to its end: it has left its lock, or operations that it began."""
+    """Return whether an engine was killed: its lock or pending operations are still in the backend."""
     if any(backend.glob(".pulumi/locks/**/*.json")):
         return True
     return any(b'"pending_operations"' in file.read_bytes() for file in backend.glob(".pulumi/stacks/**/*.json"))
 
 
 def restore(folder: Path) -> None:
-    """Put a stack's folder back to before a run that was killed: state and cloud fit together there.
+    """Restore a stack's folder to the copy from before a killed run, in which state and cloud match.
 
-    Azure has no such copy. What somebody does there instead is in docs/operations.md, and tried in
-    tests/engine/test_interruptions.py. Clusters of the real Fleet are restored too: their processes end with the
-    rehearsal, however that ends, and their data is in the folder.
+    Azure has no such copy; docs/operations.md has the way there, which tests/engine/test_interruptions.py tests.
+    Clusters of the real Fleet are restored too: their processes end with the rehearsal, however that ends, and their
+    data is in the folder.
     """
     before = folder / "before"
     if not before.exists():
         raise UnreadableError(f"the last run in {_shown(folder)} was killed, and there is no copy from before it")
-    _tell("The last run was killed: beginning again from before it.")
+    _warn("The last run was killed: restoring the stack from before it.")
     _copy(before, folder)
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Make the state and the cloud in a folder those of another one."""
+    """Replace the state and the cloud in a folder by those of another folder."""
     target.mkdir(mode=0o700, exist_ok=True)
     for name in _KEPT:
         shutil.rmtree(target / name, ignore_errors=True)
@@ -395,18 +403,18 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _has_resources(engine: EngineCommand, folder: Path) -> bool:
-    """Say whether the state has anything that the cloud would have, too."""
+    """Return whether the state has resources of the cloud."""
     exported = engine.run(["stack", "export"], str(folder), {}).stdout
     return re.search(r'"type": "(azure-native|kubernetes):', exported) is not None
 
 
 @contextmanager
 def open_gateway(cloud: Cloud, folder: Path) -> Generator[tuple[HttpGateway, dict[str, str]]]:
-    """Open the gateway to what is rehearsed.
+    """Open the gateway to the rehearsed clusters and the internet.
 
     Yields:
-        the gateway, and the variables that lead the program to the clusters: real ones are on loopback, those in memory
-        behind the gateway.
+        the gateway, and the environment variables with which the program reaches the clusters: real clusters are on
+        loopback, clusters in memory behind the gateway.
     """
     clusters = cloud.clusters
     if isinstance(clusters, RealClusters):
@@ -422,7 +430,7 @@ def open_gateway(cloud: Cloud, folder: Path) -> Generator[tuple[HttpGateway, dic
 def _require_backend(engine: EngineCommand, folder: Path) -> None:
     """Check that the engine uses the backend that the rehearsal sets.
 
-    A `pulumi` on PATH may be a shim of a version manager, or a script, which sets variables of its own.
+    A `pulumi` on PATH may be a shim of a version manager, or a script, that sets its own variables.
 
     Raises:
         RehearsalError: it uses another backend.
@@ -438,7 +446,7 @@ def _require_backend(engine: EngineCommand, folder: Path) -> None:
 
 @contextmanager
 def _preparing(folder: Path) -> Generator[None]:
-    """Say in one line what is wrong with a stack's folder."""
+    """Report an error in a stack's folder in one line."""
     try:
         yield
     except OSError as error:
@@ -454,7 +462,8 @@ def _preparing(folder: Path) -> Generator[None]:
         ) from None
 
 
-def _is_private(address: object) -> bool:
+def is_private(address: object) -> bool:
+    """Say whether a value is a private address, which no client of a rehearsal reaches."""
     try:
         return ip_address(str(address)).is_private
     except ValueError:
@@ -462,20 +471,20 @@ def _is_private(address: object) -> bool:
 
 
 def _reason(error: auto.CommandError) -> str:
-    """Return the engine's own words."""
+    """Return the engine's error message."""
     found = re.search(r"\berror: (.+)", str(error))
     return found[1].strip() if found else str(error).strip().splitlines()[-1]
 
 
 def _anew(folder: Path) -> str:
-    return f"remove {_shown(folder)} to begin anew"
+    return f"remove {_shown(folder)} to start again"
 
 
 def _cloud(file: Path, clusters: Callable[[Store], RealClusters] | None) -> Cloud:
     try:
         return Cloud(file, real_clusters=clusters)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UnreadableError(f"{_shown(file)} cannot be read: it holds no cloud ({error!r})") from None
+        raise UnreadableError(f"{_shown(file)} cannot be read: it is not a saved cloud ({error!r})") from None
 
 
 def _shown(path: Path) -> str:
@@ -487,20 +496,20 @@ def _require_space(folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < _LEAST_FREE:
         raise RehearsalError(
-            f"{free // 2**20} MB are free in {_shown(folder)}, and a rehearsal may need {_LEAST_FREE // 2**20}: "
-            "make space"
+            f"{free // 2**20} MB are free in {_shown(folder)}, a rehearsal may need {_LEAST_FREE // 2**20}: "
+            "free some space"
         )
 
 
 def prune(logs: Path) -> None:
-    """Delete all of the engine's logs but the newest."""
+    """Delete the engine's logs except the newest."""
     files = sorted((path for path in logs.glob("*") if path.is_file()), key=lambda path: path.stat().st_mtime)
     for path in files[:-KEPT_LOGS]:
         path.unlink()
 
 
 def _install_language(plugins: Path) -> None:
-    """Let an engine that came alone run policy packs: a full installation of Pulumi has a plugin for it beside it."""
+    """Install a language plugin for policy packs, which an engine without a full installation of Pulumi lacks."""
     target = plugins / "language-python-v0.0.0" / "pulumi-language-python"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
@@ -508,7 +517,7 @@ def _install_language(plugins: Path) -> None:
 
 
 def settings_of(root: Path, stack: str) -> str:
-    """Return the text of the stack's file."""
+    """Return the text of a stack's file, after checking that it can be rehearsed."""
     if not (root / "Pulumi.yaml").is_file():
         raise RehearsalError(
             f"there is no {'Pulumi.yaml in the' if root.is_dir() else ''} folder {_shown(root)}".replace("  ", " ")
@@ -523,7 +532,7 @@ def settings_of(root: Path, stack: str) -> str:
     content = parsed(file, file.name)
     if "environment" in content:
         raise RehearsalError(
-            f"{file.name} takes values from an environment of Pulumi Cloud (environment), which is not asked here; "
+            f"{file.name} takes values from a Pulumi Cloud environment (environment), which a rehearsal does not read; "
             "rehearse a stack whose file has the values itself"
         )
     secrets = {"encryptedkey", "encryptionsalt", "secretsprovider"}.intersection(content)
@@ -538,7 +547,7 @@ def settings_of(root: Path, stack: str) -> str:
 
 
 def _has_secret(value: object) -> bool:
-    """Say whether Pulumi would decrypt anything in a value: a map with `secure` alone, and text in it.
+    """Return whether a value contains something to decrypt: a map whose only key is `secure`, with text.
 
     Source: pulumi v3.274.1, sdk/go/common/resource/config/object.go, isSecureValue.
     """
@@ -551,14 +560,14 @@ def _has_secret(value: object) -> bool:
 
 
 def _salt(copy: Path) -> str:
-    """Return the line that an earlier run has added to the copy, without which its secrets stay closed."""
+    """Return the salt's line of an earlier run's copy, without which its secrets cannot be decrypted."""
     lines = copy.read_text(encoding="utf-8", errors="replace").splitlines() if copy.exists() else []
     return "".join(f"{line}\n" for line in lines if line.startswith("encryptionsalt:"))
 
 
 @contextmanager
 def _locked(folder: Path, stack: str) -> Generator[int]:
-    """Hold the stack's folder, alone; the kernel lets go of it when we and the engine have ended.
+    """Lock the stack's folder. The kernel releases the lock when this process and the engine have ended.
 
     Yields:
         the descriptor that holds the lock.
@@ -566,7 +575,7 @@ def _locked(folder: Path, stack: str) -> Generator[int]:
     with os.fdopen(
         os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8", errors="replace"
     ) as file:
-        for _ in range(_PATIENCE):
+        for _ in range(_ENGINE_END_SECONDS):
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
@@ -574,10 +583,12 @@ def _locked(folder: Path, stack: str) -> Generator[int]:
                 file.seek(0)
                 holder = file.read()
                 if _alive(holder):
-                    raise RehearsalError(f"process {holder} is at work on stack {stack}; wait for its end") from None
-                time.sleep(1)  # the run was killed, and its engine is about to notice
+                    raise RehearsalError(
+                        f"stack {stack} is in use by process {holder}; wait until it has ended"
+                    ) from None
+                time.sleep(1)  # the run was killed, and its engine is about to end
         else:
-            raise RehearsalError(f"the engine of a killed run is still at work on stack {stack}; end it first")
+            raise RehearsalError(f"stack {stack} is in use by the engine of a killed run; end that first")
         file.seek(0)
         file.truncate()
         file.write(str(os.getpid()))
@@ -595,10 +606,10 @@ def _alive(process: str) -> bool:
     return True
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
-def _tell(line: str) -> None:
-    sys.stderr.write(line + "\n")  # what a command of `pulumi` prints may be for another program to read
+def _warn(line: str) -> None:
+    sys.stderr.write(line + "\n")  # another program may read a `pulumi` command's output

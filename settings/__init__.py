@@ -1,7 +1,8 @@
 """The stack's configuration as frozen, typed, checked settings.
 
-They know the configuration's keys and Azure's rules for names and addresses, and no Pulumi resource. `load` reads the
-running stack, `parse` takes plain values; both report all mistakes of one kind at once, before anything is registered.
+The settings know the configuration's keys and Azure's rules for names and addresses. They know no Pulumi resource.
+`load` reads the running stack, `parse` takes plain values. Both report all mistakes of one kind at once, before
+anything is registered.
 `Pulumi.yaml` repeats the keys and the defaults for the command line.
 """
 
@@ -29,9 +30,9 @@ def load(config: pulumi.Config | None = None) -> Settings:
     """Read the settings of the running stack.
 
     Raises:
-        SettingsError: as `parse`.
+        SettingsError: see `parse`.
     """
-    # pulumi.Config answers for keys that one names; only the whole map shows a misspelt one.
+    # pulumi.Config returns only keys that the caller names; a misspelt key is visible only in the whole map.
     prefix = _prefix(config)
     texts = {key.removeprefix(prefix): text for key, text in CONFIG.get().items() if key.startswith(prefix)}
     raw = {key: text if key == "nameSuffix" else _decode(text) for key, text in texts.items()}
@@ -49,7 +50,7 @@ def _prefix(config: pulumi.Config | None) -> str:
 
 
 def _decode(text: str) -> object:
-    """Read a value as Pulumi passes it; what is not JSON stays a string, and is refused where none is allowed."""
+    """Decode a value of the configuration. Text that is not JSON stays a string, which the models check."""
     try:
         return json.loads(text)
     except ValueError:
@@ -64,8 +65,8 @@ def parse(raw: Mapping[str, object], secret: Collection[str] = ()) -> Settings:
         secret: The keys whose values must not be shown.
 
     Raises:
-        SettingsError: Something is wrong. The message names all mistakes in single sections; where there are none,
-            all mistakes across sections.
+        SettingsError: The configuration has mistakes. The message lists all mistakes within sections; if there are
+            none, all mistakes across sections.
     """
     try:
         settings = Settings.model_validate(raw)

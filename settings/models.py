@@ -1,7 +1,7 @@
 """The settings as frozen, typed models: keys, defaults, and the rules within one section.
 
-Their docstrings are also docs/settings.md (`make docs`), and the first sentence of a required key's is what the report
-asks for.
+`make docs` writes docs/settings.md from their docstrings. If a required key is missing, the report quotes the first
+sentence of its docstring.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,8 +24,10 @@ from pydantic.alias_generators import to_camel
 from . import values
 from .report import invalid, kind, show
 
-MIN_POOL_PODS = 30  # that a system node pool must have room for [learn: aks/use-system-pools]
-MAX_WAIT_DAYS = 90  # that a node image can be installed [learn: kubernetes-fleet/concepts-update-orchestration]
+MIN_POOL_PODS = 30  # pods that a system node pool must have room for [learn: aks/use-system-pools]
+MAX_WAIT_DAYS = (
+    90  # days in which a node image can be installed [learn: kubernetes-fleet/concepts-update-orchestration]
+)
 
 
 class Section(BaseModel):
@@ -39,21 +41,21 @@ class Section(BaseModel):
         validate_default=True,
         use_attribute_docstrings=True,
     )
-    suffixed: ClassVar[tuple[str, ...]] = ()  # names that take the suffix where they are defaults
+    suffixed: ClassVar[tuple[str, ...]] = ()  # names whose defaults get the suffix
 
 
 _S = TypeVar("_S", bound=Section)
-# A key that belongs to another kind of section; an empty value is as good as none.
+# A key that belongs to another kind of section; an empty value counts as none.
 _Absent = Annotated[None, BeforeValidator(lambda value: value or None)]
 
 
 def _default(make: Callable[[dict[str, Any]], object], words: str) -> Any:  # noqa: ANN401 - as Field itself
-    """Return a field whose default is made of the fields before it."""
+    """Return a field whose default is computed from the fields before it."""
     return Field(default_factory=make, json_schema_extra={"default": words})
 
 
 def _default_name(template: str) -> Any:  # noqa: ANN401 - as Field itself
-    """Return a name's field whose default is made of the fields before it."""
+    """Return a name's field whose default is computed from the fields before it."""
     return _default(lambda section: template.format(**section), f"`{template}`".replace("{", "<").replace("}", ">"))
 
 
@@ -95,7 +97,7 @@ class NodePool(Section):
 
     @property
     def max_nodes(self) -> int:
-        """The nodes of the pool at its largest, upgrades aside."""
+        """The largest number of nodes, without those of an upgrade."""
         return self.count or self.max_count or 0
 
     @property
@@ -263,7 +265,7 @@ def _kind_of_region(region: Any) -> str:  # noqa: ANN401 - whatever the user wro
     if ids is None:
         return "<new>"
     given = [key for key in ("subnetId", "clusterId") if isinstance(ids, dict) and cast("Any", ids).get(key)]
-    if len(given) != 1:  # a mistake; the keys beside it tell what was meant
+    if len(given) != 1:  # a mistake: the region's other keys decide
         given = ["subnetId" if "nodePool" in keys else "clusterId"]
     return f"<existing.{given[0]}>"
 
@@ -282,7 +284,7 @@ class Hub(Section):
     """The fleet's hub cluster."""
 
     dns_prefix: values.DnsPrefix | None = None
-    """The beginning of its API server's name. Without it, Azure chooses."""
+    """The prefix of its API server's name. Without it, Azure chooses."""
     vm_size: values.VmSize | None = None
     """The VM size of its node. Without it, Azure chooses."""
 
@@ -386,7 +388,7 @@ Fleet = Annotated[
 
 
 class Clusters(Section):
-    """What all clusters that the stack creates have in common."""
+    """Settings of all clusters that the stack creates."""
 
     tier: Literal["Free", "Standard", "Premium"] = "Free"
     """The pricing tier: `Free`, `Standard` or `Premium`."""
@@ -409,8 +411,8 @@ class App(Section):
     """The app, the Service that all clusters share, and the regions in which the traffic enters."""
 
     namespace: values.DnsLabel = "aks-store-demo"
-    """It is placed as a whole. Not `default`, `kube-*` or `fleet-*`. It begins with a letter, because the name of the
-    Service that Fleet derives begins with it."""
+    """The app's namespace, which is placed as a whole. Not `default`, `kube-*` or `fleet-*`. It begins with a letter,
+    because Fleet derives a Service's name from it."""
     service: values.DnsLabel = "store-front"
     """The Service of `manifests/app` that all clusters share. See [apps.md](apps.md)."""
     entry_regions: Annotated[tuple[str, ...], Field(strict=False), values.distinct("name each region once")] = Field(
@@ -546,7 +548,7 @@ class Settings(Section):
 
 
 def _with_suffix(section: _S, suffix: str | None) -> _S:
-    """Return a section with the suffix behind the names that the user did not write."""
+    """Return a section with the suffix added to its default names."""
     defaults = set(section.suffixed) - section.model_fields_set if suffix else ()
     names = {field: f"{getattr(section, field)}-{suffix}" for field in defaults}
     # model_copy would count them as written by the user.

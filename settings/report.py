@@ -1,4 +1,4 @@
-"""What is wrong with the settings, in words: the place, the finding, the remedy."""
+"""The report of mistakes in the settings: key, finding, remedy."""
 
 import json
 import re
@@ -16,7 +16,7 @@ _MAX_SHOWN: Final = 80  # characters of a value in a line of the report
 
 
 class SettingsError(pulumi.RunError):
-    """Everything that is wrong with the settings; Pulumi shows the message of a RunError and no traceback."""
+    """The message lists all mistakes in the settings. Pulumi shows the message of a RunError without a traceback."""
 
 
 class Problem(NamedTuple):
@@ -24,9 +24,9 @@ class Problem(NamedTuple):
 
     Attributes:
         path: the key, as the user wrote it.
-        found: what is wrong with it. This alone may quote values: it is withheld where a value is secret.
+        found: what is wrong. Only this attribute may quote values; it is withheld if a value is secret.
         remedy: what to write instead.
-        quotes: another key at the top whose values `found` quotes.
+        quotes: another top-level key whose values `found` quotes.
     """
 
     path: str
@@ -36,7 +36,7 @@ class Problem(NamedTuple):
 
 
 def report(heading: str, problems: Sequence[Problem], secret: Collection[str]) -> str:
-    """Write two lines for each problem: where and what, then the remedy."""
+    """Write two lines for each problem: path and finding, then the remedy."""
     lines = [heading]
     for path, found, remedy, quotes in dict.fromkeys(problems):
         withheld = {re.split(r"[.\[]", path)[0], quotes} & {*secret}
@@ -45,19 +45,19 @@ def report(heading: str, problems: Sequence[Problem], secret: Collection[str]) -
 
 
 def show(value: object) -> str:
-    """Quote a value as JSON, whose escapes betray look-alike characters; cut a long one."""
+    """Quote a value as JSON, whose escapes reveal look-alike characters; shorten a long value."""
     text = json.dumps(value, default=str)
     return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
 
 
 def invalid(found: str, remedy: str) -> PydanticCustomError:
-    """Return what a validator raises: a `Problem` whose path pydantic knows."""
+    """Return the error for a validator to raise: a `Problem` to which pydantic adds the path."""
     return PydanticCustomError("invalid", "{found}", {"found": found, "remedy": remedy})
 
 
 # --- Pydantic's findings -------------------------------------------------------------------------------------
 
-# {value} is the value; {kind} is the key that decides which other keys there are; the rest is the finding's context.
+# {value} is the value; {kind} is the key that decides which other keys are allowed; other names are the finding's own.
 _TOGETHER: Final = ("cannot be set together with {kind}", "remove it")
 _MAP: Final = ("{value} is not a map", "write one key: value a line")
 _FINDINGS: Final = {
@@ -106,12 +106,12 @@ def keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 
 def kind(key: str) -> Tag:
-    """Return pydantic's mark for the kind of section that a key decides on."""
+    """Return pydantic's tag for the kind of section that a key selects."""
     return Tag(f"<{key}>")
 
 
 def findings(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """Put pydantic's findings into the words of the report."""
+    """Return pydantic's findings in the words of the report."""
     # A default that is computed from a broken value is missing only because of that value.
     return [_problem(e, keys(model)) for e in error.errors() if e["type"] != "default_factory_not_called"]
 
@@ -142,7 +142,7 @@ def _first_sentence(description: str) -> str:
 
 
 def _instead_of(key: str, known: Collection[str]) -> str:
-    """Say what to write in place of an unknown key."""
+    """Return the remedy for an unknown key."""
     section, _, name = key.rpartition(".")
     if name in _OVERLAY_KEYS:
         return _OVERLAY

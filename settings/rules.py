@@ -1,4 +1,4 @@
-"""Rules across sections: names, addresses and IDs that regions and the fleet share, and what refers to regions."""
+"""Rules across sections: names, addresses and IDs of regions and the fleet, and references to regions."""
 
 from collections.abc import Iterator, Mapping
 
@@ -15,7 +15,7 @@ Regions = Mapping[str, Region]  # by path
 
 
 def problems(settings: Settings) -> list[Problem]:
-    """Return all mistakes that a section alone does not show."""
+    """Return all mistakes that concern more than one section."""
     regions = {f"regions[{number}]": region for number, region in enumerate(settings.regions)}
     return [
         *_names(regions, settings),
@@ -181,7 +181,7 @@ def _replicas(regions: Regions, settings: Settings) -> Iterator[Problem]:
 
 
 def _updates(regions: Regions, settings: Settings) -> Iterator[Problem]:
-    """Find update groups that are in no stage or in two, stages of no group, and versions that would not last."""
+    """Find update groups in no stage or in two, unknown groups, and versions that an upgrade would replace."""
     updates = settings.fleet.updates
     if not updates:
         return

@@ -14,7 +14,7 @@ from .report import invalid, show
 
 
 def _like(pattern: str, remedy: str, found: str = "{} is not allowed", longest: float = inf) -> AfterValidator:
-    """Return the rule for a string: a pattern for the whole of it, the same in words, and its greatest length."""
+    """Return a rule for strings: a pattern for the whole string, the pattern in words, and the maximum length."""
 
     def check(text: str) -> str:
         if len(text) > longest:
@@ -99,7 +99,7 @@ ObjectId = Annotated[str, _name(rf"(?ai:{_GUID})", "the object ID (a GUID) from 
 
 
 _FILE: Final = "write the line from a .pub file: ssh-rsa AAAA..."
-# Not quoted: whoever pastes the wrong file here pastes the private key.
+# Not quoted: a wrong file pasted here is the private key.
 PublicKey = Annotated[str, _like(r"ssh-(rsa|ed25519) \S+( .*)?\s*", _FILE, "is not a public key of OpenSSH")]
 # [learn: azure-resource-manager/management/tag-resources]
 _TAG: Final = r"(?i:(?!microsoft|azure|windows)[^<>%&\\?/]+)"
@@ -108,7 +108,7 @@ TagName = Annotated[str, Field(max_length=512), _like(_TAG, _TAG_REMEDY, "{} is 
 
 
 def length(least: int, most: float, remedy: str) -> BeforeValidator:
-    """Return the rule for the length of a list. Pydantic's own counts only the items that are right."""
+    """Return the rule for the length of a list. Pydantic's own rule counts only valid items."""
 
     def check(items: object) -> object:
         if isinstance(items, list) and not least <= (number := len(cast("list[object]", items))) <= most:
@@ -134,7 +134,7 @@ def distinct(remedy: str, key: Callable[[Any], str] = str) -> AfterValidator:
 
 
 def group_of(resource_id: str) -> str:
-    """Return the resource group in an ID that was checked."""
+    """Return the resource group in a valid ID."""
     return resource_id.split("/")[4]
 
 
@@ -157,7 +157,7 @@ _CIDR: Final = "write an IPv4 range, such as 10.1.0.0/16"
 
 
 def _network(value: object) -> IPv4Network:
-    """Read an IPv4 range, and say what is wrong with one that is nearly right."""
+    """Read an IPv4 range. The error of an almost valid range says how to correct it."""
     if isinstance(value, IPv4Network):
         return value
     try:

@@ -29,7 +29,7 @@ POOL = {"vmSize": "Standard_D4ds_v5", "count": 3}
 
 @pytest.fixture
 def cloud() -> Cloud:
-    return Cloud(patience=0.2)
+    return Cloud(idle_seconds=0.2)
 
 
 def region(name: str, subnet_or_cluster: str, **existing: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value

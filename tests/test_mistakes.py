@@ -350,7 +350,7 @@ def test_waiting_for_the_schedule_alone_ends_before_the_app_runs(tmp_path: Path)
         '"condition=ClusterResourcePlacementScheduled"',
         "the placement is not available yet",
     )
-    cloud = Cloud(patience=0.2)
+    cloud = Cloud(idle_seconds=0.2)
     available: list[bool] = []
 
     def look(operation: Operation) -> None:
@@ -365,11 +365,11 @@ def test_waiting_for_the_schedule_alone_ends_before_the_app_runs(tmp_path: Path)
 
 def slow_cloud(late: str | None, until: str | None) -> Cloud:
     """Return a cloud that does one thing only after it has done another: what a missing edge allows now and then."""
-    cloud, done = Cloud(patience=0.2), threading.Event()
+    cloud, done = Cloud(idle_seconds=0.2), threading.Event()
 
     def wait(operation: Operation) -> None:
         if operation.call.name == late:
-            done.wait(timeout=10)  # reached only where there is an edge, and hence no mistake
+            done.wait(timeout=10)  # times out only if the dependency is there, so that there is no mistake
 
     def note(operation: Operation) -> None:
         if operation.call.name == until:

@@ -1,1 +1,1 @@
-"""Looks at a deployment as its users do, and says what is well, what is not, and what to do."""
+"""Checks a deployment from its users' side, and prints a remedy for each check that fails."""

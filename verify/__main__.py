@@ -11,11 +11,11 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from fleet_clusters.api_server import CheckFailedError, ClusterClient
-from verify.checks import LOST, Check, Deployment, checks, strangers
+from verify.checks import LOST, Check, Deployment, checks, foreign_members
 from verify.outputs import Outputs, OutputsError, of_file, of_stack, parse
 from verify.table import Progress, Result, show
 
-_PAUSE: Final = 3  # seconds between two looks
+_PAUSE: Final = 3  # seconds between two rounds of checks
 _FOR_EACH_REGION: Final = 10  # requests; of n regions, one is missed by all with a probability of e^-10
 _INTERRUPTED: Final = 130  # what shells report for a command that Ctrl-C has ended
 
@@ -27,45 +27,45 @@ def _not_negative(text: str) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Verify one deployment; return 0 if all is well, 1 if not, and 2 if there is nothing to go by."""
+    """Verify one deployment; return 0 if all checks pass, 1 if one fails, 2 if the outputs cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m verify", description=sys.modules["verify"].__doc__)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--stack", help="the stack (default: the one that is selected)")
     source.add_argument(
         "--outputs",
         metavar="FILE",
-        help="what `pulumi stack output --json --show-secrets` has printed; - is standard input",
+        help="the output of `pulumi stack output --json --show-secrets`; - is standard input",
     )
     parser.add_argument(
         "--timeout",
         type=_not_negative,
-        default=120,  # of a change, Fleet rolls out a cluster a minute (docs/operations.md)
+        default=120,  # Fleet rolls a change out to one cluster a minute (docs/operations.md)
         metavar="SECONDS",
-        help="wait so long until all is well (default: 120; 0 looks once)",
+        help="how long to wait until all checks pass (default: 120; 0 checks once)",
     )
     parser.add_argument(
         "--requests",
         type=_not_negative,
         metavar="N",
-        help=f"ask for the URL, and connect to each other TCP port, so often (default: {_FOR_EACH_REGION} times for "
-        "each region; 0: do not, as from outside the network of a private address)",
+        help=f"requests to the URL, and connections to each other TCP port (default: {_FOR_EACH_REGION} for "
+        "each region; 0: none, such as from outside the network of a private address)",
     )
     parser.add_argument(
         "--before-destroy",
         action="store_true",
-        help="look only for members of others in the fleet, which a destroy of the stack would take out of it",
+        help="only look for members of others, which destroying the stack would remove from the fleet",
     )
     parser.add_argument(
         "--json",
         nargs="?",
         const="-",
         metavar="FILE",
-        help="print one object, for programs; with FILE, write it there and print the table",
+        help="print the results as one JSON object; with FILE, write it there and print the table",
     )
     options = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # where a locale lacks a character
+            stream.reconfigure(errors="replace")  # if the locale lacks a character
     try:
         outputs = parse(_read(options.outputs, options.stack))
     except OutputsError as error:
@@ -96,18 +96,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _before_destroy(deployment: Deployment) -> int:
-    """Say whose clusters would leave the fleet; return 0 for nobody's, 1 for somebody's, 2 if the hub does not tell."""
+    """Look for members of others; return 0 if there are none, 1 if there are, 2 if the hub cannot be read."""
     if not deployment.outputs.owns_fleet:
         return 0
     try:
-        foreign = strangers(deployment)
+        foreign = foreign_members(deployment)
     except CheckFailedError as problem:
-        sys.stderr.write(f"Members of others were not looked for: {problem.found}\n")
+        sys.stderr.write(f"The check for members of others was skipped: {problem.found}\n")
         return 2
     if foreign:
         sys.stderr.write(
             f"error: the fleet has members that are not of this stack: {', '.join(foreign)}\n"
-            "  To destroy the stack deletes the fleet, and takes them out of it. Have their owners leave first: "
+            "  Destroying the stack deletes the fleet, and removes them from it. Have their owners leave first: "
             "`az fleet member delete`\n"
         )
     return int(bool(foreign))
@@ -139,7 +139,7 @@ def _deployment(outputs: Outputs, folder: str, requests: int) -> Deployment:
 
 
 def _wait(todo: list[Check], timeout: int) -> list[Result]:
-    """Look until all is well, or until the time is over; return what the last look has found."""
+    """Repeat the checks until all pass, or until the time is over; return the last results."""
     deadline = time.monotonic() + timeout
     names = [what for what, _ in todo]
     with Progress(names) as progress, ThreadPoolExecutor(len(todo)) as pool:

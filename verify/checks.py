@@ -1,6 +1,6 @@
-"""The checks: what each looks at, what it finds, and what to do where that is not well.
+"""The checks of a deployment: each has a finding and, if it fails, a remedy.
 
-A check returns what it has found, or raises `Problem`. How Fleet's objects show that they are well:
+A check returns its finding, or raises `CheckFailedError`. Sources of the conditions that Fleet's objects must have:
 Azure/fleet v0.18.12, Azure/fleet-networking v0.3.25.
 """
 
@@ -26,7 +26,8 @@ from fleet_clusters.api_server import CheckFailedError, ClusterClient, Object, p
 from fleet_clusters.endpoints import SYSTEM
 from verify.outputs import Outputs, Port
 
-# The hub calls a member unhealthy from then on (Azure/fleet v0.18.12, charts/hub-agent/values.yaml).
+# After this time without a report, the hub calls a member unhealthy (Azure/fleet v0.18.12,
+# charts/hub-agent/values.yaml).
 _SILENCE: Final = timedelta(minutes=3)
 _SECONDS: Final = 5  # for a client's connection, and for its answer
 _CLIENTS: Final = 16  # requests at a time
@@ -40,21 +41,21 @@ _LONGEST_FRONTEND: Final = 32  # characters; AKS names a frontend after the Serv
 
 _AGAIN: Final = "`pulumi up --refresh`"
 LOST: Final = "docs/operations.md, “A region no longer answers”"
-"""What to do about a region that is lost."""
+"""The remedy for a lost region."""
 
 Check = tuple[str, Callable[[], str]]
-"""What is looked at, and what looks; that returns what it has found, or raises `Problem`."""
+"""The check's name, and its function, which returns the finding or raises `CheckFailedError`."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What is verified.
+    """The deployment to verify.
 
     Attributes:
         outputs: the stack's outputs.
         hub: the fleet's hub.
         clusters: the members, by the name of their region.
-        requests: how many requests the URL has to answer, and how many connections each other TCP port has to take.
+        requests: the number of requests to the URL, and of connections to each other TCP port.
     """
 
     outputs: Outputs
@@ -82,7 +83,7 @@ class Deployment:
         ]
 
     def within(self, group: str, version: str, plural: str) -> str:
-        """Return the path of a kind's objects in the app's namespace; the core group is empty."""
+        """Return the API path of a kind's objects in the app's namespace; the core group is empty."""
         root = f"/apis/{group}/{version}" if group else f"/api/{version}"
         return f"{root}/namespaces/{self.namespace}/{plural}"
 
@@ -105,7 +106,7 @@ class Entry:
 
 
 def checks(deployment: Deployment) -> list[Check]:
-    """Return all checks, those first on which the others rest."""
+    """Return all checks; a check comes after the ones that it depends on."""
     outputs, members, entries = deployment.outputs, deployment.outputs.members, deployment.entries
     urls = [outputs.url] if outputs.url else []
     urls += [
@@ -138,7 +139,7 @@ def checks(deployment: Deployment) -> list[Check]:
 
 
 def _member(deployment: Deployment, region: str) -> str:
-    """Look at a member of the fleet: it has joined, and its agents still report to the hub."""
+    """Check a member of the fleet: it has joined, and its agents still report to the hub."""
     name, hub, kubectl = deployment.outputs.members[region], deployment.hub, deployment.clusters[region].kubectl
     answer = hub.get(f"{_FLEET}/memberclusters/{name}")
     if answer.content is None:
@@ -153,18 +154,18 @@ def _member(deployment: Deployment, region: str) -> str:
     return "joined"
 
 
-def strangers(deployment: Deployment) -> list[str]:
+def foreign_members(deployment: Deployment) -> list[str]:
     """Return the names of the fleet's members that are not of this stack.
 
     Raises:
-        Problem: the hub does not tell.
+        CheckFailedError: the hub cannot be read.
     """
     names = [item["metadata"]["name"] for item in deployment.hub.items(f"{_FLEET}/memberclusters")]
     return sorted({*names} - {*deployment.outputs.members.values()})
 
 
 def _others(deployment: Deployment) -> str:
-    """Look at who else is in the fleet, which is as it should be as long as they do not export the same Service."""
+    """Check the fleet's other members: they may be in the fleet, but must not export the same Services."""
     foreign = [
         item["metadata"]["name"] for entry in deployment.entries for item in _imported(deployment, entry).get(None, ())
     ]
@@ -173,11 +174,11 @@ def _others(deployment: Deployment) -> str:
             f"their endpoints are behind the entry point: {', '.join(foreign)}",
             f"they export {deployment.outputs.service} too: have it withdrawn, or take another app.namespace",
         )
-    return ", ".join(strangers(deployment)) or "none"
+    return ", ".join(foreign_members(deployment)) or "none"
 
 
 def _placement(deployment: Deployment) -> str:
-    """Look at what places the app's namespace: it is available on every member."""
+    """Check the placement of the app's namespace: it is available on every member."""
     names = list(deployment.outputs.members.values())
     placements = [
         item
@@ -209,7 +210,7 @@ def _placement(deployment: Deployment) -> str:
         ]
         because = f": {', '.join(dict.fromkeys(failed))}" if failed else ""
         raise CheckFailedError(f"not available on {', '.join(waiting)}{because}", describe)
-    if not status.get("selectedResources"):  # without its namespace, a placement has nothing to wait for
+    if not status.get("selectedResources"):  # without its namespace, an empty placement is available
         raise CheckFailedError("places nothing: the hub has no such namespace", _AGAIN)
     if not _is_true(item, "ClusterResourcePlacementAvailable"):
         raise CheckFailedError(
@@ -219,7 +220,7 @@ def _placement(deployment: Deployment) -> str:
 
 
 def _pods(deployment: Deployment, region: str) -> str:
-    """Look at the app's pods in a region: all are ready."""
+    """Check the app's pods in a region: all are ready."""
     cluster = deployment.clusters[region]
     pods = [
         pod
@@ -228,7 +229,7 @@ def _pods(deployment: Deployment, region: str) -> str:
     ]
     here = f"--namespace {deployment.namespace}"
     if not pods:
-        raise CheckFailedError("there are none", f"`{cluster.kubectl} get deployments,events {here}` says why")
+        raise CheckFailedError("no pods", f"`{cluster.kubectl} get deployments,events {here}` says why")
     waiting = [pod for pod in pods if not _is_true(pod, "Ready")]
     if waiting:
         names = ", ".join(f"{pod['metadata']['name']} ({_why_waiting(pod)})" for pod in waiting)
@@ -240,7 +241,7 @@ def _pods(deployment: Deployment, region: str) -> str:
 
 
 def _export(deployment: Deployment, region: str) -> str:
-    """Look at the exports in a region: valid, and in no conflict; only then are its endpoints exported."""
+    """Check the exports in a region: valid, and in no conflict; otherwise Fleet does not export its endpoints."""
     for service in deployment.outputs.entry_services.values():
         _require_export(deployment, region, service)
     number = len(deployment.entries)
@@ -252,29 +253,29 @@ def _require_export(deployment: Deployment, region: str, service: str) -> None:
     path = deployment.within(_NETWORKING, "v1beta1", "serviceexports")
     item = cluster.get(f"{path}/{service}").content
     if item is None:
-        raise CheckFailedError("there is none", f"the placement brings it; if the hub has none either: {_AGAIN}")
+        raise CheckFailedError("not found", f"the placement brings it; if the hub has none either: {_AGAIN}")
     get = f"get service {service} --namespace {deployment.namespace}"
     valid, conflict = _condition(item, "Valid"), _condition(item, "Conflict")
     if valid.get("status") != "True":
         raise CheckFailedError(
-            valid.get("message") or "not looked at yet",
+            valid.get("message") or "not checked yet",
             f"`{cluster.kubectl} {get}`: it must exist, with a clusterIP, and not be an ExternalName",
         )
     if conflict.get("status") == "True":
         raise CheckFailedError(
             conflict["message"],
             f"all clusters need the very same ports: `{cluster.kubectl} {get} --output 'jsonpath={{.spec.ports}}'`, "
-            "and on the others; whoever changed one puts it back",
+            "and on the others; put the changed ports back",
         )
     if conflict.get("status") != "False":
         raise CheckFailedError(
-            conflict.get("message") or "the hub has not looked at it yet",
+            conflict.get("message") or "the hub has not checked it yet",
             f"see that the member's agents run: `{cluster.kubectl} get pods --namespace {SYSTEM}`",
         )
 
 
 def _entry_point(deployment: Deployment, entry: Entry) -> str:
-    """Look at an entry point: on its region's cluster, valid, with the stack's address."""
+    """Check an entry point: on its region's cluster, valid, with the stack's address."""
     if not (found := _entry_points(deployment, entry.cluster, entry.service)):
         elsewhere = [
             deployment.outputs.members[region]
@@ -299,7 +300,7 @@ def _entry_point(deployment: Deployment, entry: Entry) -> str:
 
 
 def _globally_reachable(deployment: Deployment, entry: Entry) -> str:
-    """Look at how the global address leads to an entry point: to the frontend that its Service has now.
+    """Check the way from the global address to an entry point: the frontend is the one that its Service has now.
 
     The Service must accept the address, or the cluster drops what arrives for it.
     """
@@ -326,7 +327,7 @@ def _reachable_entry_points(deployment: Deployment, cluster: ClusterClient, serv
     try:
         return _entry_points(deployment, cluster, service)
     except CheckFailedError:
-        return []  # what is wrong with that cluster, its own checks say
+        return []  # that cluster's own checks report the error
 
 
 def _not_valid(deployment: Deployment, entry: Entry, valid: Object) -> CheckFailedError:
@@ -342,13 +343,13 @@ def _not_valid(deployment: Deployment, entry: Entry, valid: Object) -> CheckFail
     holders = [name for name in _part(claim, "MemberClusters").values() if name != outputs.members[entry.region]]
     if not holders:
         return CheckFailedError(
-            valid.get("message") or "not looked at yet",
+            valid.get("message") or "not checked yet",
             f"see that the agents run: `{entry.cluster.kubectl} get pods --namespace {SYSTEM}`",
         )
     holder = next((region for region, name in outputs.members.items() if name == holders[0]), "")
     others = _reachable_entry_points(deployment, deployment.clusters[holder], entry.service) if holder else []
     if not others:
-        return CheckFailedError(f"the service belongs to {holders[0]}, which does not let go", f"{LOST}, step 2")
+        return CheckFailedError(f"the service belongs to {holders[0]}, which does not release it", f"{LOST}, step 2")
     name, where = others[0]["metadata"]["name"], f"--namespace {deployment.namespace}"
     return CheckFailedError(
         f"the service belongs to the entry point on {holders[0]}, and can have one only",
@@ -364,9 +365,9 @@ def _imported(deployment: Deployment, entry: Entry) -> dict[str | None, list[end
 
 
 def _endpoints(deployment: Deployment, region: str) -> str:
-    """Look at what the entry points balance over: pods of every region, and nothing else.
+    """Check the endpoints behind the entry points: pods of every region, and nothing else.
 
-    Valid and an address say nothing of it; what a region that is lost had stays.
+    An entry point can be valid and have an address without them, and the endpoints of a lost region stay.
     """
     cluster = deployment.clusters[region]
     pods = {_status(pod).get("podIP") for pod in cluster.items(deployment.within("", "v1", "pods"))}
@@ -388,18 +389,18 @@ def _behind(deployment: Deployment, entry: Entry, region: str, pods: Container[s
     selector = ",".join(f"{key}={value}" for key, value in _part(_part(service, "spec"), "selector").items())
     raise CheckFailedError(
         f"{', '.join(lost)} behind {where}, which no pod has" if lost else f"none behind {where}",
-        "once its pods and its export are well, let them be found again: "
+        "once its pods and its exports are healthy, restart the pods: "
         f"`{cluster.kubectl} delete pods --namespace {namespace} --selector {selector}`",
     )
 
 
 def _url(deployment: Deployment, url: str) -> str:
-    """Ask for the URL, each time in a connection of its own: the load balancer chooses for each connection."""
-    # A certificate is for a name, and the URL has the address.
+    """Request the URL, each time in a new connection: the load balancer chooses a pod for each connection."""
+    # A certificate is issued for a name, and the URL has an address.
     with httpx.Client(timeout=_SECONDS, limits=httpx.Limits(max_keepalive_connections=0), verify=False) as http:  # noqa: S501
 
         def ask(_: int) -> str:
-            """Return what is wrong with the answer; nothing, if it is well."""
+            """Return the error; empty if the answer is a success."""
             try:
                 response = http.get(url, headers={"Connection": "close"})
             except httpx.HTTPError as error:
@@ -411,7 +412,7 @@ def _url(deployment: Deployment, url: str) -> str:
 
 
 def _port(deployment: Deployment, address: str, port: Port) -> str:
-    """Connect to a port, as often as the URL is asked for; what is spoken there, we do not know."""
+    """Connect to a port as often as the URL is requested. The port's protocol is not known."""
     if port.protocol != "TCP":
         return f"not tried: {port.protocol} has no connections; use a client of its protocol"
 
@@ -426,7 +427,7 @@ def _port(deployment: Deployment, address: str, port: Port) -> str:
 
 
 def _connect(address: str, port: int) -> None:
-    """Open a TCP connection, and close it: through `ALL_PROXY` where there is one, else directly."""
+    """Open a TCP connection, through `ALL_PROXY` if it is set, and close it."""
     proxy = urlsplit("" if proxy_bypass(address) else getproxies().get("all", ""))
     if proxy.scheme != "http":
         socket.create_connection((address, port), _SECONDS).close()
@@ -443,7 +444,7 @@ def _connect(address: str, port: int) -> None:
 
 
 def _tried(deployment: Deployment, attempt: Callable[[int], str], found: str, command: str) -> str:
-    """Try something as often as was asked for; `attempt` returns what is wrong, `found` has the two numbers."""
+    """Make all attempts. `attempt` returns the error, `found` is the text for the two numbers."""
     if not deployment.requests:
         return "not tried (--requests 0)"
     with ThreadPoolExecutor(_CLIENTS) as pool:
@@ -467,7 +468,7 @@ def _unanswered(deployment: Deployment, command: str, *, answered: bool) -> str:
     if _is_private(deployment.outputs.external_ip):
         return f"a private address: run this inside its network or one that is peered with it; `{command}`"
     return (
-        "if all above is well, something on the way stops it: look at the network security group of the nodes' subnet "
+        "if all checks above pass, a firewall may block it: look at the network security group of the nodes' subnet "
         f"and at your own firewall; `{command}`"
     )
 
@@ -491,7 +492,7 @@ def _status(item: Object) -> Object:
 
 
 def _condition(item: Object, name: str) -> Object:
-    """Return a condition of an object, or of an entry that has them itself; empty if there is none."""
+    """Return a condition of an object, or of a list entry with its own conditions; empty if there is none."""
     conditions: Sequence[Object] = item.get("conditions") or _status(item).get("conditions") or ()
     return next((each for each in conditions if each["type"] == name), Object())
 

@@ -1,4 +1,4 @@
-"""What a stack says of itself: its outputs, with the kubeconfigs in them."""
+"""A stack's outputs, including the kubeconfigs."""
 
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 
 class OutputsError(Exception):
-    """There are no outputs to go by; the message says why and what to do, and never quotes one."""
+    """The outputs cannot be used. The message has the reason and the remedy, and never quotes an output."""
 
 
 class Port(BaseModel):
@@ -29,16 +29,16 @@ class Outputs(BaseModel):
     """The outputs that a verification needs.
 
     Attributes:
-        url: what clients ask for, where they speak HTTP.
-        external_ip: the address at which they do.
-        ports: the ports there; a stack that was deployed before they were outputs has none.
+        url: the app's URL; None if the app does not speak HTTP.
+        external_ip: the entry point's address.
+        ports: the address's ports; empty for a stack of a program version without this output.
         service: namespace and name of the app's Service that all regions share, as in `aks-store-demo/store-front`.
         entry_services: the names of the Services that the entry points import, by the name of their region.
         entry_addresses: the addresses of the entry points, by the name of their region.
         global_address: the address in front of the entry points, if there is one.
         frontend_ids: the Azure IDs of the load balancer frontends that it leads to, by the name of their region.
         fleet_id: the fleet's Azure id.
-        owns_fleet: whether the fleet is deleted with the stack; so it is with earlier versions of the program.
+        owns_fleet: whether the fleet is deleted with the stack; true for earlier versions of the program.
         cluster_ids: the clusters' Azure ids by the name of their region.
         member_names: the names of the fleet's members by the name of their region; a list in no order, or nothing, from
             earlier versions of the program.
@@ -65,7 +65,7 @@ class Outputs(BaseModel):
 
     @property
     def url_port(self) -> int | None:
-        """The port that the URL is of."""
+        """The port of the URL."""
         parts = urlsplit(self.url or "")
         return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
@@ -74,34 +74,34 @@ class Outputs(BaseModel):
         """The names of the fleet's members by region."""
         if isinstance(self.member_names, Mapping):
             return dict(self.member_names)
-        # Called like the cluster, in lower case (learn: rest/api/fleet), unless the settings say otherwise.
+        # The default name is the cluster's, in lower case (learn: rest/api/fleet).
         return {region: cluster_id.rsplit("/", 1)[-1].lower() for region, cluster_id in self.cluster_ids.items()}
 
 
 def of_stack(stack: str | None) -> str:
-    """Return a stack's outputs as JSON, secrets included; they are on a pipe and nowhere else.
+    """Return a stack's outputs as JSON, including secrets. They pass through a pipe only, never through a file.
 
     Args:
         stack: the stack's name; None is the selected one.
 
     Raises:
-        OutputsError: `pulumi` is not there, or does not tell; it has then said why on standard error.
+        OutputsError: `pulumi` is not found, or fails. Pulumi's own error is then on standard error.
     """
     command = ["pulumi", "stack", "output", "--json", "--show-secrets", *(["--stack", stack] if stack else [])]
     try:
-        # It may ask for a passphrase: its other ends stay the terminal's.
+        # Pulumi may ask for a passphrase, so its input and standard error stay the terminal's.
         return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603 - no shell
     except FileNotFoundError:
-        raise OutputsError("there is no `pulumi` on PATH; hand over what it said: --outputs FILE") from None
+        raise OutputsError("there is no `pulumi` on PATH; pass a file of outputs: --outputs FILE") from None
     except subprocess.CalledProcessError:
         raise OutputsError("`pulumi stack output` failed; it says why above") from None
 
 
 def of_file(path: Path) -> str:
-    """Return what is in a file of outputs.
+    """Return the content of a file of outputs.
 
     Raises:
-        OutputsError: it cannot be read.
+        OutputsError: the file cannot be read.
     """
     try:
         return path.read_text()
@@ -121,7 +121,7 @@ def parse(text: str) -> Outputs:
     try:
         outputs = Outputs.model_validate_json(text)
     except ValidationError as error:
-        # The names alone: what was found there may be a secret.
+        # Names only: the values may be secret.
         wrong = ", ".join(sorted({str(each["loc"][0]) if each["loc"] else "no JSON" for each in error.errors()}))
         raise OutputsError(
             f"these are not the outputs of this program ({wrong}): `pulumi up` writes them anew"

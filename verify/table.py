@@ -1,4 +1,4 @@
-"""What people see: a table that fills while we look, and what to do about what is not well."""
+"""The printed results: a table that fills while the checks run, and the remedies for failed checks."""
 
 import math
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from rich.text import Text
 
 @dataclass(frozen=True)
 class Result:
-    """What a check has found.
+    """The result of a check.
 
     Attributes:
-        check: what was looked at.
-        ok: whether it is well.
-        found: what was found.
-        remedy: what to do, in one line; empty if it is well.
+        check: the check's name.
+        ok: whether it passed.
+        found: the finding.
+        remedy: what to do, in one line; empty if it passed.
     """
 
     check: str
@@ -30,7 +30,7 @@ class Result:
 
 
 class Progress:
-    """What has been found so far, on standard error: a table on a terminal, else a line for each change."""
+    """The results so far, on standard error: a table on a terminal, else a line for each change."""
 
     def __init__(self, names: list[str]) -> None:
         self._console = Console(stderr=True)
@@ -55,14 +55,14 @@ class Progress:
         self._live.stop()
 
     def found(self, result: Result) -> None:
-        """Show what a check has found."""
+        """Show the result of a check."""
         self._found[result.check] = result
         self._show()
 
     def waiting(self, seconds: float) -> None:
-        """Say that there is something to wait for, and how long at most."""
+        """Show that the checks are repeated, and for how long at most."""
         missing = ", ".join(result.check for result in self.results if not result.ok)
-        self._left = f"waiting up to {math.ceil(seconds)} s until all is well"
+        self._left = f"waiting up to {math.ceil(seconds)} s until all checks pass"
         self._show()
         if not self._console.is_terminal and missing != self._said:
             self._said = missing
@@ -75,7 +75,7 @@ class Progress:
 
 
 def show(results: list[Result]) -> None:
-    """Print the table, and beneath it what to do: each remedy once, in one line, to be copied."""
+    """Print the table and, below it, each remedy once, in one line that can be copied."""
     console = Console()
     console.print(_table(console, {result.check: result for result in results}))
     remedies: dict[str, list[str]] = {}

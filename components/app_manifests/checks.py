@@ -1,4 +1,4 @@
-"""Checks of an app: what a fleet cannot run, and what Fleet does not carry to the entry point.
+"""Checks of an app: objects that a fleet cannot run, and fields that Fleet does not carry to the entry point.
 
 Values of a manifest may be Outputs. A check ignores a value that it cannot see.
 """
@@ -32,7 +32,7 @@ _OS: Final = ("kubernetes.io/os", "beta.kubernetes.io/os")
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LONGEST_NAME: Final = 253
 
-# Fleet makes the entry point's own Service from the ports of the shared one, and of nothing else
+# Fleet makes the entry point's own Service from the ports of the shared Service only
 # (Azure/fleet-networking v0.3.25, pkg/controllers/member/serviceexport and member/multiclusterservice).
 _LOST: Final = {
     "sessionAffinity": "a client's connections go to pods of every region",
@@ -45,7 +45,7 @@ _LOST: Final = {
 }
 _DEFAULTS: Final[tuple[object, ...]] = ("", "None", "Cluster", False, None, [])
 _AZURE: Final = "service.beta.kubernetes.io/azure-"
-# Rules of access: without these, a Service that was open to some would be open to everybody.
+# Fields that limit access: without them, a Service for some clients would be open to everybody.
 _ACCESS: Final = tuple(
     f"{_AZURE}{name}"
     for name in ("allowed-ip-ranges", "allowed-service-tags", "deny-all-except-load-balancer-source-ranges")
@@ -75,7 +75,7 @@ def problems(  # noqa: PLR0913 - what decides whether an app can be placed
     internal: bool = False,
     global_address: bool = False,
 ) -> Iterator[Problem]:
-    """Find what a fleet cannot run, or would run in another way than the manifests say.
+    """Find objects that a fleet cannot run, or would run in another way than the manifests say.
 
     Args:
         app: the app's objects.
@@ -102,7 +102,7 @@ def problems(  # noqa: PLR0913 - what decides whether an app can be placed
 
 
 def remarks(app: Sequence[Manifest], service: str) -> Iterator[Problem]:
-    """Find what works in another way than the manifests say: of Ingresses, and of Services."""
+    """Find Ingresses and Services that work in another way than the manifests say."""
     for ingress in (each for each in app if each["kind"] == "Ingress"):
         # AKS's application routing add-on has an NGINX without fixes since November 2026 (learn: aks/app-routing).
         text = "an Ingress needs a controller on every cluster, and this program installs none"
@@ -230,7 +230,7 @@ def _left_behind(manifest: Manifest) -> Iterator[Problem]:
     for path, (applies, remedy) in reasons.items():
         if applies:
             yield Problem(manifest, path, f"Fleet does not place {kind} {metadata['name']}: {remedy}")
-    # These name another object. An API server refuses this one, or collects it as garbage.
+    # These fields refer to another object. An API server would refuse the manifest, or delete the object as garbage.
     # (kubernetes.io: reference/using-api/api-concepts, "Resource versions"; concepts/architecture/garbage-collection)
     for field in ("uid", "resourceVersion", "managedFields", "ownerReferences"):
         if metadata.get(field):
@@ -359,7 +359,7 @@ def _autoscaling(app: Sequence[Manifest]) -> Iterator[Problem]:
         else:
             targets[id(target)] = name
         if isinstance(name, str) and len(name) > _LONGEST_LABEL:
-            # Fleet labels the override's snapshots with it (Azure/fleet v0.18.12, pkg/controllers/overrider).
+            # Fleet labels the override's snapshots with the name (Azure/fleet v0.18.12, pkg/controllers/overrider).
             text = f"metadata.name has more than {_LONGEST_LABEL} characters, the most that Fleet's override can have"
             yield Problem(manifest, ("metadata", "name"), text)
 

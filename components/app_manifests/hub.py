@@ -86,7 +86,7 @@ def override(autoscaler: str, workload: Manifest, placement: object) -> Manifest
 
 
 def enveloped(app: Sequence[Manifest], namespace: object) -> list[Manifest]:
-    """Return an app's objects, with those that would take effect on the hub too in one ResourceEnvelope.
+    """Return an app's objects. Kinds that would take effect on the hub too are in one ResourceEnvelope.
 
     The hub stores an envelope's objects as data, and Fleet creates them on the members.
     """

@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from typing import Final
 
 # The namespaced kinds of the Kubernetes API reference, v1.36. Other kinds need a CustomResourceDefinition, which is
-# cluster-scoped, so that the placement of the namespace leaves it behind. Endpoints are not among them: the placement
-# leaves those of a Service behind, too, and EndpointSlices replace them.
+# cluster-scoped: the placement of a namespace does not place it. Nor does it place the Endpoints of a Service, which
+# EndpointSlices replace.
 KINDS: Final = {
     "v1": (
         *("ConfigMap", "LimitRange", "PersistentVolumeClaim", "ResourceQuota", "Secret", "Service"),
@@ -30,7 +30,7 @@ _CLUSTER_SCOPED: Final = (
     *("PriorityClass", "RuntimeClass", "StorageClass", "ValidatingAdmissionPolicy", "ValidatingWebhookConfiguration"),
 )
 _DENIED: Final = ("Pod", "ReplicaSet")  # Azure/fleet v0.18.12, pkg/webhook/pod and pkg/webhook/replicaset
-# Kubernetes' own groups that have a dot (API reference, v1.36); any other group with one is of custom resources.
+# Kubernetes' own groups that have a dot (API reference, v1.36); any other group with a dot has custom resources.
 _GROUPS: Final = re.compile(
     r"(admissionregistration|apiextensions|apiregistration|authentication|authorization|certificates|coordination"
     r"|discovery|events|(flowcontrol|internal)\.apiserver|networking|node|rbac\.authorization|resource|scheduling"
@@ -40,7 +40,7 @@ _FLEET_GROUPS: Final = ("networking.fleet.azure.com", "placement.kubernetes-flee
 
 
 def refusal(version: str, kind: str) -> str:
-    """Say why an app cannot have a kind; empty if it can."""
+    """Return the reason why an app cannot have a kind; empty if it can."""
     return "" if kind in KINDS.get(version, ()) else next(_reasons(version, kind))
 
 

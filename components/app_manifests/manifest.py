@@ -9,12 +9,12 @@ Manifest: TypeAlias = dict[str, Any]
 """One object as kubectl would take it; values may be Outputs."""
 
 Path: TypeAlias = tuple[str | int, ...]
-"""A place in a manifest."""
+"""The keys and indices that lead to a value in a manifest."""
 
 SCALED: Final = ("Deployment", "StatefulSet")
 """Workloads with a number of replicas."""
 WORKLOADS: Final = (*SCALED, "DaemonSet", "Job", "CronJob")
-# Kinds that also take effect on the hub, with its other users and quotas (learn:
+# Kinds that would also take effect on the hub: on its quotas and its other users (learn:
 # kubernetes-fleet/concepts-resource-placement). A PodDisruptionBudget will be refused there (Azure/fleet v0.18.12,
 # cmd/hubagent/options/webhooks.go, enable-pdbs).
 FOR_MEMBERS_ONLY: Final = ("LimitRange", "PodDisruptionBudget", "ResourceQuota", "Role", "RoleBinding")
@@ -22,11 +22,11 @@ LARGEST_ENVELOPE: Final = 50  # objects (Azure/fleet v0.18.12, apis/placement/v1
 
 
 class ManifestsError(pulumi.RunError):
-    """The manifests have mistakes, all of them in the message. Pulumi shows that of a RunError without a traceback."""
+    """The message lists all mistakes in the manifests. Pulumi shows the message of a RunError without a traceback."""
 
 
 class AppManifests(TypedDict):
-    """An app's manifests, and Fleet's for it."""
+    """An app's manifests, and the manifests of Fleet's objects for it."""
 
     namespace: str
     """The app's namespace, which is placed as a whole."""
@@ -62,7 +62,7 @@ def named(app: Iterable[Manifest], kind: str, name: object) -> Manifest | None:
 
 
 def selects(selector: Mapping[str, Any], workload: Manifest) -> bool:
-    """Say whether a Service's selector selects the pods of a workload."""
+    """Return whether a Service's selector selects the pods of a workload."""
     spec = part(workload, "spec")
     spec = part(part(spec, "jobTemplate"), "spec") if workload["kind"] == "CronJob" else spec
     labels = part(part(part(spec, "template"), "metadata"), "labels")

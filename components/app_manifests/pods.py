@@ -1,4 +1,4 @@
-"""Which workload runs the pods of the shared Service, and what decides how many there are."""
+"""The workload behind the shared Service, and its number of pods."""
 
 from collections.abc import Sequence
 
@@ -39,7 +39,7 @@ def replicated(app: Sequence[Manifest], service: str) -> Manifest | str:
 
 
 def offers_endpoints(app: Sequence[Manifest], service: Manifest) -> bool:
-    """Say whether a Service has endpoints, according to the app's manifests."""
+    """Return whether a Service has endpoints, according to the app's manifests."""
     selector = part(part(service, "spec"), "selector")
     if selector:
         return any(

@@ -4,7 +4,7 @@ from typing import Final, Literal, NotRequired, TypedDict
 
 from .manifest import Manifest, part, parts
 
-# Ports whose protocol is plain from their number (IANA: http, http-alt, https).
+# Port numbers that determine the protocol (IANA: http, http-alt, https).
 _NUMBERS: Final[dict[int, Literal["http", "https"]]] = {80: "http", 8080: "http", 443: "https"}
 # `<protocol>` or `<protocol>-<suffix>`, in a port's name or as its appProtocol (istio.io: protocol-selection).
 _OTHER_PROTOCOLS: Final = ("http2", "h2c", "grpc", "tcp", "tls", "udp", "mongo", "mysql", "redis", "mqtt", "amqp")
@@ -25,7 +25,7 @@ def ports(service: Manifest) -> list[ServicePort]:
     """Return the ports of a Service, which the entry point has too."""
     found: list[ServicePort] = []
     for each in parts(part(service, "spec"), "ports"):
-        # On its way from another language a number becomes a float.
+        # A number from a program in another language arrives as a float.
         port: ServicePort = {"port": int(each["port"]), "protocol": each.get("protocol") or "TCP"}
         found.append({"name": each["name"], **port} if each.get("name") else port)
     return found

@@ -29,7 +29,7 @@ _PLACEHOLDERS: Final = ("${namespace}", "${service}", "${members}")
 _DEEPEST: Final = 100  # levels; an alias inside its own anchor has no end
 
 _Text: TypeAlias = Callable[["_Document", Path, str], object]
-"""Returns what a string in a file stands for."""
+"""Returns the value for a string in a file."""
 
 
 def load(  # noqa: PLR0913 - what decides whether an app can be placed
@@ -48,8 +48,8 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
     """Read an app's manifests.
 
     Args:
-        folder: `app/` in it has the app's own YAML, which is used as it is. `fleet/` has Fleet's objects, one in a
-            file, in which `${namespace}`, `${service}` and `${members}` stand for the other arguments.
+        folder: the folder of the manifests. Its `app/` has the app's own YAML, which is used as it is. Its `fleet/` has
+            Fleet's objects, one in a file; `${namespace}`, `${service}` and `${members}` stand for the other arguments.
         namespace: the app's namespace.
         service: the Service that all clusters share.
         members: names of the fleet's members that the app is placed on.
@@ -58,7 +58,7 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
             digits. The manifests refer to these Secrets, and cannot have Secrets of the same names.
         replicas: replicas, in each cluster, of the only Deployment or StatefulSet behind the Service; None for the
             manifest's number.
-        linux_only: whether a cluster has Linux nodes only, as those have that the components make.
+        linux_only: whether a cluster has Linux nodes only, as have clusters that the components create.
         internal: whether the entry points' addresses are in their VNets.
         global_address: whether a global address leads to the entry points.
 
@@ -108,8 +108,8 @@ class _Document:
     Args:
         file: the file.
         node: the object.
-        text: returns what a string stands for.
-        mistakes: takes mistakes of YAML.
+        text: returns the value for a string.
+        mistakes: the list to which mistakes of YAML are added.
     """
 
     def __init__(self, file: File, node: yaml.Node, text: _Text, mistakes: list[str]) -> None:
@@ -122,13 +122,13 @@ class _Document:
         return self.manifest["metadata"]["name"]
 
     def at(self, *path: str | int) -> str:
-        """Return the place of a value as `file:line`; if it is missing, that of its parent."""
+        """Return the position of a value as `file:line`; for a missing value, its parent's position."""
         while path not in self._lines:
             path = path[:-1]
         return f"{self._file}:{self._lines[path]}"
 
     def mistakes(self, namespace: str) -> Iterator[tuple[Path, str]]:
-        """Find what is not an object of the app's namespace."""
+        """Find mistakes for which this cannot be an object of the app's namespace."""
         if ("apiVersion",) not in self._lines and ("kind",) not in self._lines:
             yield (), "not a Kubernetes object, as apiVersion and kind are missing; move it out of this folder"
             return
@@ -182,7 +182,7 @@ class _Document:
             elif key.value in seen:
                 self._mistakes.append(f"{at}: duplicate key {key.value}")
             seen.add(str(key.value))
-        SafeConstructor().flatten_mapping(node)  # puts the keys of `<<` in front of the mapping's own, which win
+        SafeConstructor().flatten_mapping(node)  # puts the keys of `<<` in front of the mapping's own keys, which win
         yield from ((str(key.value), value) for key, value in node.value)
 
 
@@ -197,7 +197,7 @@ def _members(node: yaml.Node) -> list[yaml.Node]:
 
 
 class _Reader:
-    """Reads documents and collects mistakes and warnings. None quotes a value, which may be a Secret's."""
+    """Reads documents and collects mistakes and warnings. No message quotes a value, which may be a Secret's."""
 
     def __init__(self, root: File, namespace: str) -> None:
         self.mistakes: list[str] = []
@@ -220,7 +220,7 @@ class _Reader:
                 yield document
 
     def fleet(self, folder: File, kind: str, values: Mapping[str, object]) -> Manifest:
-        """Return the one object of a kind of Fleet's; empty if there is a mistake."""
+        """Return the only object of a Fleet kind; empty if there is a mistake."""
         where = (file := folder / _FLEET_FILES[kind]).relative_to(self._root)
         if not file.is_file():
             self.mistakes.append(f"{where} is missing; it must have one {kind}")
@@ -246,13 +246,13 @@ class _Reader:
         return manifests[0] if manifests else {}
 
     def _as_is(self, document: _Document, path: Path, text: str) -> str:
-        # In data, a placeholder may be that of a program in the app's pods.
+        # In data, a placeholder may be meant for a program in the app's pods.
         if text in _PLACEHOLDERS and path[:1] not in (("data",), ("stringData",)):
             self.warnings.append(f"{document.at(*path)}: {text} stays as it is: only manifests/fleet/ has placeholders")
         return text
 
     def _is_read(self, file: File) -> bool:
-        """Say whether a file of the app is read; report one that only looks so."""
+        """Return whether a file of the app is read; report a file that users may expect to be read."""
         where = file.relative_to(self._root)
         if file.is_dir():
             inside = any(each.suffix.lower() in _SUFFIXES for each in file.rglob("*"))

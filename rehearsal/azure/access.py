@@ -1,4 +1,4 @@
-"""Identities, role assignments, and what an identity may do."""
+"""Identities, role assignments, and checks of an identity's roles."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -28,7 +28,7 @@ _ROLE_DEFINITION: Final = re.compile(
 
 
 def holds(subscription: Subscription, principal_id: str, roles: Collection[str], scope: str) -> bool:
-    """Say whether a principal has one of the roles on a scope or on one that encloses it."""
+    """Return whether a principal has one of the roles on a scope or on an enclosing scope."""
     return any(
         assignment["inputs"]["principalId"].lower() == principal_id.lower()
         and last_segment(assignment["inputs"]["roleDefinitionId"]).lower() in roles
@@ -37,13 +37,8 @@ def holds(subscription: Subscription, principal_id: str, roles: Collection[str],
     )
 
 
-def principal_of(subscription: Subscription, identity_id: str) -> str:
-    """Return the principal of a user-assigned identity, which must exist."""
-    return subscription.require(identity_id)["outputs"]["principalId"]
-
-
 class UserAssignedIdentity(ResourceType):
-    """An identity that resources can be given; its principal is a service principal."""
+    """An identity that can be assigned to resources; its principal is a service principal."""
 
     kind = "Microsoft.ManagedIdentity/userAssignedIdentities"
     api_version = "2023-01-31"
@@ -137,12 +132,12 @@ class RoleAssignment(ResourceType):
 
     @override
     def first_answer(self, outputs: Properties) -> Properties:
-        # The creation answers `createdBy: null`, what is read later has it (Azure/azure-service-operator, recording
-        # Test_Authorization_RoleAssignmentOfBuiltInRole): a first `pulumi refresh` shows it.
+        # The answer to the creation has `createdBy: null`, later reads have a value (Azure/azure-service-operator,
+        # recording Test_Authorization_RoleAssignmentOfBuiltInRole). The first `pulumi refresh` shows this change.
         return {key: value for key, value in outputs.items() if key != "createdBy"}
 
 
 def _principal_type(subscription: Subscription, principal: str) -> str | None:
-    """Return the type of a principal that this cloud knows; others, the deployer too, are what the program says."""
+    """Return the type of a principal of this cloud; None for others, including the deployer."""
     identities = (identity["outputs"]["principalId"].lower() for identity in subscription.all_of(IDENTITY))
     return "ServicePrincipal" if principal in identities else None

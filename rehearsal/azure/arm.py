@@ -1,4 +1,4 @@
-"""Azure Resource Manager without its resource types: ids, names, what exists, refusals, comparison of inputs."""
+"""Azure Resource Manager without its resource types: ids, names, stored resources, and comparison of inputs."""
 
 import re
 import secrets
@@ -15,10 +15,10 @@ from rehearsal.core.store import Store
 
 @dataclass(frozen=True)
 class Deployer:
-    """The identity that runs the program: Owner of its tenant's subscriptions, which grants nothing inside clusters.
+    """The identity that runs the program: Owner of its tenant's subscriptions, without access inside clusters.
 
-    `subscription_id` is that of a login with nothing else said; `client_id` is the Azure CLI's public application, as
-    in a login with `az login`.
+    `subscription_id` is the default subscription; `client_id` is the Azure CLI's public application, as after `az
+    login`.
     """
 
     subscription_id: str = "5a1f0c2e-6d3b-4e8a-9f57-20c4d1b7e930"
@@ -29,11 +29,11 @@ class Deployer:
 
 @dataclass(frozen=True)
 class Access:
-    """How the local administrator of a cluster that really answers gets in.
+    """The local administrator's access to a real API server.
 
     Attributes:
         server: the API server's URL.
-        certificate_authority: base64 of the PEM certificate that its own is signed with.
+        certificate_authority: the certificate of the server's authority, as base64 of PEM.
         token: bearer token.
     """
 
@@ -43,11 +43,11 @@ class Access:
 
 
 class ClusterBackend(Protocol):
-    """What Azure's control plane tells about networks, clusters, hubs and memberships, and to whom."""
+    """The interface through which Azure's control plane creates networks, clusters, hubs and memberships."""
 
     @property
     def now(self) -> float:
-        """Seconds since some moment: how long a cluster is busy is counted by them."""
+        """Seconds since some moment, to measure how long a cluster is busy."""
         ...
 
     def add_network(self, network: str, prefixes: list[str]) -> None:
@@ -59,14 +59,14 @@ class ClusterBackend(Protocol):
         ...
 
     def set_peered(self, network: str, other: str, *, peered: bool) -> None:
-        """Let two virtual networks, by their ids, reach each other, or not any more."""
+        """Connect or disconnect two virtual networks, given by id."""
         ...
 
     def set_routes(self, network: str, other: str, prefixes: list[str]) -> None:
-        """Let one of two peered networks reach only these ranges of the other."""
+        """Restrict the ranges that a network reaches in a peered one."""
         ...
 
-    def add_cluster(  # noqa: PLR0913 - what one cluster is made of
+    def add_cluster(  # noqa: PLR0913 - the parts of a cluster
         self,
         cluster_id: str,
         server: str,
@@ -84,8 +84,8 @@ class ClusterBackend(Protocol):
             cluster_id: its resource id.
             server: the URL at which Azure would have its API server.
             location: the region's short name.
-            network: the id of the virtual network that its nodes are in.
-            pods: the CIDR that pods get their addresses from; on flat Azure CNI also nodes.
+            network: the id of its nodes' virtual network.
+            pods: the CIDR of pods' addresses; on flat Azure CNI also of nodes' addresses.
             flat: whether pods have addresses of the network, rather than of an overlay.
             nodes: how many nodes it has.
             services: the service network's CIDR.
@@ -111,7 +111,7 @@ class ClusterBackend(Protocol):
         ...
 
     def access(self, cluster_id: str) -> Access | None:
-        """Return how to get into a cluster or hub; None where no server answers and made-up credentials will do."""
+        """Return the access to a cluster or hub; None if it is in memory, where any credentials will do."""
         ...
 
     def add_hub(self, fleet_id: str, server: str) -> object:
@@ -127,14 +127,14 @@ class ClusterBackend(Protocol):
         ...
 
     def leave(self, fleet_id: str, member: str) -> None:
-        """Let a member go; raises `RefusedError` while it has live exports."""
+        """Remove a member; raise `RefusedError` while it has live exports."""
         ...
 
 
 class Record(TypedDict):
-    """One resource as it is stored; what happens to it by itself ends at a time of the clusters.
+    """One stored resource. Its background work ends at a time on the clusters' clock.
 
-    `stale` is what a load balancer goes on referring to, although its inputs no longer do.
+    `stale`: references of a load balancer that its inputs no longer have.
     """
 
     id: str
@@ -146,20 +146,20 @@ class Record(TypedDict):
 
 
 def some_of(alphabet: str, number: int) -> str:
-    """Return so many characters by chance."""
+    """Return random characters."""
     return "".join(secrets.choice(alphabet) for _ in range(number))
 
 
 def timestamp() -> str:
-    """Return the present time as Azure writes it."""
+    """Return the current time in Azure's format."""
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def system_data(subscription: "Subscription", old: Properties) -> Properties:
-    """Return who has made and changed a resource of Fleet's, and when.
+    """Return the `systemData` of a Fleet resource: who created and changed it, and when.
 
-    Azure/azure-cli-extensions, recordings test_fleet_hubful and test_fleet_hubless: fleets, members and what belongs to
-    their updates always have it.
+    Azure/azure-cli-extensions, recordings test_fleet_hubful and test_fleet_hubless: fleets, members and their update
+    resources always have it.
     """
     now, who = timestamp(), subscription.deployer.object_id
     before = nested(old, "systemData")
@@ -174,7 +174,7 @@ def system_data(subscription: "Subscription", old: Properties) -> Properties:
 
 
 def short_location(location: str) -> str:
-    """Return `eastus2` for `East US 2`: case and spaces mean nothing (azure-native, diff.go `normalizedLocation`)."""
+    """Return `eastus2` for `East US 2`: case and spaces are ignored (azure-native, diff.go `normalizedLocation`)."""
     return location.replace(" ", "").lower()
 
 
@@ -184,12 +184,12 @@ def last_segment(resource_id: str) -> str:
 
 
 def resource_group_of(resource_id: str) -> str:
-    """Return the name of the resource group of a resource; Azure writes the segment before it in either case."""
+    """Return the name of a resource's group. Azure writes both `resourceGroups` and `resourcegroups` before it."""
     return resource_id.split("/")[4]
 
 
 def subscription_of(resource_id: str) -> str:
-    """Return the id of the subscription that a resource is in."""
+    """Return the id of a resource's subscription."""
     return resource_id.split("/")[2]
 
 
@@ -199,27 +199,27 @@ def known(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def nested(properties: Properties, key: str) -> Properties:
-    """Return an object among the properties; an empty one if it is absent or not known yet."""
+    """Return an object of the properties; empty if it is absent or not known yet."""
     value = properties.get(key)
     return cast("Properties", value) if isinstance(value, dict) else {}
 
 
 def listed(properties: Properties, key: str) -> list[Any]:
-    """Return a list among the properties; an empty one if it is absent or not known yet."""
+    """Return a list of the properties; empty if it is absent or not known yet."""
     value = properties.get(key)
     return cast("list[Any]", value) if isinstance(value, list) else []
 
 
 class Subscription:
-    """One subscription, and what its tenant has in this one and in others.
+    """One subscription, with access to its tenant's resources in other subscriptions.
 
-    Used inside a transaction of the store; ids are compared without case.
+    Use it inside a transaction of the store. Case is ignored in ids.
 
     Args:
-        store: what keeps the resources.
+        store: the storage of the resources.
         clusters: the Kubernetes side.
-        deployer: who runs the program.
-        subscription_id: that of this one; without it, the deployer's own.
+        deployer: the identity that runs the program.
+        subscription_id: its id; by default the deployer's.
     """
 
     def __init__(self, store: Store, clusters: ClusterBackend, deployer: Deployer, subscription_id: str = "") -> None:
@@ -243,20 +243,20 @@ class Subscription:
 
     @property
     def seed(self) -> str:
-        """A random text, constant for one store: what must differ between clouds, yet not between calls."""
+        """A random text, constant for one store, for values that differ between clouds but not between calls."""
         return self._section.setdefault("seed", secrets.token_hex(16))
 
     def reseed(self) -> None:
-        """Forget `seed`, so that what depends on it changes."""
+        """Replace `seed`, and with it the values derived from it."""
         self._section.pop("seed", None)
 
     def find(self, resource_id: str) -> Record | None:
-        """Return a resource, or None if there is none of this id."""
+        """Return a resource by its id; None if it does not exist."""
         record = self._records.get(resource_id.lower())
         return self._as_of_now(record) if record else None
 
     def require(self, resource_id: str) -> Record:
-        """Return a resource that another one refers to."""
+        """Return a resource that another one refers to; raise an error if it does not exist."""
         record = self.find(resource_id)
         if record is None:
             kind = resource_id.rsplit("/providers/", 1)[-1].rsplit("/", 1)[0]
@@ -265,7 +265,7 @@ class Subscription:
         return record
 
     def within(self, scope: str) -> list[Record]:
-        """Return everything below a scope: children, a group's content, role assignments on any of these."""
+        """Return all resources below a scope: children, a group's content, and role assignments on any of these."""
         prefix = f"{scope.lower()}/"
         return [self._as_of_now(record) for key, record in self._records.items() if key.startswith(prefix)]
 
@@ -291,14 +291,14 @@ class Subscription:
 
 @dataclass(frozen=True)
 class Name:
-    """How a type's resources are named.
+    """The rules for the names of a type's resources.
 
     Attributes:
         key: the input that names the resource.
-        pattern: what the whole name must match.
+        pattern: the pattern of the whole name.
         source: where Azure documents the pattern.
-        automatic: what azure-native makes of the logical name where the program gives none: 8 more hex digits for
-            top-level resources, a plain copy for children, a GUID instead of it (provider.go, `getDefaultName`).
+        automatic: the kind of azure-native's automatic name: the logical name and 8 hex digits for top-level resources,
+            the logical name for children, or a GUID (provider.go, `getDefaultName`).
     """
 
     key: str
@@ -318,17 +318,17 @@ class Name:
 
 
 class ResourceType:
-    """One entry of the table of resource types. Subclasses fill in what is special about theirs.
+    """One entry of the table of resource types. Subclasses implement a type's special behaviour.
 
     Attributes:
         kind: ARM's name of the type.
-        groups: how Azure writes the segment before the group's name in an id of this type.
-        shown: ARM's name of the type as Azure writes it in answers, where that is not `kind`.
-        api_version: the version that azure-native 3.29.0 talks to by default.
-        name: how its resources are named.
-        ancestors: the inputs that name the enclosing resources, outermost first, below the resource group.
-        located: whether it has a location.
-        immutable: properties that force a replacement, besides all that make up the id. Sources: azure-native,
+        groups: the segment before the group's name in ids of this type, in Azure's spelling.
+        shown: the type's name in Azure's answers, if it differs from `kind`.
+        api_version: azure-native 3.29.0's default API version.
+        name: the rules for its resources' names.
+        ancestors: the inputs with the names of the enclosing resources below the group, outermost first.
+        located: whether its resources have a location.
+        immutable: properties that force a replacement, in addition to the parts of the id. Sources: azure-native,
             provider/pkg/gen/replacement.go (`forceNewMap`), and `x-ms-mutability: [read, create]` in
             Azure/azure-rest-api-specs.
     """
@@ -343,7 +343,7 @@ class ResourceType:
     shown: str = ""
 
     def id_of(self, subscription: Subscription, inputs: Properties) -> str:
-        """Return the id that these inputs give a resource."""
+        """Return the id of a resource with these inputs."""
         namespace, *types = self.kind.split("/")
         names = [inputs[key] for key in (*self.ancestors, self.name.key)]
         path = "/".join(f"{kind}/{name}" for kind, name in zip(types, names, strict=True))
@@ -363,12 +363,12 @@ class ResourceType:
             raise errors.PARENT_RESOURCE_NOT_FOUND.refusal(kind=self.kind.partition("/")[2], parent=parent)
 
     def problems(self, inputs: Properties) -> Iterator[Problem]:
-        """Say what is wrong with inputs of the right types; unknown values may be among them."""
+        """Return the mistakes in inputs of the right types; some values may be unknown."""
         del inputs
         yield from ()
 
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
-        """Refuse what Azure refuses; `old` is the resource before an update, None when it is created."""
+        """Raise an error if Azure refuses the request; `old` is the resource before an update, None for a new one."""
 
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
         """Return the computed outputs; `old` holds those before an update and is empty for a new resource."""
@@ -376,33 +376,34 @@ class ResourceType:
         return {}
 
     def first_answer(self, outputs: Properties) -> Properties:
-        """Return the outputs as the answer to the creation has them, where what is read later says more."""
+        """Return the outputs in the answer to the creation, which may lack values that later reads have."""
         return outputs
 
     def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
-        """Do what else happens when a resource was created or updated, before anybody can see it."""
+        """Carry out the side effects of a creation or update, before the resource is visible."""
 
     def admit_deletion(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
-        """Refuse the deletion of a resource in use by one that is not among the doomed (lower-case ids)."""
+        """Refuse to delete a resource that is used by another one, unless that is among the doomed (lower-case ids)."""
 
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
-        """Do what else happens when a resource goes, while it still exists."""
+        """Carry out the side effects of a deletion, while the resource still exists."""
 
 
 CREATE_BEFORE_DELETE: Final = "__createBeforeDelete"
-"""azure-native's mark, among the inputs, of a resource whose name it made itself."""
+"""azure-native's input that marks a resource with an automatic name."""
 
 
 def compare(old: Properties, new: Properties, immutable: Collection[str]) -> Difference:
     """Compare two sets of inputs as azure-native does (diff.go).
 
     Args:
-        old: the inputs that the resource has.
-        new: the inputs that it shall get.
+        old: the resource's inputs.
+        new: its new inputs.
         immutable: the properties that force a replacement, in the form `agentPoolProfiles[].name`.
 
     Returns:
-        The paths of the changed leaves. Equal are: spellings of one location, 2 and 2.0, no tags and an empty map.
+        The paths of the changed leaves. These count as equal: spellings of one location, 2 and 2.0, no tags and an
+        empty map.
     """
     old, new = ({**side, "tags": side.get("tags") or None} for side in (old, new))
     if isinstance(old.get("location"), str) and isinstance(new.get("location"), str):
@@ -410,7 +411,7 @@ def compare(old: Properties, new: Properties, immutable: Collection[str]) -> Dif
         new = {**new, "location": short_location(new["location"])}
     changed = list(_changes(old, new, ""))
     replaced = [path for path in changed if _forces_replacement(path, immutable)]
-    # An explicitly named resource cannot exist twice, so the old one goes first (provider.go, `Diff`).
+    # A resource with an explicit name cannot exist twice, so the old one is deleted first (provider.go, `Diff`).
     return Difference(changed, replaced, delete_before_replace=bool(replaced) and not old.get(CREATE_BEFORE_DELETE))
 
 

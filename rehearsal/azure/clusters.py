@@ -80,7 +80,7 @@ def _pool_problems(pool: Properties, path: str) -> Iterator[Problem]:
 def _admit_pools(
     subscription: Subscription, pools: Sequence[Properties], cluster_inputs: Properties, old: Record | None
 ) -> None:
-    """Refuse pools whose subnets lack the addresses for them beside the pools that are there already."""
+    """Refuse pools that need more addresses than their subnets have left."""
     for subnet_id in {pool["vnetSubnetID"].lower() for pool in pools if pool.get("vnetSubnetID")}:
         subnet = subscription.require(subnet_id)
         own = [pool for pool in pools if str(pool.get("vnetSubnetID")).lower() == subnet_id]
@@ -104,8 +104,9 @@ def _addresses(pool: Properties, cluster_inputs: Properties) -> int:
     return int(nodes or 1) * (1 + (pods if _is_flat(cluster_inputs) and not pool.get("podSubnetID") else 0))
 
 
-# What a pool keeps from its creation on (hashicorp/terraform-provider-azurerm, kubernetes_cluster_resource.go, what
-# cycles the default pool; PRs 21719, 8814). The rest of that list is changed in place by now, or is never sent.
+# A pool's properties that cannot change (hashicorp/terraform-provider-azurerm, kubernetes_cluster_resource.go,
+# properties that cycle the default pool; PRs 21719, 8814). Azure now changes the rest of that list in place, or it is
+# never sent.
 _POOL_KEEPS: Final = (
     "availabilityZones",
     "kubeletDiskType",
@@ -121,7 +122,7 @@ _POOL_KEEPS: Final = (
 
 
 def _admit_changes(old: Record, inputs: Properties) -> None:
-    """Refuse what AKS does not change on a cluster that is there, although azure-native plans an update."""
+    """Refuse changes that AKS does not make on an existing cluster, although azure-native plans an update."""
     pools = {pool["name"]: pool for pool in old["outputs"]["agentPoolProfiles"]}
     for pool in listed(inputs, "agentPoolProfiles"):
         if pool["name"] not in pools:
@@ -140,7 +141,7 @@ def _admit_changes(old: Record, inputs: Properties) -> None:
 def _admit_pool_changes(cluster_id: str, old: Properties, pool: Properties) -> None:
     for key in _POOL_KEEPS:
         was, wanted = old.get(key), pool.get(key)
-        if key == "availabilityZones":  # also if none are given any more, as whoever removed them will want to know
+        if key == "availabilityZones":  # also if all are removed
             was, wanted = sorted(was or ()), sorted(wanted or ())
         elif wanted is None:
             continue
@@ -161,7 +162,7 @@ def _admit_version(current: str, wanted: str | None) -> None:
     if wanted is None:
         return
     now, then = (tuple(map(int, version.split("."))) for version in (current, wanted))
-    now = now[: len(then)]  # a minor version that the cluster has already is no change (Azure/azure-rest-api-specs)
+    now = now[: len(then)]  # the cluster's own minor version is no change (Azure/azure-rest-api-specs)
     if now <= then <= (now[0], now[1] + 1, sys.maxsize):
         return
     raise errors.VERSION_CHANGE_NOT_ALLOWED.refusal(
@@ -214,7 +215,7 @@ class ManagedCluster(ResourceType):
         "random",
     )
     located = True
-    # pulumi/pulumi-azure-native, recording upgrade-aks-api-version: both are as azure-native keeps them.
+    # pulumi/pulumi-azure-native, recording upgrade-aks-api-version: azure-native stores both in this spelling.
     groups = "resourcegroups"
     shown = "Microsoft.ContainerService/ManagedClusters"
     immutable = (
@@ -369,21 +370,21 @@ class ManagedCluster(ResourceType):
 
 
 def require_rest(cluster: Record) -> None:
-    """Refuse a second operation on a cluster at the same time. That a deletion is refused as well is assumed."""
+    """Refuse an operation on a cluster while another one runs. It is assumed that deletions are refused too."""
     if "busy_until" in cluster:
         raise errors.CLUSTER_BUSY.refusal()
 
 
 def may_balance(subscription: Subscription, cluster_id: str) -> bool:
-    """Say whether a cluster's identity may read the subnet of its nodes, which each of its load balancers needs.
+    """Return whether a cluster's identity may read its nodes' subnet, as its load balancers require.
 
-    AKS makes a cluster whose identity may not (Azure/azure-cli, recordings
+    AKS creates a cluster whose identity may not (Azure/azure-cli, recordings
     test_aks_control_plane_user_assigned_identity, test_aks_create_with_vnet_and_skip_role_assignment_msi,
     test_aks_virtual_node_addon); its load balancers get no address (Azure/terraform-azurerm-aks issue 178).
     """
     record = subscription.find(cluster_id)
     if record is None:
-        return True  # no cluster of Azure's
+        return True  # not an AKS cluster
     identities = nested(record["outputs"], "identity")
     principals = [each["principalId"] for each in nested(identities, "userAssignedIdentities").values()]
     principals += [identities["principalId"]] if "principalId" in identities else []
@@ -395,9 +396,9 @@ def may_balance(subscription: Subscription, cluster_id: str) -> bool:
 
 
 def _scale(pool: Properties) -> None:
-    """Bring an autoscaled pool up to its minimum, as the autoscaler does; what is above its maximum stays.
+    """Scale an autoscaled pool up to its minimum, like the autoscaler. A pool above its maximum is not changed.
 
-    Azure takes a number of nodes outside the range (Azure/AKS issues 1481, 1758; Azure/azure-cli-extensions PR 1606;
+    Azure accepts a number of nodes outside the range (Azure/AKS issues 1481, 1758; Azure/azure-cli-extensions PR 1606;
     hashicorp/terraform-provider-azurerm PR 26417), and the autoscaler acts on a new minimum (learn:
     aks/cluster-autoscaler).
     """
@@ -406,7 +407,7 @@ def _scale(pool: Properties) -> None:
 
 
 def identity_outputs(subscription: Subscription, inputs: Properties, old: Properties) -> Properties | None:
-    """Return the identity of a cluster or a fleet: its own principal, or a map of the ones that it was given."""
+    """Return the identity of a cluster or fleet: its own principal, or a map of its user-assigned identities."""
     identity = nested(inputs, "identity")
     if not identity:
         return None
@@ -444,7 +445,7 @@ def _network_problems(profile: Properties) -> Iterator[Problem]:
         yield Problem("networkProfile.serviceCidr", f"{services} overlaps {reserved}, which AKS reserves")
 
 
-# What Azure fills in: pulumi/pulumi-azure-native, recording upgrade-aks-api-version (2025-11-21).
+# Azure's defaults: pulumi/pulumi-azure-native, recording upgrade-aks-api-version (2025-11-21).
 _CLUSTER_DEFAULTS: Final[Properties] = {
     "autoUpgradeProfile": {"nodeOSUpgradeChannel": "NodeImage"},
     "bootstrapProfile": {"artifactSource": "Direct"},
@@ -463,7 +464,7 @@ _CLUSTER_DEFAULTS: Final[Properties] = {
 
 
 def _network_outputs(subscription: Subscription, node_group: str, profile: Properties, old: Properties) -> Properties:
-    if not profile:  # an overlay, since 2025 (the same recording); flat Azure CNI must be written down
+    if not profile:  # an overlay, since 2025 (the same recording); flat Azure CNI must be set
         profile = {"networkPlugin": "azure", "networkPluginMode": "overlay"}
     services = profile.get("serviceCidr") or _SERVICE_CIDR
     address = f"{subscription.id}/resourceGroups/{node_group}/providers/Microsoft.Network/publicIPAddresses/{uuid4()}"
@@ -494,7 +495,7 @@ def _network_outputs(subscription: Subscription, node_group: str, profile: Prope
 
 
 def _network(cluster_id: str, inputs: Properties) -> str:
-    """Return the id of the virtual network that a cluster is in; one that brings none gets its own."""
+    """Return the id of a cluster's virtual network. A cluster without a subnet gets its own network."""
     subnet_id = inputs["agentPoolProfiles"][0].get("vnetSubnetID")
     return subnet_id.rsplit("/", 2)[0] if subnet_id else cluster_id
 
@@ -508,7 +509,7 @@ def _pod_range(subscription: Subscription, inputs: Properties) -> str:
 
 
 class AgentPool(ResourceType):
-    """A node pool beside a cluster's inline ones."""
+    """A node pool that is a separate resource."""
 
     kind = "Microsoft.ContainerService/managedClusters/agentPools"
     api_version = "2025-09-01"

@@ -1,4 +1,4 @@
-"""The kubeconfigs that Azure hands out."""
+"""The kubeconfigs that Azure lists."""
 
 import json
 import ssl
@@ -20,7 +20,7 @@ _CLIENT_ID = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"
 
 
 def uses_entra(cluster: Record) -> bool:
-    """Say whether a cluster's users are those of Microsoft Entra ID."""
+    """Return whether users sign in to a cluster with Microsoft Entra ID."""
     return bool(nested(cluster["inputs"], "aadProfile").get("managed"))
 
 
@@ -28,7 +28,7 @@ def user_credentials(subscription: Subscription, cluster: Record, *, style: str 
     """Return the result of `listManagedClusterUserCredentials`.
 
     Args:
-        subscription: where the cluster is.
+        subscription: the cluster's subscription.
         cluster: the cluster.
         style: for clusters with Entra ID, `exec` (the default since Kubernetes 1.24) or `azure`.
     """
@@ -66,7 +66,7 @@ def hub_credentials(subscription: Subscription, fleet: Record) -> Properties:
 
 
 def _result(name: str, kubeconfig: Properties) -> Properties:
-    # JSON is YAML, and needs no library to write.
+    # JSON is valid YAML, and the standard library writes it.
     return {"kubeconfigs": [{"name": name, "value": b64encode(json.dumps(kubeconfig).encode()).decode()}]}
 
 
@@ -83,12 +83,12 @@ def _kubeconfig(name: str, server: Properties, user_name: str, user: Properties)
 
 
 def identity(subscription: Subscription, owner: str, host: str) -> ssl.SSLContext:
-    """Return what an API server in memory speaks TLS with."""
+    """Return the TLS context of an API server in memory."""
     return certificate.issued(_secret(subscription, owner), "server", host).context()
 
 
 def is_local(subscription: Subscription, owner: str, token: str) -> bool:
-    """Say whether a token is one that a cluster's kubeconfigs have."""
+    """Return whether a token is in a cluster's kubeconfigs."""
     return token in {_token(subscription, owner, name) for name in ("clusterUser", "clusterAdmin")}
 
 
@@ -139,7 +139,7 @@ def _encoded(text: str) -> str:
     return b64encode(text.encode()).decode()
 
 
-# The same for each call, as Azure's are until they are rotated; of no use anywhere else.
+# The same at each call, like Azure's until they are rotated. Valid only in this cloud.
 
 
 def _secret(subscription: Subscription, owner: str) -> str:

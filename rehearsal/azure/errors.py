@@ -1,7 +1,7 @@
-"""Azure's error texts: each stands here once, with its source.
+"""Azure's error texts, each with its source.
 
-The stand-in refuses with them, and `rehearsal/faults` injects them. A constant is named after Azure's code, or after
-the cause where Azure has one code for several causes.
+The stand-in raises them, and `rehearsal/faults` injects them. A constant is named after Azure's code, or after the
+cause if Azure has one code for several causes.
 """
 
 from collections import defaultdict
@@ -12,12 +12,12 @@ from typing import Final
 from rehearsal.core.errors import RefusedError
 
 ACCEPTED: Final = 200
-"""The status of an operation that Azure has accepted and then failed: the answer to a poll is in order, and its content
-is the error (azure-native, client_azcore.go)."""
+"""The status of an operation that fails after Azure has accepted it: the poll succeeds, and its content is the error
+(azure-native, client_azcore.go)."""
 
 
 def elided(values: Mapping[str, object]) -> Mapping[str, object]:
-    """Return values for a text, with … for all others: an injected error does not know the resource's."""
+    """Return values for a text, with … for all missing ones: an injected error does not know the resource's values."""
     return defaultdict(lambda: "…", values)
 
 
@@ -26,10 +26,10 @@ class AzureError:
     """One error of Azure's REST API.
 
     Attributes:
-        status: the HTTP status; None where the connection breaks before there is an answer.
+        status: the HTTP status; None if the connection breaks before the answer.
         code: Azure's code.
         text: Azure's message, with `{…}` for values such as names.
-        source: where code and text come from, and what of them is assumed.
+        source: the source of code and text, and the parts that are assumed.
     """
 
     status: int | None
@@ -42,11 +42,11 @@ class AzureError:
         return RefusedError(self.printed(values))
 
     def printed(self, values: Mapping[str, object], status: int | None = None) -> str:
-        """Return the error in the form in which azure-native prints it.
+        """Return the error as azure-native prints it.
 
         Args:
-            values: those of the text.
-            status: the HTTP status, if it is another one than the error's own.
+            values: the values for the text.
+            status: the HTTP status, if it differs from the error's own.
         """
         message = self.text.format_map(values)
         if self.status is None:
@@ -288,8 +288,8 @@ LINKED_AUTHORIZATION_FAILED: Final = AzureError(
 NO_ACCESS_TO_CLUSTER: Final = (
     "User does not have access to the resource in Azure. Update role assignment to allow access."
 )
-"""The reason with which Azure's authorization webhook refuses a request to an API server. An API server puts it into an
-answer of its own, with the status 403 (learn: aks/manage-azure-rbac; learn: kubernetes-fleet/
+"""The reason of Azure's authorization webhook for denying a request to an API server. The API server puts it into its
+own answer, with the status 403 (learn: aks/manage-azure-rbac; learn: kubernetes-fleet/
 access-fleet-hub-cluster-kubernetes-api)."""
 
 # Clusters.

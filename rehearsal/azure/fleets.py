@@ -1,4 +1,4 @@
-"""Fleets, their members, and how members are updated."""
+"""Fleets, their members, and the members' updates."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -38,9 +38,9 @@ _MAX_MEMBERS = 1000  # learn: kubernetes-fleet/faq (since 2026-06-01)
 _MAX_STAGE_GROUPS = 50  # learn: kubernetes-fleet/concepts-update-orchestration
 
 
-# What a hub keeps from its creation on (`x-ms-mutability: [read, create]` in Azure/azure-rest-api-specs, fleets.json).
-# Inside another property that forces no replacement (azure-native, gen/properties.go, `forceNew`): azure-native plans
-# an update.
+# A hub's properties that cannot change (`x-ms-mutability: [read, create]` in Azure/azure-rest-api-specs, fleets.json).
+# They are inside a property that forces no replacement, so azure-native plans an update (azure-native,
+# gen/properties.go, `forceNew`).
 _HUB_KEEPS: Final = (
     "agentProfile.subnetId",
     "agentProfile.vmSize",
@@ -97,9 +97,9 @@ class Fleet(ResourceType):
         }
         profile = inputs.get("hubProfile")
         if profile is not None:
-            # Azure makes up a prefix that it does not answer (Azure/azure-cli-extensions, recording test_fleet_hubful,
-            # also of 2024-05-02-preview: hub-gqlwcz-jsi3bzdq); one that is given it answers (Azure/
-            # azure-service-operator, recording Test_AKS_Fleet_20250301).
+            # Azure's answer does not contain a prefix that Azure generated (Azure/azure-cli-extensions, recording
+            # test_fleet_hubful, also of 2024-05-02-preview: hub-gqlwcz-jsi3bzdq). It contains a given one
+            # (Azure/azure-service-operator, recording Test_AKS_Fleet_20250301).
             prefix = profile.get("dnsPrefix") or f"hub-{some_of(ascii_lowercase, 6)}"
             fqdn = nested(old, "hubProfile").get("fqdn") or server_name(prefix, short_location(inputs["location"]))
             outputs["hubProfile"] = {
@@ -173,7 +173,7 @@ class FleetMember(ResourceType):
     @override
     def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
         fleet_id = record["id"].rsplit("/", 2)[0]
-        # With the fleet goes its hub, and with the hub the guard that refuses to let members with exports leave.
+        # Deleting the fleet deletes its hub, and with it the webhook that refuses to remove members with exports.
         if fleet_id.lower() not in doomed:
             subscription.clusters.leave(subscription.require(fleet_id)["id"], last_segment(record["id"]))
 
@@ -196,9 +196,8 @@ def _join(subscription: Subscription, fleet: Record, member: Record) -> None:
 class FleetUpdateStrategy(ResourceType):
     """The stages in which a fleet's members are updated.
 
-    The rules are those of Azure/azure-rest-api-specs, fleets.json, UpdateRunStrategy, UpdateStage and UpdateGroup, but
-    for the most groups in a stage (learn: kubernetes-fleet/concepts-update-orchestration). Azure's texts are not
-    documented.
+    Source of the rules: Azure/azure-rest-api-specs, fleets.json, UpdateRunStrategy, UpdateStage and UpdateGroup; for
+    the most groups in a stage: learn: kubernetes-fleet/concepts-update-orchestration. Azure's texts are not documented.
     """
 
     kind = "Microsoft.ContainerService/fleets/updateStrategies"
@@ -220,15 +219,15 @@ class FleetUpdateStrategy(ResourceType):
         for kind, given in (("stage", names), ("group", groups)):
             for name in sorted({name for name in given if name}):
                 if given.count(name) > 1:
-                    yield Problem("strategy.stages", f"the {kind} '{name}' is there {given.count(name)} times")
+                    yield Problem("strategy.stages", f"the {kind} '{name}' is listed {given.count(name)} times")
                 if not re.fullmatch(_pattern(50), name):
                     yield Problem("strategy.stages", f"'{name}' does not match {_pattern(50)} ({_SOURCE})")
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
         del resource_id
-        # Groups without members are taken (Azure/azure-cli-extensions, recording test_fleet_hubless, also of
-        # 2024-05-02-preview). A wait that is left out comes back as 0 (Azure/azure-service-operator, recording
+        # Azure accepts groups without members (Azure/azure-cli-extensions, recording test_fleet_hubless, also of
+        # 2024-05-02-preview). Azure returns a missing wait as 0 (Azure/azure-service-operator, recording
         # Test_Containerservice_v1api20250301).
         stages = [{"afterStageWaitInSeconds": 0, **stage} for stage in inputs["strategy"]["stages"]]
         return {
@@ -240,7 +239,7 @@ class FleetUpdateStrategy(ResourceType):
 
 
 class AutoUpgradeProfile(ResourceType):
-    """When a fleet's members are updated of themselves."""
+    """The rule for automatic updates of a fleet's members."""
 
     kind = "Microsoft.ContainerService/fleets/autoUpgradeProfiles"
     api_version = _API_VERSION

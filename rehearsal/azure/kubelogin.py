@@ -1,6 +1,6 @@
-"""A `kubelogin` for the rehearsed cloud: prints the deployer's token, which every cluster knows, as Entra's.
+"""A `kubelogin` for the rehearsed cloud: prints the deployer's token, which all clusters accept as an Entra ID token.
 
-Whether the deployer may do anything is not asked here; API servers ask that (`guard.py`).
+It does not check the deployer's rights; the API servers do (`guard.py`).
 """
 
 import json
@@ -16,7 +16,7 @@ _TOKEN = "deployer"  # noqa: S105 - a file's name
 
 
 def token(folder: Path) -> str:
-    """Return the deployer's token, which a folder keeps from one run to the next."""
+    """Return the deployer's token from a folder; create it there in the first run."""
     file = folder / _TOKEN
     if not file.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Azure's regions, by cloud, and the refusal of any other location.
+"""Azure's regions, by cloud, and the check of a location.
 
 Sources, as of November 2026. Public: learn: reliability/regions-list, and the early-access regions that Azure itself
 lists (MicrosoftDocs/executable-docs issue 74). Sovereign: Azure/AKS issue 5099, MicrosoftDocs/executable-docs issues
@@ -31,13 +31,13 @@ _REGIONS: Final[dict[str, tuple[str, ...]]] = {
 
 
 def require_location(kind: str, location: str, cloud: str | None) -> None:
-    """Refuse a resource in a place where Azure has no region.
+    """Refuse a resource in a location that is not an Azure region.
 
     Args:
         kind: ARM's name of the resource's type.
-        location: where it is to be.
-        cloud: azure-native's `environment`. Without it a region of any cloud will do: it may come from the shell
-            (`ARM_ENVIRONMENT`), which is not seen here.
+        location: its location.
+        cloud: azure-native's `environment`. Without it, a region of any cloud is accepted, because the environment may
+            come from the shell (`ARM_ENVIRONMENT`), which the stand-in does not see.
     """
     regions = _REGIONS.get(cloud or "", _REGIONS["public"])
     others = () if cloud in _REGIONS else chain(*_REGIONS.values())

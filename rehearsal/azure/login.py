@@ -1,4 +1,4 @@
-"""What kubelogin is asked for: a token for clusters, without anybody at the keyboard."""
+"""Checks kubelogin's arguments: unattended, and for a token for AKS clusters."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _UNATTENDED: Final = frozenset(
 
 
 def refusal(arguments: Sequence[str]) -> str:
-    """Return why kubelogin gets no token with these arguments; empty where it does."""
+    """Return the reason why kubelogin gets no token with these arguments; empty if it gets one."""
     mode = _given("--login|-l", arguments) or "devicecode"
     if mode not in _UNATTENDED:
         return (

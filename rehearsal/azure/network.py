@@ -30,24 +30,24 @@ RULES = "learn: azure-resource-manager/management/resource-name-rules"
 
 
 def etag() -> str:
-    """Return a new version mark, as each write gives a network resource."""
+    """Return a new ETag, which a network resource gets with each write."""
     return f'W/"{uuid4()}"'
 
 
 def prefixes(inputs: Properties) -> list[Network]:
-    """Return the address ranges of a virtual network's or a subnet's inputs, as far as they are known."""
+    """Return the known address ranges in the inputs of a virtual network or subnet."""
     values = [*listed(nested(inputs, "addressSpace"), "addressPrefixes"), *listed(inputs, "addressPrefixes")]
     values.append(inputs.get("addressPrefix"))
     return [ip_network(value) for value in values if value is not None and value is not UNKNOWN]
 
 
 def overlaps(first: list[Network], second: list[Network]) -> list[Network]:
-    """Return the ranges of the first list that share addresses with one of the second."""
+    """Return the ranges of the first list that overlap a range of the second."""
     return [a for a in first if any(a.version == b.version and a.overlaps(b) for b in second)]
 
 
 def subnet_users(subscription: Subscription, subnet_id: str) -> list[tuple[Record, Properties]]:
-    """Return the node pools in a subnet: the cluster, or the separate pool, and the pool's inputs."""
+    """Return the node pools in a subnet: for each, the cluster or the separate pool, and the pool's inputs."""
     clusters = subscription.all_of("azure-native:containerservice:ManagedCluster")
     pools = [(cluster, pool) for cluster in clusters for pool in listed(cluster["inputs"], "agentPoolProfiles")]
     separate = subscription.all_of("azure-native:containerservice:AgentPool")
@@ -86,7 +86,7 @@ class ResourceGroup(ResourceType):
 
 
 class VirtualNetwork(ResourceType):
-    """A virtual network. Its subnets and peerings are resources of their own."""
+    """A virtual network. Its subnets and peerings are separate resources."""
 
     kind = "Microsoft.Network/virtualNetworks"
     api_version = "2024-05-01"
@@ -99,8 +99,9 @@ class VirtualNetwork(ResourceType):
         yield from _address_problems(inputs, "addressSpace")
         for key in ("subnets", "virtualNetworkPeerings"):
             if inputs.get(key):
-                # Mixing both ways makes Azure drop one or the other (azure-native, CONTRIBUTING.md "Sub-resources").
-                yield Problem(key, "this rehearsal knows them only as resources of their own")
+                # Mixing inline and separate resources makes Azure delete some of them (azure-native, CONTRIBUTING.md
+                # "Sub-resources").
+                yield Problem(key, "the rehearsal supports them only as separate resources")
 
     @override
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
@@ -110,8 +111,8 @@ class VirtualNetwork(ResourceType):
         for peering in subscription.all_of(PEERING, resource_id):
             remote = subscription.find(_remote(peering["inputs"]))
             if remote and (shared := overlaps(prefixes(inputs), prefixes(remote["inputs"]))):
-                # Source: learn: virtual-network/update-virtual-network-peering-address-space; the error is that of a
-                # new peering, because Azure's for this case is not documented.
+                # Source: learn: virtual-network/update-virtual-network-peering-address-space; the error is the one for
+                # a new peering, because Azure's error for this case is not documented.
                 raise _overlapping(peering["id"], resource_id, remote["id"], shared)
 
     @override
@@ -153,7 +154,7 @@ def _require_inside(subnet: str, subnet_inputs: Properties, network: str, networ
 
 
 class Subnet(ResourceType):
-    """A subnet: inside its network, beside the other subnets."""
+    """A subnet: inside its network, without overlaps with other subnets."""
 
     kind = "Microsoft.Network/virtualNetworks/subnets"
     api_version = "2024-05-01"
@@ -204,7 +205,7 @@ class Subnet(ResourceType):
 
 
 class VirtualNetworkPeering(ResourceType):
-    """One direction of a peering: Initiated, until the other direction exists; then both are Connected."""
+    """One direction of a peering: Initiated until the other direction exists, then both are Connected."""
 
     kind = "Microsoft.Network/virtualNetworks/virtualNetworkPeerings"
     api_version = "2024-05-01"
@@ -254,10 +255,10 @@ class VirtualNetworkPeering(ResourceType):
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
         opposite = _opposite(subscription, resource_id, inputs)
-        # It knows the remote range as of its creation, or as of when it was last told to look (learn:
+        # A peering has the remote range of its creation or of its last sync (learn:
         # virtual-network/update-virtual-network-peering-address-space; Azure/bicep-types-az issue 2621).
-        looks = inputs.get("syncRemoteAddressSpace") == "true" or old.get("peeringState") in (None, "Disconnected")
-        space = subscription.require(_remote(inputs))["inputs"]["addressSpace"] if looks else old["remoteAddressSpace"]
+        syncs = inputs.get("syncRemoteAddressSpace") == "true" or old.get("peeringState") in (None, "Disconnected")
+        space = subscription.require(_remote(inputs))["inputs"]["addressSpace"] if syncs else old["remoteAddressSpace"]
         return {
             # Defaults: Azure/azure-service-operator, recording Test_Networking_VirtualNetworkPeering_20240301
             **{key: inputs.get(key, value) for key, value in _PEERING_DEFAULTS.items()},
@@ -280,7 +281,7 @@ class VirtualNetworkPeering(ResourceType):
         if opposite:
             opposite["outputs"]["peeringState"] = "Connected"
             _compare_spaces(subscription, opposite)
-            # The default is yes (learn: templates/microsoft.network/virtualnetworks/virtualnetworkpeerings).
+            # The default is true (learn: templates/microsoft.network/virtualnetworks/virtualnetworkpeerings).
             peered = all(each["inputs"].get("allowVirtualNetworkAccess", True) for each in (record, opposite))
             subscription.clusters.set_peered(_own(record), _remote(record["inputs"]), peered=peered)
             for each in (record, opposite):
@@ -312,9 +313,9 @@ def _overlapping(peering_id: str, own_id: str, remote_id: str, shared: list[Netw
     )
 
 
-# By whether a peering knows the remote range as it is, and whether the opposite one knows ours. The first and the last
-# are recorded (Azure/azure-cli, test_network_vnet_peering_sync.yaml); the others follow from when a peering is to be
-# told to look: ansible-collections/azure PR 1025, Azure/azure-powershell issue 24168.
+# By whether a peering has the current remote range, and whether the opposite peering has ours. The first and the last
+# are recorded (Azure/azure-cli, test_network_vnet_peering_sync.yaml). The others follow from reports of when a sync is
+# needed: ansible-collections/azure PR 1025, Azure/azure-powershell issue 24168.
 _SYNC_LEVELS: Final = {
     (True, False): "RemoteNotInSync",
     (False, True): "LocalNotInSync",
@@ -324,7 +325,7 @@ _SYNC_LEVELS: Final = {
 
 
 def _compare_spaces(subscription: Subscription, peering: Record) -> None:
-    """Say how well the two sides of a peering know each other's ranges."""
+    """Write a peering's sync level and the current remote range."""
     own, remote = subscription.find(_own(peering)), subscription.find(_remote(peering["inputs"]))
     if own and remote:
         opposite = _opposite(subscription, peering["id"], peering["inputs"])

@@ -1,9 +1,9 @@
 """A cluster that is created or updated sets its ownership on its VNet, and fails if the VNet is being written then.
 
 Source: learn: troubleshoot/azure/azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error, which also names
-several clusters of one VNet at the same time. Azure does so at some time after it has accepted the cluster (a creation
-was "ProvisioningNetworkResources" from the 32nd to the 48th second: Azure/azure-service-operator, recording
-Test_AKS_ManagedCluster_20251002preview). Here it counts whatever is under way at the same time as the cluster.
+several clusters of one VNet at the same time. Azure sets the ownership at some time after it has accepted the cluster
+(a creation was "ProvisioningNetworkResources" from the 32nd to the 48th second: Azure/azure-service-operator, recording
+Test_AKS_ManagedCluster_20251002preview). Here, any operation at the same time as the cluster's counts.
 """
 
 import threading
@@ -19,7 +19,7 @@ from rehearsal.core.protocol import Call
 
 @dataclass(eq=False)
 class _Write:
-    """An operation under way that writes VNets, by their ids; `met` are those that another one writes as well."""
+    """A running operation, with the ids of the VNets that it writes; another operation also writes those in `met`."""
 
     call: Call
     networks: frozenset[str]
@@ -27,7 +27,7 @@ class _Write:
 
 
 class Ownership:
-    """The operations under way, as far as they write VNets."""
+    """The running operations that write VNets."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -35,7 +35,7 @@ class Ownership:
 
     @contextmanager
     def under_way(self, call: Call, networks: frozenset[str]) -> Generator[None]:
-        """Count an operation as under way, by the ids of the VNets that it writes."""
+        """Count an operation as running, with the ids of the VNets that it writes."""
         write = _Write(call, networks)
         with self._lock:
             for other in self._under_way:
@@ -50,7 +50,7 @@ class Ownership:
                 self._under_way.remove(write)
 
     def failure(self, call: Call) -> str | None:
-        """Say why the creation or the update of a cluster fails, if it does."""
+        """Return the error of a cluster's creation or update; None if it does not fail."""
         with self._lock:
             met = next((each.met for each in self._under_way if each.call is call), set[str]())
         if call.token != CLUSTER or not met:

@@ -1,8 +1,8 @@
-"""What the stand-in knows of Azure from recorded requests and answers: `docs/recordings.md` is made of it.
+"""Azure's behaviour in recorded requests and answers, the source of `docs/recordings.md`.
 
     python -m rehearsal.azure.recordings
 
-Each entry has a test that bears its name (`@pytest.mark.recording`), in `rehearsal/tests/azure/test_azure.py`.
+Each entry has a test with its name (`@pytest.mark.recording`), in `rehearsal/tests/azure/test_azure.py`.
 """
 
 import sys
@@ -22,8 +22,8 @@ class Recording:
 
     Attributes:
         what: the behaviour.
-        source: the repository and the recording, or the thread or page where somebody reports it.
-        date: when it was recorded or reported; of several, the newest.
+        source: the repository and the recording, or the thread or page with a report.
+        date: the date of the recording or report; of several, the newest.
     """
 
     what: str
@@ -33,7 +33,7 @@ class Recording:
 
 RECORDINGS: Final[dict[str, Recording]] = {
     "group": Recording(
-        "A resource group is there at once, `properties.provisioningState: Succeeded`.", _STATE, "2025-11-21"
+        "A resource group exists at once, `properties.provisioningState: Succeeded`.", _STATE, "2025-11-21"
     ),
     "vnet": Recording(
         "A VNet's outputs, with `privateEndpointVNetPolicies: Disabled`.",
@@ -47,13 +47,13 @@ RECORDINGS: Final[dict[str, Recording]] = {
         "2024-12-09",
     ),
     "peering-states": Recording(
-        "A peering is `Initiated` and `RemoteNotInSync`; once the opposite one is there, both are `Connected` and "
+        "A peering is `Initiated` and `RemoteNotInSync`; once the opposite one exists, both are `Connected` and "
         "`FullyInSync`, and have the same `resourceGuid`.",
         f"{_PEERINGS}, test_network_vnet_peering_sync",
         "2024-09-14",
     ),
     "peering-defaults": Recording(
-        "A peering's defaults: access and whole VNets yes, all else no.",
+        "A peering's defaults: access and whole VNets true, all others false.",
         f"{_ASO}, Test_Networking_VirtualNetworkPeering_20240301",
         "2023 to 2026",
     ),
@@ -63,7 +63,7 @@ RECORDINGS: Final[dict[str, Recording]] = {
         "2022 to 2024",
     ),
     "role": Recording(
-        "A role assignment answers without `createdBy`, and has it when it is read.",
+        "The answer to a role assignment's creation lacks `createdBy`; later reads have it.",
         f"{_ASO}, Test_Authorization_RoleAssignmentOfBuiltInRole",
         "2023 to 2026",
     ),
@@ -71,7 +71,7 @@ RECORDINGS: Final[dict[str, Recording]] = {
         "The same role twice: 409 `RoleAssignmentExists`.", "Azure/azure-cli, test_aks_*", "2022 to 2024"
     ),
     "principal-type": Recording(
-        "A principal of another type than said: 400 `UnmatchedPrincipalType`.",
+        "A principal of another type than `principalType`: 400 `UnmatchedPrincipalType`.",
         "Azure/azure-cli-extensions, test_amg_*",
         "2022 to 2025",
     ),
@@ -87,17 +87,15 @@ RECORDINGS: Final[dict[str, Recording]] = {
         _STATE,
         "2025-11-21",
     ),
-    "cluster-defaults": Recording(
-        "What Azure fills in of a cluster and of its pools.", f"{_STATE}; {_FLEET}", "2025-11-21"
-    ),
+    "cluster-defaults": Recording("Azure's defaults of a cluster and its pools.", f"{_STATE}; {_FLEET}", "2025-11-21"),
     "flat-network": Recording(
-        "Flat Azure CNI stays flat where `networkPlugin: azure` is written down.",
+        "Flat Azure CNI stays flat if `networkPlugin: azure` is set.",
         "Azure/azure-cli-extensions, test_aks_gpu_driver_type",
         "2024-09-20",
     ),
     "no-network-profile": Recording("A cluster without a network profile gets an overlay.", _STATE, "2025-11-21"),
     "cluster-without-role": Recording(
-        "A cluster is made although its identity has no role on the subnet.",
+        "A cluster is created although its identity has no role on the subnet.",
         "Azure/azure-cli, test_aks_control_plane_user_assigned_identity, test_aks_virtual_node_addon",
         "2024-04-23",
     ),
@@ -119,12 +117,14 @@ RECORDINGS: Final[dict[str, Recording]] = {
         "2025-09-01",
     ),
     "hub-prefix": Recording(
-        "A hub without `dnsPrefix` is called `hub-<6 letters>-<8 letters or digits>.hcp…`, and answers no `dnsPrefix`.",
+        "A hub without `dnsPrefix` is named `hub-<6 letters>-<8 letters or digits>.hcp…`; the answer lacks the key.",
         _FLEET,
         "2025-09-01",
     ),
     "hub-given-prefix": Recording(
-        "A hub with `dnsPrefix` answers it, and is called after it.", f"{_ASO}, Test_AKS_Fleet_20250301", "2023 to 2026"
+        "The answer has a hub's given `dnsPrefix`, which begins its name.",
+        f"{_ASO}, Test_AKS_Fleet_20250301",
+        "2023 to 2026",
     ),
     "hub-kubeconfig": Recording(
         "The hub's kubeconfig: cluster and context `hub`, user "
@@ -151,13 +151,11 @@ RECORDINGS: Final[dict[str, Recording]] = {
     ),
     "strategy-groups": Recording("An update strategy may name groups that no member has.", _HUBLESS, "2025-09-01"),
     "strategy-wait": Recording(
-        "A stage's wait that is left out comes back as 0.",
+        "Azure returns a stage's missing wait as 0.",
         f"{_ASO}, Test_Containerservice_v1api20250301",
         "2023 to 2026",
     ),
-    "auto-upgrade": Recording(
-        "An auto-upgrade profile is enabled where nothing is said.", f"{_FLEET}; {_ASO}", "2025-09-01"
-    ),
+    "auto-upgrade": Recording("An auto-upgrade profile is enabled by default.", f"{_FLEET}; {_ASO}", "2025-09-01"),
     "parent-missing": Recording(
         "404 `ParentResourceNotFound`: Failed to perform '…' on resource(s) of type 'fleets/members' …",
         f"{_ASO}, Test_AKS_Fleet_20250301",
@@ -169,12 +167,12 @@ RECORDINGS: Final[dict[str, Recording]] = {
     ),
 }
 
-_HEAD: Final = """# What the stand-in knows of Azure
+_HEAD: Final = """# Recorded behaviour of Azure
 
-The rehearsal's Azure behaves as in this table because somebody has recorded it on the real one: a test's requests and
+The rehearsal's Azure behaves as in this table, which was recorded on the real Azure: a test's requests and
 answers, a provider's state, or an error in an issue. Each row has a test that names it
-(`rehearsal/tests/azure/test_azure.py`). Every other rule of the stand-in has its source beside it, in
-`rehearsal/azure/`: most come from Microsoft's pages. What nobody has recorded is marked there with
+(`rehearsal/tests/azure/test_azure.py`). Every other rule of the stand-in has its source in a comment, in
+`rehearsal/azure/`; most come from Microsoft's pages. Unrecorded behaviour is marked there with
 `assumed` or `not documented`.
 
 `make docs` writes this page from `rehearsal/azure/recordings.py`. `learn:` is Microsoft's documentation site.

@@ -1,1 +1,1 @@
-"""Every figure that the product promises, measured: `python -m rehearsal.bench`."""
+"""Measures every figure that the product promises: `python -m rehearsal.bench`."""

@@ -1,4 +1,4 @@
-"""Every figure that the product promises, measured and put beside its goal."""
+"""Measures every figure that the product promises, and compares it with its goal."""
 
 import argparse
 import json
@@ -24,8 +24,8 @@ from rehearsal.timing.schedule import Operation, Timeline, conflicts, default_pa
 from rehearsal.timing.summary import words
 
 _SIZES: Final = (2, 5, 10, 20)
-_GROWTH: Final = 0.05  # of Azure's time from the smallest number of regions to the largest
-_ENDLESS: Final = 1024  # operations at once, more than any stack has
+_GROWTH: Final = 0.05  # the most growth of Azure's time, from the smallest number of regions to the largest
+_ENDLESS: Final = 1024  # parallel operations, more than any stack has
 
 _PEERING: Final = "azure-native:network:VirtualNetworkPeering"
 _GROUP: Final = "azure-native:resources:ResourceGroup"
@@ -36,10 +36,10 @@ class Figure:
     """One line of the table.
 
     Attributes:
-        what: what was measured.
+        what: the figure's name.
         value: the result.
-        goal: what it should be; empty where it is shown for its own sake.
-        met: whether it is.
+        goal: the goal; empty if there is none.
+        met: whether the goal is met.
     """
 
     what: str
@@ -89,7 +89,7 @@ def _up(size: int, parallel: int | None = None) -> Timeline:
 
 
 def _limit() -> Iterator[Figure]:
-    """Show what the engine's limit of operations at once does to many regions."""
+    """Show the effect of the engine's limit of parallel operations on many regions."""
     for size in (2, 20):
         limited, free = _up(size, default_parallel()).makespan, _up(size).makespan
         yield Figure(f"up, {size} regions, {default_parallel()} operations at once (this machine)", words(limited))
@@ -114,9 +114,9 @@ def _destroy() -> Iterator[Figure]:
     table = durations.load()
     state = _life(2)["change"].state
     took, group = schedule(plan(state, [], table)).makespan, bounds.GROUP_WITH_A_CLUSTER
-    # More than the groups alone: what a refused deletion leaves in Azure stays in the state (docs/decisions.md).
+    # More than the groups' deletion: resources that Azure refuses to delete stay in the state (docs/decisions.md).
     yield _at_most(
-        "destroy: times the deletion of a group with all that is in it",
+        "destroy: times the deletion of a group with its content",
         took / group,
         1.6,
         f"{took / group:.2f} ({words(took)} : {words(group)})",
@@ -134,16 +134,16 @@ def _changes() -> Iterator[Figure]:
     change, writes = made("grow", "change"), _life(2)["change"].writes
     took = schedule(change).makespan
     yield Figure(
-        "one more node in one region: what is written",
+        "one more node in one region: written resources",
         f"{', '.join(name for _, _, name in writes)} ({words(took)})",
-        "its cluster alone",
+        "its cluster only",
         [each.name for each in change] == [name for _, _, name in writes] and len(writes) == 1,
     )
     others = [name for _, _, name in _life(2)["grow"].writes if LOCATIONS[2] not in name]
     yield Figure(
-        "one more region: what else is written",
+        "one more region: other written resources",
         ", ".join(others),
-        "the placement alone",
+        "the placement only",
         others == ["app-placement"],
     )
     grown = schedule(made("up", "grow"))
@@ -177,13 +177,13 @@ def _engines_cost() -> Iterator[Figure]:
 
 @cache
 def _life(size: int) -> dict[str, Cost]:
-    """Measure the steps of a stack's life; the smallest one's goes on after it was made."""
+    """Measure the operations on a stack; the smallest stack has more of them than the first `up`."""
     with _folder() as folder:
         root, costs = folder / "program", dict[str, Cost]()
         prepare(root)
 
         def step(name: str, command: str, regions: int, nodes: int = 3) -> None:
-            _tell(f"{size} regions: {name} ...")
+            _log(f"{size} regions: {name} ...")
             configure(root, regions, nodes)
             costs[name] = Cost(
                 **json.loads(_output([sys.executable, "-m", "rehearsal.bench.measure", str(root), command], ROOT))
@@ -201,7 +201,7 @@ def _life(size: int) -> dict[str, Cost]:
 
 # --- Starting --------------------------------------------------------------------------------------------------------
 
-# Both end where the program makes its first component.
+# The first ends where the program creates its first component; the second imports the same SDK modules.
 _PROGRAM: Final = """
 import json, os, runpy, sys
 import pulumi
@@ -224,14 +224,14 @@ runpy.run_path('__main__.py', run_name='__main__')
 _EMPTY: Final = """
 import importlib, json, os, sys
 for name in json.loads(sys.argv[1]):
-    dir(importlib.import_module(name))  # the SDKs load their packages when they are looked into
+    dir(importlib.import_module(name))  # the SDKs load their packages at the first access
 os._exit(0)
 """
 _STARTS: Final = 7
 
 
 def _start() -> Iterator[Figure]:
-    _tell(f"the program's start, {_STARTS} times ...")
+    _log(f"the program's start, {_STARTS} times ...")
     with _folder() as folder:
         (folder / "stack.yaml").write_text(configuration(2), encoding="utf-8")
         program = [sys.executable, "-c", _PROGRAM, str(folder / "stack.yaml")]
@@ -248,7 +248,7 @@ def _start() -> Iterator[Figure]:
 
 
 def _processor_seconds(command: list[str]) -> float:
-    """Return the processor time of a command, which others at work on the machine lengthen less than the time."""
+    """Return the processor time of a command, on which other processes have less influence than on the elapsed time."""
     before = os.times()
     _output(command, ROOT)
     after = os.times()
@@ -274,7 +274,7 @@ def _first_use_with_build() -> Iterator[Figure]:
 
 
 def _rehearsed(clone: Path, environment: dict[str, str]) -> float:
-    _tell("git clone, make rehearse ...")
+    _log("git clone, make rehearse ...")
 
     def run() -> None:
         _output(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)
@@ -295,11 +295,11 @@ def _path_without_pulumi() -> str:
 # --- The table -------------------------------------------------------------------------------------------------------
 
 _PARTS: Final[dict[str, tuple[Callable[[], Iterator[Figure]], str]]] = {
-    "azure": (_azures_time, "What Azure takes, by rehearsal/timing/durations.yaml"),
-    "engine": (_engines_cost, "What the engine and the program take, at zero latency"),
-    "start": (_start, "What starting takes"),
-    "first-use": (_first_use, "What the first use takes"),
-    "build": (_first_use_with_build, "What the first use takes where the engine has to be built"),
+    "azure": (_azures_time, "Azure's time, by rehearsal/timing/durations.yaml"),
+    "engine": (_engines_cost, "The engine's and the program's time, at zero latency"),
+    "start": (_start, "The program's start"),
+    "first-use": (_first_use, "The first use"),
+    "build": (_first_use_with_build, "The first use, if the engine has to be built"),
 }
 _SLOW: Final = ("build",)
 
@@ -308,11 +308,11 @@ def main() -> int:
     """Print the figures; return 1 if a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m rehearsal.bench", description=sys.modules[__name__].__doc__)
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", help=f"of {', '.join(_PARTS)} (default: all but {', '.join(_SLOW)})"
+        "parts", nargs="*", metavar="PART", help=f"one of {', '.join(_PARTS)} (default: all but {', '.join(_SLOW)})"
     )
     parts: list[str] = parser.parse_args().parts or [part for part in _PARTS if part not in _SLOW]
     if unknown := [part for part in parts if part not in _PARTS]:
-        parser.error(f"there is no part {', '.join(unknown)}")
+        parser.error(f"unknown part: {', '.join(unknown)}")
     missed = 0
     for part in parts:
         measure, title = _PARTS[part]
@@ -332,7 +332,7 @@ def _show(title: str, figures: list[Figure]) -> None:
     Console().print(table)
 
 
-def _tell(line: str) -> None:
+def _log(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 

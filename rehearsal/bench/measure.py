@@ -1,9 +1,9 @@
-"""What the engine and the program cost: one command of the engine at zero latency, in a process of its own.
+"""Measures the engine and the program: one command of the engine at zero latency, in its own process.
 
     python -m rehearsal.bench.measure FOLDER COMMAND
 
-FOLDER is one that `prepare` has made; the figures go to the output as JSON. The process is the program's and the
-stand-in's together, so that its memory is an upper bound of the program's.
+FOLDER is a folder from `prepare`. The figures are printed as JSON. The process runs both the program and the stand-in,
+so its memory is an upper bound of the program's.
 """
 
 import json
@@ -32,20 +32,20 @@ LOCATIONS: Final = (
     *("norwayeast", "polandcentral", "switzerlandnorth", "canadacentral", "brazilsouth", "southafricanorth"),
     *("uaenorth", "centralindia", "southeastasia", "eastasia", "japaneast", "koreacentral", "australiaeast"),
 )
-"""Regions of Azure, in the order in which stacks take them (learn: reliability/regions-list)."""
+"""Azure regions, in the order in which stacks use them (learn: reliability/regions-list)."""
 
 
 @dataclass
 class Cost:
-    """What one command of the engine cost.
+    """The cost of one command of the engine.
 
     Attributes:
-        seconds: from its start to its end.
-        calls: how often the cloud was asked.
-        writes: what it was asked to create, update or delete: verb, type and logical name.
-        program_mb: the most memory that the program and the stand-in had.
-        engine_mb: the same of the engine.
-        state: the resources afterwards.
+        seconds: the elapsed time.
+        calls: the number of requests to the cloud.
+        writes: the creations, updates and deletions: verb, type and logical name.
+        program_mb: the peak memory of the program and the stand-in, in MB.
+        engine_mb: the peak memory of the engine, in MB.
+        state: the resources after the command.
     """
 
     seconds: float = 0.0
@@ -57,7 +57,7 @@ class Cost:
 
 
 def configuration(regions: int, nodes: int = 3) -> str:
-    """Return a stack's file with so many regions, the last of them with so many nodes."""
+    """Return a stack's file with a number of regions; the last one has the given number of nodes."""
     each = [
         {
             "name": location,
@@ -72,7 +72,7 @@ def configuration(regions: int, nodes: int = 3) -> str:
 
 
 def prepare(root: Path) -> None:
-    """Put a copy of the program into a new folder."""
+    """Copy the program into a new folder."""
     root.mkdir()
     for name in _PROGRAM:
         source = ROOT / name
@@ -80,7 +80,7 @@ def prepare(root: Path) -> None:
 
 
 def configure(root: Path, regions: int, nodes: int = 3) -> None:
-    """Write the stack's file in such a folder."""
+    """Write the stack's file in a folder from `prepare`."""
     (root / f"Pulumi.{_STACK}.yaml").write_text(configuration(regions, nodes), encoding="utf-8")
 
 
@@ -104,7 +104,7 @@ def _measure(root: Path, command: str) -> Cost:
 
 
 def _peak(process: str) -> float:
-    """Return the most memory that a process has had, in MB."""
+    """Return the peak memory of a process, in MB."""
     for line in Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
@@ -113,8 +113,8 @@ def _peak(process: str) -> float:
 
 @contextmanager
 def _watching_engine() -> Generator[list[float]]:
-    """Yield the most memory that the engine has had, in MB, as far as ten looks in a second show it."""
-    # The kernel's own sum over children counts what a child shares with us for the moment before its `exec`.
+    """Yield the engine's peak memory, in MB, sampled ten times a second."""
+    # The kernel's own figure for children includes our memory, which a child shares until its `exec`.
     most, over, here = [0.0], threading.Event(), str(os.getpid())
 
     def look() -> None:

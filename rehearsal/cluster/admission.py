@@ -1,4 +1,4 @@
-"""What an API server refuses, and what it fills in."""
+"""Validation and defaults of objects, as an API server applies them."""
 
 import base64
 import json
@@ -54,7 +54,7 @@ _RECONCILE: Final = "fleet.azure.com/reconcile"
 POD_POLICY: Final = "deny-pods-and-replicasets-outside-reserved-namespaces"
 _ACCOUNT_POLICY: Final = "deny-serviceaccounts-and-tokenrequests-in-reserved-namespaces"  # svcaccountsntokenreqs.go
 _MEMBER: Final = "MemberCluster.cluster.kubernetes-fleet.io"
-# Of what users make in namespaces, the guard rail hears of deletions alone (the same, pkg/webhook/webhook.go).
+# Kinds of which the guard rail gets only the users' deletions (the same, pkg/webhook/webhook.go).
 _UNGUARDED: Final = frozenset(
     {
         "ServiceExport.networking.fleet.azure.com",
@@ -67,7 +67,7 @@ _UNGUARDED: Final = frozenset(
 
 
 class Contents(Protocol):
-    """What a cluster has already, as far as the admission of another object depends on it."""
+    """The parts of a cluster on which the admission of an object depends."""
 
     @property
     def role(self) -> str:
@@ -84,7 +84,7 @@ class Contents(Protocol):
 
 
 def check(cluster: Contents, kind: Kind, item: Object, user: str) -> None:
-    """Refuse a new or changed object that this cluster does not take.
+    """Refuse a new or changed object that is invalid or not allowed on this cluster.
 
     Raises:
         ApiError: with the API server's message.
@@ -116,8 +116,8 @@ def pod_denial(resource: str, name: str) -> str:
 def replica_set_denial(name: str) -> str:
     """Return the hub's refusal of a Deployment's ReplicaSet.
 
-    To the Deployment controller the policy allows those that Azure manages, and looks for their label, which others
-    do not have: where that alone decides, CEL takes a missing key for an error.
+    The policy allows the Deployment controller to create ReplicaSets that Azure manages, by a label. Other ReplicaSets
+    lack the label, and CEL reports a missing key as an error.
     """
     users = (
         "system:serviceaccount:kube-system:deployment-controller",
@@ -159,7 +159,7 @@ def check_immutable(kind: Kind, live: Object, merged: Object) -> None:
 
 
 def check_delete(cluster: Contents, kind: Kind, api_version: str, item: Object, user: str) -> None:
-    """Refuse the deletion of what must stay.
+    """Refuse the deletion of an object that must not be deleted.
 
     Raises:
         ApiError: with the message of the API server, or of Fleet's webhook.
@@ -189,14 +189,14 @@ def _check_leave(member: Object, exports: Iterable[Object]) -> None:
 
 
 def normalise(item: Object) -> None:
-    """Write a Secret's `stringData` as the `data` that the API server keeps."""
+    """Move a Secret's `stringData` to `data`, as the API server stores it."""
     if item["kind"] == "Secret" and (plain := item.pop("stringData", None)):
         encoded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
         item["data"] = child(item, "data") | encoded
 
 
 def complete(cluster: Contents, kind: Kind, item: Object, live: Object | None) -> None:
-    """Fill in the defaults that other parts of the cloud or the program read."""
+    """Set the defaults that other parts of the cloud or the program read."""
     match kind.key:
         case "Namespace":
             item["metadata"]["labels"] = child(item["metadata"], "labels") | {
@@ -307,7 +307,7 @@ def _check_multi_cluster_service(kind: Kind, item: Object) -> None:
 
 
 def _check_override(kind: Kind, item: Object) -> None:
-    # As a hub with the definitions of fleet v0.18.12 answers.
+    # Source: answers of a hub with the definitions of fleet v0.18.12.
     for number, rule in enumerate(child(child(item, "spec"), "policy").get("overrideRules") or ()):
         if "clusterSelectorTerms" not in rule.get("clusterSelector", {"clusterSelectorTerms": []}):
             problem = (
@@ -318,18 +318,18 @@ def _check_override(kind: Kind, item: Object) -> None:
             raise _invalid(kind, item, problem)
 
 
-def check_guard_rail(  # noqa: PLR0913 - what is done to what, and by whom
+def check_guard_rail(  # noqa: PLR0913 - the parts of a request
     kind: Kind, verb: str, item: Object, live: Object | None, *, api_version: str, user: str
 ) -> None:
-    """Refuse what only the fleet's own may do on a hub (fleet v0.18.12 pkg/webhook: webhook.go, fleetresourcehandler).
+    """Refuse requests on a hub that only Fleet may send (fleet v0.18.12 pkg/webhook: webhook.go, fleetresourcehandler).
 
     Args:
-        kind: what it is done to.
+        kind: the object's kind.
         verb: CREATE, UPDATE or DELETE.
-        item: the object, as it will be.
-        live: the object that is changed, as it is.
-        api_version: the version that the user speaks of.
-        user: who does it.
+        item: the object after the request.
+        live: the object before a change; None for a new one.
+        api_version: the version in the request.
+        user: the user.
 
     Raises:
         ApiError: with the message of the policy or the webhook.
@@ -342,7 +342,7 @@ def check_guard_rail(  # noqa: PLR0913 - what is done to what, and by whom
     if webhook == "membercluster":
         if reason := _change_refusal(verb, item, live):
             raise ApiError("Forbidden", _denied(f"{webhook}.guardrail", reason))
-        if not _is_own_business(verb, item, live):
+        if not _changes_more_than_labels(verb, item, live):
             return
     if webhook:
         group, _, version = api_version.rpartition("/")
@@ -354,7 +354,7 @@ def check_guard_rail(  # noqa: PLR0913 - what is done to what, and by whom
 
 
 def _guarding(kind: Kind, verb: str, name: str, space: str) -> str:
-    """Return which of the guard rail's webhooks hears of a request; empty for none."""
+    """Return the name of the guard rail's webhook for a request; empty if there is none."""
     if kind.key == _MEMBER:
         return "membercluster"
     if kind.key == "Namespace":
@@ -374,8 +374,8 @@ def _change_refusal(verb: str, item: Object, live: Object | None) -> str:
     return ""
 
 
-def _is_own_business(verb: str, item: Object, live: Object | None) -> bool:
-    """Say whether a request concerns more of a MemberCluster than its labels, taints and other annotations."""
+def _changes_more_than_labels(verb: str, item: Object, live: Object | None) -> bool:
+    """Return whether a request changes more of a MemberCluster than its labels, taints and other annotations."""
     if verb != "UPDATE" or live is None:
         return bool(_fleet_annotations(item))
 
@@ -402,7 +402,7 @@ def _check_placement(kind: Kind, item: Object) -> None:
     if not spec.get("resourceSelectors"):
         raise _invalid(kind, item, "spec.resourceSelectors: Required value")
     _check_rules(kind, item, spec)
-    # fleet v0.18.12 pkg/utils/validator/placement.go:130-340, less what the definition has refused before.
+    # fleet v0.18.12 pkg/utils/validator/placement.go:130-340, without the checks that the definition makes first.
     problems: list[str] = []
     length = 63
     if len(name_of(item)) > length:
@@ -432,8 +432,8 @@ def _check_placement(kind: Kind, item: Object) -> None:
 
 
 def _check_rules(kind: Kind, item: Object, spec: dict[str, Any]) -> None:
-    # fleet v0.18.12 apis/placement/v1beta1/clusterresourceplacement_types.go, XValidation; texts: as a hub with these
-    # definitions answers.
+    # fleet v0.18.12 apis/placement/v1beta1/clusterresourceplacement_types.go, XValidation; texts: answers of a hub with
+    # these definitions.
     policy: dict[str, Any] = child(spec, "policy")
     placement = _placement_type(spec)
     tolerations: list[Object] = policy.get("tolerations") or []

@@ -1,4 +1,4 @@
-"""An API server in memory: requests on one side, live objects for the controllers on the other."""
+"""An API server in memory, with requests for clients and live objects for controllers."""
 
 import ipaddress
 import uuid
@@ -30,7 +30,7 @@ from rehearsal.core.errors import ApiError, RefusedError
 
 Objects: TypeAlias = list[Object]
 
-# Written by the API server or by controllers; nobody applies them.
+# Fields that only the API server and controllers write.
 _SERVER_FIELDS: Final = (
     "uid",
     "resourceVersion",
@@ -45,15 +45,15 @@ _MANAGER: Final = "rehearsal"  # the default field manager, for every user
 
 
 class Cluster:
-    """One API server. Requests copy what they take and give; controllers work on the live objects."""
+    """One API server. Requests copy objects in and out; controllers change the live objects."""
 
     def __init__(self, clock: Clock, cluster_id: str, data: dict[str, Any]) -> None:
         self.clock = clock
         self.id = cluster_id
         self._data = data
-        self._data.setdefault("fields", {})  # which a file of an earlier version lacks
+        self._data.setdefault("fields", {})  # files of an earlier version lack it
         self.revision = 0
-        """Grows with every change, so that controllers can tell whether there is anything to do."""
+        """Increases with every change, so that controllers can skip unchanged clusters."""
 
     @property
     def role(self) -> str:
@@ -62,7 +62,7 @@ class Cluster:
 
     @property
     def server(self) -> str:
-        """The URL at which clients reach it."""
+        """The URL for clients."""
         return self._data["server"]
 
     @property
@@ -83,16 +83,16 @@ class Cluster:
     # Requests of clients and of controllers.
 
     def create(self, body: Object, *, user: str = "", manager: str = "", dry_run: bool = False) -> Object:
-        """Create an object, for a user or (without one) for a controller; return it as it is now.
+        """Create an object, for a user or (without one) for a controller; return the result.
 
         Args:
             body: the object.
-            user: whose request it is.
-            manager: the name of the client, which holds the fields that it writes.
-            dry_run: whether only to say what would be.
+            user: the user of the request; empty for a controller.
+            manager: the client's name: the field manager that owns the written fields.
+            dry_run: whether to return the result without storing it.
 
         Raises:
-            ApiError: the API server refuses, with its own message.
+            ApiError: the API server refuses the request, with its own message.
         """
         kind, item = self._prepare(body)
         admission.check(self, kind, item, user)
@@ -129,17 +129,17 @@ class Cluster:
     def apply(  # noqa: C901 - server-side apply, as a whole
         self, body: Object, *, user: str = "", manager: str = "", force: bool = True, dry_run: bool = False
     ) -> Object:
-        """Give an object the configuration, creating it if need be; return it as it is now (server-side apply).
+        """Apply a configuration to an object, or create it (server-side apply); return the result.
 
         Args:
             body: the configuration.
-            user: whose request it is.
-            manager: the name of the client; fields that it held, and that the configuration lacks, go.
-            force: whether it takes fields from other clients.
-            dry_run: whether only to say what would be.
+            user: the user of the request; empty for a controller.
+            manager: the client's name; its earlier fields that the configuration lacks are removed.
+            force: whether to take fields over from other clients.
+            dry_run: whether to return the result without storing it.
 
         Raises:
-            ApiError: the API server refuses, with its own message; Conflict: other clients hold fields.
+            ApiError: the API server refuses the request, with its own message; Conflict: other clients own fields.
         """
         kind, item = self._prepare(body)
         live = self._items(kind.key).get(self._address(item))
@@ -157,7 +157,7 @@ class Cluster:
         previous: Object = fields.get(manager, {})
         others = {name: held for name, held in fields.items() if name != manager}
         if conflicts := {name: found for name, held in others.items() if (found := conflicting(held, live, item))}:
-            # What a client is about to take over is no conflict in its dry run (await.go, patchForce).
+            # Fields that a client is about to take over are no conflict in its dry run (await.go, patchForce).
             if not force and not (dry_run and all(map(_taken_over, conflicts))):
                 raise ApiError("Conflict", _conflict(conflicts))
             for name, paths in conflicts.items():
@@ -185,17 +185,17 @@ class Cluster:
         return deepcopy(live)
 
     def adopt(self, item: Object, manager: str) -> None:
-        """Give a client the fields of those that it takes over from (fluxcd/pkg/ssa): kubectl, its own creation."""
+        """Give a client the fields of the managers that it replaces (fluxcd/pkg/ssa): kubectl, and its own creation."""
         kind = self._resolve(item["apiVersion"], item["kind"])
         fields = self._fields(kind, item)
         for name in list(filter(_taken_over, fields)):
             fields[manager] = merge(fields.get(manager, {}), {}, fields.pop(name))
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object:
-        """Return an object in the version asked for.
+        """Return an object in the requested version.
 
         Raises:
-            ApiError: there is none (NotFound), or the cluster does not serve the kind (NoMatch).
+            ApiError: the object does not exist (NotFound), or the cluster does not serve the kind (NoMatch).
         """
         found = self._resolve(api_version, kind)
         item = self._items(found.key).get(_key(namespace, name))
@@ -212,13 +212,13 @@ class Cluster:
             if not namespace or namespace_of(item) == namespace
         ]
 
-    def delete(  # noqa: PLR0913 - what names an object, and how it goes
+    def delete(  # noqa: PLR0913 - the parts of a request
         self, api_version: str, kind: str, name: str, namespace: str = "", *, foreground: bool = False, user: str = ""
     ) -> None:
         """Delete an object, or mark it for deletion while it has finalizers (foreground: while it has dependents).
 
         Raises:
-            ApiError: there is none, or the deletion is refused.
+            ApiError: the object does not exist, or the deletion is refused.
         """
         found = self._resolve(api_version, kind)
         item = self._items(found.key).get(_key(namespace, name))
@@ -227,7 +227,7 @@ class Cluster:
         admission.check_delete(self, found, api_version, item, user)
         self.discard(item, foreground=foreground)
 
-    # What controllers do; their objects are live ones.
+    # For controllers, with live objects.
 
     def objects(self, key: str) -> Objects:
         """Return the live objects of a kind, oldest first."""
@@ -238,17 +238,17 @@ class Cluster:
         return self._data["objects"].get(key, {}).get(_key(namespace, name))
 
     def everything(self) -> Iterator[Object]:
-        """Go through all live objects."""
+        """Yield all live objects."""
         for items in [*self._data["objects"].values()]:
             yield from [*items.values()]
 
     def touch(self, item: Object) -> None:
-        """Say that a live object was changed."""
+        """Mark a live object as changed."""
         item["metadata"]["resourceVersion"] = str(self.clock.next_serial())
         self.revision += 1
 
     def set_status(self, item: Object, status: Object) -> None:
-        """Write a live object's status, if it is another one."""
+        """Write a live object's status, if it differs."""
         before = status_of(item)
         if before == status:
             return
@@ -274,7 +274,7 @@ class Cluster:
         self.set_status(item, {**current, "conditions": conditions})
 
     def set_finalizer(self, item: Object, finalizer: str, *, present: bool) -> None:
-        """Add or remove a finalizer; the last one that goes takes a deleted object with it."""
+        """Add or remove a finalizer. A deleted object is removed with its last finalizer."""
         current = finalizers_of(item)
         if (finalizer in current) is present:
             return
@@ -399,7 +399,7 @@ class Cluster:
             )
 
     def _fields(self, kind: Kind, item: Object) -> dict[str, Object]:
-        # Stands for managedFields: which client holds which fields, each as it wrote them.
+        # In place of managedFields: each client's fields, as it wrote them.
         return self._data["fields"].setdefault(self._fields_key(kind, item), {})
 
     def _fields_key(self, kind: Kind, item: Object) -> str:
@@ -433,7 +433,7 @@ def _conflict(conflicts: Mapping[str, Sequence[FieldPath]]) -> str:
 
 
 def _drop_empty(part: Object, *fields: str) -> None:
-    # Fields that are left out where they are empty (`omitempty` in k8s.io/api core/v1 and apimachinery meta/v1).
+    # Fields that are left out if they are empty (`omitempty` in k8s.io/api core/v1 and apimachinery meta/v1).
     for field in fields:
         if not part.get(field):
             part.pop(field, None)

@@ -1,4 +1,4 @@
-"""What an API server in memory needs to know of time and of the rest of the cloud."""
+"""The interface through which an API server in memory uses the clock and the rest of the cloud."""
 
 from typing import Protocol
 
@@ -14,17 +14,17 @@ class Clock(Protocol):
         ...
 
     def elapsed(self, since: float, seconds: float) -> bool:
-        """Say whether some time has passed since a moment; if not, make sure that the clock stops there."""
+        """Return whether some time has passed since a moment; if not, make the clock stop at that time."""
         ...
 
     def next_serial(self) -> int:
-        """Return a number that was never returned before."""
+        """Return a number that was not returned before."""
         ...
 
     def public_address(self) -> str:
-        """Return a public address that nothing else has."""
+        """Return an unused public address."""
         ...
 
     def report(self, cluster_id: str, item: Object, condition: Object) -> None:
-        """Tell the observers about a transition of a condition."""
+        """Notify the observers of a transition of a condition."""
         ...

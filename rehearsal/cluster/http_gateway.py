@@ -1,6 +1,6 @@
 """An HTTP proxy on 127.0.0.1 to the in-memory API servers and the simulated load balancers, for other programs.
 
-A client needs the gateway's token, and a cluster's own log-in behind it. Clusters can be read, no more. The rest of the
+A client needs the gateway's token and, for a cluster, the cluster's own log-in. Clusters are read-only. The rest of the
 Kubernetes API's conventions: Kubernetes docs, reference/using-api/api-concepts.
 """
 
@@ -41,11 +41,11 @@ _PATH: Final = re.compile(
     "(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)(?:/(?P<name>[^/]+))?"
 )
 
-_HELLO: Final = b"\x16"  # with which TLS begins (RFC 8446, ContentType)
+_HELLO: Final = b"\x16"  # the first byte of a TLS connection (RFC 8446, ContentType)
 
 
 class Internet(Protocol):
-    """What a client on the internet can do; raises OSError if nobody answers."""
+    """Requests of a client on the internet; they raise OSError if nobody answers."""
 
     def request(self, url: str) -> Mapping[str, str]:
         """Make an HTTP request."""
@@ -60,28 +60,28 @@ class ApiServers(Protocol):
     """The clusters' API servers."""
 
     def identity(self, url: str) -> ssl.SSLContext | None:
-        """Return what an API server speaks TLS with; None where there is none at a URL.
+        """Return the TLS context of the API server at a URL; None if there is none.
 
         Raises:
-            OSError: it does not answer.
+            OSError: the server does not answer.
         """
         ...
 
     def read(self, url: str, token: str, path: str) -> tuple[Object, float]:
-        """Return what a path names, and the server's time.
+        """Return the object or list at a path, and the server's time.
 
         Raises:
-            ApiError: the server refuses, or there is no such thing.
+            ApiError: the server refuses the request, or the path does not exist.
         """
         ...
 
 
 class HttpGateway:
-    """An HTTP gateway that is open.
+    """An open HTTP gateway.
 
     Args:
-        port: where it is, on loopback.
-        token: what lets in.
+        port: its port on loopback.
+        token: the token that clients must send.
     """
 
     def __init__(self, port: int, token: str) -> None:
@@ -89,7 +89,7 @@ class HttpGateway:
         self._token = token
 
     def environment(self) -> dict[str, str]:
-        """Return the variables with which a program asks clusters and internet here, and loopback directly."""
+        """Return the environment variables with which a program uses the gateway, except for loopback."""
         proxy = f"http://gateway:{self._token}@127.0.0.1:{self._port}"
         values = {"http_proxy": proxy, "https_proxy": proxy, "all_proxy": proxy, "no_proxy": ",".join(LOOPBACK)}
         return values | {name.upper(): value for name, value in values.items()}
@@ -100,7 +100,7 @@ def open_http_gateway(internet: Internet, servers: ApiServers | None = None) -> 
     """Open a gateway until the end of the block.
 
     Args:
-        internet: answers what goes through the proxy.
+        internet: answers requests to other addresses than clusters.
         servers: the clusters in memory, if there are any.
     """
     token = secrets.token_urlsafe(32)
@@ -121,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
     token: str
     internet: Internet
     servers: ApiServers | None
-    now: float | None = None  # the time of the cluster that answers
+    now: float | None = None  # the answering cluster's time
 
     @override
     def log_message(self, format: str, *args: object) -> None:
@@ -129,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @override
     def date_time_string(self, timestamp: float | None = None) -> str:
-        # The times in the objects are simulated, too.
+        # The times in the objects are simulated too.
         if self.now is None:
             return super().date_time_string(timestamp)
         return format_datetime(date_of(self.now), usegmt=True)
@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             identity = servers.identity(url) if (servers := self.servers) else None
         except OSError:
-            return None  # without a word
+            return None  # no log
         try:
             if identity is None:
                 host, _, port = self.path.rpartition(":")
@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._unreachable(error)
         self.send_response(HTTPStatus.OK)
         self.end_headers()
-        with suppress(OSError):  # of TLS, too
+        with suppress(OSError):  # also of TLS
             if servers and identity:
                 self._secure(identity, lambda: self._read(servers, url))
             elif self.connection.recv(1, MSG_PEEK) == _HELLO:
@@ -166,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _secure(self, identity: ssl.SSLContext, answer: Callable[[], None]) -> None:
-        """Answer one request inside TLS, which ends here as it would at the server."""
+        """Answer one request inside TLS, in the place of the API server."""
         with identity.wrap_socket(self.connection, server_side=True) as connection:
             self.rfile, self.wfile = connection.makefile("rb"), connection.makefile("wb")
             self.raw_requestline = self.rfile.readline()
@@ -206,16 +206,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        with suppress(ConnectionError):  # whoever asked does not wait for ever
+        with suppress(ConnectionError):  # the client may have given up
             self.end_headers()
             self.wfile.write(body)
 
 
 def content(cluster: Cluster, path: str) -> Object:
-    """Return the object or the list of a cluster that a path names.
+    """Return a cluster's object or list at a path.
 
     Raises:
-        ApiError: there is none.
+        ApiError: the path does not exist.
     """
     named = _PATH.fullmatch(path)
     group, plural = (named["group"] or "", named["plural"]) if named else ("", "")

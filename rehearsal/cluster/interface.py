@@ -1,4 +1,4 @@
-"""What clusters in memory and real ones have in common: what others need of them, and who reaches whom."""
+"""The common interface of clusters in memory and real ones, and their networks' reachability."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -9,7 +9,7 @@ from rehearsal.cluster.objects import Object
 
 
 class Part(StrEnum):
-    """A part of a cluster that can stop: an outage in a profile has its name."""
+    """A part of a cluster that can stop. Outages in profiles use these names."""
 
     AGENTS = "agents"
     """Fleet's agents."""
@@ -22,11 +22,11 @@ class Part(StrEnum):
 
 
 class ApiServer(Protocol):
-    """One cluster's API server. Every request may raise `ApiError`, with the server's own message."""
+    """One cluster's API server. Every request may raise `ApiError` with the server's own message."""
 
     @property
     def id(self) -> str:
-        """The cluster's Azure resource id; a hub's is its fleet's."""
+        """The cluster's Azure resource id; for a hub, the fleet's."""
         ...
 
     @property
@@ -40,25 +40,25 @@ class ApiServer(Protocol):
         ...
 
     def create(self, body: Object, *, user: str) -> Object:
-        """Create an object; return it as it is now."""
+        """Create an object; return the result."""
         ...
 
     def apply(self, body: Object, *, user: str) -> Object:
-        """Give an object the configuration (server-side apply), creating it if need be; return it as it is now."""
+        """Apply a configuration to an object, or create it (server-side apply); return the result."""
         ...
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object:
-        """Return an object in the version asked for."""
+        """Return an object in the requested version."""
         ...
 
     def list(self, api_version: str, kind: str, namespace: str = "") -> Sequence[Object]:
         """Return the objects of a kind, of one namespace or of all."""
         ...
 
-    def delete(  # noqa: PLR0913 - what names an object, and how it goes
+    def delete(  # noqa: PLR0913 - the parts of a request
         self, api_version: str, kind: str, name: str, namespace: str = "", *, foreground: bool = False, user: str = ""
     ) -> None:
-        """Delete an object; foreground: only after its dependents."""
+        """Delete an object; foreground: after its dependents."""
         ...
 
 
@@ -78,21 +78,21 @@ class Clusters(Protocol):
         ...
 
     def routable(self, origin_id: str, target_id: str) -> bool:
-        """Say whether nodes of one cluster can reach the pods of another."""
+        """Return whether nodes of one cluster can reach the pods of another."""
         ...
 
 
 def routable(
     origin: Object, target: Object, peerings: Sequence[Sequence[str]], routes: Mapping[str, Sequence[str]]
 ) -> bool:
-    """Say whether nodes of one cluster can reach the pods of another, and these answer.
+    """Return whether nodes of one cluster can reach the pods of another, and get their answers.
 
     Args:
-        origin: what is known of the one: its `network`, the addresses of its `pods`, and whether it is `flat`, with
-            pods and nodes at these addresses of the network.
-        target: the same of the other.
-        peerings: the pairs of networks that reach each other, each sorted.
-        routes: which ranges one network knows of another, by `route`; all that are not there are known.
+        origin: the first cluster: its `network`, the addresses of its `pods`, and whether it is `flat`, with pods and
+            nodes at these addresses of the network.
+        target: the same for the other cluster.
+        peerings: the pairs of peered networks, each sorted.
+        routes: the ranges of a network that another one knows, by `route`; without an entry, it knows all.
     """
     if origin is target or (target["flat"] and origin["network"] == target["network"]):
         return True
@@ -109,7 +109,7 @@ _ALL: Final = ("0.0.0.0/0",)
 
 
 def route(network: str, other: str) -> str:
-    """Return the key for what one network knows of another."""
+    """Return the key in `routes` for the ranges of `other` that `network` knows."""
     return f"{network} {other}".lower()
 
 

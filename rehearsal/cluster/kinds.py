@@ -1,4 +1,4 @@
-"""The kinds that a hub and a member serve, and how each is addressed."""
+"""The kinds that hubs and members serve, with their API groups, versions and plurals."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -20,7 +20,7 @@ class Kind:
         versions: the served versions, the preferred one first.
         plural: the resource's name in URLs and messages.
         namespaced: whether objects live in namespaces.
-        roles: which clusters serve it.
+        roles: the roles of clusters that serve it.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Kind:
 
     @property
     def key(self) -> str:
-        """The kind with its group, which names it uniquely: `Deployment.apps`, `Service`."""
+        """The kind with its group, which is unique: `Deployment.apps`, `Service`."""
         return f"{self.name}.{self.group}" if self.group else self.name
 
     @property

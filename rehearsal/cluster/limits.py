@@ -1,4 +1,4 @@
-"""What an API server refuses of any object for its size or its words: limits, labels, keys, ports.
+"""An API server's checks of any object's size and syntax: limits, labels, keys, ports.
 
 Texts: as kube-apiserver v1.36.3 answers such objects. Rules: Kubernetes v1.36, pkg/apis/core/validation/validation.go;
 apimachinery v0.36, pkg/api/validation/objectmeta.go and pkg/api/validate/content/kube.go.
@@ -24,7 +24,7 @@ _ENDS: Final = "and must start and end with an alphanumeric character"
 
 
 def check(kind: Kind, item: Object) -> None:
-    """Refuse an object that no API server takes.
+    """Refuse an object that no API server accepts.
 
     Raises:
         ApiError: with the API server's message.

@@ -1,4 +1,4 @@
-"""Kubernetes objects as plain JSON, and what controllers and clients do with them."""
+"""Functions on Kubernetes objects, which are plain JSON."""
 
 import hashlib
 import json
@@ -18,12 +18,12 @@ def date_of(now: float) -> datetime:
 
 
 def timestamp(now: float) -> str:
-    """Write a moment of simulated time as Kubernetes does."""
+    """Format a moment of simulated time as Kubernetes does."""
     return date_of(now).isoformat().replace("+00:00", "Z")
 
 
 def seconds(text: str) -> float:
-    """Read a moment of simulated time back."""
+    """Parse a moment of simulated time."""
     return (datetime.fromisoformat(text) - _EPOCH).total_seconds()
 
 
@@ -58,7 +58,7 @@ def finalizers_of(item: Object) -> list[str]:
 
 
 def child(item: Mapping[str, Any], key: str) -> Object:
-    """Return an object's part; empty when it is absent or null."""
+    """Return a part of an object; empty if it is absent or null."""
     return item.get(key) or {}
 
 
@@ -73,7 +73,7 @@ def conditions_of(item: Mapping[str, Any]) -> list[Object]:
 
 
 def deleting(item: Object) -> bool:
-    """Say whether an object waits for its finalizers."""
+    """Return whether a deleted object waits for its finalizers."""
     return "deletionTimestamp" in item["metadata"]
 
 
@@ -83,7 +83,7 @@ def generation_of(item: Object) -> int:
 
 
 def owner_reference(owner: Object, *, controller: bool = True) -> Object:
-    """Refer to an owner, whose deletion removes the owned."""
+    """Return a reference to an owner; the owned object is deleted with it."""
     return {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
@@ -95,25 +95,25 @@ def owner_reference(owner: Object, *, controller: bool = True) -> Object:
 
 
 def owned_by(item: Object, owner: Object) -> bool:
-    """Say whether one object owns another."""
+    """Return whether one object owns another."""
     uid = owner["metadata"]["uid"]
     return any(reference["uid"] == uid for reference in item["metadata"].get("ownerReferences", ()))
 
 
 def condition(item: Mapping[str, Any], name: str) -> Object | None:
-    """Return a condition of an object's status, or of a list entry that carries `conditions` itself."""
+    """Return a condition of an object's status, or of a list entry with its own `conditions`."""
     conditions: list[Object] = item.get("conditions") or conditions_of(item)
     return next((entry for entry in conditions if entry["type"] == name), None)
 
 
 def is_true(item: Mapping[str, Any], name: str) -> bool:
-    """Say whether an object has a condition with the status True."""
+    """Return whether an object has a condition with the status True."""
     found = condition(item, name)
     return found is not None and found["status"] == "True"
 
 
 def put_condition(conditions: list[Object], entry: Object, now: float) -> list[Object]:
-    """Return the conditions with one set; its transition time only moves when its status does."""
+    """Return the conditions with one set; its transition time changes only with its status."""
     old = next((other for other in conditions if other["type"] == entry["type"]), None)
     moment = old["lastTransitionTime"] if old and old["status"] == entry["status"] else timestamp(now)
     new = {**entry, "lastTransitionTime": moment}
@@ -121,7 +121,7 @@ def put_condition(conditions: list[Object], entry: Object, now: float) -> list[O
 
 
 def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Say whether a label selector selects these labels; an empty one selects everything."""
+    """Return whether a label selector matches labels; an empty selector matches everything."""
     return all(labels.get(key) == value for key, value in child(selector, "matchLabels").items()) and all(
         _satisfies(expression, labels) for expression in selector.get("matchExpressions") or ()
     )
@@ -141,13 +141,13 @@ def _satisfies(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool
 
 
 def merge(live: Object, previous: Object, desired: Object) -> Object:
-    """Apply a configuration: set what it holds, remove what only the previous one held, keep what others set.
+    """Apply a configuration: set its fields, remove fields that only the previous one has, keep all others.
 
-    Lists are replaced as a whole (server-side apply merges some by key; nothing here has two writers on one list).
+    Lists are replaced as a whole. Server-side apply merges some lists by key, but here no list has two writers.
     """
     result = {key: value for key, value in live.items() if key in desired or key not in previous}
     for key, value in live.items():
-        # What another writer put beside a removed key's own fields stays (server-side apply's ownership by field).
+        # Inside a removed key, fields of other writers stay (server-side apply's ownership by field).
         if key in previous and key not in desired and isinstance(value, dict) and isinstance(previous[key], dict):
             rest = merge(value, previous[key], {})  # pyright: ignore[reportUnknownArgumentType] -- JSON
             if rest:
@@ -182,18 +182,18 @@ def _at(item: Object, path: FieldPath) -> Any:  # noqa: ANN401 -- any JSON value
 
 
 def conflicting(held: Object, live: Object, desired: Object) -> list[FieldPath]:
-    """Return the fields that one client holds and a configuration would change. A list is one field here."""
+    """Return one client's fields that a configuration would change. A list is one field here."""
     mine = set(_leaves(held))
-    return [path for path in _leaves(desired) if path in mine and not _says(_at(live, path), _at(desired, path))]
+    return [path for path in _leaves(desired) if path in mine and not _equals(_at(live, path), _at(desired, path))]
 
 
-def _says(live: Any, desired: Any) -> bool:  # noqa: ANN401 -- any JSON value
-    """Say whether a live value is a desired one, less what the API server has filled in."""
+def _equals(live: Any, desired: Any) -> bool:  # noqa: ANN401 -- any JSON value
+    """Return whether a live value equals a desired one, apart from the API server's defaults."""
     match live, desired:
         case dict(), dict():
-            return all(key in live and _says(live[key], value) for key, value in desired.items())  # pyright: ignore[reportUnknownVariableType] -- JSON
+            return all(key in live and _equals(live[key], value) for key, value in desired.items())  # pyright: ignore[reportUnknownVariableType] -- JSON
         case list(), list():
-            return len(live) == len(desired) and all(map(_says, live, desired))  # pyright: ignore[reportUnknownArgumentType] -- JSON
+            return len(live) == len(desired) and all(map(_equals, live, desired))  # pyright: ignore[reportUnknownArgumentType] -- JSON
         case _:
             return live == desired
 
@@ -208,5 +208,5 @@ def without(item: Object, paths: Collection[FieldPath], at: FieldPath = ()) -> O
 
 
 def unshared(previous: Object, held: Object) -> Object:
-    """Return what a client held less what another one holds, too."""
+    """Return a client's fields without the ones that another client also has."""
     return without(previous, set(_leaves(held)))

@@ -1,7 +1,7 @@
-"""Quantities as the API server writes them: whoever says `1000m` is told `1`.
+"""Quantities in the API server's canonical form: `1000m` becomes `1`.
 
-Source: apimachinery v0.34.1 pkg/api/resource/quantity.go (ParseQuantity, CanonicalizeBytes); the fields, where the
-Kubernetes API reference v1.36 has the type Quantity.
+Source: apimachinery v0.34.1 pkg/api/resource/quantity.go (ParseQuantity, CanonicalizeBytes); the fields: those of type
+Quantity in the Kubernetes API reference v1.36.
 """
 
 import re
@@ -24,10 +24,10 @@ _LIMITS: Final = ("max", "min", "default", "defaultRequest", "maxLimitRequestRat
 
 
 def canonical(value: str | float) -> str:
-    """Write a quantity in the form that it is kept in: a whole number with the largest suffix of its own family.
+    """Return a quantity in canonical form: a whole number with the largest suffix of its kind (decimal or binary).
 
     Raises:
-        ValueError: it is no quantity.
+        ValueError: it is not a quantity.
     """
     found = _FORM.fullmatch(str(value))
     if found is None:
@@ -58,10 +58,10 @@ def _in_steps(number: int, base: int, suffixes: list[str]) -> str:
 
 
 def normalise(kind: Kind, item: Object) -> None:
-    """Write an object's quantities in their canonical form.
+    """Rewrite an object's quantities in canonical form.
 
     Raises:
-        ApiError: one is no quantity; with the API server's message.
+        ApiError: a value is not a quantity; with the API server's message.
     """
     try:
         rewrite(kind.key, child(item, "spec"))
@@ -75,10 +75,10 @@ def _versioned(item: Object) -> str:
 
 
 def rewrite(key: str, spec: Object) -> None:
-    """Write the quantities of a specification in their canonical form.
+    """Rewrite the quantities of a specification in canonical form.
 
     Raises:
-        ValueError: one is no quantity.
+        ValueError: a value is not a quantity.
     """
     match key:
         case "Pod":

@@ -1,6 +1,6 @@
 """Kubernetes' own controllers: workloads and their pods, services and their addresses, garbage and namespaces.
 
-Each controller looks at what is there, moves every object by at most one stage, and changes nothing once all is well.
+In each round, a controller moves every object by at most one stage. It changes nothing when all objects are ready.
 """
 
 import ipaddress
@@ -50,7 +50,7 @@ def namespace(name: str) -> Object:
 
 
 def node_name(cluster_id: str, index: int) -> str:
-    """Return what AKS calls a node: by its pool and its number in the pool's scale set."""
+    """Return AKS's name of a node, from its pool and its number in the pool's scale set."""
     return f"aks-nodepool1-{digest(cluster_id, 8)}-vmss{index:06d}"
 
 
@@ -66,13 +66,13 @@ def add_nodes(cluster: Cluster, count: int) -> None:
 
 
 def deployments(cluster: Cluster) -> None:
-    """Deployments keep a ReplicaSet for each pod template; on a hub theirs is refused."""
+    """Keep a ReplicaSet for each pod template of a Deployment; a hub refuses ReplicaSets."""
     for item in _active(cluster, "Deployment.apps"):
         if deleting(item):
             continue
         name = f"{name_of(item)}-{digest(item['spec']['template'], 10)}"
         if cluster.role == HUB:
-            # Observed on a real hub: the whole status; no replicas, no observedGeneration, no Available condition.
+            # The whole status, as observed on a real hub: no replicas, no observedGeneration, no Available condition.
             message = f'Failed to create new replica set "{name}": {replica_set_denial(name)}'
             entry = {"type": "Progressing", "status": "False", "reason": "ReplicaSetCreateError", "message": message}
             conditions: list[Object] = conditions_of(item)
@@ -170,7 +170,7 @@ def _ready_replicas(item: Object) -> int:
 
 
 def replica_sets(cluster: Cluster) -> None:
-    """ReplicaSets keep as many pods as they should."""
+    """Keep the wanted number of a ReplicaSet's pods."""
     for item in _active(cluster, "ReplicaSet.apps"):
         pods = _pods_of(cluster, item)
         wanted: int = 0 if deleting(item) else item["spec"]["replicas"]
@@ -197,10 +197,10 @@ def replica_sets(cluster: Cluster) -> None:
 
 
 def autoscalers(cluster: Cluster) -> None:
-    """HorizontalPodAutoscalers keep the number of pods between their limits; no load is played.
+    """Keep the number of pods within a HorizontalPodAutoscaler's limits; load is not simulated.
 
-    Source: Kubernetes v1.36, pkg/controller/podautoscaler/horizontal.go (reconcileAutoscaler): the limits count also
-    where there are no metrics. Whether Azure runs this controller on a hub is not known; here it does not.
+    Source: Kubernetes v1.36, pkg/controller/podautoscaler/horizontal.go (reconcileAutoscaler): the limits apply even
+        without metrics. Whether Azure runs this controller on a hub is not known; here it does not run there.
     """
     for item in _active(cluster, "HorizontalPodAutoscaler.autoscaling"):
         reference: Object = item["spec"]["scaleTargetRef"]
@@ -218,9 +218,9 @@ def autoscalers(cluster: Cluster) -> None:
 
 
 def stateful_sets(cluster: Cluster) -> None:
-    """StatefulSets start their pods one after the other and replace them from the last one down; not on a hub."""
+    """Start a StatefulSet's pods one after the other, and replace them from the last one down; not on a hub."""
     for item in _active(cluster, "StatefulSet.apps"):
-        # A hub refuses the pods, and the StatefulSet says nothing about it (an event, FailedCreate).
+        # A hub refuses the pods. The StatefulSet's status does not show it, only an event (FailedCreate).
         if deleting(item) or cluster.role == HUB:
             continue
         wanted: int = item["spec"]["replicas"]
@@ -256,7 +256,7 @@ def stateful_sets(cluster: Cluster) -> None:
 
 
 def daemon_sets(cluster: Cluster) -> None:
-    """DaemonSets keep a pod on each node; a hub has no nodes for them."""
+    """Keep a DaemonSet's pod on each node; a hub has no nodes for them."""
     nodes = cluster.objects("Node")
     for item in _active(cluster, "DaemonSet.apps"):
         if deleting(item):
@@ -286,7 +286,7 @@ def daemon_sets(cluster: Cluster) -> None:
 
 
 def jobs(cluster: Cluster) -> None:
-    """Jobs run their pods to the end; a hub refuses the pods."""
+    """Run a Job's pods to completion; a hub refuses the pods."""
     for item in _active(cluster, "Job.batch"):
         if deleting(item) or cluster.role == HUB or is_true(item, "Complete"):
             continue
@@ -306,7 +306,7 @@ def jobs(cluster: Cluster) -> None:
 
 
 def pods(cluster: Cluster) -> None:
-    """Pods get an address, start, and (those of jobs) end."""
+    """Give pods an address, start them, and complete those of Jobs."""
     clock = cluster.clock
     for item in cluster.objects("Pod"):
         status = status_of(item)
@@ -335,7 +335,7 @@ def _schedule(cluster: Cluster, item: Object) -> None:
 
 
 def load_balancers(cluster: Cluster) -> None:
-    """Azure gives a member's load balancers an address: one of the subnet if internal, else a public one."""
+    """Give a member's load balancers an address: in the subnet if internal, else a public one."""
     if cluster.role == HUB:
         return  # A hub has no balancer: such Services stay pending (Azure/AKS examples/fleet/kuard).
     for item in cluster.objects("Service"):
@@ -385,7 +385,7 @@ def additional_addresses(service: Object) -> list[str]:
 
 
 def endpoint_slices(cluster: Cluster) -> None:
-    """A Service with a selector has an EndpointSlice of the pods that it selects."""
+    """Keep an EndpointSlice of the selected pods for each Service with a selector."""
     for item in _active(cluster, "Service"):
         selector: Mapping[str, str] = child(item["spec"], "selector")
         if not selector or deleting(item) or item["spec"]["type"] == "ExternalName":
@@ -457,7 +457,7 @@ def _target(port: Mapping[str, Any], selected: list[Object]) -> int:
 
 
 def garbage(cluster: Cluster) -> None:
-    """Objects go with their owners; an owner that is deleted in the foreground waits for them."""
+    """Delete objects without owners; an owner that is deleted in the foreground waits for its dependents."""
     items = list(cluster.everything())
     known = {item["metadata"]["uid"]: item for item in items}
     blocked: set[str] = set()
@@ -473,7 +473,7 @@ def garbage(cluster: Cluster) -> None:
 
 
 def namespaces(cluster: Cluster) -> None:
-    """A deleted namespace empties itself in passes and goes with the one that leaves nothing."""
+    """Delete the content of a deleted namespace in passes, and the namespace after the last pass."""
     for item in cluster.objects("Namespace"):
         if not deleting(item):
             continue
@@ -519,7 +519,7 @@ def _create_pod(cluster: Cluster, owner: Object, name: str, labels: dict[str, st
 
 
 def _active(cluster: Cluster, key: str) -> list[Object]:
-    """Return the objects of a kind for which something can be created: not in a namespace that is being deleted."""
+    """Return the objects of a kind outside namespaces that are being deleted: only for these can objects be created."""
     ending = {name_of(space) for space in cluster.objects("Namespace") if deleting(space)}
     return [item for item in cluster.objects(key) if namespace_of(item) not in ending]
 

@@ -1,1 +1,1 @@
-"""What every part of the rehearsal stands on: the providers' protocol, values on the wire, storage, child processes."""
+"""Shared by all parts of the rehearsal: the providers' protocol, wire values, storage, child processes."""

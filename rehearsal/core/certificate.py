@@ -1,4 +1,4 @@
-"""Certificates: those of clusters in memory, and the one that pods show which speak TLS, and nobody has to trust."""
+"""Certificates: of clusters in memory, and of pods that speak TLS, which clients do not verify."""
 
 import ssl
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class Pair:
     key: str
 
     def context(self) -> ssl.SSLContext:
-        """Return what a server speaks TLS with."""
+        """Return the TLS context of a server with this certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        with TemporaryDirectory(prefix="rehearsal-") as folder:  # Python's TLS takes both from files alone
+        with TemporaryDirectory(prefix="rehearsal-") as folder:  # Python's TLS reads both from files only
             file = Path(folder) / "server.pem"
             file.touch(mode=0o600)
             file.write_text(self.key + self.certificate, encoding="ascii")
@@ -45,11 +45,11 @@ def authority(secret: str) -> Pair:
 
 @lru_cache(maxsize=1024)
 def issued(secret: str, purpose: str, host: str = "") -> Pair:
-    """Return what the authority of a secret issues for a purpose, or for a server.
+    """Return a certificate from the authority of a secret, for a purpose or for a server.
 
     Args:
-        secret: the authority's.
-        purpose: makes the key another one.
+        secret: the authority's secret.
+        purpose: each purpose has another key.
         host: the server's name; empty for a client.
     """
     return _signed(f"{secret}|{purpose}", purpose, host, secret)
@@ -57,7 +57,7 @@ def issued(secret: str, purpose: str, host: str = "") -> Pair:
 
 @lru_cache
 def server() -> ssl.SSLContext:
-    """Return what a pod speaks TLS with."""
+    """Return the TLS context of a pod."""
     return authority("pods").context()
 
 
@@ -98,7 +98,7 @@ def _usage(*, ca: bool) -> x509.KeyUsage:
 
 
 def _key(secret: str) -> ec.EllipticCurvePrivateKey:
-    """Return the key of a secret: AKS has RSA keys, which take long to make."""
+    """Return a key derived from a secret. It is not RSA as in AKS, because RSA keys take long to generate."""
     return ec.derive_private_key(_number(secret, 31), ec.SECP256R1())
 
 
@@ -108,7 +108,7 @@ def _number(secret: str, size: int) -> int:
 
 @lru_cache
 def client() -> ssl.SSLContext:
-    """Return what a client speaks TLS with that does not ask who the server is."""
+    """Return the TLS context of a client that does not verify the server."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

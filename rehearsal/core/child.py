@@ -1,4 +1,4 @@
-"""Child processes that an interrupt reaches exactly once, and that do not outlive whoever started them."""
+"""Child processes that get each interrupt exactly once, and do not outlive their parent."""
 
 import os
 import signal
@@ -22,18 +22,18 @@ def child(
 ) -> Generator[subprocess.Popen[str]]:
     """Start a command, with pipes for its two outputs, and wait for its end.
 
-    It gets a session of its own. Were it in the terminal's process group, Ctrl-C would reach it beside us, and a
-    request to stop that we pass on would be its second, on which the engine drops what it is doing
-    (pkg/backend/cancellation_scope.go, v3.274.1); a SIGTERM to us, on the other hand, would not reach it at all.
+    The child gets its own session, so that it gets interrupts only from us. In the terminal's process group, Ctrl-C
+    would reach it directly, and our own request to stop would be the second one, at which the engine aborts its
+    operations (pkg/backend/cancellation_scope.go, v3.274.1). A SIGTERM to us would not reach it at all.
 
     Args:
         command: the command; no shell sees it.
-        environment: all of it.
-        cwd: where it runs, if not here.
-        descriptors: open files that it inherits.
+        environment: its whole environment.
+        cwd: its working directory; None for ours.
+        descriptors: open file descriptors that it inherits.
 
     Raises:
-        KeyboardInterrupt: once it has ended, if an interrupt came meanwhile.
+        KeyboardInterrupt: after its end, if an interrupt came in the meantime.
     """
     process: subprocess.Popen[str] | None = None
     interrupted = False
@@ -47,7 +47,7 @@ def child(
         interrupted = True
         send(signal.SIGINT)
 
-    # Only what would raise KeyboardInterrupt here; other threads cannot set handlers, and get no interrupts.
+    # Only signals that would raise KeyboardInterrupt here. Other threads cannot set handlers, and get no interrupts.
     postponed = [number for number in _INTERRUPTS if signal.getsignal(number) is signal.default_int_handler]
     if threading.current_thread() is not threading.main_thread():
         postponed = []
@@ -63,16 +63,16 @@ def child(
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
-            umask=0o077,  # what the engine writes is for its owner, whatever the user's own mask
+            umask=0o077,  # only the owner can read the engine's files, whatever the user's umask
             start_new_session=True,
             pass_fds=descriptors,
         ) as process:
-            if interrupted:  # before there was a process to tell
+            if interrupted:  # before the process was started
                 send(signal.SIGINT)
             try:
                 yield process
             except BaseException:
-                send(signal.SIGKILL)  # nobody listens to it any more
+                send(signal.SIGKILL)  # nobody reads its output any more
                 raise
     finally:
         for number in postponed:
@@ -82,7 +82,7 @@ def child(
 
 
 def read_lines(stream: IO[str] | None, lines: list[str], callback: Callable[[str], object] | None = None) -> None:
-    """Append what a child writes to `lines`, and hand each line on as it comes."""
+    """Append a child's output to `lines`, and pass each line to `callback` at once."""
     for line in stream or ():
         lines.append(line.rstrip())
         if callback:

@@ -1,6 +1,6 @@
-"""How long Azure, Kubernetes and Fleet take for what they do by themselves: simulated seconds, each with its source.
+"""Durations of background work of Azure, Kubernetes and Fleet, in simulated seconds, each with its source.
 
-`rehearsal/timing/durations.yaml` has how long Azure's own operations take.
+The durations of Azure's operations are in `rehearsal/timing/durations.yaml`.
 """
 
 from typing import Final

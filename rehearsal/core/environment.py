@@ -1,8 +1,8 @@
-"""What commands that the rehearsal starts find in their environment.
+"""The environment of commands that the rehearsal starts.
 
-An engine's environment is made from nothing. What the user has set for the real engine (a backend, a token, options,
-log-ins to a cloud, proxies) is not taken away from it but never gets into it: a name that nobody has thought of here
-cannot lead to a real stack or a real subscription.
+An engine's environment starts empty and gets only the variables listed here. The user's variables for the real engine
+(backend, token, options, cloud log-ins, proxies) are never copied, so a variable that we did not think of cannot lead
+to a real stack or subscription.
 """
 
 import os
@@ -10,8 +10,8 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-# What a command needs to run at all, to find its files, and to speak the user's language. HOME is here because shims
-# of version managers need it; what log-ins leave in it is of no use without a provider, and only ours can be started.
+# Variables that a command needs to run, to find its files, and for the user's locale. HOME is included for shims of
+# version managers. Log-ins stored in it cannot be used: only the stand-in's providers can be started.
 _KEPT: Final = frozenset(
     (
         *("HOME", "LOGNAME", "PATH", "PYTHONPATH", "TMPDIR", "USER", "VIRTUAL_ENV"),
@@ -20,17 +20,17 @@ _KEPT: Final = frozenset(
 )
 
 LOOPBACK: Final = ("127.0.0.1", "localhost")
-"""What no proxy is asked for."""
+"""Addresses that are never reached through a proxy."""
 
 
 def neutral() -> dict[str, str]:
-    """Return the part of our environment that says nothing about clouds, backends or networks."""
+    """Return the part of our environment without clouds, backends and networks."""
     return {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")}
 
 
 @contextmanager
 def having(variables: Mapping[str, str]) -> Generator[None]:
-    """Let this process and its children have variables, until the end of the block."""
+    """Set environment variables for this process and its children, until the end of the block."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -46,11 +46,11 @@ def having(variables: Mapping[str, str]) -> Generator[None]:
 def reach_loopback() -> None:
     """Let this process and its children reach loopback past any proxy.
 
-    gRPC in Python sends even what is for 127.0.0.1 through `https_proxy` or `http_proxy` (grpc, src/core/handshaker/
-    http_connect/http_proxy_mapper.cc, which reads `no_grpc_proxy` and, where that is not set, `no_proxy`), and so the
-    program's calls to the engine.
+    gRPC in Python sends even requests to 127.0.0.1, such as the program's to the engine, through `https_proxy` or
+    `http_proxy` (grpc, src/core/handshaker/http_connect/http_proxy_mapper.cc, which reads `no_grpc_proxy` or else
+    `no_proxy`).
     """
-    _exempt("no_proxy", "NO_PROXY")  # as one: whoever finds the first does not read the second
+    _exempt("no_proxy", "NO_PROXY")  # both with the same value: a client that finds one does not read the other
     if "no_grpc_proxy" in os.environ:
         _exempt("no_grpc_proxy")
 

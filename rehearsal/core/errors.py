@@ -1,18 +1,18 @@
 """The exceptions of the rehearsal.
 
-    RehearsalError            the rehearsal cannot start or go on; the message is for people
+    RehearsalError            the rehearsal cannot start or continue
     ├── UnparsableError       a file cannot be read or parsed
-    ├── ProfileError          a profile of faults says what no profile can say
-    ├── UnreadableError       the state of an earlier run cannot be used
+    ├── ProfileError          a profile of faults is invalid
+    ├── UnreadableError       the files of an earlier run cannot be used
     ├── ProcessError          a process of a real cluster did not start
     └── UnknownTypeError      the table of durations lacks types of resources
-    RefusedError              an operation was refused; the message is what the real provider prints
+    RefusedError              an operation was refused; the message is the real provider's
     ├── ApiError              by an API server
-    ├── UnreachableError      because the provider finds no cluster
+    ├── UnreachableError      because the provider cannot reach the cluster
     └── NotReadyError         although the resource was created; the engine keeps it, with the reasons
     OverrideError             an override does not fit its object; the message is the hub's
 
-`core/toolchain.py` and `engine/install.py` have those of installing tools.
+The exceptions of installing tools are in `core/toolchain.py` and `engine/install.py`.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeAlias
 
 
 class RehearsalError(Exception):
-    """The rehearsal cannot start, cannot go on or did not succeed; the message says why, for people."""
+    """The rehearsal cannot start, cannot continue or has failed; the message has the reason."""
 
 
 class UnparsableError(RehearsalError):
@@ -28,15 +28,15 @@ class UnparsableError(RehearsalError):
 
 
 class ProfileError(RehearsalError):
-    """A profile of faults cannot be used."""
+    """A profile of faults is invalid."""
 
 
 class UnreadableError(RehearsalError):
-    """The files of an earlier run cannot be used; the message says what and why."""
+    """The files of an earlier run cannot be used; the message has the file and the reason."""
 
 
 class ProcessError(RehearsalError):
-    """A server did not start, or ended by itself; the message says which, and what it said last."""
+    """A server did not start, or ended unexpectedly; the message has its name and its last output."""
 
 
 class UnknownTypeError(RehearsalError):
@@ -44,7 +44,7 @@ class UnknownTypeError(RehearsalError):
 
 
 class RefusedError(Exception):
-    """An operation that Azure or Kubernetes refuses; its text is what the real provider would print."""
+    """An operation that Azure or Kubernetes refuses; the message is the real provider's."""
 
 
 Reason: TypeAlias = Literal[
@@ -53,7 +53,7 @@ Reason: TypeAlias = Literal[
 
 
 class ApiError(RefusedError):
-    """A request that an API server refuses, with its message and the reason of its status."""
+    """A request that an API server refuses, with the server's message and reason."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -61,7 +61,7 @@ class ApiError(RefusedError):
 
 
 class UnreachableError(RefusedError):
-    """The provider cannot reach a cluster, and why; never with a part of the kubeconfig."""
+    """The provider cannot reach a cluster. The message has the reason, and never quotes the kubeconfig."""
 
 
 class NotReadyError(RefusedError):
@@ -84,4 +84,4 @@ class NotReadyError(RefusedError):
 
 
 class OverrideError(Exception):
-    """An override that does not fit its object; the message is what the hub says."""
+    """An override that does not fit its object; the message is the hub's."""

@@ -9,14 +9,14 @@ from rehearsal.core.errors import UnparsableError
 
 
 def parsed(file: Path, shown: str) -> dict[str, Any]:
-    """Return the map at the top of a YAML file.
+    """Return the top-level map of a YAML file.
 
     Args:
         file: the file.
-        shown: how messages name it.
+        shown: its name in messages.
 
     Raises:
-        UnparsableError: it cannot be read, or is no map.
+        UnparsableError: the file cannot be read, or is not a map.
     """
     content = b""
     try:

@@ -24,11 +24,11 @@ class Unknown:
 
 
 UNKNOWN: Final = Unknown()
-"""A value that only exists once something has been created; previews are full of them."""
+"""A value that is known only after a resource was created. Previews have many of them."""
 
 
 def has_unknown(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    """Say whether a value, or anything in it, is `UNKNOWN`."""
+    """Return whether a value is or contains `UNKNOWN`."""
     if isinstance(value, dict):
         return any(map(has_unknown, cast("Properties", value).values()))
     if isinstance(value, list):
@@ -38,7 +38,7 @@ def has_unknown(value: Any) -> bool:  # noqa: ANN401 - any JSON value
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with one input: the property's path (`agentPoolProfiles[0].vmSize`) and the reason."""
+    """A mistake in one input: the property's path (`agentPoolProfiles[0].vmSize`) and the reason."""
 
     path: str
     reason: str
@@ -49,10 +49,10 @@ Change: TypeAlias = Literal["add", "delete", "update"]
 
 @dataclass(frozen=True)
 class Difference:
-    """What changes between two sets of inputs: the changed properties' paths, and those that force a replacement.
+    """The difference between two sets of inputs: the paths of all changes, and of changes that force a replacement.
 
     Attributes:
-        kinds: how they change, where the provider says so.
+        kinds: the kinds of the changes, if the provider returns them.
     """
 
     changed: Sequence[str] = ()
@@ -67,17 +67,17 @@ Verb: TypeAlias = Literal["create", "read", "update", "delete", "invoke"]
 
 @dataclass(frozen=True)
 class Call:
-    """One operation's circumstances.
+    """The context of one operation.
 
     Attributes:
-        token: the resource's type token, or the function's; that of the base package where `api_version` is given.
+        token: the type token of the resource, or the function's token; the base package's if `api_version` is set.
         name: the resource's logical name; empty for functions.
-        preview: whether the engine only asks what would happen.
+        preview: whether the engine only previews the operation.
         timeout: seconds that the program allows (`custom_timeouts`), or None.
-        provider: the configuration of the provider instance that answers, secrets in clear.
-        api_version: of Azure's API, where the program uses a package that was made for one; else empty.
+        provider: the configuration of the provider instance, with secrets in clear.
+        api_version: the API version of a package that was generated for one; else empty.
         urn: the resource's URN.
-        log: tells the user something of the resource, with its severity; a status is shown for the time being.
+        log: shows the user a message about the resource, with a severity; a status is shown temporarily.
     """
 
     token: str
@@ -92,11 +92,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Operation:
-    """What the engine asks of a provider.
+    """A request of the engine to a provider.
 
     Attributes:
         verb: the kind of operation.
-        call: its circumstances.
+        call: its context.
         resource_id: the resource's ID; empty if it has none yet.
         inputs: the inputs of a creation or an update.
     """
@@ -113,16 +113,16 @@ class FakeProvider(Protocol):
     def check(
         self, call: Call, inputs: Properties, old_inputs: Properties | None = None
     ) -> tuple[Properties, list[Problem]]:
-        """Return the inputs as the provider completes them, and what is wrong with them.
+        """Return the completed inputs, and the mistakes in them.
 
-        An automatic name is made once: `old_inputs`, those of the resource's last update, have it already.
+        An automatic name is generated once: `old_inputs`, the inputs of the resource's last update, already have it.
         """
         ...
 
     def check_provider(self, config: Properties) -> list[Problem]:
-        """Say what is wrong with the configuration of an instance of this provider.
+        """Return the mistakes in the configuration of a provider instance.
 
-        Nothing ever is with azure-native's (provider.go, `CheckConfig`), and random has none.
+        azure-native finds none (provider.go, `CheckConfig`), and random has no configuration.
         """
         del config
         return []
@@ -130,8 +130,8 @@ class FakeProvider(Protocol):
     def diff_provider(self, old: Properties, new: Properties) -> Difference:
         """Compare two configurations of one instance of this provider.
 
-        azure-native leaves it to the engine (provider.go, `DiffConfig`: DIFF_UNKNOWN), which updates the instance where
-        they are not equal (pulumi v3.274.1, pkg/resource/deploy/providers/registry.go, `Diff`).
+        azure-native leaves this to the engine (provider.go, `DiffConfig`: DIFF_UNKNOWN), which updates the instance if
+        they differ (pulumi v3.274.1, pkg/resource/deploy/providers/registry.go, `Diff`).
         """
         return Difference([key for key in {**old, **new} if old.get(key) != new.get(key)])
 
@@ -146,9 +146,9 @@ class FakeProvider(Protocol):
     def read(
         self, call: Call, resource_id: str, inputs: Properties, outputs: Properties
     ) -> tuple[Properties, Properties] | None:
-        """Return a resource's inputs and outputs as they are now, or None if it is gone.
+        """Return a resource's inputs and outputs as they are now, or None if it does not exist.
 
-        `inputs` and `outputs` are what the engine remembers of it.
+        `inputs` and `outputs` are from the engine's state.
         """
         ...
 
@@ -157,7 +157,7 @@ class FakeProvider(Protocol):
         ...
 
     def delete(self, call: Call, resource_id: str, outputs: Properties) -> None:
-        """Delete a resource; one that is gone already is no error."""
+        """Delete a resource; a missing resource is not an error."""
         ...
 
     def invoke(self, call: Call, args: Properties) -> Properties:

@@ -1,7 +1,7 @@
-"""What a resource's inputs must look like, read from the argument classes of the Pulumi SDKs.
+"""Checks a resource's inputs against the argument classes of the Pulumi SDKs.
 
 A misspelt key of a plain dict passes through the SDK without an error and would be ignored by the cloud,
-so inputs are compared with the classes that describe them. Nothing here repeats a schema.
+so inputs are compared with the argument classes. No schema is repeated here.
 """
 
 import collections.abc
@@ -28,11 +28,11 @@ _PACKAGES: Final = {
     "random": "pulumi_random",
 }
 _FOREIGN_ENUMS: Final = {
-    # The SDK's enum for this property is that of AKS clusters (rapid, stable, …); the Fleet API takes
-    # Stable, Rapid and NodeImage (learn: rest/api/fleet/auto-upgrade-profiles).
+    # The SDK's enum for this property has the values of AKS clusters (rapid, stable, …); the Fleet API accepts Stable,
+    # Rapid and NodeImage (learn: rest/api/fleet/auto-upgrade-profiles).
     ("AutoUpgradeProfileArgs", "channel"),
 }
-# Inputs may be wrapped in these on the way to the engine; on the wire only the value is left.
+# Types that may wrap an input in the SDK; on the wire there is only the value.
 _WRAPPERS: Final = (pulumi.Output, collections.abc.Awaitable)
 
 # The SDKs load their modules lazily, which Python 3.11 does not do safely from several threads.
@@ -55,7 +55,7 @@ def problems(token: str, inputs: Properties) -> list[Problem]:
 
 
 def function_problems(token: str, arguments: Properties) -> list[Problem]:
-    """Compare a function's arguments with the SDK function's parameters; an unknown function is a problem, too."""
+    """Compare a function's arguments with the SDK function's parameters. An unknown function is a problem too."""
     package, module, name = token.split(":")
     with _importing:
         functions = importlib.import_module(f"{_PACKAGES[package]}.{module}")
@@ -72,7 +72,7 @@ def function_problems(token: str, arguments: Properties) -> list[Problem]:
 
 
 def expected_outputs(token: str, inputs: Properties) -> Properties:
-    """Return what the preview of a creation shows: inputs echoed in the outputs, every other output unknown.
+    """Return the outputs in the preview of a creation: equal to the inputs, or unknown.
 
     This is how azure-native previews (provider.go, `PreviewOutputs`), nested objects included.
     """
@@ -102,7 +102,7 @@ def _arguments(resource: type) -> type:
 
 @cache
 def _properties(cls: type) -> dict[str, Any]:
-    """Map wire names to the getters' types, from the metadata that the SDK itself uses to translate names."""
+    """Return the getters' types by wire name, from the SDK's own metadata for translating names."""
     names = {"Output": pulumi.Output, "T": Any}
     properties: dict[str, Any] = {}
     with _importing:
@@ -220,7 +220,7 @@ def _echo(value: Any, hint: Any) -> Any:  # noqa: ANN401 - any JSON value, any t
 
 
 def _unknown_property(path: str, key: str, known: collections.abc.Iterable[str]) -> Problem:
-    # Keys are compared without underscores and case: a snake_case name is the commonest slip.
+    # Keys are compared without underscores and case: a snake_case name is the most common mistake.
     folded = {_fold(name): name for name in known}
     nearest = difflib.get_close_matches(_fold(key), folded, n=1)
     hint = f"; did you mean '{folded[nearest[0]]}'?" if nearest else ""

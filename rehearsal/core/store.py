@@ -1,4 +1,4 @@
-"""What the stand-in remembers, and who is at work on it."""
+"""The stand-in's stored data, and the operations that are running on it."""
 
 import os
 import threading
@@ -11,13 +11,13 @@ import orjson
 
 from rehearsal.core.errors import UnreadableError
 
-_VERSION = 1  # of the file; those of before have none
+_VERSION = 1  # of the file; older files have none
 
 
 class Store:
     """Plain JSON in named sections, written to one file after each change.
 
-    Without a path it lives in memory only. All access goes through `transaction`.
+    Without a path, it is in memory only. All access goes through `transaction`.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -27,12 +27,12 @@ class Store:
         self._sections: dict[str, dict[str, Any]] = _read(path) if path and path.exists() else {}
 
     def section(self, name: str) -> dict[str, Any]:
-        """Return one section, to be read and changed inside a `transaction`."""
+        """Return one section. Read and change it inside a `transaction` only."""
         return self._sections.setdefault(name, {})
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """Exclude everybody else, then write the file (also when the operation failed halfway, as a cloud would)."""
+        """Lock the store, and write the file at the end, even after an error, as a cloud keeps half-done work."""
         with self._lock:
             try:
                 yield
@@ -49,7 +49,7 @@ class Store:
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(content)
         except OSError as error:
-            raise OSError(error.errno, error.strerror, str(draft)) from None  # a full disk comes without the name
+            raise OSError(error.errno, error.strerror, str(draft)) from None  # a full disk's error has no file name
         draft.replace(self._path)
         self._written = content
 
@@ -74,14 +74,14 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
 
 
 class Activity:
-    """The operations under way, so that a wait can tell "not yet" from "never".
+    """The running operations, so that a wait can tell "not yet" from "never".
 
-    A wait on Azure ends at its timeout. Here the outcome is certain earlier: when no other operation runs
-    and none comes for `patience` seconds, nothing will change any more.
+    A wait on Azure ends at its timeout. Here it can end earlier: if no other operation runs or starts for
+    `idle_seconds`, nothing will change any more.
     """
 
-    def __init__(self, patience: float = 3.0) -> None:
-        self._patience = patience
+    def __init__(self, idle_seconds: float = 3.0) -> None:
+        self._idle_seconds = idle_seconds
         self._condition = threading.Condition()
         self._running = 0
         self._waiting = 0
@@ -89,7 +89,7 @@ class Activity:
 
     @contextmanager
     def operation(self) -> Generator[None]:
-        """Count an operation as under way."""
+        """Count an operation as running, until the end of the block."""
         with self._condition:
             self._running += 1
             self._condition.notify_all()
@@ -102,14 +102,14 @@ class Activity:
                 self._condition.notify_all()
 
     def wait_for_others(self) -> bool:
-        """Wait, as one of the running operations, until another one ends; False when none will."""
+        """Wait, inside an operation, until another one ends; return False if none is left."""
         with self._condition:
             seen = self._finished
             self._waiting += 1
             self._condition.notify_all()
             try:
                 while True:
-                    if self._condition.wait_for(lambda: self._finished != seen, self._patience):
+                    if self._condition.wait_for(lambda: self._finished != seen, self._idle_seconds):
                         return True
                     if self._running <= self._waiting:
                         return False

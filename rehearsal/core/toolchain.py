@@ -24,24 +24,24 @@ _GO_ENVIRONMENT = {
 _MODULES = Path(__file__).parents[1] / "tools"
 
 PROBE_SECONDS = 15
-"""How long to wait for a command, or a network, that may not answer."""
+"""The time limit for a command or a server that may not answer."""
 
 WORK_SECONDS = 7200
-"""How long a download or a build may take. On two busy cores, half an hour was not enough for `pulumi`."""
+"""The time limit for a download or a build. On two busy cores, half an hour was not enough for `pulumi`."""
 
 
 class ToolchainError(Exception):
-    """A command is missing and cannot be installed; the message says why."""
+    """A command is missing and cannot be installed; the message has the reason."""
 
 
 @dataclass(frozen=True)
 class Module:
-    """A Go module whose `tool` lines name commands to build, and whose go.sum pins everything they are built from.
+    """A Go module with `tool` lines for the commands to build, and a go.sum that pins all dependencies.
 
     Attributes:
         name: its folder in `tools/`; if it has only one tool, also the name of that command.
-        source: the path of the module that the commands come from.
-        takes: how long the build takes, in words.
+        source: the path of the module with the commands' source.
+        takes: the duration of the build, in words.
         link: flags for the linker; `{version}` in them is the version of the source.
     """
 
@@ -65,9 +65,8 @@ class Module:
     def commands(self) -> Path:
         """Return the folder of the commands, after building them if the module or the linker's flags have changed.
 
-        Go would find out itself that nothing has changed. That takes a second or two for each module, and the whole
-        build again after five days without one, because Go removes what it has not used for so long (cmd/go,
-        internal/cache).
+        Go's own cache would need a second or two for each module to find that nothing has changed. After five days
+        without a build, it would build again, because Go removes unused entries (cmd/go, internal/cache).
 
         Raises:
             ToolchainError: if there is no Go, or the build fails.
@@ -102,7 +101,7 @@ class Module:
 
     @property
     def _target(self) -> Path:
-        """The folder in the cache for these very sources and flags."""
+        """The folder in the cache for this version of sources and flags."""
         files = [path.read_bytes() for path in sorted(self._folder.iterdir())]
         digest = hashlib.sha256(b"\0".join([*files, self._link.encode()])).hexdigest()
         return cache_folder() / self.name / f"{self.version}-{digest[:12]}"
@@ -117,18 +116,18 @@ class Module:
 
 
 def cache_folder() -> Path:
-    """Return the folder for what was downloaded or built, which all clones of a user share."""
+    """Return the cache folder for downloads and builds, which all clones of a user share."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fleet-l4-lb"
 
 
 def filled(target: Path, fill: Callable[[Path], None]) -> Path:
     """Return a folder of the cache, after filling it if it is missing.
 
-    It appears only when it is complete. One process fills it; others wait for that process.
+    The folder appears only when it is complete. One process fills it; other processes wait.
 
     Args:
         target: the folder.
-        fill: writes the content into the empty folder that it gets.
+        fill: writes the content into the given empty folder.
     """
     if target.exists():
         return target
@@ -137,7 +136,7 @@ def filled(target: Path, fill: Callable[[Path], None]) -> Path:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            sys.stderr.write(f"Waiting for another process that fills {target} ...\n")
+            sys.stderr.write(f"Waiting for another process that is filling {target} ...\n")
             fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
             draft = target.with_name(f".{target.name}.new")
@@ -157,8 +156,8 @@ def run(command: Sequence[str], *, environment: Mapping[str, str], cwd: Path, se
     Args:
         command: the command; no shell sees it.
         environment: all of it.
-        cwd: where it runs.
-        seconds: how long it may take.
+        cwd: its working directory.
+        seconds: its time limit.
 
     Raises:
         ToolchainError: if it fails or takes longer.

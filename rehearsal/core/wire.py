@@ -1,4 +1,4 @@
-"""Property values between the engine's form and the model's."""
+"""Converts property values between the engine's form and the model's."""
 
 from collections.abc import Collection
 from typing import Any, Final, cast
@@ -21,16 +21,16 @@ SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker, the same everywhere
 
 PropertyPath = tuple[str | int, ...]
-"""Where a value stands: the keys and positions that lead to it."""
+"""The keys and positions that lead to a value."""
 
 
 def decode(properties: struct_pb2.Struct) -> tuple[Properties, frozenset[PropertyPath]]:
-    """Return the properties of a request in the model's form, and where they are secret."""
+    """Return the properties of a request in the model's form, and the paths of secrets."""
     return open_secrets(json_format.MessageToDict(properties))
 
 
 def open_secrets(properties: Properties) -> tuple[Properties, frozenset[PropertyPath]]:
-    """Return properties without their wrappers: plain values, `UNKNOWN`, and the places that are secret."""
+    """Return properties without wrappers (plain values or `UNKNOWN`), and the paths of secrets."""
     secrets: set[PropertyPath] = set()
 
     def plain(value: Any, path: PropertyPath) -> Any:  # noqa: ANN401, PLR0911 - any JSON value, one case for each kind
@@ -45,10 +45,10 @@ def open_secrets(properties: Properties) -> tuple[Properties, frozenset[Property
                 return [plain(item, (*path, index)) for index, item in enumerate(cast("list[Any]", value))]
             case str() if value in UNKNOWNS:
                 return UNKNOWN
-            case pulumi.output.Unknown():  # as the SDK's mocks have it
+            case pulumi.output.Unknown():  # from the SDK's mocks
                 return UNKNOWN
             case float() if value.is_integer():
-                return int(value)  # the wire knows only floating-point numbers
+                return int(value)  # the wire has floating-point numbers only
             case _:
                 return value
 
@@ -56,7 +56,7 @@ def open_secrets(properties: Properties) -> tuple[Properties, frozenset[Property
 
 
 def encode(properties: Properties, secrets: Collection[PropertyPath] = ()) -> struct_pb2.Struct:
-    """Return properties in the engine's form, with those places marked as secret that are among `secrets`."""
+    """Return properties in the engine's form, with the paths in `secrets` marked as secret."""
 
     def wire(value: Any, path: PropertyPath) -> Any:  # noqa: ANN401 - any JSON value
         if value is UNKNOWN:

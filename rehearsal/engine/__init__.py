@@ -1,1 +1,1 @@
-"""The real Pulumi engine: where it comes from, its commands, the program that it runs, the server that it calls."""
+"""The real Pulumi engine: installation, commands, the program that it runs, and the providers that it calls."""

@@ -19,17 +19,17 @@ _CHANGING = ("up", "refresh", "destroy")  # commands that change the stack, or t
 
 
 class EngineCommand(PulumiCommand):
-    """Runs the engine so that interrupts stop it in good order, which the Automation API's own command does not."""
+    """Runs the engine so that interrupts stop it cleanly, unlike the Automation API's own command."""
 
     def __init__(self, path: Path, environment: Mapping[str, str], lock: int, updating: Path) -> None:
         """Wrap a command.
 
         Args:
-            path: where it is.
-            environment: all that its environment has; nothing of ours is added.
-            lock: the descriptor of a locked file. The engine inherits it, so that the lock is held until both,
-                this process and the engine, have ended.
-            updating: a file that exists while a command changes the stack. If this process is killed, it stays.
+            path: the command's path.
+            environment: its whole environment.
+            lock: the descriptor of a locked file. The engine inherits it, so the lock is held until this process and
+                the engine have both ended.
+            updating: a file that exists while a command changes the stack. It remains if this process is killed.
         """
         self.command = str(path)
         self.version = _version(path, path.stat().st_mtime_ns)
@@ -49,7 +49,7 @@ class EngineCommand(PulumiCommand):
 
         Raises:
             pulumi.automation.CommandError: if it fails.
-            KeyboardInterrupt: once it has ended, if it was asked to stop.
+            KeyboardInterrupt: after its end, if it was interrupted.
         """
         output: list[str] = []
         errors: list[str] = []
@@ -68,14 +68,14 @@ class EngineCommand(PulumiCommand):
         return result
 
     def attend(self, args: Sequence[str], cwd: Path) -> int:
-        """Run one command of the engine at our terminal, with our input and outputs, and return its status."""
+        """Run one command of the engine at our terminal, with our input and output, and return its exit status."""
         process: subprocess.Popen[bytes] | None = None
 
         def stop(*_: object) -> None:
             if process:
                 process.send_signal(signal.SIGINT)
 
-        # Ctrl-C reaches the engine too, which is in the terminal's foreground beside us; other requests do not.
+        # Ctrl-C reaches the engine directly, because it is in the terminal's foreground too; other signals do not.
         before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
         before[signal.SIGINT] = signal.signal(signal.SIGINT, _leave_to_the_engine)
         try:
@@ -100,7 +100,7 @@ class EngineCommand(PulumiCommand):
 
 
 @cache
-def _version(path: Path, changed: int) -> VersionInfo:  # noqa: ARG001 - a command that has changed is asked again
+def _version(path: Path, changed: int) -> VersionInfo:  # noqa: ARG001 - part of the cache's key
     return version_of(path)
 
 

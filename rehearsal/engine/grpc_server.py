@@ -1,7 +1,7 @@
-"""One gRPC server that is every resource provider, for the engine.
+"""One gRPC server that serves all resource providers to the engine.
 
-The engine attaches to it (`PULUMI_DEBUG_PROVIDERS`) instead of starting plugins. Each provider resource is a connection
-of its own, and requests do not say which one they are for; the connection's address does.
+The engine attaches to it (`PULUMI_DEBUG_PROVIDERS`) instead of starting plugins. Each provider resource has its own
+connection. Requests do not name their provider resource, so the connection's address identifies it.
 """
 
 import base64
@@ -26,10 +26,10 @@ from rehearsal.core.errors import NotReadyError, RefusedError
 from rehearsal.core.protocol import Call, Difference, Properties, Severity
 from rehearsal.core.wire import PropertyPath, decode, encode
 
-# The engine warns when a plugin is older than the SDK that the program uses; ours serves three of them.
+# The engine warns if a plugin is older than the program's SDK. This version is newer than any SDK.
 _VERSION = "999.0.0"
 
-# As many operations as an engine starts at once: four for each processor, on a large machine.
+# At least as many threads as an engine's parallel operations: four for each processor, on a large machine.
 _WORKERS = 64
 
 
@@ -79,7 +79,7 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
         request: provider_pb2.ParameterizeRequest,
         context: grpc.ServicerContext,  # noqa: ARG002
     ) -> provider_pb2.ParameterizeResponse:
-        # A package for one module and API version: `pulumi package add azure-native containerservice 2026-06-01`
+        # The package of one module and API version: `pulumi package add azure-native containerservice 2026-06-01`
         # (pulumi-azure-native, provider/pkg/provider/provider_parameterize.go).
         parameter = json.loads(base64.b64decode(request.value.value))
         name = f"azure-native_{parameter['module']}_{parameter['version']}"
@@ -97,7 +97,7 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
         with _answering(context):
             old, new = decode(request.old_inputs)[0], decode(request.news)[0]
             answer = _difference(self._cloud.provider(_type_of(request.urn)).diff_provider(old, new))
-            # Of its configuration a provider names the keys alone (pulumi-kubernetes, provider.go, DiffConfig).
+            # The difference of two configurations has keys without values (pulumi-kubernetes, provider.go, DiffConfig).
             answer.ClearField("detailedDiff")
             answer.ClearField("hasDetailedDiff")
             return answer
@@ -163,7 +163,7 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
         call = Call(token, provider=self._instances.get(context.peer(), {}), api_version=api_version)
         with _answering(context):
             response = provider_pb2.InvokeResponse()
-            # `return` is a word of Python's, hence not an argument's name.
+            # `return` is a keyword of Python, so it cannot be an argument's name.
             getattr(response, "return").CopyFrom(encode(self._cloud.invoke(call, decode(request.args)[0])))
             return response
 
@@ -182,7 +182,7 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def _log(engine: str, urn: str, severity: Severity, message: str) -> None:
-    """Have the engine tell something of a resource."""
+    """Let the engine print a message about a resource."""
     with grpc.insecure_channel(engine) as channel:
         level = engine_pb2.LogSeverity.Value("INFO" if severity == "status" else severity.upper())
         engine_pb2_grpc.EngineStub(channel).Log(  # pyright: ignore[reportUnknownMemberType] - generated
@@ -199,7 +199,7 @@ _PARAMETERIZED = re.compile(r"(azure-native)_\w+?_v(\d{4})(\d\d)(\d\d)(\w*)(:.*)
 
 
 def _of_base(token: str) -> tuple[str, str]:
-    """Return the token that the base package has for the same type, and the API version of the package, if any."""
+    """Return the base package's token of the same type, and the package's API version, if any."""
     match = _PARAMETERIZED.fullmatch(token)
     if not match:
         return token, ""
@@ -208,12 +208,12 @@ def _of_base(token: str) -> tuple[str, str]:
 
 
 def _encode(properties: Properties, secrets: Collection[PropertyPath]) -> Struct:
-    """Return properties in the engine's form; all the data of a Kubernetes Secret are secret, as the provider has it.
+    """Return properties in the engine's form. As in the real provider, all data of a Kubernetes Secret are secret.
 
     Source: pulumi/pulumi-kubernetes, provider/pkg/provider/provider.go, annotateSecrets.
     """
     if "apiVersion" in properties and "kind" in properties:
-        # Of a list that has a secret anywhere all is secret.
+        # A list that contains a secret is secret as a whole.
         lists = (
             (path, next((place for place, part in enumerate(path) if isinstance(part, int)), None)) for path in secrets
         )
@@ -258,7 +258,7 @@ def _difference(difference: Difference) -> provider_pb2.DiffResponse:
 
 @contextmanager
 def _answering(context: grpc.ServicerContext, secrets: Collection[PropertyPath] = ()) -> Generator[None]:
-    """Turn what an operation raises into the answer that the engine understands."""
+    """Turn an operation's exceptions into gRPC errors for the engine."""
     try:
         yield
     except NotReadyError as error:
@@ -273,8 +273,8 @@ def _answering(context: grpc.ServicerContext, secrets: Collection[PropertyPath] 
         _abort(context, str(error))
     except OSError as error:  # such as a full disk
         _abort(context, f"the stand-in cannot write {error.filename}: {error.strerror}")
-    except Exception as error:  # noqa: BLE001 - a fault of the stand-in itself: the engine must get an answer, and we the cause
-        # Without the error's message, which may quote a kubeconfig or a password.
+    except Exception as error:  # noqa: BLE001 - a bug in the stand-in: answer the engine, and print the traceback
+        # The error's message is left out: it may quote a kubeconfig or a password.
         sys.stderr.writelines([*traceback.format_tb(error.__traceback__), f"{type(error).__name__}\n"])
         _abort(context, "the stand-in failed; its traceback is above")
 

@@ -1,4 +1,4 @@
-"""The Automation API's stack, without the questions that it asks the engine after each operation."""
+"""The Automation API's stack, without its extra commands after each operation."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,14 +11,14 @@ from typing_extensions import override
 
 
 class Handle(Stack):
-    """One stack. What its operations did, their events say; their results say nothing.
+    """One stack. Its operations return empty results; use their events.
 
     The SDK (pulumi 3.272.0) would run three more commands after each: for the outputs, the outputs with secrets, and
-    the history. They take longer than an update that changes nothing.
+    the history. These take longer than an update without changes.
     """
 
     def __init__(self, name: str, workspace: Workspace) -> None:
-        """Select a stack, which is created first if it does not exist."""
+        """Select a stack; create it if it does not exist."""
         self._operating = False
         super().__init__(name, workspace, StackInitMode.CREATE_OR_SELECT)
 

@@ -1,7 +1,7 @@
-"""Where the `pulumi` command comes from.
+"""Finds or installs the `pulumi` command.
 
-In this order: a new enough one on PATH; the cache; the official installer; a build from the Go module in
-`tools/pulumi/`, because some machines reach only module proxies. The latter two fill the cache.
+Sources, in this order: PATH, if it is new enough; the cache; the official installer; a build from the Go module in
+`tools/pulumi/`, because some machines reach only module proxies. The last two fill the cache.
 """
 
 import os
@@ -29,14 +29,14 @@ _MODULE = Module(
 
 
 class EngineError(ToolchainError):
-    """There is no usable `pulumi` command; the message says what was tried."""
+    """There is no usable `pulumi` command; the message lists the attempts."""
 
 
 def version_of(command: Path) -> VersionInfo:
     """Return the version that a `pulumi` command reports.
 
     Raises:
-        ToolchainError: if it does not.
+        ToolchainError: the command fails, or prints no version.
     """
     environment = neutral() | {"PULUMI_SKIP_UPDATE_CHECK": "true"}
     answer = run([str(command), "version"], environment=environment, cwd=Path("/"), seconds=PROBE_SECONDS).strip()
@@ -50,10 +50,10 @@ def version_of(command: Path) -> VersionInfo:
 def find_engine() -> Path:
     """Return the path of a usable `pulumi` command, after installing one if necessary.
 
-    If one on PATH is not usable, the reason and the command that is used instead are printed.
+    If the command on PATH is not usable, print the reason and the command in its place.
 
     Raises:
-        EngineError: if there is none, and none can be installed.
+        EngineError: if none is found or can be installed.
     """
     problems: list[str] = []
     on_path = shutil.which("pulumi")
@@ -77,7 +77,7 @@ def find_engine() -> Path:
 
 
 def _problem(command: Path) -> str:
-    """Return why a command cannot be used, nothing if it can."""
+    """Return the reason why a command cannot be used; empty if it can."""
     try:
         version = version_of(command)
     except ToolchainError as failure:
@@ -90,7 +90,7 @@ def _problem(command: Path) -> str:
 
 
 def _install() -> Path:
-    """Return the command that the official installer has put into the cache, in the version of the SDK."""
+    """Install the SDK's version into the cache with the official installer; return the command."""
     version = metadata.version("pulumi")
 
     def fill(folder: Path) -> None:

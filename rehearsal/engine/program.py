@@ -1,4 +1,4 @@
-"""The program that is rehearsed, run in this process, as often as the engine asks for it."""
+"""Runs the rehearsed program in this process, each time the engine asks for it."""
 
 import gc
 import runpy
@@ -18,38 +18,38 @@ from typing_extensions import override
 
 from rehearsal.core.environment import having
 
-# Objects, about six runs of a program with fifty resources. The SDKs' modules are 200,000, and a run makes many that
-# refer to each other: with Python's own threshold, a third of the run goes into looking for garbage.
+# Objects between two garbage collections: about six runs of a program with fifty resources. The SDKs' modules have
+# 200,000 objects, and with Python's default threshold a third of a run's time would go into garbage collection.
 _GARBAGE = 500_000
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program, to be run as `pulumi` would: as `__main__`, with its own folder first on the module path.
+    """A program, run as `pulumi` runs it: as `__main__`, with its folder first on the module path.
 
     Attributes:
         root: its folder.
-        environment: what it finds in its environment, besides ours.
+        environment: its environment variables, in addition to ours.
     """
 
     root: Path
     environment: Mapping[str, str]
 
     def __call__(self) -> None:
-        """Register everything; what is registered goes on after that."""
+        """Run the program. Registrations that it started continue after the return."""
         if str(self.root) not in sys.path:
             sys.path.insert(0, str(self.root))
         runpy.run_path(str(self.root / "__main__.py"), run_name="__main__")
 
 
 def failures() -> int:
-    """Return how often a program has failed in this process."""
+    """Return the number of failed program runs in this process."""
     return _LanguageServer.failures
 
 
 @contextmanager
 def served(program: Callable[[], None]) -> Generator[str]:
-    """Offer a program to an engine that has no language plugin for it; yields the address for `--client`."""
+    """Serve a program to an engine without a language plugin; yield the address for `--client`."""
     server = grpc.server(ThreadPoolExecutor(4), options=_GRPC_CHANNEL_OPTIONS)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(_LanguageServer(program), server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -61,12 +61,12 @@ def served(program: Callable[[], None]) -> Generator[str]:
 
 
 def adapt_sdk() -> None:
-    """Make the SDK (pulumi 3.272.0) fit to run a program several times in one process, and to report an error once."""
+    """Patch the SDK (pulumi 3.272.0) to run a program several times in one process, and to report an error once."""
     gc.set_threshold(_GARBAGE)
-    setattr(_stack, "LanguageServer", _LanguageServer)  # noqa: B010 - not one of its exports, says the type checker
-    # A failed update ends the engine before the program, whose last log calls then leave a channel that tries to
-    # reconnect for ever. gRPC shares connections by address, and the kernel gives ports again: to a later engine on
-    # that port, nothing would get through while the old channel pauses between two tries.
+    setattr(_stack, "LanguageServer", _LanguageServer)  # noqa: B010 - the module does not export it
+    # A failed update ends the engine before the program. The program's last log calls then leave a channel that tries
+    # to reconnect for ever. gRPC shares connections by address, and the kernel reuses ports. So the calls to a later
+    # engine on that port would wait while the old channel pauses between two attempts.
     own_connections = ("grpc.use_local_subchannel_pool", 1)
     if own_connections not in _GRPC_CHANNEL_OPTIONS:
         _GRPC_CHANNEL_OPTIONS.append(own_connections)
@@ -84,8 +84,13 @@ class _LanguageServer(_server.LanguageServer):
                 response: language_pb2.RunResponse = super().Run(request, context)  # pyright: ignore[reportUnknownMemberType] - untyped in the SDK
         except grpc.RpcError:
             return language_pb2.RunResponse(bail=True)  # the engine has ended before the program
-        # The error has been logged. Without `bail`, the engine would say it once more, as unhandled
-        # (pulumi v3.274.1, pkg/resource/deploy/program_source.go).
+        except Exception:
+            # Two errors at once can fail inside the SDK (pulumi 3.272.0, runtime/rpc.py: `set_result` on a future that
+            # has a result).
+            _LanguageServer.failures += 1
+            raise
+        # The error has been logged. Without `bail`, the engine would print it again, as unhandled (pulumi v3.274.1,
+        # pkg/resource/deploy/program_source.go).
         response.bail = bool(response.error)
         _LanguageServer.failures += response.bail
         return response

@@ -1,1 +1,1 @@
-"""Failures on demand, each with its source."""
+"""Failures and outages to inject into a rehearsal, each with its source."""

@@ -13,16 +13,16 @@ Layer = Literal["provider", "program", "nobody"]
 
 @dataclass(frozen=True)
 class Failure:
-    """One failure: what Azure and the API servers answer, and which layer handles it.
+    """One failure: the answers of Azure and of API servers, and the layer that handles it.
 
     Attributes:
-        handled_by: the layer that handles it: the provider that made the request, and the program once the provider has
-            given up; the program alone; or nobody, so that the operation ends.
+        handled_by: the layer that handles it: the provider that made the request and, after the provider's last
+            attempt, the program; the program only; or none, so the operation fails.
         azure: the error of Azure's REST API; None if only API servers have this failure.
         kubernetes: the text of an API server; empty if only Azure has this failure.
-        source: where `kubernetes` comes from, and what else `azure.source` does not cover.
+        source: the source of `kubernetes`, and of facts that `azure.source` does not cover.
         retry_after: the seconds in the answer's Retry-After header, if it has one.
-        verbs: the operations that it can strike.
+        verbs: the operations that can meet it.
     """
 
     handled_by: Layer
@@ -102,4 +102,4 @@ OUTAGES: Final[dict[Part, str]] = {
     Part.IMPORTS: "fleet-networking v0.3.25, pkg/controllers/member/endpointsliceimport: what a cluster exports is "
     "passed over where no entry point is known yet",
 }
-"""The parts of a cluster that can stop, each with the source of what follows from it."""
+"""The parts of a cluster that can stop, each with the source of the consequences."""

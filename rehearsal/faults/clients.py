@@ -1,11 +1,11 @@
-"""What the providers' HTTP clients make of a failure: whether they repeat the request, and what they print.
+"""How the providers' HTTP clients handle a failure: whether they retry the request, and what they print.
 
-azure-native's client repeats a request 3 times, after 20, 60 and 120 s or as Retry-After says, up to 120 s; on certain
-statuses, on broken connections, and on one conflict (azure-native, provider/pkg/azure/client_azcore.go; azcore v1.17.0,
-runtime/policy_retry.go).
+azure-native's client retries a request 3 times, after 20, 60 and 120 s or the seconds in Retry-After, up to 120 s. It
+retries certain statuses, broken connections, and one conflict (azure-native, provider/pkg/azure/client_azcore.go;
+azcore v1.17.0, runtime/policy_retry.go).
 
-A Kubernetes client does so 10 times where the server says Retry-After, and on broken connections when it reads
-(client-go v0.34.1, rest/with_retry.go and request.go).
+A Kubernetes client retries 10 times if the answer has Retry-After, and reads also after a broken connection (client-go
+v0.34.1, rest/with_retry.go and request.go).
 """
 
 from typing import Final
@@ -21,7 +21,7 @@ _KUBERNETES_PAUSE: Final = 1  # without Retry-After
 
 
 def can_meet(failure: Failure, call: Call) -> bool:
-    """Say whether the provider of a resource can meet a failure at all."""
+    """Return whether the provider of a resource can meet a failure."""
     match _package(call):
         case "azure-native":
             return failure.azure is not None
@@ -32,7 +32,7 @@ def can_meet(failure: Failure, call: Call) -> bool:
 
 
 def pause(failure: Failure, verb: Verb, call: Call, failed: int) -> int | None:
-    """Return the seconds after which the provider tries again; None when it hands the failure to the engine."""
+    """Return the seconds until the provider's next attempt; None if it reports the failure to the engine."""
     if _package(call) == "kubernetes":
         repeats = failure.retry_after is not None or (failure.breaks_connection and verb == "read")
         return (failure.retry_after or _KUBERNETES_PAUSE) if repeats and failed <= _KUBERNETES_TRIES else None
@@ -44,13 +44,13 @@ def pause(failure: Failure, verb: Verb, call: Call, failed: int) -> int | None:
 
 
 def printed(failure: Failure, verb: Verb, call: Call, status: int | None = None) -> str:
-    """Return what the provider prints.
+    """Return the provider's error message.
 
     Args:
-        failure: one that the provider can meet.
-        verb: what was asked of the provider.
-        call: the operation's circumstances.
-        status: the HTTP status, if it is another one than Azure's error has.
+        failure: a failure that the provider can meet.
+        verb: the kind of operation.
+        call: the operation's context.
+        status: the HTTP status, if it differs from the one in Azure's error.
     """
     if failure.azure is None or _package(call) == "kubernetes":
         kind = call.token.rsplit(":", 1)[-1]

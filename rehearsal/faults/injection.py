@@ -1,7 +1,7 @@
-"""A profile in force: failures that strike operations on the way to the cloud.
+"""Injects the failures of a profile into operations on their way to the cloud.
 
-Which layer handles a failure is not decided here: a provider repeats some requests by itself (`clients.py`); the other
-failures reach the engine and, with it, the program.
+A provider retries some requests itself (`clients.py`). The other failures reach the engine and the program's error
+hooks.
 """
 
 import random
@@ -25,14 +25,14 @@ from rehearsal.faults.catalogue import FAILURES
 from rehearsal.faults.profile import Fault, Outage, Profile
 from rehearsal.interception import Interceptor
 
-_AUTHORIZATION: Final = frozenset({"Forbidden"})  # all that can be played to a real cluster
+_AUTHORIZATION: Final = frozenset({"Forbidden"})  # the only failure that can be injected into a real cluster
 
 
 class Faults:
-    """A profile in force.
+    """Injects the failures of one profile.
 
     Attributes:
-        refused: how often each operation was refused, by verb and logical name (of a function: its token).
+        refused: the number of refusals of each operation, by verb and logical name, or a function's token.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class Faults:
         tell: Callable[[str], object] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare a profile.
+        """Prepare the injection.
 
         Args:
-            profile: what goes wrong.
-            seed: decides what `probability` leaves to chance, whatever order operations come in.
-            tell: told what struck, in words.
-            clock: seconds, for `lasts`.
+            profile: the profile.
+            seed: the seed of `probability`; the result does not depend on the operations' order.
+            tell: called with a line for each injected failure.
+            clock: returns the time in seconds, for `lasts`.
         """
         self.refused: Counter[tuple[str, str]] = Counter()
         self._profile = profile
@@ -58,13 +58,13 @@ class Faults:
         self._clock = clock
         self._lock = threading.Lock()
         self._requests: Counter[tuple[int, str, str]] = Counter()
-        self._first: dict[int, float] = {}  # when each fault struck first
-        self._met: dict[int, float] = {}  # when each outage was met first
-        self._played: set[Fault | Outage] = set()
+        self._first: dict[int, float] = {}  # the time of each fault's first match
+        self._first_met: dict[int, float] = {}  # the time of each outage's first match
+        self._matched: set[Fault | Outage] = set()
 
     @contextmanager
     def in_force(self, cloud: Cloud) -> Generator[None]:
-        """Let the profile happen in a cloud, besides others in force; nothing of it is kept with the cloud."""
+        """Apply the profile to a cloud, in addition to others, until the end of the block. It is not stored there."""
         interceptor = Interceptor(
             before=partial(self._request, cloud),
             failure=self._fail_halfway,
@@ -75,15 +75,15 @@ class Faults:
             yield
 
     def unplayed(self) -> list[str]:
-        """Return what of the profile has not happened so far, in the profile's own words."""
+        """Return the profile's entries that have not matched an operation, as the profile writes them."""
         return [
             ", ".join(f"{key}: {value}" for key, value in each.model_dump(exclude_unset=True).items())
             for each in (*self._profile.faults, *self._profile.outages)
-            if each not in self._played
+            if each not in self._matched
         ]
 
     def _request(self, cloud: Cloud, operation: Operation) -> None:
-        """Send the operation's request as the provider does, again and again as far as it would; then refuse."""
+        """Send the operation's request with the provider's retries, and raise the failure that remains."""
         verb, call, failed = operation.verb, operation.call, 0
         if verb == "delete" and (lock := self._lock_on(operation.resource_id)):
             self._note(verb, call, "ScopeLocked")
@@ -96,7 +96,7 @@ class Faults:
                 raise RefusedError(clients.printed(fault.failure, verb, call))
             cloud.pass_time(pause)
         if failed:
-            self._tell(f"fault: {verb} {_what(call)}: the provider came through with try {failed + 1}")
+            self._tell(f"fault: {verb} {_label(call)}: the provider succeeded with attempt {failed + 1}")
 
     def _fail_halfway(self, operation: Operation) -> str | None:
         verb, call = operation.verb, operation.call
@@ -107,7 +107,7 @@ class Faults:
         return clients.printed(fault.failure, verb, call, errors.ACCEPTED)
 
     def _forbids(self, request: Operation) -> bool:
-        """Say whether a real cluster refuses a request, which is all that can be played to one."""
+        """Return whether a real cluster refuses a request."""
         verb, call = request.verb, request.call
         fault = self._strike(verb, call, halfway=False, among=_AUTHORIZATION)
         if fault:
@@ -120,11 +120,11 @@ class Faults:
         self._note(verb, call, f"{fault.fault}{often}{how}")
 
     def _note(self, verb: str, call: Call, what: str) -> None:
-        self.refused[verb, _what(call)] += 1
-        self._tell(f"fault: {verb} {_what(call)}: {what}")
+        self.refused[verb, _label(call)] += 1
+        self._tell(f"fault: {verb} {_label(call)}: {what}")
 
     def _lock_on(self, resource_id: str) -> str | None:
-        """Return the id of the locked group that a resource is in, or is."""
+        """Return the id of a resource's group, or of the resource if it is a group, if it is locked."""
         group = "/".join(resource_id.split("/")[:5])
         locked = "/resourcegroups/" in group.lower() and any(
             fnmatchcase(last_segment(group).lower(), pattern.lower()) for pattern in self._profile.locks
@@ -134,34 +134,34 @@ class Faults:
     def _strike(
         self, verb: str, call: Call, *, halfway: bool, among: Collection[str] = FAILURES.keys()
     ) -> Fault | None:
-        """Return the fault that strikes the next request of an operation, if one does."""
+        """Return the fault that the next request of an operation meets; None if there is none."""
         with self._lock:
             for index, fault in enumerate(self._profile.faults):
                 if fault.fault not in among or fault.halfway != halfway or not fault.concerns(verb, call):
                     continue
-                key = (index, verb, _what(call))
+                key = (index, verb, _label(call))
                 first = self._first.setdefault(index, self._clock())
-                # Each request has a chance of its own that no other operation shifts.
+                # Each request has its own random number, independent of other operations.
                 chance = random.Random(f"{self._seed} {key} {self._requests[key]}").random()  # noqa: S311 - a dice
                 over = (fault.times is not None and self._requests[key] >= fault.times) or (
                     fault.lasts is not None and self._clock() - first >= fault.lasts
                 )
                 self._requests[key] += 1
                 if not over and chance < fault.probability:
-                    self._played.add(fault)
+                    self._matched.add(fault)
                     return fault
         return None
 
     def is_down(self, part: Part, cluster: ApiServer) -> bool:
-        """Say whether an outage concerns a part of a cluster now."""
+        """Return whether a part of a cluster is in an outage now."""
         name = last_segment(cluster.id)
         for index, each in enumerate(self._profile.outages):
             if each.outage == part and fnmatchcase(name, each.cluster):
-                self._played.add(each)
-                since = self._clock() - self._met.setdefault(index, self._clock())
+                self._matched.add(each)
+                since = self._clock() - self._first_met.setdefault(index, self._clock())
                 return each.lasts is None or since < each.lasts
         return False
 
 
-def _what(call: Call) -> str:
+def _label(call: Call) -> str:
     return call.name or call.token

@@ -1,4 +1,4 @@
-"""Profiles: files that say which failures strike which operations, and how often."""
+"""Profiles: files that list failures, the operations that meet them, and how often."""
 
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,7 +16,7 @@ from rehearsal.faults.clients import can_meet
 
 def _known_failure(name: str) -> str:
     if name not in FAILURES:
-        raise ValueError(f"unknown; known are {', '.join(FAILURES)}")
+        raise ValueError(f"unknown; use one of {', '.join(FAILURES)}")
     return name
 
 
@@ -24,7 +24,7 @@ def _known_outage(name: str) -> Part:
     try:
         return Part(name)
     except ValueError:
-        raise ValueError(f"unknown; known are {', '.join(Part)}") from None
+        raise ValueError(f"unknown; use one of {', '.join(Part)}") from None
 
 
 class _Entry(BaseModel):
@@ -32,17 +32,17 @@ class _Entry(BaseModel):
 
 
 class Fault(_Entry):
-    """A failure that strikes operations: always, or as often as `times`, `lasts` and `probability` allow.
+    """A failure for matching operations: always, or within the limits of `times`, `lasts` and `probability`.
 
     Attributes:
         fault: the failure's name in the catalogue.
-        verb: which operations; None for all.
-        type: pattern (`*`) of the resources' type tokens, or of the functions'.
+        verb: the kind of operations; None for all.
+        type: pattern (`*`) of type tokens, or of function tokens.
         name: pattern of the resources' logical names; functions have none.
-        times: how many requests of each operation.
-        lasts: for how many seconds after it struck first.
-        probability: of each request.
-        halfway: whether Azure accepts the operation and fails to carry it out, which leaves the resource Failed.
+        times: the number of requests of each operation that fail.
+        lasts: the seconds, from the first match, in which requests fail.
+        probability: the probability that a request fails.
+        halfway: whether Azure accepts the operation and then fails, which leaves the resource in state Failed.
     """
 
     fault: Annotated[str, AfterValidator(_known_failure)]
@@ -60,7 +60,7 @@ class Fault(_Entry):
         return FAILURES[self.fault]
 
     def concerns(self, verb: str, call: Call) -> bool:
-        """Say whether an operation is one of those that this strikes."""
+        """Return whether an operation matches."""
         return (
             can_meet(self.failure, call)
             and verb in self.failure.verbs
@@ -71,12 +71,12 @@ class Fault(_Entry):
 
 
 class Outage(_Entry):
-    """A part that does not run on a cluster.
+    """A part of a cluster that does not run.
 
     Attributes:
         outage: the part.
         cluster: pattern (`*`) of the clusters' names in Azure.
-        lasts: for how many seconds after it was met first; for ever, if left out.
+        lasts: the seconds, from the first match, of the outage; None for ever.
     """
 
     outage: Annotated[Part, BeforeValidator(_known_outage)]
@@ -85,12 +85,12 @@ class Outage(_Entry):
 
 
 class Profile(_Entry):
-    """What goes wrong in a run; of several faults that concern an operation the first strikes.
+    """The faults of a run. If several match an operation, the first one applies.
 
     Attributes:
-        faults: which failures strike what.
-        outages: what does not run.
-        locks: patterns (`*`) of resource groups' names: they and all that is in them, role assignments included,
+        faults: failures of operations.
+        outages: parts of clusters that do not run.
+        locks: patterns (`*`) of resource groups' names. The groups and everything in them, including role assignments,
             cannot be deleted.
     """
 
@@ -104,7 +104,7 @@ def load(path: Path) -> Profile:
 
     Raises:
         UnparsableError: the file cannot be read.
-        ProfileError: it says what no profile can say.
+        ProfileError: the profile is invalid or empty.
     """
     try:
         profile = Profile.model_validate(parsed(path, str(path)))
@@ -113,6 +113,6 @@ def load(path: Path) -> Profile:
         raise ProfileError("\n".join(lines)) from error
     if profile == Profile():
         raise ProfileError(
-            f"{path}: nothing goes wrong in it; write faults, outages or locks, as in rehearsal/faults/profiles"
+            f"{path}: the profile is empty; write faults, outages or locks, as in rehearsal/faults/profiles"
         )
     return profile

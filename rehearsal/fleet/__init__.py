@@ -1,1 +1,1 @@
-"""Fleet's controllers in memory, on the hub and on its members."""
+"""Fleet's controllers for clusters in memory, on the hub and on its members."""

@@ -1,4 +1,4 @@
-"""The Kubernetes side of the cloud: its clusters, its fleets, and the simulated time in which controllers act."""
+"""The cloud's clusters and fleets in memory, and the simulated time in which controllers act."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -16,9 +16,9 @@ from rehearsal.fleet.bindings import MEMBER_CLUSTER
 __all__ = ["Cluster", "InMemoryClusters"]
 
 Observer = Callable[[str, str, str, Object], None]
-"""Told of each transition of a condition: the cluster's id, the object's kind and name, the condition."""
+"""Called at each transition of a condition: with the cluster's id, the object's kind and name, and the condition."""
 
-# A round asks each controller once, in this order.
+# A round runs each controller once, in this order.
 _CLUSTER_CONTROLLERS: Final = workloads.CONTROLLERS
 _FLEET_CONTROLLERS: Final = (
     *membership.CONTROLLERS,
@@ -30,15 +30,15 @@ _FLEET_CONTROLLERS: Final = (
 
 
 class InMemoryClusters:
-    """All clusters and fleets, in `store.section("kubernetes")`. Its users hold the store's transaction.
+    """All clusters and fleets, in `store.section("kubernetes")`. Call its methods inside a transaction of the store.
 
     Args:
-        store: where they are kept.
-        activity: who else is at work, for waits.
+        store: the storage.
+        activity: the running operations, for waits.
 
     Attributes:
-        observers: told of each transition of a condition, in order.
-        is_down: says whether a part of a cluster does not run.
+        observers: functions that are called at each transition of a condition, in order.
+        is_down: returns whether a part of a cluster does not run.
     """
 
     def __init__(self, store: Store, activity: Activity | None = None) -> None:
@@ -54,7 +54,7 @@ class InMemoryClusters:
         self.observers: list[Observer] = []
         self.is_down: Callable[[Part, ApiServer], bool] = lambda _part, _cluster: False
         self._clusters = {key: Cluster(self, key, data) for key, data in self._data["clusters"].items()}
-        # Which state each controller found nothing to do in: a cache that only spares work.
+        # The state in which each controller last found nothing to do, to skip unnecessary runs.
         self._idle: dict[str, object] = {}
         self._wakes: set[float] = set()
 
@@ -65,17 +65,17 @@ class InMemoryClusters:
 
     @property
     def seen(self) -> dict[str, int]:
-        """The generation in which a controller that acts on changes alone has seen an object, by the object's uid."""
+        """The last generation seen by controllers that act on changes only, by the object's uid."""
         return self._data["seen"]
 
     def next_serial(self) -> int:
-        """Return a number that was never returned before."""
+        """Return a number that was not returned before."""
         self._data["serial"] += 1
         return self._data["serial"]
 
-    # What happens to the cloud.
+    # Changes by Azure's control plane.
 
-    def add_cluster(  # noqa: PLR0913 - what one cluster is made of
+    def add_cluster(  # noqa: PLR0913 - the parts of a cluster
         self,
         cluster_id: str,
         server: str,
@@ -93,8 +93,8 @@ class InMemoryClusters:
             cluster_id: its Azure resource id.
             server: the URL of its API server.
             location: the region's short name.
-            network: the id of the virtual network that its nodes are in.
-            pods: the CIDR that pods get their addresses from; on flat Azure CNI also nodes.
+            network: the id of its nodes' virtual network.
+            pods: the CIDR of pods' addresses; on flat Azure CNI also of nodes' addresses.
             flat: whether pods have addresses of the network (flat Azure CNI), rather than of an overlay.
             nodes: how many nodes it has.
             services: the service network's CIDR.
@@ -132,23 +132,23 @@ class InMemoryClusters:
         return cluster
 
     def remove(self, cluster_id: str) -> None:
-        """Remove a cluster or a hub with everything in it; one that is gone already is no error."""
+        """Remove a cluster or a hub with everything in it; a missing one is not an error."""
         self._data["clusters"].pop(cluster_id, None)
         self._clusters.pop(cluster_id, None)
         self._idle.clear()
 
     def join(self, fleet_id: str, member: str, cluster_id: str, labels: Mapping[str, str]) -> None:
-        """Make a cluster a member of a fleet, or change its labels; returns when it has joined (as ARM's operation)."""
+        """Add a cluster to a fleet, or change the member's labels; return when it has joined, like ARM's operation."""
         hub = self.cluster(fleet_id)
         membership.join(hub, member, self.cluster(cluster_id), labels)
         while not membership.joined(hub, member) and self.step():
             pass
 
     def leave(self, fleet_id: str, member: str) -> None:
-        """Let a member leave; returns when it has left (as ARM's operation). One that has left already is no error.
+        """Remove a member; return when it has left, like ARM's operation. A missing member is not an error.
 
         Raises:
-            RefusedError: it has live exports.
+            RefusedError: the member has live exports.
         """
         hub = self.get(fleet_id)
         if hub is None:
@@ -164,27 +164,27 @@ class InMemoryClusters:
         """Do nothing: no packets travel here."""
 
     def set_peered(self, network: str, other: str, *, peered: bool) -> None:
-        """Let two virtual networks reach each other, or not any more."""
+        """Connect or disconnect two virtual networks."""
         pair = sorted((network.lower(), other.lower()))
         if (pair in self._data["peerings"]) is not peered:
             (self._data["peerings"].append if peered else self._data["peerings"].remove)(pair)
 
     def set_routes(self, network: str, other: str, prefixes: list[str]) -> None:
-        """Let one of two peered networks reach only these ranges of the other."""
+        """Restrict the ranges that a network reaches in a peered one."""
         self._data["routes"][route(network, other)] = prefixes
 
     def access(self, cluster_id: str) -> None:
-        """Return nothing: no server answers here, so that made-up credentials will do."""
+        """Return None: clusters in memory accept any credentials."""
 
     def set_reachable(self, cluster_id: str, *, reachable: bool) -> None:
-        """Let a cluster's region die or come back: its API server refuses and its agents stop."""
+        """Stop or restart a cluster's API server and agents, as in a lost region."""
         self.cluster(cluster_id).reachable = reachable
         self._idle.clear()
 
-    # What is there.
+    # Look-ups.
 
     def public_address(self) -> str:
-        """Return a public address that nothing else has."""
+        """Return an unused public address."""
         serial = self.next_serial()
         return f"20.72.{serial // 250 % 250}.{serial % 250 + 1}"
 
@@ -210,11 +210,11 @@ class InMemoryClusters:
         return self._clusters.get(cluster_id)
 
     def cluster(self, cluster_id: str) -> Cluster:
-        """Return a cluster or hub that must be there."""
+        """Return an existing cluster or hub by its id."""
         return self._clusters[cluster_id]
 
     def at(self, server: str) -> Cluster | None:
-        """Return the cluster or hub that answers at a URL, whose host may be in upper or lower case."""
+        """Return the cluster or hub at a URL; case is ignored."""
         return next((each for each in self._clusters.values() if each.server.lower() == server.lower()), None)
 
     def clusters(self) -> list[Cluster]:
@@ -226,31 +226,31 @@ class InMemoryClusters:
         return [cluster for cluster in self._clusters.values() if cluster.role == HUB]
 
     def members(self, hub: Cluster) -> dict[str, Cluster | None]:
-        """Return a fleet's members by name; None stands for a cluster that was deleted without leaving."""
+        """Return a fleet's members by name; None for a cluster that was deleted without leaving."""
         return {
             name_of(item): self.get(annotations_of(item).get(membership.CLUSTER_ID, ""))
             for item in hub.objects(MEMBER_CLUSTER)
         }
 
     def routable(self, origin_id: str, target_id: str) -> bool:
-        """Say whether nodes of one cluster can reach the pods of another."""
+        """Return whether nodes of one cluster can reach the pods of another."""
         known = self._data["clusters"]
         return routable(known[origin_id], known[target_id], self._data["peerings"], self._data["routes"])
 
     # Requests.
 
     def requests(self) -> AbstractContextManager[object]:
-        """Return a context in which nothing else happens."""
+        """Return a context in which no other operation runs."""
         return self._store.transaction()
 
     def wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
-        """Let simulated time pass until something is done; False when it takes too long or can never come."""
+        """Let simulated time pass until `done`; return False if that takes too long or cannot happen any more."""
         deadline: float | None = None
         while True:
             with self._store.transaction():
                 if deadline is None:
                     deadline = self.now + seconds
-                # What others brought counts, however far they moved the clock; what only comes later does not.
+                # The result of other operations counts, however far they moved the clock; later results do not.
                 while not done():
                     if not self.step():
                         break
@@ -258,14 +258,14 @@ class InMemoryClusters:
                         return False
                 else:
                     return True
-            # Nothing happens by itself any more: only another operation can bring what is waited for.
+            # The controllers have no more work: only another operation can fulfil the wait.
             if not self._activity.wait_for_others():
                 return False
 
     # Time.
 
     def elapsed(self, since: float, seconds: float) -> bool:
-        """Say whether some time has passed since a moment; if not, make sure that the clock stops there."""
+        """Return whether some time has passed since a moment; if not, make the clock stop at that time."""
         due = since + seconds
         if self.now >= due:
             return True
@@ -273,10 +273,10 @@ class InMemoryClusters:
         return False
 
     def step(self) -> bool:
-        """Let every controller act once; when none has anything to do, let time pass until one has.
+        """Run every controller once; if none has work, let time pass until one has.
 
         Returns:
-            False when nothing will happen any more by itself.
+            False if no controller will have work any more.
         """
         while not self._round():
             due = {moment for moment in self._wakes if moment > self.now}
@@ -288,7 +288,7 @@ class InMemoryClusters:
         return True
 
     def pass_time(self, seconds: float) -> None:
-        """Let some time pass, and everything happen that is due in it."""
+        """Let time pass, and run the controllers for all work that is due in it."""
         end = self.now + seconds
         while self._round() or any(self.now < moment <= end for moment in self._wakes):
             self.step()
@@ -296,12 +296,12 @@ class InMemoryClusters:
         self._idle.clear()
 
     def settle(self) -> None:
-        """Let everything happen that happens by itself."""
+        """Run the controllers until none has work."""
         while self.step():
             pass
 
     def report(self, cluster_id: str, item: Object, condition: Object) -> None:
-        """Tell the observers about a transition."""
+        """Notify the observers of a transition."""
         name = "/".join(part for part in (namespace_of(item), name_of(item)) if part)
         for observer in self.observers:
             observer(cluster_id, key_of(item), name, condition)

@@ -1,4 +1,4 @@
-"""Membership of a fleet: joining and leaving."""
+"""Members that join and leave a fleet."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -26,12 +26,12 @@ from rehearsal.fleet.bindings import MEMBER_CLUSTER
 from rehearsal.fleet.view import FleetView
 
 CLUSTER_ID: Final = "fleet.azure.com/cluster-resource-id"
-"""The annotation with which Azure's control plane names the member's cluster (Azure/fleet issue 1146)."""
+"""Azure's annotation with the id of the member's cluster (Azure/fleet issue 1146)."""
 LOCATION: Final = "fleet.azure.com/location"
 _MEMBER_NAME: Final = "kubernetes-fleet.io/member-name"
 _FINALIZERS: Final = ("kubernetes-fleet.io/membercluster-finalizer", "kubernetes-fleet.io/cluster-profile-cleanup")
 
-# What each agent tells the hub once it has joined (observed).
+# Each agent's conditions on the hub after joining (observed).
 _REPORTS: Final = {
     "MemberAgent": {"Healthy": "InternalMemberClusterHealthy", "Joined": "InternalMemberClusterJoined"},
     "MultiClusterServiceAgent": {"Joined": "AgentJoined"},
@@ -66,7 +66,7 @@ def join(hub: Cluster, member: str, cluster: Cluster, labels: Mapping[str, str])
 
 
 def joined(hub: Cluster, member: str) -> bool:
-    """Say whether a member's agents have reported to the hub."""
+    """Return whether a member's agents have reported to the hub."""
     item = hub.find(MEMBER_CLUSTER, member)
     return item is not None and is_true(item, "Joined")
 
@@ -75,19 +75,19 @@ def leave(hub: Cluster, member: str) -> None:
     """Delete the MemberCluster, as Azure's control plane does.
 
     Raises:
-        RefusedError: it has live exports.
+        RefusedError: the member has live exports.
     """
     if hub.find(MEMBER_CLUSTER, member):
         hub.delete("cluster.kubernetes-fleet.io/v1", "MemberCluster", member)
 
 
 def members(fleet: FleetView, hub: Cluster) -> None:
-    """The hub agent admits members whose agents report (fleet v0.18.12 pkg/controllers/membercluster/v1beta1)."""
+    """Admit members whose agents report, like the hub agent (fleet v0.18.12 pkg/controllers/membercluster/v1beta1)."""
     for item in hub.objects(MEMBER_CLUSTER):
         cluster = fleet.get(annotations_of(item)[CLUSTER_ID])
         alive = cluster is not None and cluster.reachable and not fleet.is_down(Part.AGENTS, cluster)
         if deleting(item):
-            _part(fleet, hub, item, cluster if alive else None)
+            _remove_member(fleet, hub, item, cluster if alive else None)
         elif condition(item, "ReadyToJoin") is None:
             space = networking.member_namespace(name_of(item))
             if hub.find("Namespace", space) is None:
@@ -99,7 +99,7 @@ def members(fleet: FleetView, hub: Cluster) -> None:
                 item, "ReadyToJoin", "True", "MemberClusterReadyToJoin", "Member cluster is ready to join the fleet"
             )
         elif condition(item, "Joined") is not None:
-            _hear(fleet, hub, item, alive=alive)
+            _record_reports(fleet, hub, item, alive=alive)
         elif alive and cluster:
             _admit(fleet, hub, item, cluster)
 
@@ -119,8 +119,8 @@ def _admit(fleet: FleetView, hub: Cluster, item: Object, cluster: Cluster) -> No
     hub.set_condition(item, "Joined", "True", "MemberClusterJoined", "Member cluster has successfully joined the fleet")
 
 
-def _hear(fleet: FleetView, hub: Cluster, item: Object, *, alive: bool) -> None:
-    """Note when silent agents were last heard; of those that report every 15 s there is nothing to note."""
+def _record_reports(fleet: FleetView, hub: Cluster, item: Object, *, alive: bool) -> None:
+    """Record the last report of silent agents. For live agents, which report every 15 s, nothing is recorded."""
     agents = [{**agent} for agent in item["status"]["agentStatus"]]
     for agent in agents:
         if alive:
@@ -135,8 +135,8 @@ def _report(fleet: FleetView, name: str, reason: str) -> Object:
     return put_condition([], entry, fleet.now)[0]
 
 
-def _part(fleet: FleetView, hub: Cluster, item: Object, cluster: Cluster | None) -> None:
-    # The agents take the fleet's networking with them; workloads stay (fleet v0.18.12 internalmembercluster/v1beta1).
+def _remove_member(fleet: FleetView, hub: Cluster, item: Object, cluster: Cluster | None) -> None:
+    # Agents that leave remove the fleet's networking; workloads stay (fleet v0.18.12 internalmembercluster/v1beta1).
     if cluster:
         for key in (networking.SERVICE, networking.EXPORT):
             for entry in cluster.objects(key):
@@ -147,7 +147,8 @@ def _part(fleet: FleetView, hub: Cluster, item: Object, cluster: Cluster | None)
     space = hub.find("Namespace", networking.member_namespace(name_of(item)))
     if space and not deleting(space):
         for entry in list(hub.everything()):
-            # What members keep from going with the namespace; an import goes when the hub has taken its claim back.
+            # Remove the finalizers that members set in the namespace. An import goes when the hub has removed its
+            # claim.
             if namespace_of(entry) == name_of(space) and key_of(entry) != networking.INTERNAL_IMPORT:
                 entry["metadata"].pop("finalizers", None)
         hub.discard(space)

@@ -64,7 +64,7 @@ def member_namespace(member: str) -> str:
 
 
 def exports(fleet: FleetView, hub: Cluster) -> None:
-    """Members say whether their exports are valid and hand them to the hub (member/serviceexport/controller.go)."""
+    """Validate the members' exports, and copy valid ones to the hub (member/serviceexport/controller.go)."""
     for member, cluster in _agents(fleet, hub):
         for item in cluster.objects(EXPORT):
             _export(hub, member, cluster, item)
@@ -80,7 +80,7 @@ def _export(hub: Cluster, member: str, cluster: Cluster, item: Object) -> None:
             hub.discard(internal)
         cluster.set_finalizer(item, _EXPORT_FINALIZER, present=False)
         if problem and not deleting(item):
-            # What was found of conflicts before stays (observed).
+            # An earlier Conflict condition stays (observed).
             cluster.set_condition(item, "Valid", "False", problem[0], f"service {space}/{name} is {problem[1]}")
         return
     if internal and deleting(internal):
@@ -134,14 +134,14 @@ def _ports(service: Object) -> list[Object]:
 
 
 def handed_over(fleet: FleetView, hub: Cluster) -> None:
-    """The hub holds on to what members hand over until it is out of the service again (hub/internalserviceexport)."""
+    """Keep a finalizer on the members' exports until they have left the service (hub/internalserviceexport)."""
     del fleet
     for item in hub.objects(_INTERNAL_EXPORT):
         hub.set_finalizer(item, _INTERNAL_EXPORT_FINALIZER, present=not deleting(item))
 
 
 def conflicts(fleet: FleetView, hub: Cluster) -> None:
-    """The hub takes the first export's ports for the service; others must have the very same list."""
+    """Give a service the ports of its first export; the other exports must have the same list."""
     del fleet
     groups: dict[tuple[str, str], list[Object]] = {}
     for item in hub.objects(_INTERNAL_EXPORT):
@@ -150,9 +150,9 @@ def conflicts(fleet: FleetView, hub: Cluster) -> None:
             groups.setdefault((reference["namespace"], reference["name"]), []).append(item)
     _withdraw_imports(hub, groups)
     for (space, name), items in groups.items():
-        # Its namespace must exist on the hub, too (hub/internalserviceexport/controller.go:198-214).
-        home = hub.find("Namespace", space)
-        if home is None or deleting(home):
+        # The service's namespace must also exist on the hub (hub/internalserviceexport/controller.go:198-214).
+        own_namespace = hub.find("Namespace", space)
+        if own_namespace is None or deleting(own_namespace):
             continue
         ports: list[Object] = items[0]["spec"]["ports"]
         agreed: list[Object] = []
@@ -186,10 +186,10 @@ def _import(space: str, name: str) -> Object:
 
 
 def claims(fleet: FleetView, hub: Cluster) -> None:
-    """A service has one importer in the whole fleet, the first one (hub/internalserviceimport/controller.go).
+    """Give a service to one importer in the whole fleet, the first one (hub/internalserviceimport/controller.go).
 
-    The claim is an annotation of the hub's ServiceImport. A member that made it gives it back when it stops importing;
-    one that somebody else has put there is honoured, and stays.
+    The claim is an annotation of the hub's ServiceImport. It is removed when its member stops importing. A claim that
+    somebody else wrote is respected, and stays.
     """
     del fleet
     for item in hub.objects(INTERNAL_IMPORT):
@@ -216,12 +216,12 @@ def claims(fleet: FleetView, hub: Cluster) -> None:
 
 
 def _claim(found: Object | None) -> Object:
-    """Return who has claimed a service: members by their namespaces."""
+    """Return a service's claim: the members by their namespaces."""
     return json.loads(annotations_of(found).get(_CLAIM, "{}")).get("MemberClusters", {}) if found else {}
 
 
 def imports(fleet: FleetView, hub: Cluster) -> None:
-    """Members ask the hub for the services that they import, and hear what it grants (member/serviceimport)."""
+    """Copy the members' imports to the hub, and the hub's answers back (member/serviceimport)."""
     for member, cluster in _agents(fleet, hub):
         for item in cluster.objects(_IMPORT):
             space, name = namespace_of(item), name_of(item)
@@ -246,7 +246,7 @@ def imports(fleet: FleetView, hub: Cluster) -> None:
 
 
 def services(fleet: FleetView, hub: Cluster) -> None:
-    """Members turn each MultiClusterService into an import and a load balancer (multiclusterservice/controller.go)."""
+    """Create an import and a load balancer for each MultiClusterService (multiclusterservice/controller.go)."""
     for _, cluster in _agents(fleet, hub):
         for item in cluster.objects(SERVICE):
             _serve(cluster, item)
@@ -257,7 +257,8 @@ def _serve(cluster: Cluster, item: Object) -> None:
     current = labels_of(item).get(_IMPORT_LABEL)
     if deleting(item):
         _withdraw(cluster, item)
-        # By name, whoever owns it: a second MultiClusterService on this member takes the first one's import with it.
+        # Found by name, without a check of its owner: deleting a second MultiClusterService on this member also deletes
+        # the first one's import.
         if current and (shared := cluster.find(_IMPORT, current, space)):
             cluster.discard(shared)
         cluster.set_finalizer(item, _SERVICE_FINALIZER, present=False)
@@ -269,8 +270,8 @@ def _serve(cluster: Cluster, item: Object) -> None:
         cluster.set_metadata(item, "labels", _IMPORT_LABEL, wanted)
         return
     found = cluster.find(_IMPORT, wanted, space)
-    home = cluster.find("Namespace", space)
-    if found is None and home and not deleting(home):
+    own_namespace = cluster.find("Namespace", space)
+    if found is None and own_namespace and not deleting(own_namespace):
         cluster.create(_import(space, wanted) | {"metadata": _owned(item, wanted)})
     if found is None or not owned_by(found, item) or not status_of(found).get("clusters"):
         _withdraw(cluster, item)
@@ -315,7 +316,7 @@ def _derive(cluster: Cluster, item: Object, ports: list[Object]) -> Object | Non
                     f"{_GROUP}/multi-cluster-service-name": name_of(item),
                     f"{_GROUP}/multi-cluster-service-namespace": namespace_of(item),
                 },
-                # Once set it stays: the controller never removes it (controller.go:344-353).
+                # Once set, the annotation stays: the controller never removes it (controller.go:344-353).
                 "annotations": {INTERNAL: "true"} if internal or (live and INTERNAL in annotations_of(live)) else {},
             },
             "spec": {"type": "LoadBalancer", "ports": deepcopy(ports)},
@@ -325,7 +326,7 @@ def _derive(cluster: Cluster, item: Object, ports: list[Object]) -> Object | Non
 
 
 def slice_exports(fleet: FleetView, hub: Cluster) -> None:
-    """Members hand the hub the ready IPv4 endpoints of what they export without conflict (member/endpointslice)."""
+    """Copy the ready IPv4 endpoints of exports without conflict to the hub (member/endpointslice)."""
     for member, cluster in _agents(fleet, hub):
         wanted: set[str] = set()
         for item in cluster.objects(EXPORT):
@@ -365,7 +366,7 @@ def _export_slice(hub: Cluster, member: str, item: Object, piece: Object) -> str
 
 
 def slice_distribution(fleet: FleetView, hub: Cluster) -> None:
-    """The hub offers exported slices to the member that has claimed their service (hub/endpointsliceexport)."""
+    """Offer exported slices to the member that has claimed their service (hub/endpointsliceexport)."""
     del fleet
     for item in hub.objects(_SLICE_IMPORT):
         source = next((each for each in hub.objects(SLICE_EXPORT) if name_of(each) == name_of(item)), None)
@@ -375,8 +376,8 @@ def slice_distribution(fleet: FleetView, hub: Cluster) -> None:
         claimants = () if deleting(piece) else _claimants(hub, piece)
         hub.set_finalizer(piece, SLICE_EXPORT_FINALIZER, present=bool(claimants))
         for space in claimants:
-            home = hub.find("Namespace", space)
-            if home is None or deleting(home):  # the member is leaving
+            own_namespace = hub.find("Namespace", space)
+            if own_namespace is None or deleting(own_namespace):  # the member is leaving
                 continue
             live = hub.find(_SLICE_IMPORT, name_of(piece), space)
             if live is None or (live["spec"] != piece["spec"] and not deleting(live)):
@@ -391,15 +392,15 @@ def slice_distribution(fleet: FleetView, hub: Cluster) -> None:
 
 
 def _claimants(hub: Cluster, piece: Object) -> Iterable[str]:
-    """Return the namespaces of the members that an exported slice goes to."""
+    """Return the namespaces of the members that get an exported slice."""
     reference = piece["spec"]["ownerServiceReference"]
     return _claim(hub.find(_IMPORT, reference["name"], reference["namespace"]))
 
 
 def slice_imports(fleet: FleetView, hub: Cluster) -> None:
-    """The importing member keeps a slice in fleet-system for each that it is offered (member/endpointsliceimport).
+    """Keep a slice in the importing member's fleet-system for each offer (member/endpointsliceimport).
 
-    It looks at an offer when that comes or changes, and not when an entry point comes or somebody deletes the slice.
+    An offer is processed when it is created or changes, not when an entry point is created or the slice is deleted.
     """
     for member, cluster in _agents(fleet, hub):
         for item in hub.objects(_SLICE_IMPORT):
@@ -426,7 +427,7 @@ def _passed_over(fleet: FleetView, hub: Cluster, item: Object) -> bool:
 
 
 def _import_offer(hub: Cluster, cluster: Cluster, item: Object) -> bool:
-    """Import a slice that is offered; False when that is to be tried again."""
+    """Import an offered slice; return False to retry."""
     reference = item["spec"]["ownerServiceReference"]
     importing = [
         labels_of(each).get(_DERIVED_LABEL, "")

@@ -1,7 +1,7 @@
-"""ResourceOverrides: what of a placed object is another on some members, or on all.
+"""ResourceOverrides: changes of a placed object on some members, or on all.
 
 Source: Azure/fleet v0.18.12, pkg/utils/overrider, pkg/controllers/overrider and workgenerator/override.go. The
-snapshots that the hub takes of an override are left out: a binding keeps what it was rolled out with.
+snapshots that the hub takes of an override are left out: a binding stores the overrides of its rollout.
 """
 
 from copy import deepcopy
@@ -17,7 +17,7 @@ _OVERRIDE: Final = "ResourceOverride.placement.kubernetes-fleet.io"
 
 
 def matching(hub: Cluster, placement: Object, snapshot: Object, member: Object) -> list[Object]:
-    """Return the overrides of what a placement sends to a member: name, namespace and specification of each."""
+    """Return the overrides of a placement's objects for a member: name, namespace and specification of each."""
     selected = [_selector(item) for item in snapshot["spec"]["selectedResources"]]
     found = [
         item
@@ -28,7 +28,7 @@ def matching(hub: Cluster, placement: Object, snapshot: Object, member: Object) 
         and any(_applies(rule, member) for rule in item["spec"]["policy"]["overrideRules"])
     ]
     return [
-        # A snapshot is taken of each new specification; the first one has the number 0.
+        # Each new specification gets a snapshot; the first one has the number 0.
         {
             "name": f"{name_of(item)}-{generation_of(item) - 1}",
             "namespace": namespace_of(item),
@@ -39,10 +39,10 @@ def matching(hub: Cluster, placement: Object, snapshot: Object, member: Object) 
 
 
 def overridden(manifests: list[Object], overrides: list[Object], member: Object) -> list[Object]:
-    """Return what a member gets.
+    """Return the manifests for a member, with the overrides applied.
 
     Raises:
-        OverrideError: an override does not fit.
+        OverrideError: an override does not fit its object.
     """
     result: list[Object] = []
     for manifest in manifests:
@@ -71,7 +71,7 @@ def _selector(item: Object) -> Object:
 
 
 def _applies(rule: Object, member: Object) -> bool:
-    # No selector selects no cluster, an empty one all of them.
+    # A missing selector selects no cluster, an empty one selects all.
     if (selector := rule.get("clusterSelector")) is None:
         return False
     terms: list[Object] = selector.get("clusterSelectorTerms") or []

@@ -1,4 +1,4 @@
-"""The ClusterResourcePlacement itself: its snapshots, and the status that it gathers from its bindings.
+"""The ClusterResourcePlacement: its snapshots, and its status, collected from its bindings.
 
 Source: Azure/fleet v0.18.12, pkg/controllers/placement.
 """
@@ -38,8 +38,8 @@ from rehearsal.fleet.view import FleetView
 _CLEANUP: Final = "kubernetes-fleet.io/crp-cleanup"
 _SCHEDULER_CLEANUP: Final = "kubernetes-fleet.io/scheduler-cleanup"
 
-# Condition by condition: per cluster while unknown; for the placement while unknown, false, and when true
-# (fleet v0.18.12 pkg/utils/condition/condition.go:183-360; spellings are upstream's).
+# For each condition, reasons and messages: per cluster if unknown; for the placement if unknown, false and true (fleet
+# v0.18.12 pkg/utils/condition/condition.go:183-360; spellings are upstream's).
 _STAGES: Final = (
     (
         "RolloutStarted",
@@ -95,10 +95,10 @@ _STAGES: Final = (
 
 
 def placements(fleet: FleetView, hub: Cluster) -> None:
-    """Take snapshots of what is selected and of the policy, and gather the status."""
+    """Take snapshots of the selected resources and of the policy, and collect the status."""
     for item in hub.objects(PLACEMENT):
         if deleting(item):
-            # Returns before the members are clean (observed).
+            # The deletion ends before the members are clean (observed).
             for key in (BINDING, SNAPSHOT, POLICY):
                 for part in parts(hub, key, item):
                     hub.discard(part)

@@ -1,4 +1,4 @@
-"""Which clusters a placement goes to, and how many at a time get a new version.
+"""Selects a placement's clusters, and how many get a new version at a time.
 
 Source: Azure/fleet v0.18.12, pkg/scheduler/framework and pkg/controllers/rollout.
 """
@@ -43,7 +43,7 @@ _QUARTER: Final = "25%"
 
 
 class _Decision(NamedTuple):
-    """The clusters selected, those that should be but cannot with the reasons, and how many are wanted."""
+    """The selected clusters, the reasons for clusters that cannot be selected, and the wanted number."""
 
     selected: list[str]
     refused: dict[str, str]
@@ -51,12 +51,12 @@ class _Decision(NamedTuple):
 
 
 def schedule(fleet: FleetView, hub: Cluster) -> None:
-    """Decide which clusters a placement goes to, and keep a binding for each."""
+    """Select a placement's clusters, and keep a binding for each."""
     del fleet
     members = [item for item in hub.objects(MEMBER_CLUSTER) if is_true(item, "Joined") and not deleting(item)]
     for item in hub.objects(PLACEMENT):
         policy = next(iter(parts(hub, POLICY, item)), None)
-        # The scheduler sees the snapshot of the policy only, not the placement.
+        # The scheduler reads the policy's snapshot, not the placement.
         if policy is None or deleting(item) or annotations_of(policy).get(GENERATION) != str(generation_of(item)):
             continue
         there = {binding["spec"]["targetCluster"]: binding for binding in bindings(hub, item)}
@@ -143,7 +143,7 @@ def _record(hub: Cluster, item: Object, policy: Object, decision: _Decision) -> 
 
 
 def roll_out(fleet: FleetView, hub: Cluster) -> None:
-    """Move bindings to the latest snapshot, as many at a time as the strategy allows."""
+    """Move bindings to the latest snapshot, as many at once as the strategy allows."""
     for item in hub.objects(PLACEMENT):
         snapshot = latest_snapshot(hub, item)
         if snapshot is None or deleting(item):
@@ -191,7 +191,7 @@ def roll_out(fleet: FleetView, hub: Cluster) -> None:
 
 
 def _content(hub: Cluster, item: Object, snapshot: Object, binding: Object) -> Object:
-    """Return what a binding has to bring: the snapshot of what is selected, and the overrides for its member."""
+    """Return a binding's content: the snapshot of the selected resources, and the overrides for its member."""
     member = hub.find(MEMBER_CLUSTER, binding["spec"]["targetCluster"])
     found = overrides.matching(hub, item, snapshot, member) if member else []
     return {"resourceSnapshotName": name_of(snapshot), "resourceOverrideSnapshots": found}
@@ -212,7 +212,7 @@ def _ready(fleet: FleetView, binding: Object, period: int) -> bool:
 
 
 def _failed(binding: Object) -> bool:
-    # pkg/utils/binding HasBindingFailed: what is not ready yet may be updated without making anything worse.
+    # pkg/utils/binding HasBindingFailed: a binding that is not ready may be updated without reducing availability.
     stages = ("Overridden", "WorkSynchronized", "Applied", "Available")
     return any(entry["status"] == "False" for name in stages if (entry := condition(binding, name)))
 

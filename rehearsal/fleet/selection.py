@@ -1,4 +1,4 @@
-"""What a ClusterResourcePlacement selects on the hub, and in which form it travels to the members.
+"""The resources that a ClusterResourcePlacement selects on the hub, and their form for the members.
 
 Sources: Azure/fleet v0.18.12 pkg/utils/controller/resource_selector_resolver.go, pkg/utils/apiresources.go,
 pkg/controllers/workapplier/waves.go and availability_tracker.go.
@@ -62,7 +62,7 @@ _WAVES: Final = {
         4,
     ),
 }
-# The order in which a placement lists what it selects; other kinds come after these (resource_selector_resolver.go:58).
+# The order of selected resources in a placement; other kinds come after these (resource_selector_resolver.go:58).
 _ORDER: Final = {
     kind: number
     for number, kind in enumerate(
@@ -93,7 +93,7 @@ _ORDER: Final = {
         )
     )
 }
-# Never sent (resource_selector_resolver.go:649-710): the cluster's own, and the fleet's but for its envelopes
+# Never placed (resource_selector_resolver.go:649-710): the cluster's own kinds, and Fleet's except for its envelopes
 # (pkg/utils/apiresources.go:215).
 _KEPT_BACK: Final = ("Pod", "Node", "ServiceImport.networking.fleet.azure.com")
 _KEPT_BACK_GROUPS: Final = ("cluster.kubernetes-fleet.io", "placement.kubernetes-fleet.io")
@@ -124,10 +124,10 @@ def wave(item: Object) -> int:
 
 
 def select(hub: Cluster, placement: Object) -> list[Object]:
-    """Return the manifests that a placement sends, in the order in which it lists them.
+    """Return the manifests that a placement sends to members, in the placement's order.
 
     Raises:
-        RefusedError: a namespace that cannot be placed.
+        RefusedError: a namespace cannot be placed.
     """
     found: dict[str, Object] = {}
     for selector in placement["spec"]["resourceSelectors"]:
@@ -173,7 +173,7 @@ def _travels(hub: Cluster, item: Object) -> bool:
     own = (key, name_of(item)) in (("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default"))
     owned = key == "ReplicaSet.apps" and "ownerReferences" in item["metadata"]
     token = key == "Secret" and item.get("type") == "kubernetes.io/service-account-token"
-    # What belongs to a Service is made anew on each member.
+    # EndpointSlices of a Service are created on each member.
     managed = key == "EndpointSlice.discovery.k8s.io" and "endpointslice.kubernetes.io/managed-by" in labels_of(item)
     derived = key == "Endpoints" and hub.find("Service", name_of(item), namespace_of(item)) is not None
     return (
@@ -189,7 +189,7 @@ def _manifest(item: Object) -> Object:
     annotations = {key: value for key, value in annotations_of(item).items() if key not in _REMOVED_ANNOTATIONS}
     result["metadata"] = metadata | {"annotations": annotations}
     if key_of(item) == "Service":
-        # Each member gives its own addresses and node ports (resource_selector_resolver.go:194-214).
+        # Each member assigns its own addresses and node ports (resource_selector_resolver.go:194-214).
         if result["spec"].get("clusterIP") != "None":
             for field in ("clusterIP", "clusterIPs", "healthCheckNodePort"):
                 result["spec"].pop(field, None)
@@ -199,7 +199,7 @@ def _manifest(item: Object) -> Object:
 
 
 def seal(manifest: Object) -> Object:
-    """Return a manifest with the hash of what it says, by which a member knows it again."""
+    """Return a manifest with its own hash, by which a member recognizes it."""
     metadata: Object = manifest["metadata"]
     annotations = {key: value for key, value in annotations_of(manifest).items() if key != HASH}
     result = {**manifest, "metadata": {**metadata, "annotations": annotations}}
@@ -208,7 +208,7 @@ def seal(manifest: Object) -> Object:
 
 
 def identity(item: Object) -> Object:
-    """Return how placements refer to an object."""
+    """Return the reference to an object in placements."""
     group, version = split_api_version(item["apiVersion"])
     parts = {
         "group": group,
@@ -221,7 +221,7 @@ def identity(item: Object) -> Object:
 
 
 def availability(item: Object) -> Availability:
-    """Say whether an object on a member is available, as far as that can be told."""
+    """Return an object's availability on a member, if it can be determined."""
     status = status_of(item)
     key = key_of(item)
     if key in _DATA:

@@ -1,8 +1,8 @@
-"""Requests from the internet, answered by the pods that an address in memory leads to."""
+"""Requests from the internet to pods in memory."""
 
 import ipaddress
 from collections.abc import Iterator
-from random import Random
+from itertools import count
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,13 +14,13 @@ from rehearsal.fleet.networking import SLICE_EXPORT, member_namespace
 
 _OTHERS: Final = ("http2", "h2c", "grpc", "tcp", "tls", "udp", "mongo", "mysql", "redis", "mqtt", "amqp")
 
-_chance = Random(0)  # noqa: S311 - which pod answers is no secret
+_turns = count()
 
 
 def speaks(port: Object) -> str:
-    """Return what is behind a port of a Service: `http`, `https`, `tcp` for anything else over TCP, or `udp`, `sctp`.
+    """Return the protocol of a Service's port: `http`, `https`, `tcp` for others over TCP, `udp` or `sctp`.
 
-    Its `appProtocol` says so, else its name, else its number (istio.io: protocol-selection; IANA).
+    Its `appProtocol` decides, else its name, else its number (istio.io: protocol-selection; IANA).
     """
     if (protocol := (port.get("protocol") or "TCP").lower()) != "tcp":
         return protocol
@@ -33,7 +33,7 @@ def speaks(port: Object) -> str:
 
 
 class Internet:
-    """What somebody on the internet gets from the addresses in memory.
+    """A client on the internet, for addresses of clusters in memory.
 
     Args:
         clusters: the clusters.
@@ -43,15 +43,15 @@ class Internet:
         self._clusters = clusters
 
     def request(self, url: str) -> dict[str, str]:
-        """Return what a pod behind a public address answers: its `cluster` and `pod`.
+        """Return the answer of a pod behind a public address: its `cluster` and `pod`.
 
         Raises:
-            OSError: nobody answers; TimeoutError, where a packet would be lost.
+            OSError: nobody answers; TimeoutError, if a packet would be lost.
         """
         parts = urlsplit(url)
         spoken, answer = self._reach(parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80))
         if spoken == "tcp":
-            raise TimeoutError("timed out")  # it takes the connection, and waits for something else
+            raise TimeoutError("timed out")  # the server waits for its own protocol
         if spoken != parts.scheme:
             raise ConnectionResetError("Connection reset by peer")
         return answer
@@ -60,12 +60,12 @@ class Internet:
         """Open a TCP connection, and close it.
 
         Raises:
-            OSError: as `request`.
+            OSError: see `request`.
         """
         self._reach(host, port)
 
     def _reach(self, host: str, port: int) -> tuple[str, dict[str, str]]:
-        """Return what is spoken where a connection ends, and what the pod there answers to a request."""
+        """Return the protocol at the end of a connection, and the pod's answer to a request."""
         clusters = self._clusters
         with clusters.requests():
             found = next(self._entries(host, port), None)
@@ -75,7 +75,8 @@ class Internet:
             addresses = _endpoints(cluster, service)
             if not addresses:
                 raise ConnectionRefusedError("Connection refused")  # as kube-proxy does
-            address, piece = _chance.choice(addresses)
+            # The pods take turns (kube-proxy's `rr`: pkg/proxy/ipvs/proxier.go, v1.36.3).
+            address, piece = addresses[next(_turns) % len(addresses)]
             for target, pod in _pods(clusters, cluster, _source(clusters, piece)):
                 if status_of(pod).get("podIP") == address and is_true(pod, "Ready"):
                     return spoken, {"cluster": target.id.rsplit("/", 1)[-1], "pod": name_of(pod)}
@@ -112,7 +113,7 @@ def _endpoints(cluster: Cluster, service: Object) -> list[tuple[str, Object]]:
 
 
 def _balancers(clusters: InMemoryClusters, address: str, port: int) -> Iterator[tuple[Cluster, Object, str]]:
-    """Yield the load balancers with a TCP port at an address of their own, and what is spoken there."""
+    """Yield the load balancers with a TCP port at an address of their own, and the port's protocol."""
     for cluster in clusters.clusters():
         for service in cluster.objects("Service"):
             ingress = child(status_of(service), "loadBalancer").get("ingress") or ()
@@ -124,7 +125,7 @@ def _balancers(clusters: InMemoryClusters, address: str, port: int) -> Iterator[
 
 
 def _source(clusters: InMemoryClusters, piece: Object) -> Cluster | None:
-    """Return the member that an imported EndpointSlice comes from: it is called like its export on the hub."""
+    """Return the member of an imported EndpointSlice, which has the name of its export on the hub."""
     for hub in clusters.hubs():
         namespaces = {member_namespace(name): cluster for name, cluster in clusters.members(hub).items()}
         for export in hub.objects(SLICE_EXPORT):
@@ -134,9 +135,9 @@ def _source(clusters: InMemoryClusters, piece: Object) -> Cluster | None:
 
 
 def _pods(clusters: InMemoryClusters, origin: Cluster, source: Cluster | None) -> Iterator[tuple[Cluster, Object]]:
-    """Yield the pods that can be reached from the nodes of a cluster; those of one cluster, if it is known.
+    """Yield the pods that a cluster's nodes can reach; only those of `source`, if it is known.
 
-    Overlay networks of several clusters have the same addresses: an address alone does not say which pod is meant.
+    Overlay networks of several clusters have the same addresses, so an address alone does not identify a pod.
     """
     for cluster in [source] if source else clusters.clusters():
         if cluster.role == origin.role and cluster.reachable and clusters.routable(origin.id, cluster.id):

@@ -1,4 +1,4 @@
-"""What Fleet's controllers in memory see besides their hub."""
+"""The interface through which Fleet's controllers in memory see more than their hub."""
 
 from typing import Protocol
 
@@ -16,11 +16,11 @@ class FleetView(Protocol):
 
     @property
     def seen(self) -> dict[str, int]:
-        """The generation in which a controller that acts on changes alone has seen an object, by the object's uid."""
+        """The last generation seen by controllers that act on changes only, by the object's uid."""
         ...
 
     def elapsed(self, since: float, seconds: float) -> bool:
-        """Say whether some time has passed since a moment; if not, make sure that the clock stops there."""
+        """Return whether some time has passed since a moment; if not, make the clock stop at that time."""
         ...
 
     def get(self, cluster_id: str) -> Cluster | None:
@@ -28,13 +28,13 @@ class FleetView(Protocol):
         ...
 
     def members(self, hub: Cluster) -> dict[str, Cluster | None]:
-        """Return a fleet's members by name; None stands for a cluster that was deleted without leaving."""
+        """Return a fleet's members by name; None for a cluster that was deleted without leaving."""
         ...
 
     def routable(self, origin_id: str, target_id: str) -> bool:
-        """Say whether nodes of one cluster can reach the pods of another."""
+        """Return whether nodes of one cluster can reach the pods of another."""
         ...
 
     def is_down(self, part: Part, cluster: Cluster, /) -> bool:
-        """Say whether a part of a cluster does not run."""
+        """Return whether a part of a cluster does not run."""
         ...

@@ -1,4 +1,4 @@
-"""How placed resources reach a member: handed over by the hub, applied wave by wave, and watched.
+"""The delivery of placed resources to a member: synchronized by the hub, applied wave by wave, and watched.
 
 Source: Azure/fleet v0.18.12, pkg/controllers/workgenerator and pkg/controllers/workapplier.
 """
@@ -46,7 +46,7 @@ _OVERRIDDEN: Final = {
 
 
 def synchronize(fleet: FleetView, hub: Cluster) -> None:
-    """Hand a binding's resources to its member: pkg/controllers/workgenerator."""
+    """Synchronize a binding's resources to its member (pkg/controllers/workgenerator)."""
     del fleet
     for binding in hub.objects(BINDING):
         if deleting(binding) or not is_true(binding, "RolloutStarted") or condition(binding, "WorkSynchronized"):
@@ -67,14 +67,15 @@ def synchronize(fleet: FleetView, hub: Cluster) -> None:
 
 
 def apply_works(fleet: FleetView, hub: Cluster) -> None:
-    """Members apply what is bound to them wave by wave, watch it, and remove what no longer is."""
+    """Apply the bindings' resources on their members wave by wave, watch them, and remove unbound resources."""
     members = fleet.members(hub)
     for binding in hub.objects(BINDING):
         name = binding["spec"]["targetCluster"]
         member = hub.find(MEMBER_CLUSTER, name)
         cluster = members.get(name)
         if deleting(binding):
-            # A member that leaves keeps its workloads (observed); a dead one is cleaned when it is back.
+            # A member that leaves keeps its workloads (observed). A member that does not answer is cleaned when it is
+            # back.
             if member is None or deleting(member) or cluster is None or _removed(cluster, binding):
                 hub.set_finalizer(binding, WORK_CLEANUP, present=False)
         elif cluster and cluster.reachable and member and not deleting(member) and is_true(binding, "WorkSynchronized"):
@@ -82,7 +83,7 @@ def apply_works(fleet: FleetView, hub: Cluster) -> None:
 
 
 def _manifests(hub: Cluster, binding: Object) -> list[Object]:
-    """Return what a binding brings to its member."""
+    """Return a binding's manifests for its member."""
     snapshot = hub.find(SNAPSHOT, binding["spec"]["resourceSnapshotName"])
     member = hub.find(MEMBER_CLUSTER, binding["spec"]["targetCluster"])
     selected: list[Object] = snapshot["spec"]["selectedResources"] if snapshot else []
@@ -91,9 +92,9 @@ def _manifests(hub: Cluster, binding: Object) -> list[Object]:
 
 
 def _opened(manifests: list[Object]) -> Iterator[Object]:
-    """Yield what a member gets: of an envelope, the objects in it (pkg/controllers/workgenerator/envelope.go).
+    """Yield the manifests for a member; for an envelope, its objects (pkg/controllers/workgenerator/envelope.go).
 
-    Fleet makes a Work of its own for each envelope; here its objects are part of the one Work.
+    Fleet creates a separate Work for each envelope; here its objects are part of the only Work.
     """
     for manifest in manifests:
         if key_of(manifest) == ENVELOPE:
@@ -154,10 +155,9 @@ def _apply_work(fleet: FleetView, hub: Cluster, cluster: Cluster, binding: Objec
 def _apply_wave(
     fleet: FleetView, cluster: Cluster, work: Object, manifests: list[Object]
 ) -> tuple[bool, list[tuple[Object, str, str]]]:
-    """Apply the first wave that is not up to date; return whether anything was, and what failed.
+    """Apply the first wave that is not up to date; return whether anything was applied, and the failures.
 
-    What somebody else has changed on the member is put back at once, as far as the manifest says something of it
-    (observed); of the kinds that have a generation.
+    For kinds with a generation, changes of the manifest's fields on the member are reverted at once (observed).
     """
     applied = False
     failures: list[tuple[Object, str, str]] = []

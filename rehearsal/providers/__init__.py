@@ -1,1 +1,1 @@
-"""The resource providers, played: azure-native, kubernetes, random."""
+"""The simulated resource providers: azure-native, kubernetes, random."""

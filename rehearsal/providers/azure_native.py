@@ -1,4 +1,4 @@
-"""Azure, as far as the program uses it: the provider that plays azure-native."""
+"""The simulated azure-native provider, for the parts of Azure that the program uses."""
 
 import re
 import ssl
@@ -72,17 +72,17 @@ TYPES: Final[dict[str, ResourceType]] = {
     "azure-native:containerservice:FleetUpdateStrategy": FleetUpdateStrategy(),
     "azure-native:containerservice:AutoUpgradeProfile": AutoUpgradeProfile(),
 }
-"""The resource types that this Azure knows; a new one is a new entry."""
+"""The supported resource types; add an entry for a new one."""
 
 
 class Azure(FakeProvider):
-    """Plays azure-native on a store.
+    """Simulates azure-native on a store.
 
     Args:
-        store: what keeps the resources, in its section `azure`.
+        store: the storage of the resources, in its section `azure`.
         clusters: the Kubernetes side.
-        deployer: who runs the program.
-        failure: returns the error if Azure fails to carry out an operation that it has accepted.
+        deployer: the identity that runs the program.
+        failure: returns the error if Azure accepts an operation and then fails.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Azure(FakeProvider):
         }
 
     def rotate_credentials(self) -> None:
-        """Give every cluster other certificates, keys and tokens."""
+        """Replace the certificates, keys and tokens of all clusters."""
         with self._store.transaction():
             self._subscription.reseed()
 
@@ -138,14 +138,14 @@ class Azure(FakeProvider):
         return completed, problems
 
     def diff(self, call: Call, old_inputs: Properties, outputs: Properties, inputs: Properties) -> Difference:
-        """Compare inputs; all that makes up the id forces a replacement, besides what Azure cannot change."""
+        """Compare inputs. Parts of the id and properties that Azure cannot change force a replacement."""
         kind = _type(call.token)
-        # Inputs that were imported do not say the version, but the state does (azure-native, provider.go, `Diff`).
+        # Imported inputs lack the version, but the state has it (azure-native, provider.go, `Diff`).
         old_inputs = {"azureApiVersion": outputs.get("azureApiVersion"), **old_inputs}
         return compare(old_inputs, inputs, {*kind.id_keys(), *kind.immutable})
 
     def create(self, call: Call, inputs: Properties) -> tuple[str, Properties]:
-        """Create a resource, unless it exists: azure-native does not adopt one."""
+        """Create a resource; if it exists, raise an error, because azure-native does not adopt it."""
         kind = _type(call.token)
         if call.preview:
             return "", schema.expected_outputs(call.token, inputs)
@@ -165,12 +165,12 @@ class Azure(FakeProvider):
         call: Call,
         resource_id: str,
         inputs: Properties,
-        outputs: Properties,  # noqa: ARG002 - the cloud remembers for itself
+        outputs: Properties,  # noqa: ARG002 - the store has them
     ) -> tuple[Properties, Properties] | None:
-        """Return the inputs that the program gave, with their present values, and the outputs.
+        """Return the program's inputs with their current values, and the outputs.
 
-        An import has no inputs yet: it gets all that Azure knows and that could be said, defaults included, whether or
-        not the program says it (azure-native, provider.go, `Read`; pulumi/pulumi-azure-native issue 4401).
+        An import has no inputs yet: it gets all of Azure's values that can be inputs, including defaults (azure-native,
+        provider.go, `Read`; pulumi/pulumi-azure-native issue 4401).
         """
         _type(call.token)
         with self._store.transaction():
@@ -183,18 +183,12 @@ class Azure(FakeProvider):
             else:
                 output_only = {re.split(r"[.[]", problem.path)[0] for problem in schema.problems(call.token, found)}
                 given = {key: value for key, value in found.items() if key not in output_only} | present
-                for key in (CREATE_BEFORE_DELETE, "azureApiVersion"):  # which only `check` adds
+                for key in (CREATE_BEFORE_DELETE, "azureApiVersion"):  # added by `check` only
                     given.pop(key, None)
             return deepcopy(given), deepcopy(found)
 
-    def find(self, token: str, inputs: Properties, provider: Properties) -> str | None:
-        """Return the id of the resource that a provider of this configuration would create, if it exists already."""
-        with self._store.transaction():
-            record = self._subscription.find(_type(token).id_of(self._asked(provider), inputs))
-            return record["id"] if record else None
-
     def update(self, call: Call, resource_id: str, outputs: Properties, inputs: Properties) -> Properties:
-        """Give a resource new inputs; one that is gone comes back, because ARM's PUT creates or updates."""
+        """Give a resource new inputs; a missing one is created, because ARM's PUT creates or updates."""
         if call.preview:
             kept = {key: outputs[key] for key in ("name", "location") if key in outputs}
             return {**schema.expected_outputs(call.token, inputs), **kept}
@@ -204,7 +198,7 @@ class Azure(FakeProvider):
             return outputs
 
     def delete(self, call: Call, resource_id: str, outputs: Properties) -> None:
-        """Delete a resource with everything below it and the role assignments on it."""
+        """Delete a resource with its children and the role assignments on it."""
         del outputs
         _type(call.token)
         with self._store.transaction():
@@ -212,7 +206,7 @@ class Azure(FakeProvider):
             record = subscription.find(resource_id)
             if record is None:
                 return
-            # What came last may use what was there before.
+            # Newer resources may use older ones, so they are deleted first.
             records = [*reversed(subscription.within(record["id"])), record]
             doomed = {each["id"].lower() for each in records}
             for each in records:
@@ -223,19 +217,19 @@ class Azure(FakeProvider):
                 subscription.remove(each)
 
     def invoke(self, call: Call, args: Properties) -> Properties:
-        """Call one of the functions that list credentials, tell who deploys, or read a cluster."""
+        """Call a function: list credentials, return the deploying identity, or read a cluster."""
         problems = schema.function_problems(call.token, args)
         if problems:
             raise RefusedError("; ".join(f"{call.token}: {problem.reason}" for problem in problems))
         if call.token not in self._functions:
             raise RefusedError(
-                f"this rehearsal does not know {call.token} yet: add it to Azure in rehearsal/providers/azure_native.py"
+                f"the rehearsal does not support {call.token}: add it to Azure in rehearsal/providers/azure_native.py"
             )
         with self._store.transaction():
             return self._functions[call.token](self._asked(call.provider), args)
 
     def under_way(self, operation: Operation) -> AbstractContextManager[None]:
-        """Return a context in which an operation is under way, as others see it."""
+        """Return a context in which other operations see this operation as running."""
         verb, call = operation.verb, operation.call
         resource_id, inputs = operation.resource_id, operation.inputs
         if call.preview or verb not in {"create", "update", "delete"} or call.token not in NETWORK_WRITERS:
@@ -250,18 +244,18 @@ class Azure(FakeProvider):
     # For the Kubernetes side.
 
     def may_balance(self, cluster_id: str) -> bool:
-        """Say whether a cluster's load balancers get addresses: its identity must have a role on the subnet.
+        """Return whether a cluster's load balancers get addresses: its identity must have a role on the subnet.
 
-        Outside the transaction, in which Azure waits for clusters that ask this.
+        Call it outside a transaction: inside one, Azure waits for clusters, which call this function.
         """
         return may_balance(self._subscription, cluster_id)
 
     def may_access(self, cluster_id: str) -> bool:
-        """Say whether the deployer's own identity may use a cluster's or a hub's API server.
+        """Return whether the deployer's identity may use the API server of a cluster or hub.
 
         Azure's roles decide on hubs (by the fleet's id) and on clusters with Entra ID and Azure RBAC. On clusters with
-        Entra ID alone it is taken for a member of the administrators' group, if one is named. Holders of a client
-        certificate of a cluster with local accounts need no role.
+        Entra ID but without Azure RBAC, it counts as a member of the administrators' group, if there is one. With a
+        client certificate of a cluster with local accounts, it needs no role.
         """
         with self._store.transaction():
             record = self._subscription.find(cluster_id)
@@ -278,12 +272,12 @@ class Azure(FakeProvider):
             return bool(entra.get("adminGroupObjectIDs"))
 
     def identity(self, cluster_id: str, host: str) -> ssl.SSLContext:
-        """Return what the API server of a cluster or hub in memory speaks TLS with, as kubeconfigs say."""
+        """Return the TLS context of the API server of a cluster or hub in memory, which its kubeconfig trusts."""
         with self._store.transaction():
             return identity(self._subscription, cluster_id, host)
 
     def is_local(self, cluster_id: str, token: str) -> bool:
-        """Say whether a token is that of a cluster's local accounts."""
+        """Return whether a token is one of a cluster's local accounts."""
         with self._store.transaction():
             record = self._subscription.find(cluster_id)
             if record is None or record["token"] != CLUSTER or record["inputs"].get("disableLocalAccounts"):
@@ -296,7 +290,7 @@ class Azure(FakeProvider):
         resource_id = operation.resource_id
         reason = self._ownership.failure(operation.call) or self._failure(operation)
         if reason:
-            # The resource is there. azure-native reads it back and hands it to the engine's state with the error
+            # The resource exists. azure-native reads it, and returns it with the error for the engine's state
             # (azure-native, provider/pkg/provider/crud/crud.go, `HandleErrorWithCheckpoint`).
             record = self._subscription.require(resource_id)
             record["outputs"]["provisioningState"] = "Failed"

@@ -1,4 +1,4 @@
-"""How pulumi-kubernetes compares an object with the program's new inputs, and what makes it replace.
+"""How pulumi-kubernetes compares an object with the program's new inputs, and which changes replace it.
 
 Source: pulumi/pulumi-kubernetes 4.32, provider/pkg/provider/provider.go (Diff) and diff.go (forceNew).
 """
@@ -49,7 +49,7 @@ _READ_ONLY: Final = (
 
 
 def duplicate(value: Any) -> Any:  # noqa: ANN401 -- any JSON value
-    """Copy a value; `UNKNOWN` stays the one that it is, which `deepcopy` would not heed."""
+    """Copy a value. Unlike with `deepcopy`, `UNKNOWN` keeps its identity."""
     if isinstance(value, dict):
         return {key: duplicate(item) for key, item in cast("Properties", value).items()}
     if isinstance(value, list):
@@ -58,7 +58,7 @@ def duplicate(value: Any) -> Any:  # noqa: ANN401 -- any JSON value
 
 
 def prune(source: Any, shape: Any) -> Any:  # noqa: ANN401 -- any JSON value
-    """Return the parts of a live value that another value has, too (provider/util.go, pruneMap)."""
+    """Return the parts of a live value that another value also has (provider/util.go, pruneMap)."""
     if isinstance(source, dict) and isinstance(shape, dict):
         known, wanted = cast("Properties", source), cast("Properties", shape)
         return {key: prune(value, wanted[key]) for key, value in known.items() if key in wanted}
@@ -69,7 +69,7 @@ def prune(source: Any, shape: Any) -> Any:  # noqa: ANN401 -- any JSON value
 
 
 def normal(inputs: Properties) -> Properties:
-    """Return inputs as the API server keeps them: without read-only fields, a Secret's text and quantities rewritten.
+    """Return inputs as the API server stores them: without read-only fields, with text and quantities rewritten.
 
     Source: provider.go, normalizeInputs.
     """
@@ -95,7 +95,8 @@ def changes(  # noqa: C901 - each kind of JSON value
 
     An unknown value always counts as different.
 
-    As the provider turns a merge patch into a diff (provider.go, convertPatchToDiff): a list is compared by positions.
+    As in the provider's conversion of a merge patch to a diff (provider.go, convertPatchToDiff), lists are compared by
+    position.
     """
     if isinstance(old, dict) and isinstance(new, dict):
         before, after = cast("Properties", old), cast("Properties", new)
@@ -124,7 +125,7 @@ def changes(  # noqa: C901 - each kind of JSON value
 def replacing(
     api_version: str, kind: str, *, mutable_config_maps: bool, mutable_secrets: bool
 ) -> tuple[PropertyPath, ...]:
-    """Return the paths whose change replaces an object of a kind."""
+    """Return the paths at which a change replaces an object of a kind."""
     if kind == "Secret" and not mutable_secrets:
         return (*_IDENTITY, ("type",), ("stringData",), ("data",))
     if kind == "Secret":
@@ -135,7 +136,7 @@ def replacing(
 
 
 def touches(changed: PropertyPath, value: Any, forcing: PropertyPath) -> bool:  # noqa: ANN401 -- any JSON value
-    """Say whether a changed property, or a part of its new value, forces a replacement (PatchPropertiesChanged)."""
+    """Return whether a changed property, or a part of its new value, forces a replacement (PatchPropertiesChanged)."""
     if not forcing:
         return True
     if changed:
@@ -144,7 +145,7 @@ def touches(changed: PropertyPath, value: Any, forcing: PropertyPath) -> bool:  
 
 
 def render(path: PropertyPath) -> str:
-    """Write a path as the engine reads it: `spec.ports[0].port`, `metadata.labels["a.b/c"]`."""
+    """Format a path for the engine: `spec.ports[0].port`, `metadata.labels["a.b/c"]`."""
     text = ""
     for part in path:
         if isinstance(part, int):

@@ -1,4 +1,4 @@
-"""Which cluster a provider instance talks to, and as whom."""
+"""The cluster and the user of a provider instance."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
@@ -15,12 +15,12 @@ Entry: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True)
 class Target:
-    """What a kubeconfig's active context says.
+    """The active context of a kubeconfig.
 
     Attributes:
         server: the API server's URL.
         entra: whether the user is the deploying identity, rather than a local account with its own certificate.
-        namespace: where objects go that name no namespace.
+        namespace: the namespace of objects that name none.
     """
 
     server: str
@@ -29,10 +29,10 @@ class Target:
 
 
 def active_cluster(config: Properties) -> Entry | None:
-    """Return the cluster entry that a provider's configuration leads to (provider/util.go, getActiveClusterFromConfig).
+    """Return the cluster entry of a provider's active context (provider/util.go, getActiveClusterFromConfig).
 
     Raises:
-        UnreachableError: the kubeconfig is no kubeconfig.
+        UnreachableError: the kubeconfig is invalid.
     """
     document = _parse(config)
     context = _context(document, config)
@@ -40,10 +40,10 @@ def active_cluster(config: Properties) -> Entry | None:
 
 
 def resolve(config: Properties) -> Target:
-    """Return what a provider's configuration leads to.
+    """Return the target of a provider's configuration.
 
     Raises:
-        UnreachableError: it leads nowhere, or only with somebody at the keyboard.
+        UnreachableError: there is no cluster, or its log-in is not unattended.
     """
     document = _parse(config)
     context = _context(document, config)
@@ -67,7 +67,7 @@ def resolve(config: Properties) -> Target:
 def _parse(config: Properties) -> Entry:
     text = config.get("kubeconfig") or ""
     try:
-        # An object is taken, too; YAML's own messages quote the text, and with it keys and tokens.
+        # An object is accepted too. YAML's error messages would quote the text, with keys and tokens.
         document: object = yaml.safe_load(text) if isinstance(text, str) else text
     except yaml.YAMLError:
         document = None

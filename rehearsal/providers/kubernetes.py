@@ -1,4 +1,4 @@
-"""The pulumi-kubernetes provider, on the clusters of the rehearsal.
+"""The simulated pulumi-kubernetes provider, on clusters in memory.
 
 Source of behaviour and texts: pulumi/pulumi-kubernetes 4.32, provider/pkg/provider/provider.go and await/await.go.
 """
@@ -30,13 +30,13 @@ _AUTONAMED: Final = "pulumi.com/autonamed"
 _PROPAGATION: Final = "pulumi.com/deletionPropagationPolicy"
 _FORCE: Final = "pulumi.com/patchForce"
 _PATCH_MANAGER: Final = "pulumi.com/patchFieldManager"
-# Parts of a resource's outputs that are not the object's.
+# Keys of a resource's outputs that do not belong to the object.
 _INPUTS: Final = "__inputs"
 _FIRST_VERSION: Final = "__initialApiVersion"
 _MANAGER: Final = "__fieldManager"
 _CREATOR: Final = "pulumi-kubernetes"
 _CLUSTER_KEYS: Final = ("kubeconfig", "context", "cluster")
-# NotFound and NoMatch are tried again after 1, 2, 4, 8, 16 and 32 seconds (await.go, Creation).
+# NotFound and NoMatch are retried after 1, 2, 4, 8, 16 and 32 seconds (await.go, Creation).
 _CREATION_RETRIES: Final = 63
 _REMEDY: Final = 'rerunning the operation with the PULUMI_K8S_DELETE_UNREACHABLE environment variable set to "true"'
 _UNREACHABLE: Final = "configured Kubernetes cluster is unreachable and the `deleteUnreachable` option is enabled."
@@ -45,7 +45,7 @@ _CONFLICT: Final = (
     "managing-resources-with-server-side-apply/#handle-field-conflicts-on-existing-resources for troubleshooting help"
     '\nThe resource managed by field manager "{manager}" had an apply conflict: {error}'
 )
-# Said since 4.29 (pull request 4278).
+# The message since 4.29 (pull request 4278).
 _EXISTS: Final = """
 
 The resource already exists in the cluster. This can happen when:
@@ -58,17 +58,17 @@ The resource already exists in the cluster. This can happen when:
     protected resources (e.g. kube-system) cannot be deleted on destroy.
   - Intentional upsert: set upsertExistingObjects on the provider to allow
     server-side apply to update existing objects on create."""
-# Components that the provider itself would render or construct; programs here register typed objects instead.
+# Components that the real provider renders or constructs. Rehearsed programs must register typed objects instead.
 _COMPONENTS: Final = ("yaml", "helm.sh", "kustomize")
 
 
 class _WaitError(RefusedError):
-    """An object that is not ready in time, as it is then.
+    """An object that is not ready in time, with its state at that time.
 
     Attributes:
         live: the object.
-        lacks: what it lacks by the provider's own rules, which is part of the error.
-        seen: what it lacks by any rule, and its conditions, for those who run a program without an engine.
+        lacks: the missing conditions of the provider's own rules, which are part of the error.
+        seen: all missing conditions, and the object's conditions, for runs without an engine.
     """
 
     def __init__(self, message: str, live: Object, lacks: Sequence[str], seen: Sequence[str]) -> None:
@@ -80,14 +80,14 @@ class _WaitError(RefusedError):
 
 @dataclass(frozen=True)
 class _Connection:
-    """A cluster that answers, who asks, and whether they have the right to use it."""
+    """A connection to a cluster that answers: the cluster, the user, and the user's access."""
 
     cluster: Cluster
     user: str
     allowed: bool
 
     def can_preview(self, inputs: Properties) -> bool:
-        """Say whether the API server can tell what would become of an object: of a kind that it serves, all known."""
+        """Return whether the API server can dry-run an object: it serves the kind, and all values are known."""
         served = find_kind(inputs["apiVersion"], inputs["kind"], self.cluster.role)
         return served is not None and not has_unknown(inputs)
 
@@ -128,13 +128,13 @@ class Kubernetes:
     # Provider instances.
 
     def check_provider(self, config: Properties) -> list[Problem]:
-        """Say what is wrong with a provider instance's configuration."""
+        """Return the mistakes in a provider instance's configuration."""
         if config.get("renderYamlToDirectory"):
-            return [Problem("renderYamlToDirectory", "this rehearsal does not render YAML")]
+            return [Problem("renderYamlToDirectory", "the rehearsal does not render YAML")]
         return []
 
     def diff_provider(self, old: Properties, new: Properties) -> Difference:
-        """Compare two configurations: another cluster replaces, unless an identifier denies it (DiffConfig)."""
+        """Compare two configurations: another cluster replaces, unless the cluster identifier is equal (DiffConfig)."""
         changed = [key for key in {**old, **new} if old.get(key) != new.get(key) or new.get(key) is UNKNOWN]
         if not changed:
             return Difference()
@@ -155,7 +155,7 @@ class Kubernetes:
     def check(
         self, call: Call, inputs: Properties, old_inputs: Properties | None = None
     ) -> tuple[Properties, list[Problem]]:
-        """Complete the inputs (kind, automatic name, namespace), and say what is wrong with them."""
+        """Complete the inputs (kind, automatic name, namespace), and return the mistakes in them."""
         api_version, kind = _kind_of(call)
         problems = schema.problems(call.token, inputs)
         result = diffing.normal({"apiVersion": api_version, "kind": kind} | inputs)
@@ -171,7 +171,7 @@ class Kubernetes:
             metadata["name"] = old["name"] if _autonamed(old) else f"{call.name}-{secrets.token_hex(4)}"
             metadata["annotations"] = _known(metadata, "annotations") | {_AUTONAMED: "true"}
         if _namespaced(api_version, kind) and not metadata.get("namespace"):
-            # The provider leaves it out when it has no configuration to take it from.
+            # The provider omits the namespace if it has no configuration to take it from.
             with suppress(UnreachableError):
                 metadata["namespace"] = kubeconfig.resolve(call.provider).namespace
         return result, problems
@@ -198,7 +198,7 @@ class Kubernetes:
             mutable_secrets=mutable and _flag(call, "enableSecretMutable"),
         )
         replaced = [path for path, _, value in changed if any(diffing.touches(path, value, force) for force in forcing)]
-        # Delete first where the new object must have the old one's name (provider.go, deleteBeforeReplace).
+        # Delete first if the new object must have the old one's name (provider.go, deleteBeforeReplace).
         named = _known(new, "metadata")
         first = (
             bool(replaced)
@@ -235,7 +235,7 @@ class Kubernetes:
         if isinstance(connection, UnreachableError) or (call.preview and not connection.can_preview(inputs)):
             return inputs
         cluster = connection.cluster
-        # The object is looked up by the name that it has; its configuration may say another.
+        # The object is looked up by its current name; its new configuration may have another one.
         namespace, name = _parse_id(resource_id)
         place = (inputs["apiVersion"], inputs["kind"], name, namespace)
         try:
@@ -248,7 +248,7 @@ class Kubernetes:
         except RefusedError as error:
             if call.preview and isinstance(error, ApiError) and error.reason == "Forbidden":
                 return inputs
-            # What has become of the object is read back, and kept with the error.
+            # The object's current state is read, and returned with the error.
             try:
                 with self._clusters.requests():
                     connection.check("get", {**inputs, "metadata": {"name": name, "namespace": namespace}})
@@ -316,10 +316,10 @@ class Kubernetes:
     def read(
         self, call: Call, resource_id: str, inputs: Properties, outputs: Properties
     ) -> tuple[Properties, Properties] | None:
-        """Return the live object, and what the program's inputs would be if they said the same.
+        """Return the inputs that match the live object, and the live object.
 
-        An import has no inputs yet: it gets all that could be said, or the bare identity of a kind that the SDK does
-        not know, such as Fleet's (provider.go, Read).
+        An import has no inputs yet: it gets all possible inputs, or only the identity if the SDK does not know the
+        kind, such as Fleet's (provider.go, Read).
 
         Raises:
             NotReadyError: the object is not ready, by the provider's own rules.
@@ -361,12 +361,12 @@ class Kubernetes:
     def invoke(self, call: Call, args: Properties) -> Properties:
         """Refuse: the provider's functions only render YAML, Helm and Kustomize."""
         del args
-        raise RefusedError(_not_played(call.token))
+        raise RefusedError(_unsupported(call.token))
 
     # How operations are carried out.
 
     def _preview_creation(self, call: Call, inputs: Properties, state: Properties) -> Properties:
-        # A server-side dry run; what it cannot decide is left to the update (provider.go, Create with Preview).
+        # A server-side dry run; errors that it cannot decide are left to the update (provider.go, Create with Preview).
         connection = self._connect(call)
         if isinstance(connection, UnreachableError) or not connection.can_preview(inputs):
             return diffing.duplicate(inputs)
@@ -390,7 +390,7 @@ class Kubernetes:
                 live = self._submit(call, connection, inputs, state)
             except ApiError as error:
                 refused = error
-                # A namespace or a definition may still be on its way; nothing else mends itself.
+                # A namespace or a definition may appear later; all other errors are permanent.
                 return error.reason not in ("NotFound", "NoMatch")
             refused = None
             return True
@@ -401,11 +401,11 @@ class Kubernetes:
         return live
 
     def _submit(self, call: Call, connection: _Connection, inputs: Properties, state: Properties) -> Object:
-        """Create an object, or apply a patch; an object that exists is taken over where the provider is told so."""
+        """Create an object, or apply a patch; an existing object is updated if the provider is configured so."""
         if _is_patch(call) or _flag(call, "upsertExistingObjects"):
             return self._apply(call, connection, inputs, state, force=call.preview)
         connection.check("create", inputs)
-        # The name that the first update takes the fields over from (await.go, Creation).
+        # The field manager from which the first update takes over the fields (await.go, Creation).
         created = connection.cluster.create(inputs, user=connection.user, manager=_CREATOR, dry_run=call.preview)
         return created | {"apiVersion": inputs["apiVersion"]}
 
@@ -460,7 +460,8 @@ class Kubernetes:
             if awaited.built_in
             else "timed out waiting for the condition"
         )
-        # What `waitFor` lacks is shown while it is waited for, and not in the error (await/internal/awaiter.go).
+        # The missing conditions of `waitFor` are logged during the wait, and are not in the error
+        # (await/internal/awaiter.go).
         for lack in lacks:
             call.log("status", lack)
         raise _WaitError(cause, live, lacks if awaited.built_in else (), [*lacks, waiting.last_seen(live)])
@@ -508,12 +509,12 @@ def _lacks_namespace(error: ApiError) -> bool:
 
 
 def _manager(inputs: Properties, state: Properties) -> str:
-    """Return the name by which an API server knows this resource's writer (provider.go, fieldManagerName)."""
+    """Return the field manager of a resource (provider.go, fieldManagerName)."""
     return annotations_of(inputs).get(_PATCH_MANAGER) or state.get(_MANAGER) or _CREATOR
 
 
 def _checkpoint(inputs: Properties, live: Object, state: Properties) -> Properties:
-    """Return outputs as the provider keeps them: the live object, and beside it what it was made from."""
+    """Return outputs as the provider stores them: the live object, and the inputs that it was made from."""
     return {
         **live,
         _INPUTS: diffing.duplicate(inputs),
@@ -533,7 +534,7 @@ def _kind_of(call: Call) -> tuple[str, str]:
     """Return a type's API version and kind: `kubernetes:core/v1:Service` is `v1`, `Service`."""
     _, version, kind = call.token.split(":")
     if version.startswith(_COMPONENTS) or kind.endswith("List"):
-        raise RefusedError(_not_played(call.token))
+        raise RefusedError(_unsupported(call.token))
     return version.removeprefix("core/"), kind.removesuffix("Patch")
 
 
@@ -542,22 +543,22 @@ def _is_patch(call: Call) -> bool:
     return call.token.endswith("Patch")
 
 
-def _not_played(token: str) -> str:
+def _unsupported(token: str) -> str:
     return (
-        f"this rehearsal does not know {token}: register typed objects or CustomResource, which tests and previews can "
-        "see, instead of YAML, Helm, Kustomize or lists"
+        f"the rehearsal does not support {token}: register typed objects or CustomResource, which tests and previews "
+        "can see, instead of YAML, Helm, Kustomize or lists"
     )
 
 
 def _namespaced(api_version: str, kind: str) -> bool:
     group, _ = split_api_version(api_version)
-    # A kind that nobody serves counts as namespaced (provider.go, Check).
+    # A kind that no cluster serves counts as namespaced (provider.go, Check).
     known = KINDS.get(f"{kind}.{group}" if group else kind)
     return known is None or known.namespaced
 
 
 def _flag(call: Call, key: str) -> bool:
-    # Provider configuration arrives as JSON values or as their text.
+    # Provider configuration arrives as JSON values or as text.
     return call.provider.get(key) in (True, "true")
 
 

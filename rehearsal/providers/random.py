@@ -1,4 +1,4 @@
-"""pulumi-random: values made once, which live in the engine's state as the resources' outputs."""
+"""The simulated pulumi-random. Its values are generated once and are stored in the engine's state only."""
 
 import secrets
 import string
@@ -56,43 +56,43 @@ _DEFAULTS: Final[dict[str, Properties]] = {
 
 
 class Randomness(FakeProvider):
-    """Plays pulumi-random. It keeps nothing: every input forces a replacement, so a value never changes.
+    """Simulates pulumi-random. It stores nothing: every input forces a replacement, so a value never changes.
 
-    Left out is a password's `bcryptHash`, which Python's standard library cannot compute.
+    A password's `bcryptHash` is left out, because Python's standard library cannot compute it.
     """
 
     def check(
         self, call: Call, inputs: Properties, old_inputs: Properties | None = None
     ) -> tuple[Properties, list[Problem]]:
-        """Check the inputs' types and sizes; nothing is filled in."""
+        """Check the inputs' types and sizes, without completing them."""
         del old_inputs
         _defaults(call.token)
         problems = schema.problems(call.token, inputs)
         return inputs, problems or list(_size_problems(call.token, inputs))
 
     def diff(self, call: Call, old_inputs: Properties, outputs: Properties, inputs: Properties) -> Difference:
-        """Compare inputs; every one, keepers included, forces a replacement."""
+        """Compare inputs; every change, also of keepers, forces a replacement."""
         del outputs
         defaults = _defaults(call.token)
         difference = compare({**defaults, **old_inputs}, {**defaults, **inputs}, ())
         return Difference(difference.changed, difference.changed)
 
     def create(self, call: Call, inputs: Properties) -> tuple[str, Properties]:
-        """Make a value."""
+        """Generate a value."""
         settings = {**_defaults(call.token), **{key: value for key, value in inputs.items() if value is not None}}
         if call.preview:
             return "", schema.expected_outputs(call.token, settings)
         resource_id = _MAKERS[call.token](settings)
         computed = _outputs(call.token, resource_id, settings)
-        # The real provider's ids are the values, but for passwords: an id is no secret.
+        # The real provider's ids are the values, except for passwords: an id is not secret.
         return ("none" if call.token == _PASSWORD else resource_id), {**settings, **computed}
 
     def read(
         self, call: Call, resource_id: str, inputs: Properties, outputs: Properties
     ) -> tuple[Properties, Properties] | None:
-        """Return what the state has: there is no other place to read from.
+        """Return the inputs and outputs in the state, the only place where they are stored.
 
-        Without outputs the resource is being imported, and the id that the user gives is the value.
+        Without outputs the resource is being imported, and the user's id is the value.
         """
         if outputs:
             return inputs, outputs
@@ -102,12 +102,12 @@ class Randomness(FakeProvider):
         return inputs, {**settings, **_outputs(call.token, resource_id, settings)}
 
     def update(self, call: Call, resource_id: str, outputs: Properties, inputs: Properties) -> Properties:
-        """Take new inputs, which change nothing: what would change the value is a replacement."""
+        """Take new inputs, which change nothing: any change of the value is a replacement."""
         del call, resource_id
         return {**outputs, **inputs}
 
     def delete(self, call: Call, resource_id: str, outputs: Properties) -> None:
-        """Do nothing: the value goes with the state."""
+        """Do nothing: the value is in the state only."""
 
     def invoke(self, call: Call, args: Properties) -> Properties:
         """Refuse: the provider has no functions."""
@@ -117,7 +117,7 @@ class Randomness(FakeProvider):
 
 def _defaults(token: str) -> Properties:
     if token not in _DEFAULTS:
-        raise RefusedError(f"this rehearsal does not know {token} yet: add it to rehearsal/providers/random.py")
+        raise RefusedError(f"the rehearsal does not support {token}: add it to rehearsal/providers/random.py")
     return _DEFAULTS[token]
 
 

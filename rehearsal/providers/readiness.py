@@ -1,4 +1,4 @@
-"""When an object counts as ready: pulumi-kubernetes' await logic, over any API server.
+"""Decides when an object is ready, as pulumi-kubernetes does, with any API server.
 
 Source of rules and texts: pulumi/pulumi-kubernetes 4.32, provider/pkg/await, provider/pkg/metadata/overrides.go.
 """
@@ -31,21 +31,21 @@ DEFAULT_TIMEOUT: Final = 600
 _SKIP: Final = "pulumi.com/skipAwait"
 _WAIT_FOR: Final = "pulumi.com/waitFor"
 _TIMEOUT: Final = "pulumi.com/timeoutSeconds"
-# Kinds whose deletion honours skipAwait, too (overrides.go, allowsSkipAwaitWithDelete).
+# Kinds whose deletion honours skipAwait (overrides.go, allowsSkipAwaitWithDelete).
 _SKIP_DELETE: Final = frozenset({"Namespace", "Pod", "DaemonSet", "Deployment", "StatefulSet", "Job"})
 
 
 Readiness: TypeAlias = Callable[[ApiServer, Object], list[str]]
-"""Says what an object still lacks; nothing when it is ready."""
+"""Returns the missing conditions of an object; empty if it is ready."""
 
 
 @dataclass(frozen=True)
 class Awaited:
-    """What is waited for.
+    """The rule by which an object is awaited.
 
     Attributes:
-        lacks: says what the object still lacks.
-        built_in: whether it is the provider's own rule for the kind, which fails in other words than `waitFor`.
+        lacks: returns the missing conditions of the object.
+        built_in: whether it is the provider's own rule for the kind, whose error differs from that of `waitFor`.
     """
 
     lacks: Readiness
@@ -61,10 +61,10 @@ def timeout_of(inputs: Object, custom: float | None) -> float:
 
 
 def awaited(inputs: Object) -> Awaited | None:
-    """Return what to wait for after an object was created or changed; None for nothing.
+    """Return the rule by which to await a created or changed object; None if it is not awaited.
 
     Raises:
-        RefusedError: the `waitFor` annotation cannot be understood.
+        RefusedError: the `waitFor` annotation is invalid.
     """
     annotations = annotations_of(inputs)
     text = annotations.get(_WAIT_FOR)
@@ -76,19 +76,19 @@ def awaited(inputs: Object) -> Awaited | None:
 
 
 def own_rule(inputs: Object) -> Readiness | None:
-    """Return the provider's own rule for an object, by which it also judges what it reads (await.go, Read)."""
+    """Return the provider's own rule for an object, which also applies to objects that it reads (await.go, Read)."""
     if annotations_of(inputs).get(_SKIP) == "true":
         return None
     return _BUILT_IN.get((inputs["apiVersion"], inputs["kind"]))
 
 
 def awaits_deletion(item: Object) -> bool:
-    """Say whether a deletion is waited for."""
+    """Return whether a deletion is awaited."""
     return annotations_of(item).get(_SKIP) != "true" or item["kind"] not in _SKIP_DELETE
 
 
 def last_seen(item: Object) -> str:
-    """Describe an object's conditions, for somebody who wonders why it is not ready."""
+    """Return a description of an object's conditions, for errors."""
     conditions = conditions_of(item)
     texts = [f"{entry['type']}={entry['status']} {entry['reason']}: {entry['message']}" for entry in conditions]
     return f"last seen: {'; '.join(texts) or 'no conditions'}"
@@ -116,7 +116,7 @@ def _parse(expression: str) -> Callable[[Object], list[str]]:
 
 
 def _lacks_condition(item: Object, name: str, status: str) -> list[str]:
-    # kubectl's rule: case does not count, and an older generation's condition does not either (condition/kubectl.go).
+    # kubectl's rule: case is ignored, and conditions of an older generation do not count (condition/kubectl.go).
     found = next((entry for entry in _conditions(item) if entry["type"].lower() == name.lower()), None)
     if found is None:
         return [f"Resource has no condition {name} (want {status})"]
@@ -213,8 +213,8 @@ def _daemon_set(_: ApiServer, item: Object) -> list[str]:
 def _service(server: ApiServer, item: Object) -> list[str]:
     spec: Object = item["spec"]
     lacks: list[str] = []
-    # The provider watches Endpoints; EndpointSlices say the same. It waits until the controller has made them and none
-    # is unready; an empty one will do (service.go, checkAndLogStatus).
+    # The provider watches Endpoints, here EndpointSlices. It waits until the controller has created them and none is
+    # unready; empty ones are accepted (service.go, checkAndLogStatus).
     if spec.get("selector") and spec.get("clusterIP") != "None" and spec.get("type") != "ExternalName":
         slices = [
             entry

@@ -1,1 +1,1 @@
-"""The real Fleet: its controllers on real API servers."""
+"""The real Fleet: its own controllers on real API servers."""

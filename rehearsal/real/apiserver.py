@@ -1,4 +1,4 @@
-"""A real API server, seen by its clients."""
+"""A client of a real API server."""
 
 import json
 import ssl
@@ -23,12 +23,12 @@ _GUARD_RAIL: Final = (
 
 
 class RealApiServer:
-    """Requests to one API server: as its administrator, or for a user, who on a hub is the deploying identity.
+    """Requests to one API server, as its administrator or for a user; on a hub the user is the deploying identity.
 
     Args:
-        cluster_id: the cluster's Azure resource id; a hub's is its fleet's.
+        cluster_id: the cluster's Azure resource id; for a hub, the fleet's.
         role: whether it is a fleet's hub or a member.
-        access: where it is, and how to get in.
+        access: its URL and the administrator's credentials.
         deployer: the deploying identity's token.
     """
 
@@ -36,18 +36,18 @@ class RealApiServer:
         self.id = cluster_id
         self.role = role
         self.access = access
-        # Hubs have no local accounts, members of the demo have.
+        # Hubs have no local accounts; the demo's members have them.
         self._user = {"Authorization": f"Bearer {deployer}"} if role == HUB else dict[str, str]()
         self._client = httpx.Client(
             base_url=access.server,
             headers={"Authorization": f"Bearer {access.token}"},
             timeout=_SECONDS,
             verify=ssl.create_default_context(cadata=b64decode(access.certificate_authority).decode()),
-            trust_env=False,  # whatever proxy the user has, it does not lead to this machine
+            trust_env=False,  # the user's proxy does not lead to this machine
         )
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._client.close()
 
     @property
@@ -59,29 +59,29 @@ class RealApiServer:
             return False
 
     def create(self, body: Object, *, user: str = "") -> Object:
-        """Create an object; return it as it is now.
+        """Create an object; return the result.
 
         Raises:
-            ApiError: the server refuses, or does not answer.
+            ApiError: the server refuses the request, or does not answer.
         """
         path = self._collection(body["apiVersion"], body["kind"], namespace_of(body))
         return self._ask("POST", path, body, user=user)
 
     def apply(self, body: Object, *, user: str = "") -> Object:
-        """Give an object the configuration, creating it if need be; return it as it is now.
+        """Apply a configuration to an object, or create it; return the result.
 
         Raises:
-            ApiError: the server refuses, or does not answer.
+            ApiError: the server refuses the request, or does not answer.
         """
         path = self._object(body["apiVersion"], body["kind"], name_of(body), namespace_of(body))
         parameters = {"fieldManager": MANAGER, "force": "true"}
         return self._ask("PATCH", path, body, content_type=_APPLY, parameters=parameters, user=user)
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object:
-        """Return an object in the version asked for.
+        """Return an object in the requested version.
 
         Raises:
-            ApiError: there is none, or no answer.
+            ApiError: the object does not exist, or the server does not answer.
         """
         return self._ask("GET", self._object(api_version, kind, name, namespace))
 
@@ -89,24 +89,24 @@ class RealApiServer:
         """Return the objects of a kind, of one namespace or of all, by their names.
 
         Raises:
-            ApiError: the server refuses, or does not answer.
+            ApiError: the server refuses the request, or does not answer.
         """
         answer = self._ask("GET", self._collection(api_version, kind, namespace, everywhere=not namespace))
         return [{**item, "apiVersion": api_version, "kind": kind} for item in answer["items"]]
 
-    def delete(  # noqa: PLR0913 - what names an object, and how it goes
+    def delete(  # noqa: PLR0913 - the parts of a request
         self, api_version: str, kind: str, name: str, namespace: str = "", *, foreground: bool = False, user: str = ""
     ) -> None:
-        """Delete an object; foreground: only after its dependents.
+        """Delete an object; foreground: after its dependents.
 
         Raises:
-            ApiError: the server refuses, or does not answer.
+            ApiError: the server refuses the request, or does not answer.
         """
         options = {"propagationPolicy": "Foreground" if foreground else "Background"}
         self._ask("DELETE", self._object(api_version, kind, name, namespace), options, user=user)
 
     def discard(self, item: Object) -> None:
-        """Remove an object at once, as a kubelet does when its containers have ended."""
+        """Remove an object at once, as a kubelet does after its containers have ended."""
         path = self._object(item["apiVersion"], item["kind"], name_of(item), namespace_of(item))
         self._ask("DELETE", path, {"gracePeriodSeconds": 0})
 
@@ -122,7 +122,7 @@ class RealApiServer:
         self._ask("PATCH", f"{path}/status", {"status": status}, content_type=_MERGE)
 
     def create_token(self, namespace: str, account: str) -> str:
-        """Return a token for a service account that is good for a year."""
+        """Return a token for a service account, valid for a year."""
         request = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
@@ -132,12 +132,12 @@ class RealApiServer:
         return self._ask("POST", path, request)["status"]["token"]
 
     def watch(self, api_version: str, kind: str) -> Iterator[Object]:
-        """Yield the events of a kind in all namespaces, the objects of now first; ends with the connection.
+        """Yield the events of a kind in all namespaces, beginning with the existing objects; ends with the connection.
 
         An event has a `type` and an `object` (Kubernetes docs, reference/using-api/api-concepts).
 
         Raises:
-            ApiError: the server refuses, or does not answer.
+            ApiError: the server refuses the request, or does not answer.
         """
         path = self._collection(api_version, kind, "", everywhere=True)
         timeout = httpx.Timeout(_SECONDS, read=None)
@@ -158,7 +158,7 @@ class RealApiServer:
         self._ask("PATCH", path, definition, content_type=_APPLY, parameters=parameters)
 
     def installed(self) -> bool:
-        """Say whether every CustomResourceDefinition is served."""
+        """Return whether every CustomResourceDefinition is served."""
         answer = self._ask("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
         return all(
             any((entry["type"], entry["status"]) == ("Established", "True") for entry in conditions_of(item))
@@ -166,17 +166,17 @@ class RealApiServer:
         )
 
     def guard_rail(self) -> str:
-        """Return the uid of the configuration of Fleet's guard rail; empty where there is none, or no answer."""
+        """Return the uid of the configuration of Fleet's guard rail; empty if there is none, or no answer."""
         try:
             return self._ask("GET", _GUARD_RAIL)["metadata"]["uid"]
         except ApiError:
             return ""
 
     def give_guard_rail_time(self) -> None:
-        """Let Fleet's guard rail answer within 30 seconds, Kubernetes' maximum.
+        """Set the time limit of Fleet's guard rail to 30 seconds, Kubernetes' maximum.
 
-        Fleet gives it one, after which a request passes (Azure/fleet v0.18.12, pkg/webhook/webhook.go): on a busy
-        machine, users would now and then be allowed what they are refused.
+        Fleet sets one second, after which a request is allowed (Azure/fleet v0.18.12, pkg/webhook/webhook.go). On a
+        busy machine, forbidden requests would sometimes be allowed.
 
         Raises:
             ApiError: the server refuses, or does not answer.
@@ -184,7 +184,7 @@ class RealApiServer:
         webhooks = [{**each, "timeoutSeconds": 30} for each in self._ask("GET", _GUARD_RAIL)["webhooks"]]
         self._ask("PATCH", _GUARD_RAIL, {"webhooks": webhooks}, content_type=_MERGE)
 
-    def _ask(  # noqa: PLR0913 - what a request is made of
+    def _ask(  # noqa: PLR0913 - the parts of a request
         self,
         method: str,
         path: str,
@@ -237,6 +237,6 @@ def _refusal(response: httpx.Response) -> ApiError:
         return ApiError("Refused", f"{response.status_code} {response.text.strip()}")
     reason, message = status.get("reason"), status.get("message", "")
     if reason == "NotFound" and not status.get("details", {}).get("name"):
-        # The path leads nowhere: the server does not serve the kind.
+        # The path does not exist: the server does not serve the kind.
         return ApiError("NoMatch", message)
     return ApiError(cast("Reason", reason) if reason in get_args(Reason) else "Refused", message)

@@ -28,7 +28,7 @@ from rehearsal.real.tools import Tools
 _PORTS: Final = (20000, 32000)
 _LOOPBACK: Final = "127.0.0.1"
 
-# What pods, services and namespaces need; there is no cloud and no kubelet for the others to talk to.
+# The controllers for pods, services and namespaces; the others need a cloud or a kubelet.
 _CONTROLLERS: Final = (
     "deployment-controller",
     "replicaset-controller",
@@ -45,12 +45,13 @@ _CONTROLLERS: Final = (
     "validatingadmissionpolicy-status-controller",
     "clusterrole-aggregation-controller",
 )
-# There is no load and no metrics for it; it keeps to its limits. Whether Azure runs it on a hub is not known.
+# Without load and metrics, it keeps the replicas within its limits. Whether Azure runs it on a hub is not known.
 _ON_MEMBERS: Final = ("horizontal-pod-autoscaler-controller",)
 _INSTALLERS: Final = 8  # requests at a time
 
-# Azure/fleet v0.18.12, charts/hub-agent/values.yaml and templates/deployment.yaml, where comments tell what the managed
-# service does otherwise: nothing here. Snapshots are taken at once: a rehearsal changes things one after the other.
+# Azure/fleet v0.18.12, charts/hub-agent/values.yaml and templates/deployment.yaml, whose comments name differences of
+# the managed service: none of these options. Snapshots are taken at once, because a rehearsal makes one change after
+# the other.
 _HUB_AGENT: Final = (
     "--enable-webhook=true",
     "--webhook-service-name=fleetwebhook",
@@ -65,7 +66,7 @@ _HUB_AGENT: Final = (
     "--resource-snapshot-creation-minimum-interval=0s",
     "--resource-changes-collection-duration=0s",
 )
-_WEBHOOK_PORT: Final = 9443  # the same, cmd/hubagent/main.go: fixed, and on all addresses
+_WEBHOOK_PORT: Final = 9443  # the same, cmd/hubagent/main.go: fixed, on all addresses
 _QUIET: Final = ("--metrics-bind-address=0", "--health-probe-bind-address=0", "--leader-elect=false")
 _MEMBER_QUIET: Final = ("--hub-metrics-bind-address=0", "--hub-health-probe-bind-address=0", "--leader-elect=false")
 
@@ -75,14 +76,14 @@ class RealCluster:
 
     Args:
         tools: the commands.
-        folder: keeps all that the cluster is, from one run to the next.
-        cluster_id: its Azure resource id; a hub's is its fleet's.
+        folder: stores the cluster's data between runs.
+        cluster_id: its Azure resource id; for a hub, the fleet's.
         role: whether it is a fleet's hub or a member.
         services: the service network's CIDR.
-        guard: says what the deploying identity may do on it.
+        guard: decides which requests of the deploying identity are allowed.
     """
 
-    def __init__(  # noqa: PLR0913 - what one cluster is made of
+    def __init__(  # noqa: PLR0913 - the parts of a cluster
         self, tools: Tools, folder: Path, cluster_id: str, *, role: str, services: str, guard: Guard
     ) -> None:
         self.id = cluster_id
@@ -98,12 +99,12 @@ class RealCluster:
 
     @property
     def server(self) -> RealApiServer:
-        """Its API server, once it was started."""
+        """Its API server, after `start`."""
         return cast("RealApiServer", self._server)
 
     @property
     def kubeconfig(self) -> Path:
-        """The kubeconfig for people: the deployer's on a hub, which has no local accounts; else the administrator's."""
+        """The kubeconfig for users: the deployer's on a hub, which has no local accounts; else the administrator's."""
         return self._folder / "kubeconfig"
 
     @property
@@ -111,10 +112,10 @@ class RealCluster:
         return self._folder / "pki" / "administrator"
 
     def start(self) -> None:
-        """Start it, on what an earlier run has left if there was one.
+        """Start the cluster, with the data of an earlier run if there is any.
 
         Raises:
-            ProcessError: a process does not start.
+            ProcessError: a process did not start.
         """
         first = not self._folder.exists()
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -132,7 +133,7 @@ class RealCluster:
         Args:
             hub: the fleet's hub.
             member: the member's name.
-            token: lets the agents in to the hub.
+            token: the agents' token for the hub.
         """
         file = self._folder / "hub-token"
         _write(file, token)
@@ -156,12 +157,13 @@ class RealCluster:
         ]
 
     def wait_for_webhook(self) -> None:
-        """Wait until a hub's webhook is there: four seconds after its start, most of them for two RSA keys.
+        """Wait until a hub's webhook runs: four seconds after its start, mostly for two RSA keys.
 
         Raises:
-            ProcessError: it does not come.
+            ProcessError: the webhook does not start in time.
         """
-        # Each start writes it anew, and last; with what an earlier one has left, every request fails.
+        # Each start writes a new webhook configuration, as its last step. With an earlier start's configuration, every
+        # request fails.
         self._agents[0].wait_until(lambda: self.server.guard_rail() not in ("", self._guard_rail_before))
         self.server.give_guard_rail_time()
 
@@ -172,15 +174,15 @@ class RealCluster:
         self._agents = []
 
     def stop(self) -> None:
-        """Stop everything at once; nothing is lost that a later start would need."""
+        """Stop all processes at once. All data that a later start needs is in the folder."""
         for process in [*self._agents, *reversed(self._control_plane)]:
             process.stop()
         self._agents, self._control_plane = [], []
 
-    # Its parts.
+    # The processes.
 
     def _ports(self) -> list[int]:
-        """Return the ports of the API server and of etcd's two listeners: the same in each run, as its URL is known."""
+        """Return the ports of the API server and of etcd's two listeners, which stay the same between runs."""
         file = self._folder / "ports"
         if not file.exists():
             _write(file, " ".join(map(str, _free_ports(3))))
@@ -196,7 +198,7 @@ class RealCluster:
             f"--listen-peer-urls={peer}",
             f"--initial-advertise-peer-urls={peer}",
             f"--initial-cluster=default={peer}",
-            "--unsafe-no-fsync",  # what matters survives the end of the process, if not of the machine
+            "--unsafe-no-fsync",  # the data survives the end of the process, but not of the machine
             "--log-level=warn",
         ]
         etcd = self._run("etcd", command)
@@ -208,7 +210,7 @@ class RealCluster:
         keys = self._folder / "pki"
         keys.mkdir(mode=0o700, exist_ok=True)
         admin, manager = self._tokens()
-        # As the token needs no proof of who it is from, neither does the guard of who asks.
+        # The guard does not authenticate its callers.
         _write(keys / "guard", _kubeconfig("guard", {"server": self._guard.url(self.id)}, {}))
         command = [
             self._tools.kube_apiserver,
@@ -222,19 +224,19 @@ class RealCluster:
             "--authorization-mode=RBAC,Webhook",
             f"--authorization-webhook-config-file={keys}/guard",
             "--authorization-webhook-version=v1",
-            "--authorization-webhook-cache-authorized-ttl=0",  # roles come and go within a run
+            "--authorization-webhook-cache-authorized-ttl=0",  # roles change within a run
             "--authorization-webhook-cache-unauthorized-ttl=0",
             f"--service-account-key-file={keys}/service-accounts.pub",
             f"--service-account-signing-key-file={keys}/service-accounts.key",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-cluster-ip-range={self._services}",
         ]
-        # Whatever proxy the user has, it does not lead to the hub's webhook.
+        # The user's proxy does not lead to the hub's webhook.
         apiserver = self._run("kube-apiserver", command, {"NO_PROXY": "*", "no_proxy": "*"})
         self._control_plane.append(apiserver)
         certificate = keys / "apiserver.crt"
         apiserver.wait_until(lambda: certificate.exists() and _listens(port))
-        authority = b64encode(certificate.read_bytes()).decode()  # its own authority's certificate is in it
+        authority = b64encode(certificate.read_bytes()).decode()  # contains its own authority's certificate
         access = Access(f"https://{_LOOPBACK}:{port}", authority, admin)
         self._server = server = RealApiServer(self.id, self.role, access, self._guard.token)
         apiserver.wait_until(lambda: server.reachable)
@@ -257,7 +259,7 @@ class RealCluster:
         self._control_plane.append(self._run("kube-controller-manager", command))
 
     def _tokens(self) -> list[str]:
-        """Return the tokens of the administrator and of the controller manager; make them, and the keys, at first."""
+        """Return the tokens of the administrator and the controller manager; the first call creates tokens and keys."""
         keys = self._folder / "pki"
         file = keys / "tokens.csv"
         guard = self._guard
@@ -279,7 +281,7 @@ class RealCluster:
         return [line.split(",")[0] for line in file.read_text(encoding="utf-8").splitlines()[:2]]
 
     def _install(self) -> None:
-        """Install Fleet's kinds, and the namespace in which its parts keep what is theirs."""
+        """Install Fleet's kinds, and the namespace of Fleet's own objects."""
         files = self._tools.hub_crds if self.role == HUB else self._tools.member_crds
         with ThreadPoolExecutor(_INSTALLERS) as pool:
             list(pool.map(self._define, files))
@@ -296,7 +298,7 @@ class RealCluster:
             )
 
     def _define(self, file: Path) -> None:
-        group, plural = file.stem.split("_")  # as controller-gen calls them
+        group, plural = file.stem.split("_")  # controller-gen's file names
         self.server.install(f"{plural}.{group}", file.read_text(encoding="utf-8"))
 
     def _served(self) -> bool:
@@ -328,7 +330,7 @@ class RealCluster:
         ]
 
     def _webhook_address(self) -> str:
-        """Return the loopback address at which the API server finds the webhook: the same in each run."""
+        """Return the webhook's loopback address, which stays the same between runs."""
         file = self._folder / "webhook"
         if not file.exists():
             _write(file, _free_address(_WEBHOOK_PORT))

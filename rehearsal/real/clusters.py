@@ -1,4 +1,4 @@
-"""The Kubernetes side of the cloud, real: API servers, Fleet's own controllers, and networks that carry traffic."""
+"""The cloud's real clusters: API servers, Fleet's own controllers, and networks that carry traffic."""
 
 import os
 import shlex
@@ -39,19 +39,19 @@ _MEMBER_CLUSTER: Final = ("cluster.kubernetes-fleet.io/v1", "MemberCluster")
 
 
 class RealClusters:
-    """All clusters and fleets; what is known of them is in `store.section("kubernetes")`.
+    """All real clusters and fleets. Their list is in `store.section("kubernetes")`.
 
     Attributes:
-        networks: the virtual networks, and the internet before them.
-        guard: says to API servers what the deploying identity may do.
-        is_down: says whether a part of a cluster does not run: here, its load balancers.
+        networks: the virtual networks and the internet.
+        guard: decides for API servers which requests of the deploying identity are allowed.
+        is_down: returns whether a part of a cluster does not run; here only for load balancers.
 
     Args:
-        store: keeps what is to be started again in the next run.
-        folder: keeps the clusters' own files.
+        store: stores the list of clusters and fleets for the next run.
+        folder: the folder of the clusters' files.
         tools: the commands.
-        networks: networks with nothing in them.
-        guard: says to API servers what the deploying identity may do.
+        networks: empty networks.
+        guard: decides for API servers which requests of the deploying identity are allowed.
     """
 
     def __init__(self, store: Store, folder: Path, tools: Tools, networks: Networks, guard: Guard) -> None:
@@ -72,14 +72,14 @@ class RealClusters:
 
     @property
     def now(self) -> float:
-        """Seconds of Azure's: a member joins here in a tenth of the time, and so does what follows."""
+        """Simulated seconds of Azure: members join here ten times as fast, so ten of them pass in a real second."""
         return 10 * time.time()
 
     def start(self) -> None:
-        """Start again what was running when the last run ended.
+        """Start the clusters that ran at the end of the last run.
 
         Raises:
-            ProcessError: something does not start.
+            ProcessError: a process did not start.
         """
         for network, prefixes in self._data["networks"].items():
             self.networks.add(network, prefixes)
@@ -97,11 +97,11 @@ class RealClusters:
             self._start_agents(member)
 
     def stop(self) -> None:
-        """Stop everything that runs."""
+        """Stop all clusters."""
         with ThreadPoolExecutor() as pool:
             list(pool.map(self._stop, list(self._clusters)))
 
-    # What Azure tells.
+    # Changes by Azure's control plane.
 
     def add_network(self, network: str, prefixes: list[str]) -> None:
         """Add a virtual network with its address space."""
@@ -109,12 +109,12 @@ class RealClusters:
         self.networks.add(network.lower(), prefixes)
 
     def remove_network(self, network: str) -> None:
-        """Remove a virtual network; one that is gone already is no error."""
+        """Remove a virtual network; a missing one is not an error."""
         if self._data["networks"].pop(network.lower(), None) is not None:
             self.networks.remove(network.lower())
 
     def set_peered(self, network: str, other: str, *, peered: bool) -> None:
-        """Let two virtual networks reach each other, or not any more."""
+        """Connect or disconnect two virtual networks."""
         pair = sorted((network.lower(), other.lower()))
         if (pair in self._data["peerings"]) is peered:
             return
@@ -126,7 +126,7 @@ class RealClusters:
             self.networks.disconnect(*pair)
 
     def set_routes(self, network: str, other: str, prefixes: list[str]) -> None:
-        """Let one of two peered networks reach only these ranges of the other."""
+        """Restrict the ranges that a network reaches in a peered one."""
         self._data["routes"][route(network, other)] = prefixes
         self.networks.route(network.lower(), other.lower(), prefixes)
 
@@ -143,7 +143,7 @@ class RealClusters:
         if not frontends:
             del balanced[address]
 
-    def add_cluster(  # noqa: PLR0913 - what one cluster is made of
+    def add_cluster(  # noqa: PLR0913 - the parts of a cluster
         self,
         cluster_id: str,
         server: str,
@@ -155,9 +155,9 @@ class RealClusters:
         nodes: int,
         services: str,
     ) -> None:
-        """Start a managed cluster; it answers on this machine instead of at `server`."""
+        """Start a managed cluster. It listens on this machine instead of at `server`."""
         del server
-        if network == cluster_id:  # AKS makes a network for a cluster that brings none
+        if network == cluster_id:  # AKS creates a network for a cluster without a subnet
             self.add_network(network, [pods])
         self._data["clusters"][cluster_id] = {
             "folder": self._new_folder(cluster_id),
@@ -184,7 +184,7 @@ class RealClusters:
         self._start(fleet_id)
 
     def remove(self, cluster_id: str) -> None:
-        """Remove a cluster or a hub with everything in it; one that is gone already is no error."""
+        """Remove a cluster or a hub with everything in it; a missing one is not an error."""
         if cluster_id not in self._data["clusters"]:
             return
         for member in [each for each in self._data["members"].values() if each["fleet"] == cluster_id]:
@@ -194,24 +194,24 @@ class RealClusters:
         self._stop(cluster_id)
         shutil.rmtree(self._folder_of(cluster_id))
         del self._data["clusters"][cluster_id]
-        self.remove_network(cluster_id)  # the one that AKS has made for it
+        self.remove_network(cluster_id)  # the network that AKS created for it
 
     def access(self, cluster_id: str) -> Access:
-        """Return how to get into a cluster or hub."""
+        """Return the access to a cluster or hub."""
         return self._clusters[cluster_id].server.access
 
     def join(self, fleet_id: str, member: str, cluster_id: str, labels: Mapping[str, str]) -> None:
-        """Make a cluster a member of a fleet; returns when it has joined (as ARM's operation).
+        """Add a cluster to a fleet; return when it has joined, like ARM's operation.
 
-        What Azure's control plane does: Azure/fleet issue 1146, and the annotation with which it names the cluster.
+        Source of the control plane's steps: Azure/fleet issue 1146, and its annotation with the cluster's id.
 
         Raises:
-            RefusedError: it does not join in time.
+            RefusedError: the cluster does not join in time.
         """
-        self._clusters[fleet_id].wait_for_webhook()  # not earlier: a hub starts beside the first clusters
+        self._clusters[fleet_id].wait_for_webhook()  # here, because a hub starts in parallel with the first clusters
         hub = self._clusters[fleet_id].server
         account: Object = {"name": f"member-{member}", "namespace": "fleet-system"}
-        with suppress(ApiError):  # it joins again
+        with suppress(ApiError):  # the member exists and joins again
             hub.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
         hub.apply(
             {
@@ -231,10 +231,10 @@ class RealClusters:
             raise RefusedError(f"member {member} has not joined after {_MEMBERSHIP_SECONDS} s")
 
     def leave(self, fleet_id: str, member: str) -> None:
-        """Let a member leave; returns when it has left (as ARM's operation). One that has left already is no error.
+        """Remove a member; return when it has left, like ARM's operation. A missing member is not an error.
 
         Raises:
-            RefusedError: it has live exports, or does not leave in time.
+            RefusedError: the member has live exports, or does not leave in time.
         """
         joined = self._data["members"].get(_key(fleet_id, member))
         hub = self._clusters.get(fleet_id)
@@ -251,7 +251,7 @@ class RealClusters:
             cluster.leave()
         del self._data["members"][_key(fleet_id, member)]
 
-    # What the summary asks, and what the engine finds.
+    # Look-ups, and the engine's environment.
 
     def get(self, cluster_id: str) -> RealApiServer | None:
         """Return a cluster or hub by its id."""
@@ -259,7 +259,7 @@ class RealClusters:
         return found.server if found else None
 
     def at(self, server: str) -> RealApiServer | None:
-        """Return the cluster or hub that answers at a URL."""
+        """Return the cluster or hub at a URL."""
         return next((each.server for each in self._clusters.values() if each.server.access.server == server), None)
 
     def hubs(self) -> list[RealApiServer]:
@@ -267,12 +267,12 @@ class RealClusters:
         return [cluster.server for cluster in self._clusters.values() if cluster.role == HUB]
 
     def routable(self, origin_id: str, target_id: str) -> bool:
-        """Say whether nodes of one cluster can reach the pods of another."""
+        """Return whether nodes of one cluster can reach the pods of another."""
         known = self._data["clusters"]
         return routable(known[origin_id], known[target_id], self._data["peerings"], self._data["routes"])
 
     def _wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
-        """Wait until something is done; False when it takes longer. An API server that does not answer is not done."""
+        """Wait until `done`; return False after the time limit. No answer of an API server counts as not done."""
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -291,25 +291,25 @@ class RealClusters:
         return self._tools.provider
 
     def for_engine(self, home: Path) -> dict[str, str]:
-        """Return what an engine finds in its environment, so that it reaches the clusters, and no others.
+        """Return an engine's environment variables, with which it reaches these clusters and no others.
 
         Args:
-            home: the engine's own folder, where its plugins are.
+            home: the engine's home folder, with its plugins.
         """
         install(self.provider, home)
         return {
-            "KUBECONFIG": str(home / "kubeconfig"),  # which there is not: a program without one has no cluster
-            # An older one than the SDK's is used on purpose, and said (`stack`).
+            "KUBECONFIG": str(home / "kubeconfig"),  # a missing file: a program without a kubeconfig has no cluster
+            # An older provider than the SDK's is used on purpose; `stack` prints it.
             **({} if self.provider.is_of_sdk else {"PULUMI_DEV": "true"}),
         }
 
     def pass_time(self, seconds: float) -> None:
-        """Do nothing: time passes by itself."""
+        """Do nothing: time is real."""
 
-    # What a test does to it.
+    # For tests.
 
     def set_reachable(self, cluster_id: str, *, reachable: bool) -> None:
-        """Let a cluster's region die or come back: API server, agents and everything that runs there."""
+        """Stop or restart a cluster's API server, agents, nodes and pods, as in a lost region."""
         self._data["clusters"][cluster_id]["reachable"] = reachable
         if not reachable:
             self._stop(cluster_id, forget=False)
@@ -320,14 +320,14 @@ class RealClusters:
             if member["cluster"] == cluster_id:
                 self._start_agents(member)
 
-    # How it runs.
+    # The processes.
 
     def kubeconfig(self, cluster_id: str) -> Path:
-        """Return a cluster's kubeconfig for people, who on a hub are the deployer."""
+        """Return the path of a cluster's kubeconfig for users; on a hub, the deployer's."""
         return self._clusters[cluster_id].kubeconfig
 
     def commands(self) -> list[str]:
-        """Return commands that show what is there, as the article has them, and what a client gets."""
+        """Return commands that show the deployment, as in the article, and a client's requests."""
         kubectl = "kubectl" if shutil.which("kubectl") else str(self._tools.kubectl)
         lines: list[str] = []
         clients: list[str] = []
@@ -343,7 +343,7 @@ class RealClusters:
         return lines + clients
 
     def _clients(self, cluster: RealCluster, entry_point: Object) -> list[str]:
-        """Return commands that ask for what an entry point speaks; nothing plays UDP."""
+        """Return commands that send requests to an entry point, except over UDP, which is not simulated."""
         space, name = namespace_of(entry_point), name_of(entry_point)
         derived = cluster.server.list("v1", "Service", "fleet-system")
         found = [each["spec"]["ports"] for each in derived if name_of(each) == f"{space}-{name}"]
@@ -354,18 +354,18 @@ class RealClusters:
                 spoken, number = speaks(port), port["port"]
                 if spoken in ("http", "https"):
                     suffix = "" if number == {"http": 80, "https": 443}[spoken] else f":{number}"
-                    insecure = ["--insecure"] if spoken == "https" else []  # its certificate is of nobody
+                    insecure = ["--insecure"] if spoken == "https" else []  # its certificate is self-signed
                     commands.append(["curl", *insecure, f"{spoken}://{each['ip']}{suffix}"])
                 elif spoken == "tcp":
                     commands.append(["nc", "-vz", each["ip"], str(number)])
         return [shlex.join([*self.networks.client(), *command]) for command in commands]
 
     def _new_folder(self, cluster_id: str) -> str:
-        """Return a name for a cluster's folder that no other has."""
+        """Return a unique name for a cluster's folder."""
         name = cluster_id.rsplit("/", 1)[-1]
         taken = {each["folder"] for each in self._data["clusters"].values()}
         name = next(each for number in count(1) if (each := f"{name}-{number}" if number > 1 else name) not in taken)
-        # A run that was killed before it had noted the cluster may have left something.
+        # A run that was killed before it stored the cluster may have left files.
         shutil.rmtree(self._folder / name, ignore_errors=True)
         return name
 
@@ -412,7 +412,7 @@ class RealClusters:
             self._clusters.pop(cluster_id, None)
 
     def _start_agents(self, member: dict[str, str]) -> None:
-        """Start a member's agents, with a new token for the hub."""
+        """Start a member's agents with a new token for the hub."""
         hub, cluster = self._clusters.get(member["fleet"]), self._clusters.get(member["cluster"])
         if hub and cluster and self._data["clusters"][cluster.id]["reachable"]:
             token = hub.server.create_token("fleet-system", f"member-{member['name']}")
@@ -442,14 +442,14 @@ def _exists(hub: RealApiServer, member: str) -> bool:
 
 @contextmanager
 def real_clusters(folder: Path) -> Generator[Callable[[Store], RealClusters]]:
-    """Have what real clusters run on until the end of the block; yields a function that starts those of a store.
+    """Provide networks, tools and guard until the end of the block; yield a function that starts a store's clusters.
 
     Args:
-        folder: keeps the clusters' own files from one run to the next; beside it is how the deployer logs in.
+        folder: the folder of the clusters' files; the deployer's token is in its parent folder.
 
     Raises:
         ToolchainError: a tool is missing and cannot be built.
-        OSError: the kernel lets this user have no networks.
+        OSError: the kernel does not allow this user to create networks.
     """
     tools = find_tools()
     started: list[RealClusters] = []

@@ -1,8 +1,8 @@
-"""The process that the networks live in: `unshare --user --map-root-user --net python -m rehearsal.real.dataplane`.
+"""The process with the network namespaces: `unshare --user --map-root-user --net python -m rehearsal.real.dataplane`.
 
-The namespace that it starts in is the internet. Its standard input is a Unix socket: with each message comes another
-socket (SCM_RIGHTS), on which it reads one command and writes the answer, both in JSON. It ends when its standard input
-does, also when whoever started it was killed, and everything in it ends with it.
+Its first namespace is the internet. Its standard input is a Unix socket. Each message there carries another socket
+(SCM_RIGHTS), on which it reads one command and writes the answer, both in JSON. It ends when its standard input is
+closed, also if its parent was killed, and all namespaces end with it.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from typing_extensions import override
 from rehearsal.core import certificate
 from rehearsal.real.namespace import Namespace
 
-# How long a stopped pod has for the requests under way: the default of terminationGracePeriodSeconds
-# [Kubernetes docs: concepts/workloads/pods/pod-lifecycle, "Termination of Pods"].
+# The time that a stopped pod has for its running requests: the default of terminationGracePeriodSeconds [Kubernetes
+# docs: concepts/workloads/pods/pod-lifecycle, "Termination of Pods"].
 _GRACE_SECONDS = 30
-# More than the kernel's own three attempts, a second apart, to find who has an address (arp(7)).
+# More than the kernel's three attempts, a second apart, to resolve an address (arp(7)).
 _CONNECT_SECONDS = 5
 # AKS's health probe: every 5 seconds, twice (kubernetes-sigs/cloud-provider-azure, azure_loadbalancer_healthprobe.go).
 _PROBE_SECONDS = 5
@@ -37,7 +37,7 @@ _READY = b"\0"
 
 
 class _Server:
-    """Hands each connection that is made to a socket to a handler. What the handler cannot go on with, is reset."""
+    """Passes each connection to a handler, and resets it if the handler fails."""
 
     def __init__(self, handler: Callable[[socket.socket], Awaitable[None]]) -> None:
         self._handler = handler
@@ -54,7 +54,7 @@ class _Server:
         return self._listening is not None
 
     def refuse(self) -> None:
-        """Refuse further connections. Those that were made go on, also those that wait to be accepted."""
+        """Refuse new connections. Existing ones continue, including those that are not accepted yet."""
         if self._listening:
             self._accept(self._listening)
             asyncio.get_running_loop().remove_reader(self._listening)
@@ -62,7 +62,7 @@ class _Server:
             self._listening = None
 
     async def close(self, grace: float = 0) -> None:
-        """Refuse further connections, and reset what is under way after some seconds."""
+        """Refuse new connections, and reset the existing ones after `grace` seconds."""
         self.refuse()
         for timeout in (grace, None):
             if self._under_way:
@@ -88,7 +88,7 @@ class _Server:
 
 
 class _Port(_Server):
-    """A port of a pod. With HTTP it has one answer for every request, and a connection is for one request."""
+    """A port of a pod. With HTTP, it gives the same answer to every request, one request in a connection."""
 
     def __init__(self, spoken: str, answer: Mapping[str, str]) -> None:
         super().__init__({"http": self._respond, "https": self._respond_securely}.get(spoken, _listen_only))
@@ -132,13 +132,13 @@ async def _listen_only(connection: socket.socket) -> None:
 
 @dataclass
 class _Pod:
-    """A pod: what it answers, and its ports."""
+    """A pod: its answer and its ports."""
 
     answer: Mapping[str, str]
     ports: dict[int, _Port] = field(default_factory=dict[int, _Port])
 
     async def close(self, grace: float = 0) -> None:
-        """Refuse further connections, and reset what is under way after some seconds."""
+        """Refuse new connections, and reset the existing ones after `grace` seconds."""
         await asyncio.gather(*(port.close(grace) for port in self.ports.values()))
 
 
@@ -152,11 +152,11 @@ class _Network:
 
 
 class _Balancer(_Server):
-    """One port of a load balancer: the cloud's, which hands each connection to a node, and the node's kube-proxy.
+    """One port of a load balancer: both Azure's balancer, which passes connections to a node, and kube-proxy there.
 
-    The pods take turns (kube-proxy's `rr`: pkg/proxy/ipvs/proxier.go, v1.36.3). Nobody tries a second pod when the
-    first does not answer [Kubernetes docs: reference/networking/virtual-ips]. Without endpoints, connections are
-    refused (REJECT: pkg/proxy/iptables/proxier.go, v1.36.3).
+    The pods take turns (kube-proxy's `rr`: pkg/proxy/ipvs/proxier.go, v1.36.3). A connection to a pod that does not
+    answer is not retried with another pod [Kubernetes docs: reference/networking/virtual-ips]. Without endpoints,
+    connections are refused (REJECT: pkg/proxy/iptables/proxier.go, v1.36.3).
     """
 
     def __init__(self) -> None:
@@ -165,7 +165,7 @@ class _Balancer(_Server):
     def point_to(
         self, network: _Network, nodes: Sequence[str], backends: Sequence[tuple[str, int]], accepted: Sequence[str]
     ) -> None:
-        """Make further connections to these pods, from the addresses of nodes in this network."""
+        """Send new connections to these pods, from the addresses of nodes in this network."""
         self.network = network
         self.nodes = nodes
         self.accepted = accepted
@@ -278,7 +278,7 @@ async def _copy(source: socket.socket, target: socket.socket) -> None:
 
 
 async def _read(source: socket.socket) -> bytes:
-    """Read until the other side has said everything."""
+    """Read until the other side has closed its output."""
     loop = asyncio.get_running_loop()
     text = b""
     while data := await loop.sock_recv(source, _CHUNK):
@@ -287,27 +287,27 @@ async def _read(source: socket.socket) -> bytes:
 
 
 class DataPlane:
-    """The commands, described where they are given: `rehearsal.real.network.Networks`."""
+    """The commands. `rehearsal.real.network.Networks` describes them."""
 
     def __init__(self) -> None:
         self._internet = Namespace()
         self._internet.start("lo")
         self._networks: dict[str, _Network] = {}
         self._cables: dict[frozenset[str], str] = {}
-        self._routes: dict[tuple[str, str], set[IPv4Network]] = {}  # what goes from one to the other
+        self._routes: dict[tuple[str, str], set[IPv4Network]] = {}  # ranges routed from one network to another
         self._balancers: dict[tuple[str, int], _Balancer] = {}
         self._globals: dict[tuple[str, int], _Global] = {}
         self._numbers = count()
 
     async def add(self, name: str, prefixes: list[str]) -> None:
-        """Make the namespace of a VNet."""
+        """Create the namespace of a VNet."""
         if name in self._networks:
             raise FileExistsError(errno.EEXIST, f"there is a network {name}")
         ranges = [IPv4Network(prefix) for prefix in prefixes]
         self._networks[name] = _Network(Namespace.new(), ranges)
 
     async def remove(self, name: str) -> None:
-        """End a VNet and what goes through it."""
+        """Remove a VNet and its connections."""
         network = self._network(name)
         del self._networks[name]
         for address in {key[0] for key, balancer in self._balancers.items() if balancer.network is network}:
@@ -320,7 +320,7 @@ class DataPlane:
         network.namespace.close()
 
     async def connect(self, one: str, other: str) -> None:
-        """Lay a cable between two VNets, with a route for each range of either."""
+        """Connect two VNets by a virtual cable, with a route for each range of both."""
         pair = frozenset((one, other))
         if pair in self._cables:
             return
@@ -337,7 +337,7 @@ class DataPlane:
             raise
 
     async def route(self, network: str, other: str, prefixes: list[str]) -> None:
-        """Send what is for these ranges, and nothing else, from one VNet to another."""
+        """Route only these ranges from one VNet to another."""
         if frozenset((network, other)) in self._cables:
             self._set_routes(network, other, [IPv4Network(prefix) for prefix in prefixes])
 
@@ -372,13 +372,13 @@ class DataPlane:
             port.listen(place.namespace.open_socket(address, number))
 
     async def stop(self, network: str, address: str) -> None:
-        """Stop a pod, and wait until it has."""
+        """Stop a pod, and wait until it has stopped."""
         place = self._network(network)
         pod = place.pods.get(address)
         if not pod:
             raise OSError(errno.EADDRNOTAVAIL, f"no pod has the address {address} in {network}")
         await pod.close(_GRACE_SECONDS)
-        if place.pods.pop(address, None):  # else it was stopped, or its network removed, meanwhile
+        if place.pods.pop(address, None):  # otherwise the pod or its network was removed in the meantime
             place.namespace.remove_address(address)
 
     async def balance(  # noqa: PLR0913 - as `Networks.balance`
@@ -391,7 +391,7 @@ class DataPlane:
         backends: list[tuple[str, int]],
         accepted: list[str],
     ) -> None:
-        """Listen at a public address as long as there are backends."""
+        """Listen at a public address; without backends, refuse connections."""
         place = self._network(network)
         for source in sources:
             with suppress(FileExistsError):  # a node keeps its address
@@ -426,13 +426,13 @@ class DataPlane:
         return self._balancers.get((address, port))
 
     async def unbalance(self, address: str) -> None:
-        """End what listens at a public address."""
+        """Stop listening at a public address."""
         for key in [key for key in self._balancers if key[0] == address]:
             await self._balancers.pop(key).close()
         self._internet.remove_address(address)
 
     async def request(self, url: str, seconds: float) -> dict[str, str]:
-        """Make an HTTP request from this process's own namespace, the internet."""
+        """Send an HTTP request from this process's own namespace, the internet."""
         parts = urlsplit(url)
         asked = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
         loop = asyncio.get_running_loop()
@@ -468,7 +468,7 @@ class DataPlane:
 async def _ask_securely(connection: socket.socket, asked: bytes) -> bytes:
     try:
         reader, writer = await asyncio.open_connection(sock=connection, ssl=certificate.client(), server_hostname="pod")
-    except OSError as error:  # the other side speaks no TLS, or went
+    except OSError as error:  # the other side does not speak TLS, or has closed
         connection.close()
         raise ConnectionResetError(errno.ECONNRESET, "no TLS") from error
     try:

@@ -1,9 +1,9 @@
-"""Runs a program that wants a port and the folder `/tmp` for itself, as often as one likes on one machine.
+"""Runs several instances of a program that uses a fixed port and fixed files in `/tmp`, on one machine.
 
 `unshare --user --map-root-user python -m rehearsal.real.enclosed <server> <entrance> <port> <program> ...`: the program
-has a network and a `/tmp` of its own. Out of it leads one way, to a port of this machine's loopback, which it finds at
-the same place; into it, another one: what comes to the entrance, an address of this machine's loopback, is for the same
-port of the program. All ends with the program, and with this process, however that happens.
+has its own network and its own `/tmp`. The port <server> of its loopback leads to the same port of this machine's
+loopback. Connections to <port> at <entrance>, an address of this machine's loopback, lead to the program's port. Both
+end with the program or with this process, even if it is killed.
 """
 
 import ctypes
@@ -28,33 +28,33 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def command(server: int, address: str, port: int) -> list[str]:
-    """Return what to put before a program, whose environment has a `KUBECONFIG`.
+    """Return the command to put before a program's; its environment must have a `KUBECONFIG`.
 
     Args:
-        server: the port of this machine's loopback that it reaches.
-        address: the address of this machine's loopback at which others reach it.
-        port: the port, there and within.
+        server: the port of this machine's loopback that the program reaches.
+        address: the address of this machine's loopback at which others reach the program.
+        port: the program's port, also at that address.
     """
     module = [sys.executable, "-m", "rehearsal.real.enclosed", str(server), address, str(port)]
     return ["env", f"PYTHONPATH={_ROOT}", "unshare", "--user", "--map-root-user", *module]
 
 
 def main() -> None:
-    """Run the program; return when nothing is left to pass on."""
+    """Run the program; return when no connection is left to forward."""
     server, address, port, program, *arguments = sys.argv[1:]
     kept = [Path(each).resolve() for each in (program, os.environ["KUBECONFIG"])]
     environment = {**os.environ, "KUBECONFIG": str(kept[1])}
     entrance = socket.create_server((address, int(port)))
-    way_out: list[socket.socket] = []
+    outgoing: list[socket.socket] = []
     inside = threading.Event()
 
-    def live_inside() -> None:
+    def run_enclosed() -> None:
         become_alone()
         Namespace().start("lo")
         _take_temporary_folder(kept)
-        way_out.append(socket.create_server((_LOOPBACK, int(server))))
+        outgoing.append(socket.create_server((_LOOPBACK, int(server))))
         inside.set()
-        # The kernel kills it when this thread ends, which is never before the process does.
+        # The kernel kills the program when this thread ends, which is when this process ends.
         process = subprocess.Popen(  # noqa: S603 - no shell
             ["setpriv", "--pdeathsig", "KILL", kept[0], *arguments],  # noqa: S607 - as `Process` does
             env=environment,
@@ -62,13 +62,13 @@ def main() -> None:
         threading.Thread(target=lambda: os._exit(process.wait()), daemon=True).start()
         _pass_on(entrance, (_LOOPBACK, int(port)))
 
-    threading.Thread(target=live_inside, daemon=True).start()
+    threading.Thread(target=run_enclosed, daemon=True).start()
     inside.wait()
-    _pass_on(way_out[0], (_LOOPBACK, int(server)))
+    _pass_on(outgoing[0], (_LOOPBACK, int(server)))
 
 
 def _take_temporary_folder(kept: Sequence[Path]) -> None:
-    """Give this thread, and what it starts, an empty folder for temporary files, but for the files that are kept."""
+    """Give this thread and its children an empty `/tmp`, with only the files in `kept`."""
     _mount("none", "/", flags=_RECURSIVE | _PRIVATE)
     files = {path: os.open(path, os.O_PATH) for path in kept if path.is_relative_to(_TEMPORARY)}
     _mount("none", _TEMPORARY, kind="tmpfs")
@@ -85,7 +85,7 @@ def _mount(source: str, target: str | Path, *, kind: str = "", flags: int = 0) -
 
 
 def _pass_on(listening: socket.socket, target: tuple[str, int]) -> None:
-    """Connect each connection with a new one to the target, made where this thread is."""
+    """Forward each connection to the target, from this thread's namespace."""
     while True:
         near, _ = listening.accept()
         try:

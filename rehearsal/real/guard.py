@@ -1,6 +1,7 @@
-"""Says to API servers what the deploying identity may do on them, as Azure does for AKS and for hubs.
+"""Authorizes requests of the deploying identity for API servers, as Azure does for AKS and for hubs.
 
-An API server asks for whatever its own RBAC does not allow (Kubernetes docs, reference/access-authn-authz/webhook).
+An API server asks about requests that its own RBAC does not allow (Kubernetes docs,
+reference/access-authn-authz/webhook).
 """
 
 import json
@@ -18,17 +19,17 @@ from rehearsal.cluster.kinds import KINDS
 from rehearsal.core.protocol import Call, Operation, Verb
 
 Allows = Callable[[str, Operation], bool]
-"""Says whether a cluster, by its ID, allows the deploying identity a request."""
+"""Returns whether a cluster, given by its ID, allows a request of the deploying identity."""
 
 
 class Guard:
-    """A guard at work.
+    """A running guard.
 
     Attributes:
-        user: the name that API servers know the deploying identity by.
-        token: what it shows them, the same to all, as it would one of Entra ID.
-        address: where it answers.
-        allows: decides; nothing is allowed before somebody puts a function here.
+        user: the deploying identity's user name on API servers.
+        token: its token, the same for all API servers, like a token of Entra ID.
+        address: the address at which the guard listens.
+        allows: the function that decides; before it is set, every request is denied.
     """
 
     def __init__(self, user: str, token: str, address: str) -> None:
@@ -38,11 +39,11 @@ class Guard:
         self.allows: Allows = lambda _cluster, _request: False
 
     def url(self, cluster_id: str) -> str:
-        """Return where a cluster asks; its id, which begins with a slash, is the path."""
+        """Return the guard's URL for a cluster; its path is the cluster's id, which begins with a slash."""
         return self.address + quote(cluster_id)
 
     def review(self, cluster_id: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """Answer a SubjectAccessReview's spec with its status; of others than the deployer nothing is known."""
+        """Return the status for a SubjectAccessReview's spec; for other users than the deployer, without an opinion."""
         if asked.get("user") != self.user:
             return {"allowed": False}
         attributes: dict[str, str] = asked.get("resourceAttributes") or {}
@@ -65,7 +66,7 @@ _VERBS: Final[dict[str, Verb]] = {
 
 
 def _token(attributes: dict[str, str]) -> str:
-    """Return the type token of what is asked about, as programs have it."""
+    """Return the Pulumi type token of a request's resource."""
     group, version = attributes.get("group", ""), attributes.get("version", "")
     plural = attributes.get("resource", "")
     kind = next((each.name for each in KINDS.values() if (each.plural, each.group) == (plural, group)), plural)
@@ -74,7 +75,7 @@ def _token(attributes: dict[str, str]) -> str:
 
 @contextmanager
 def guarding(user: str, token: str) -> Generator[Guard]:
-    """Answer on loopback until the end of the block."""
+    """Run a guard on loopback until the end of the block."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -1,15 +1,15 @@
-"""What a client on the internet gets from the addresses of real clusters."""
+"""Requests of a client on the internet to the addresses of real clusters."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from rehearsal.real.network import Networks
 
-_SECONDS: Final = 10  # for an answer; a connection to an address that nobody has fails after three
+_SECONDS: Final = 10  # for an answer; a connection to an unused address fails after three
 
 
 class Internet:
-    """What a client before the clusters' networks gets.
+    """A client on the internet, for the addresses of real clusters.
 
     Args:
         networks: the networks.
@@ -19,9 +19,9 @@ class Internet:
         self._networks = networks
 
     def request(self, url: str) -> Mapping[str, str]:
-        """Make an HTTP request; raises OSError if nobody answers."""
+        """Send an HTTP request; raise OSError if nobody answers."""
         return self._networks.request(url, _SECONDS)
 
     def connect(self, host: str, port: int) -> None:
-        """Open a TCP connection, and close it; raises OSError if nobody answers."""
+        """Open a TCP connection, and close it; raise OSError if nobody answers."""
         self._networks.reach(host, port, _SECONDS)

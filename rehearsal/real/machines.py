@@ -1,8 +1,8 @@
-"""The machines of a real cluster: its nodes, the pods that run on them, and Azure's load balancer before them.
+"""Simulates the machines of a real cluster: nodes, pods, and Azure's load balancer.
 
-API server and controllers are real; what would need machines is played here. Every pod has an address of its own, at
-which it speaks what the Services that select it say of their ports (HTTP, HTTPS, or TCP without a word; UDP is not
-played), and every Service of type LoadBalancer forwards to the pods that its EndpointSlices name.
+API server and controllers are real. Every pod has its own address, where it speaks the protocols of the Services that
+select it (HTTP, HTTPS, or TCP without an answer; not UDP). Every Service of type LoadBalancer forwards to the pods in
+its EndpointSlices.
 """
 
 import ipaddress
@@ -21,30 +21,31 @@ from rehearsal.real.apiserver import RealApiServer
 from rehearsal.real.network import Networks
 
 _WATCHED: Final = (("v1", "Pod"), ("v1", "Service"), ("discovery.k8s.io/v1", "EndpointSlice"))
-_PAUSE: Final = 1.0  # seconds; what no watch announces, such as the end of a pause before a pod stops, is seen by then
+# Seconds between two rounds, for changes without an event, such as the end of a stopping pod's pause.
+_PAUSE: Final = 1.0
 _KEPT_BY_AZURE: Final = 4  # addresses at the start of a subnet (learn: virtual-network/virtual-networks-faq)
-_PLAYED: Final = ("http", "https", "tcp")  # of what `speaks` says
+_SIMULATED: Final = ("http", "https", "tcp")  # the simulated protocols, of those that `speaks` returns
 _CAPACITY: Final = {"cpu": "2", "memory": "8Gi", "pods": "110"}
 
 _Backends = list[tuple[str, int]]
 _Ports = dict[int, str]
-"""What each port of a pod speaks."""
+"""The protocol of each port of a pod."""
 
 
 class Machines:
-    """What runs behind one member's API server, from `start` to `stop`.
+    """One member's machines, from `start` to `stop`.
 
     Args:
         server: the API server.
         networks: the networks of all clusters.
-        network: the id of the one that this cluster is in.
+        network: the id of the cluster's network.
         addresses: the CIDR for nodes and pods.
-        nodes: how many nodes there are.
-        public_address: returns a public address that nothing else has.
-        balanced: says whether the load balancer works.
+        nodes: the number of nodes.
+        public_address: returns an unused public address.
+        balanced: returns whether the load balancer works.
     """
 
-    def __init__(  # noqa: PLR0913 - what a cluster's machines have to do with
+    def __init__(  # noqa: PLR0913 - the parts of a cluster's machines
         self,
         server: RealApiServer,
         networks: Networks,
@@ -64,16 +65,16 @@ class Machines:
         self._nodes = {
             node_name(server.id, index): str(self._addresses[_KEPT_BY_AZURE + index]) for index in range(nodes)
         }
-        self._pods: dict[str, str] = {}  # the addresses that answer, by the pod's uid
-        self._listening: dict[str, tuple[dict[str, str], _Ports]] = {}  # and what answers there
+        self._pods: dict[str, str] = {}  # the pods' addresses, by the pod's uid
+        self._listening: dict[str, tuple[dict[str, str], _Ports]] = {}  # answer and ports of each address
         self._frontends: dict[tuple[str, int], tuple[_Backends, list[str]]] = {}
-        self._internal: set[str] = set()  # load balancers' addresses in the network: no client of ours is there
+        self._internal: set[str] = set()  # internal load balancers' addresses: no simulated client is in their network
         self._changed = threading.Event()
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Let the machines run."""
+        """Start the machines."""
         for name, address in self._nodes.items():
             self._join(name, address)
         jobs = [
@@ -85,7 +86,7 @@ class Machines:
             thread.start()
 
     def stop(self) -> None:
-        """Let all machines vanish at once, and with them everything that answered."""
+        """Remove all machines and pods at once."""
         self._stopped.set()
         self._changed.set()
         if self._threads:
@@ -97,7 +98,7 @@ class Machines:
 
     def _join(self, name: str, address: str) -> None:
         node: Object = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
-        with suppress(ApiError):  # it is there since an earlier run
+        with suppress(ApiError):  # it exists from an earlier run
             self._server.create(node)
         ready = {
             "type": "Ready",
@@ -116,7 +117,7 @@ class Machines:
         )
 
     def _watch(self, api_version: str, kind: str) -> None:
-        """Say that something has changed, whenever something has; the loop then looks for itself."""
+        """Wake the loop at each event; the loop then reads the objects itself."""
         while not self._stopped.is_set():
             with suppress(ApiError):
                 for _ in self._server.watch(api_version, kind):
@@ -125,7 +126,7 @@ class Machines:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            # An API server that is down, or an object that somebody else changed first: the next look finds it so.
+            # The API server is down, or somebody else changed an object first: the next round repeats the work.
             with suppress(ApiError):
                 self._run_pods()
                 slices = self._server.list("discovery.k8s.io/v1", "EndpointSlice")
@@ -157,7 +158,7 @@ class Machines:
         node = pod["spec"]["nodeName"]
         address = status_of(pod).get("podIP") or self._free_address()
         answer = {"cluster": self._server.id.rsplit("/", 1)[-1], "pod": name_of(pod), "node": node}
-        # It listens before it is ready: from then on the load balancers send connections.
+        # The pod listens before it is ready, because load balancers send connections to ready pods.
         ports = _ports_of(pod, self._server.list("v1", "Service"))
         self._networks.serve(self._network, address, ports, answer)
         self._pods[pod["metadata"]["uid"]] = address
@@ -215,13 +216,13 @@ class Machines:
             self._networks.stop(self._network, address)
 
     def _listen(self, services: Sequence[Object], slices: Sequence[Object]) -> None:
-        """Let pods listen at the ports that Services send to, in what these say is spoken there."""
-        # A pod that is going keeps serving until it has gone, also where no Service names it any more.
+        """Make pods listen at the ports of the Services that select them, with these ports' protocols."""
+        # A pod that is stopping serves until it has stopped, even if no Service selects it any more.
         wanted: dict[str, _Ports] = {address: {**ports} for address, (_, ports) in self._listening.items()}
         for service in services:
             own = _slices_of(service, slices)
             for port in service["spec"].get("ports") or ():
-                if (spoken := speaks(port)) in _PLAYED:
+                if (spoken := speaks(port)) in _SIMULATED:
                     for address, number in _targets(own, port.get("name", ""), ready=False):
                         if address in wanted:
                             wanted[address][number] = spoken
@@ -232,7 +233,7 @@ class Machines:
 
     def _free_address(self) -> str:
         used = {*self._pods.values(), *self._nodes.values(), *self._internal}
-        # Azure keeps the last address, too.
+        # Azure also reserves the last address.
         last = self._addresses.num_addresses - 1
         candidates = (str(self._addresses[index]) for index in range(_KEPT_BY_AZURE, last))
         return next(address for address in candidates if address not in used)
@@ -252,8 +253,8 @@ class Machines:
                 continue
             own = _slices_of(service, slices)
             for port in service["spec"]["ports"]:
-                if speaks(port) in _PLAYED:
-                    # One of each, however many slices name it (kube-proxy's endpointslicecache.go, v1.36.3).
+                if speaks(port) in _SIMULATED:
+                    # Each endpoint once, even if several slices name it (kube-proxy's endpointslicecache.go, v1.36.3).
                     backends = sorted({*_targets(own, port.get("name", ""), ready=True)})
                     wanted[address, port["port"]] = backends, additional_addresses(service)
         for address in {address for address, _ in self._frontends} - {address for address, _ in wanted}:
@@ -276,7 +277,7 @@ class Machines:
 
 
 def _ports_of(pod: Object, services: Sequence[Object]) -> _Ports:
-    """Return what a pod speaks at the ports that the Services selecting it send to."""
+    """Return the ports of a pod, with protocols, that the Services selecting it send to."""
     named = {
         port.get("name"): port["containerPort"]
         for container in pod["spec"]["containers"]
@@ -290,7 +291,7 @@ def _ports_of(pod: Object, services: Sequence[Object]) -> _Ports:
         for port in service["spec"].get("ports") or ():
             target = port.get("targetPort") or port["port"]
             number = named.get(target) if isinstance(target, str) else target
-            if number and (spoken := speaks(port)) in _PLAYED:
+            if number and (spoken := speaks(port)) in _SIMULATED:
                 ports[number] = spoken
     return ports
 
@@ -304,7 +305,7 @@ def _slices_of(service: Object, slices: Sequence[Object]) -> list[Object]:
 
 
 def _targets(slices: list[Object], port_name: str, *, ready: bool) -> Iterator[tuple[str, int]]:
-    """Yield the endpoints at the port of a name; kube-proxy would send connections to those that are ready."""
+    """Yield the endpoints at a named port; with `ready`, only those that kube-proxy would send connections to."""
     for piece in slices:
         ports = [port["port"] for port in piece.get("ports") or () if (port.get("name") or "") == port_name]
         for endpoint in piece.get("endpoints") or ():

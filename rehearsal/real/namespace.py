@@ -1,7 +1,7 @@
-"""Network namespaces of the Linux kernel: sockets, addresses, routes and the virtual cables between two of them.
+"""Network namespaces of the Linux kernel: sockets, addresses, routes, and virtual cables between two namespaces.
 
 The requests are encoded here (rtnetlink(7); formats: linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h). The library
-pyroute2 would save about 50 lines, but not setns(2) and the sockets. docs/decisions.md has what it would cost.
+pyroute2 would save about 50 lines, but not setns(2) and the sockets. docs/decisions.md has the reasons against it.
 """
 
 import ctypes
@@ -33,12 +33,12 @@ class Namespace:
     """A network namespace, for as long as this process lives or until `close`."""
 
     def __init__(self) -> None:
-        """Take hold of the one that this thread is in."""
+        """Open the namespace of this thread."""
         self.descriptor = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
     @classmethod
     def new(cls) -> "Namespace":
-        """Make a namespace in which nothing is reachable but its own addresses."""
+        """Create a namespace that reaches only its own addresses."""
         here = cls()
         try:
             _check(_libc.unshare(_CLONE_NEWNET))
@@ -50,16 +50,16 @@ class Namespace:
         return there
 
     def close(self) -> None:
-        """Let go of it; it ends with its last socket."""
+        """Close it; the namespace ends with its last socket."""
         os.close(self.descriptor)
 
     def start(self, interface: str) -> None:
-        """Bring an interface up, `lo` for instance, which in a fresh namespace is down."""
+        """Bring an interface up, such as `lo`, which is down in a new namespace."""
         with self._entered():
             _ask(_NEW_LINK, 0, _interface(interface, _UP))
 
     def add_address(self, address: str) -> None:
-        """Give it an address, for this one machine.
+        """Add an address, with the prefix length /32.
 
         Raises:
             OSError: EEXIST, if it has the address.
@@ -68,7 +68,7 @@ class Namespace:
             _ask(_NEW_ADDRESS, _CREATE | _EXCLUSIVE, _host(address))
 
     def remove_address(self, address: str) -> None:
-        """Take an address away."""
+        """Remove an address."""
         with self._entered():
             _ask(_DELETE_ADDRESS, 0, _host(address))
 
@@ -78,7 +78,7 @@ class Namespace:
         pair = _attribute(_KIND, b"veth") + _attribute(_DATA, _attribute(_VETH_PEER, peer))
         with self._entered():
             _ask(_NEW_LINK, _CREATE | _EXCLUSIVE, _interface(name) + _attribute(_LINK_INFO, pair))
-        for end in (self, other):  # neither comes up before both are there
+        for end in (self, other):  # an interface comes up only when both exist
             end.start(name)
 
     def remove_cable(self, name: str) -> None:
@@ -87,7 +87,7 @@ class Namespace:
             _ask(_DELETE_LINK, 0, _interface(name))
 
     def add_route(self, prefix: IPv4Network, cable: str) -> None:
-        """Send what is for a range of addresses through a cable, at whose other end they are.
+        """Route a range of addresses through a cable to its other end.
 
         Raises:
             OSError: EEXIST, if the range has a route.
@@ -95,7 +95,7 @@ class Namespace:
         self._change_route(_NEW_ROUTE, _CREATE | _EXCLUSIVE, prefix, cable)
 
     def remove_route(self, prefix: IPv4Network, cable: str) -> None:
-        """Send what is for a range of addresses nowhere any more."""
+        """Remove the route of a range of addresses."""
         self._change_route(_DELETE_ROUTE, 0, prefix, cable)
 
     def _change_route(self, change: int, flags: int, prefix: IPv4Network, cable: str) -> None:
@@ -107,21 +107,22 @@ class Namespace:
             _ask(change, flags, struct.pack("=8BI", *kind) + ends)
 
     def open_socket(self, address: str, port: int = 0) -> socket.socket:
-        """Make a TCP socket in it, at one of its addresses, that does not block.
+        """Return a non-blocking TCP socket in the namespace, bound to one of its addresses.
 
         Args:
             address: one of its addresses.
-            port: 0 for one that is free when the socket is connected.
+            port: the port; 0 for a free one, chosen at the connection.
 
         Raises:
-            OSError: EADDRNOTAVAIL, if the address is not there; EADDRINUSE, if the port is taken.
+            OSError: EADDRNOTAVAIL, if the namespace lacks the address; EADDRINUSE, if the port is in use.
         """
         with self._entered():
             made = socket.socket()
         try:
             made.settimeout(0)
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # Else a source would have as many connections in all as it has ports, those closed lately included (ip(7)).
+            # Without this option, a source could have only as many connections as ports, including recently closed ones
+            # (ip(7)).
             made.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
             made.bind((address, port))
         except OSError:
@@ -131,7 +132,7 @@ class Namespace:
 
     @contextmanager
     def _entered(self) -> Generator[None]:
-        """Be in it; a socket belongs to the namespace that its maker was in (network_namespaces(7))."""
+        """Enter the namespace: a socket belongs to its creating thread's namespace (network_namespaces(7))."""
         here = Namespace()
         try:
             _check(_libc.setns(self.descriptor, _CLONE_NEWNET))
@@ -144,7 +145,7 @@ class Namespace:
 
 
 def become_alone() -> None:
-    """Move this thread, and what it starts, to a network and a tree of mounts of its own, for good."""
+    """Move this thread and its children permanently to a new network namespace and a new mount namespace."""
     _check(_libc.unshare(_CLONE_NEWNET | _CLONE_NEWNS))
 
 
@@ -171,7 +172,7 @@ def _attribute(kind: int, value: bytes) -> bytes:
 
 
 def _ask(kind: int, flags: int, body: bytes) -> None:
-    """Ask the kernel for a change in the namespace that this thread is in, and wait until it is made."""
+    """Request a change of this thread's namespace from the kernel, and wait until it is done."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
         kernel.send(struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | _ACKNOWLEDGE | flags, 0, 0) + body)
         (error,) = struct.unpack_from("=i", kernel.recv(4096), 16)

@@ -1,8 +1,8 @@
-"""The networks of the real Fleet: every VNet a network namespace of the kernel, with real addresses and routes.
+"""The networks of the real Fleet: each VNet is a network namespace of the kernel, with real addresses and routes.
 
-They live in one process (`rehearsal.real.dataplane`), in namespaces that only it has: nothing leaves the machine, the
-machine's own network stays as it is, and all of it ends with that process. It needs no root where the kernel lets
-users have namespaces.
+The namespaces belong to one process (`rehearsal.real.dataplane`). No traffic leaves the machine, the machine's own
+network is not changed, and the namespaces end with that process. Root is not needed if the kernel allows users to
+create namespaces.
 """
 
 import json
@@ -18,17 +18,17 @@ _ROOT = Path(__file__).parents[2]
 
 
 class Networks:
-    """The VNets, what answers in them, and an internet from which only public addresses can be reached.
+    """The VNets, their pods, and an internet that reaches public addresses only.
 
-    Several threads may call it. Every method raises OSError if the kernel refuses, and if a network or a pod that it
-    names does not exist. Addresses are IPv4.
+    Methods are safe to call from several threads. Each raises OSError if the kernel refuses, or if a network or pod
+    does not exist. Addresses are IPv4.
     """
 
     def __init__(self, control: socket.socket, process: int) -> None:
-        """Speak to a data plane.
+        """Connect to a data plane.
 
         Args:
-            control: what its standard input is the other end of.
+            control: the socket whose other end is the data plane's standard input.
             process: its process id.
         """
         self._control = control
@@ -51,38 +51,38 @@ class Networks:
         self._call("remove", name=name)
 
     def connect(self, one: str, other: str) -> None:
-        """Let the addresses of two VNets reach each other. It is not transitive, as peerings are not.
+        """Connect two VNets. Like a peering, the connection is not transitive.
 
         Raises:
-            FileExistsError: if one of them is connected already to a VNet with the other's address space.
+            FileExistsError: if one VNet is already connected to a VNet with the other's address space.
         """
         self._call("connect", one=one, other=other)
 
     def route(self, network: str, other: str, prefixes: Sequence[str]) -> None:
-        """Let one of two connected VNets reach these ranges of the other, and no longer its whole address space."""
+        """Restrict the ranges that a VNet reaches in a connected one."""
         self._call("route", network=network, other=other, prefixes=prefixes)
 
     def disconnect(self, one: str, other: str) -> None:
-        """Undo `connect`, if it was done."""
+        """Disconnect two VNets, if they are connected."""
         self._call("disconnect", one=one, other=other)
 
     def serve(self, network: str, address: str, ports: Mapping[int, str], answer: Mapping[str, str]) -> None:
-        """Start a pod, or let one that runs listen at other ports.
+        """Start a pod, or change the ports of a running one.
 
         Args:
-            network: the VNet that it is in.
+            network: the pod's VNet.
             address: its address.
-            ports: what each port speaks: `http` or `https` answers every GET with `answer` and the `caller`'s address,
-                as JSON; `tcp` takes connections, reads, and says nothing.
-            answer: what tells the pod from others.
+            ports: each port's protocol: `http` or `https` answers every GET with `answer` and the `caller`'s address,
+                as JSON; `tcp` accepts connections and reads, without an answer.
+            answer: the pod's answer, which identifies it.
 
         Raises:
-            FileExistsError: if the address is taken, also by a pod that is being stopped.
+            FileExistsError: if the address is in use, even by a pod that is being stopped.
         """
         self._call("serve", network=network, address=address, ports=[*ports.items()], answer=dict(answer))
 
     def stop(self, network: str, address: str) -> None:
-        """Stop a pod once it has answered the requests under way. Then nobody has its address."""
+        """Stop a pod after its running requests, and free its address."""
         self._call("stop", network=network, address=address)
 
     def balance(  # noqa: PLR0913 - what a load balancer forwards, and how
@@ -95,14 +95,14 @@ class Networks:
         *,
         accepted: Sequence[str] = (),
     ) -> None:
-        """Forward a port of a public address to pods; called again, forward new connections to other ones.
+        """Forward a port of a public address to pods; another call replaces the pods for new connections.
 
         Args:
             address: the public address.
             port: the port.
-            network: the VNet of the cluster that the load balancer belongs to.
-            sources: the addresses of the nodes there, which the pods see as their callers (kube-proxy's masquerading).
-            backends: addresses and ports of pods. Without any, connections are refused, as kube-proxy does.
+            network: the VNet of the load balancer's cluster.
+            sources: the nodes' addresses there, which the pods see as the callers' (kube-proxy's masquerading).
+            backends: addresses and ports of pods. Without any, connections are refused, as by kube-proxy.
             accepted: other addresses whose packets the nodes take for this Service.
         """
         self._call(
@@ -129,15 +129,15 @@ class Networks:
         self._call("lead", address=address, regional={each: [*ports] for each, ports in regional.items()})
 
     def unbalance(self, address: str) -> None:
-        """Give up a public address with all its ports."""
+        """Remove a public address with all its ports."""
         self._call("unbalance", address=address)
 
     def request(self, url: str, timeout: float) -> dict[str, str]:
-        """Make an HTTP request from the internet, in a connection of its own.
+        """Send an HTTP request from the internet, in a new connection.
 
         Args:
-            url: with an address for host.
-            timeout: how long to wait for the whole answer, in seconds.
+            url: the URL, with an address as host.
+            timeout: the time limit for the whole answer, in seconds.
 
         Raises:
             OSError: if nobody answers; TimeoutError, if not in time.
@@ -148,14 +148,14 @@ class Networks:
         """Open a TCP connection from the internet, and close it.
 
         Raises:
-            OSError: if nobody takes it; TimeoutError, if not in time.
+            OSError: if nobody accepts it; TimeoutError, if not in time.
         """
         self._call("reach", address=address, port=port, seconds=timeout)
 
     def client(self) -> list[str]:
-        """Return what to put before a command, for instance curl, that shall run on the internet."""
+        """Return the command to put before another one, such as curl, to run it on the internet."""
         enter = ["nsenter", "--preserve-credentials", "--user", "--net", "--target", str(self._process)]
-        # The user's proxy is not on this internet.
+        # The user's proxy cannot be reached from this internet.
         return [*enter, "env", "no_proxy=*", "NO_PROXY=*"]
 
     def _call(self, command: str, **arguments: object) -> Any:  # noqa: ANN401 - JSON
@@ -168,7 +168,7 @@ class Networks:
             with ours.makefile("rb") as answered:
                 text = answered.read()
         if not text:
-            raise BrokenPipeError("the process that the networks live in has failed")
+            raise BrokenPipeError("the process of the networks has failed")
         answer = json.loads(text)
         if "error" in answer:
             raise OSError(*answer["error"])
@@ -177,17 +177,19 @@ class Networks:
 
 @contextmanager
 def networks() -> Generator[Networks]:
-    """Have networks, until the end of the block or of this process.
+    """Provide networks, until the end of the block or of this process.
 
     Raises:
-        OSError: if the kernel lets this user have no namespaces; it has then said why on standard error.
+        OSError: if the kernel does not allow this user to create namespaces. The reason is on standard error.
     """
     ours, theirs = socket.socketpair()
     command = ["unshare", "--user", "--map-root-user", "--net", sys.executable, "-m", "rehearsal.real.dataplane"]
     with theirs:
-        # A session of its own, because Ctrl-C is for us.
+        # Its own session, so that Ctrl-C reaches only us.
         process = subprocess.Popen(command, cwd=_ROOT, stdin=theirs.fileno(), start_new_session=True)  # noqa: S603 - constant
     with process, ours:
         if not ours.recv(1):
-            raise OSError("this machine lets this user have no network namespaces; the line above says why")
+            raise OSError(
+                "this machine does not allow this user to create network namespaces; the reason is in the line above"
+            )
         yield Networks(ours, process.pid)

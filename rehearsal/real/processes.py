@@ -1,4 +1,4 @@
-"""Servers that run beside the rehearsal and never outlive it."""
+"""Server processes that run during a rehearsal and never outlive it."""
 
 import os
 import subprocess
@@ -13,7 +13,8 @@ from rehearsal.core.errors import ProcessError
 _READY_SECONDS: Final = 120  # on a machine that is busy with other things
 _POLL_SECONDS: Final = 0.05
 
-# The kernel kills a child when the *thread* that has started it ends. This one ends with us, however that happens.
+# The kernel kills a child when the *thread* that started it ends. This thread ends with this process, even if it is
+# killed.
 _starter: Final = ThreadPoolExecutor(1, "starter")
 
 
@@ -21,7 +22,7 @@ class Process:
     """One server, with its output in a file.
 
     Args:
-        name: what people call it.
+        name: its name in messages.
         command: the command; no shell sees it.
         log: the file for its output.
         environment: in addition to ours.
@@ -39,25 +40,25 @@ class Process:
     def _start(self) -> subprocess.Popen[bytes]:
         with os.fdopen(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as log:
             return subprocess.Popen(  # noqa: S603 - no shell, and nothing in it comes from outside
-                ["setpriv", "--pdeathsig", "KILL", *self._command],  # noqa: S607 - util-linux, wherever it is
+                ["setpriv", "--pdeathsig", "KILL", *self._command],  # noqa: S607 - of util-linux, found on PATH
                 env={**os.environ, **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 umask=0o077,
-                start_new_session=True,  # Ctrl-C is for the rehearsal, which then stops us in order
+                start_new_session=True,  # Ctrl-C reaches only the rehearsal, which stops servers in order
             )
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether it is running."""
         return self._process.poll() is None
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
         """Wait until it is ready.
 
         Raises:
-            ProcessError: it ended, or takes too long.
+            ProcessError: the process ended, or is not ready in time.
         """
         deadline = time.monotonic() + _READY_SECONDS
         while not ready():
@@ -68,10 +69,10 @@ class Process:
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """End it at once: what it has promised to keep is in its files."""
+        """Kill it at once: its data is in its files."""
         self._process.kill()
         self._process.wait()
 
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines()
-        return " | ".join(lines[-3:]) or "it said nothing"
+        return " | ".join(lines[-3:]) or "without output"

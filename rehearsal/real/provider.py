@@ -1,7 +1,7 @@
-"""Pulumi's Kubernetes provider: where it comes from, and in which version.
+"""Finds or installs Pulumi's Kubernetes provider.
 
-In this order: Pulumi's own, of the SDK's version, where somebody has installed it; the per-user cache; the official
-place, if it answers; a build from the Go module in `tools/`.
+Sources, in this order: an installed plugin of the SDK's version; the user's cache; Pulumi's download server, if it
+answers; a build from the Go module in `tools/`.
 """
 
 import os
@@ -19,7 +19,7 @@ from rehearsal.core.toolchain import PROBE_SECONDS, Module, ToolchainError, cach
 
 COMMAND: Final = "pulumi-resource-kubernetes"
 
-# What `git describe` says of the commit in go.mod. The proxy of Go modules has no later one.
+# The version by `git describe` of the commit in go.mod. The Go module proxy has no later one.
 _BUILT: Final = "4.25.0"
 _SOURCE: Final = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 
@@ -40,9 +40,9 @@ class Provider:
     """The provider's program.
 
     Attributes:
-        command: where it is.
-        version: which it is, whatever the SDK's.
-        expected: the version of the SDK, which the engine asks for.
+        command: its path.
+        version: its own version.
+        expected: the SDK's version, which the engine requires.
     """
 
     command: Path
@@ -51,19 +51,19 @@ class Provider:
 
     @property
     def is_of_sdk(self) -> bool:
-        """Whether it is the version that belongs to the SDK."""
+        """Whether it has the SDK's version."""
         return self.version == self.expected
 
     def __str__(self) -> str:
-        """Return where it is, and its version."""
+        """Return its path and its version."""
         return f"{self.command} ({self.version})"
 
 
 def find_provider() -> Provider:
-    """Return the provider, after downloading or building it where there is none.
+    """Return the provider, after downloading or building it if necessary.
 
     Raises:
-        ToolchainError: if it cannot be had.
+        ToolchainError: if it cannot be downloaded or built.
     """
     expected = metadata.version("pulumi-kubernetes")
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
@@ -76,12 +76,12 @@ def find_provider() -> Provider:
             folder = filled(downloaded, lambda folder: _download(expected, folder))
             return Provider(folder / COMMAND, expected, expected)
         except (ToolchainError, OSError, HTTPException, tarfile.TarError):
-            pass  # most often this machine reaches module proxies alone
+            pass  # usually a machine that reaches only module proxies
     return Provider(MODULE.commands() / COMMAND, _BUILT, expected)
 
 
 def install(provider: Provider, home: Path) -> None:
-    """Let an engine find the provider among the plugins in its own folder, whatever its version."""
+    """Install the provider as a plugin in an engine's home, whatever its version."""
     plugins = home / "plugins"
     for earlier in plugins.glob("resource-kubernetes-v*/"):  # folders; the engine notes the last use beside each
         shutil.rmtree(earlier)

@@ -1,6 +1,6 @@
-"""What the real Fleet runs on, most of it built from Go modules.
+"""The tools of the real Fleet, most of them built from Go modules.
 
-Its controllers, etcd, the Kubernetes control plane, and Pulumi's provider, which asks that.
+These are Fleet's controllers, etcd, the Kubernetes control plane, and Pulumi's Kubernetes provider.
 """
 
 import shutil
@@ -11,7 +11,8 @@ from rehearsal.core.toolchain import Module, ToolchainError, cache_folder, fille
 from rehearsal.real.provider import Provider, find_provider
 
 _COMPONENT = "k8s.io/component-base/version"  # unset, API servers say v0.0.0-master and clients cannot compare
-# The newest of the minor version that Kubernetes 1.36 is released with (k8s.io/kubernetes, build/dependencies.yaml).
+# The newest patch of the minor version that Kubernetes 1.36 is released with (k8s.io/kubernetes,
+# build/dependencies.yaml).
 _ETCD = Module("etcd", source="go.etcd.io/etcd/server/v3", takes="half a minute")
 # The minor version that AKS gives to new clusters (Azure/AKS, release 2026-10-25).
 _KUBERNETES = Module(
@@ -22,23 +23,24 @@ _KUBERNETES = Module(
     f" -X {_COMPONENT}.gitMajor={{version.major}} -X {_COMPONENT}.gitMinor={{version.minor}}",
 )
 _FLEET = Module("fleet", source="go.goms.io/fleet", takes="about a minute")
-# v0.3.35 is newer, but the proxy of Go modules has no later one than v0.3.25. Between them, nothing changed in what is
-# exported, imported or derived: only the agents' heartbeats no longer follow each other (commit c51f961), Go and flags.
+# v0.3.35 is newer, but the Go module proxy has no later version than v0.3.25. Between them, exports, imports and
+# derived objects did not change: only the order of the agents' heartbeats (commit c51f961), Go and flags.
 _NETWORKING = Module("fleet-networking", source="go.goms.io/fleet-networking", takes="about a minute")
 
 _MEMBER_ONLY = {"placement.kubernetes-fleet.io_appliedworks.yaml"}
-"""What Fleet's own installer keeps off the hub (cmd/crdinstaller/utils/util.go, v0.18.12)."""
+"""Definitions that Fleet's own installer does not install on the hub (cmd/crdinstaller/utils/util.go, v0.18.12)."""
 
 _ON_MEMBERS = {
     f"networking.fleet.azure.com_{plural}.yaml"
     for plural in ("serviceexports", "serviceimports", "multiclusterservices")
 }
-"""What the networking installer puts on members (cmd/net-crd-installer/utils/util.go, v0.3.25); the hub gets all."""
+"""Definitions that the networking installer installs on members (cmd/net-crd-installer/utils/util.go, v0.3.25); the hub
+gets all."""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """Where the programs are, and the files with the CustomResourceDefinitions of each kind of cluster."""
+    """The paths of the programs, and of the CustomResourceDefinitions for each role of cluster."""
 
     etcd: Path
     kube_apiserver: Path
@@ -54,7 +56,7 @@ class Tools:
     member_crds: tuple[Path, ...]
 
     def __str__(self) -> str:
-        """Return a line for each path: what it is, and where."""
+        """Return a line with the name and the path of each tool."""
         parts: dict[str, Path | Provider | tuple[Path, ...]] = vars(self)
         return "\n".join(
             f"{name} {path}" for name, part in parts.items() for path in (part if isinstance(part, tuple) else (part,))
@@ -64,11 +66,11 @@ class Tools:
 def find_tools() -> Tools:
     """Return the tools, after building or downloading what is missing.
 
-    One module after the other: Go keeps every core busy within a module, and of their packages a quarter (1358 of
-    5188, by `go list -deps tool`) is in more than one. Builds at the same time compile many of these twice.
+    Modules are built one after the other. Go uses all cores within a module, and a quarter of the packages (1358 of
+    5188, by `go list -deps tool`) is in more than one module. Parallel builds would compile many of these twice.
 
     Raises:
-        ToolchainError: if one of them cannot be had.
+        ToolchainError: if a tool cannot be downloaded or built.
     """
     try:
         etcd, kubernetes, fleet, networking = (
@@ -79,7 +81,7 @@ def find_tools() -> Tools:
     except ToolchainError as error:
         raise ToolchainError(
             f"The real Fleet needs a tool that is missing: {error}\n"
-            "Remove the cause and run this again; what is finished is kept."
+            "Remove the cause and run this again; finished tools are kept."
         ) from error
     return Tools(
         etcd=etcd / "etcd",

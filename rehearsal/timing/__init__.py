@@ -1,1 +1,1 @@
-"""How long Azure takes: durations, what the engine makes of them, and the least that Azure asks for."""
+"""Azure's time for a stack: durations, the engine's schedule, and the least possible time."""

@@ -15,7 +15,7 @@ def main() -> int:
     """Run one command and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m rehearsal.timing",
-        description="Say how long Azure would take for a stack.",
+        description="Print how long Azure would take for a stack.",
     )
     parser.add_argument("state", type=Path, metavar="STATEFILE", help="the JSON of `pulumi stack export`")
     try:

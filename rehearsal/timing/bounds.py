@@ -1,6 +1,6 @@
-"""Two things to hold a program's time against: the least that Azure asks for, and the article's script.
+"""Two times to compare a program's time with: the least possible on Azure, and the article's script.
 
-Both are written down here by hand, for any number of regions, and know nothing of the program.
+Both are computed here for any number of regions, independently of the program.
 """
 
 from collections.abc import Iterator
@@ -28,14 +28,14 @@ _ENTRY_POINT = "kubernetes:networking.fleet.azure.com/v1alpha1:MultiClusterServi
 
 @dataclass(frozen=True)
 class Demand:
-    """One step must wait for another, whatever the program.
+    """A step that must wait for another one in any program.
 
     Attributes:
         step: the one that waits; a key of `STEPS`.
-        needs: the one that it waits for. Of steps that each region has, that of the same region; where `step` is not
-            one of a region, that of every region.
+        needs: the step that it waits for. A regional step waits for the one in the same region; any other step waits
+            for the ones in all regions.
         reason: why.
-        source: who says so.
+        source: the source.
     """
 
     step: str
@@ -106,7 +106,7 @@ DEMANDS: Final = (
     Demand(
         "hub role",
         "hub",
-        "the hub's objects are open to this role on the fleet alone",
+        "only this role on the fleet gives access to the hub's objects",
         "learn: kubernetes-fleet/access-fleet-hub-cluster-kubernetes-api",
     ),
     Demand("namespace", "hub role", "it is an object of the hub", "learn: kubernetes-fleet/access-fleet-hub-cluster-…"),
@@ -133,10 +133,10 @@ DEMANDS: Final = (
 
 
 def least(regions: int, durations: Durations, scale: Scale = "typical") -> list[Operation]:
-    """Return Azure's own steps for an `up`; their longest chain is a lower bound of any program's time.
+    """Return the necessary steps of an `up`; their longest chain is a lower bound of any program's time.
 
-    All peerings of a region are one step: a VNet has 2 (n - 1) of them, its own and the opposite ones, and is written
-    by one at a time.
+    All peerings of a region are one step: a VNet has 2 (n - 1), its own and the opposite ones, and only one at a time
+    can write it.
     """
 
     def names(step: str) -> list[str]:
@@ -157,16 +157,15 @@ def least(regions: int, durations: Durations, scale: Scale = "typical") -> list[
 
 
 GROUP_WITH_A_CLUSTER: Final = 380
-"""Seconds that the deletion of a group with a hub in it takes: the least time of a `destroy`, where nothing is asked of
-Azure but the groups. The fleet's own deletion takes as long (Azure/azure-cli-extensions, test_fleet_*: n = 19, median
-379 s); groups with an AKS cluster took 364 to 368 s (Azure/azure-service-operator, v2/internal/controllers/
-recordings, 2023 to 2026)."""
+"""Seconds for the deletion of a group with a hub in it: the least time of a `destroy` that deletes only the groups. The
+fleet's own deletion takes as long (Azure/azure-cli-extensions, test_fleet_*: n = 19, median 379 s); groups with an AKS
+cluster took 364 to 368 s (Azure/azure-service-operator, v2/internal/controllers/recordings, 2023 to 2026)."""
 
 
 def script(regions: int, durations: Durations, scale: Scale = "typical") -> list[Operation]:
     """Return the steps of the article's script, one after the other.
 
-    Its `deploy` puts nothing into the background (appdevgbb/pattern-fleet-manager, run.sh). `az aks create` assigns the
+    Its `deploy` runs nothing in the background (appdevgbb/pattern-fleet-manager, run.sh). `az aks create` assigns the
     role on the subnet by itself (azure-cli, its option --skip-subnet-role-assignment). The script does not wait for the
     placement and never applies the MultiClusterService; the article waits for both, so their time counts.
     """

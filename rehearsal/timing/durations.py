@@ -1,4 +1,4 @@
-"""The table of durations, `durations.yaml`: how long an operation on a resource of a type takes."""
+"""The table of durations, `durations.yaml`: the time of each operation on each resource type."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -21,9 +21,9 @@ class Duration(BaseModel):
 
     Attributes:
         low: on a good day.
-        typical: what to reckon with.
+        typical: on a usual day.
         high: on a bad day.
-        source: where the figures are from, or `assumed: …` with the reasoning.
+        source: the source of the figures, or `assumed: …` with the reasons.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,7 +55,7 @@ class Durations(RootModel[dict[str, dict[Verb, Duration]]]):
         return self
 
     def seconds(self, token: str, verb: Verb, scale: Scale = "typical") -> float:
-        """Return how long an operation takes.
+        """Return an operation's duration, in seconds.
 
         Raises:
             UnknownTypeError: the table does not have the type.
@@ -64,10 +64,10 @@ class Durations(RootModel[dict[str, dict[Verb, Duration]]]):
         return float(getattr(self.root[token][verb], scale))
 
     def require(self, tokens: Iterable[str]) -> None:
-        """See that the table has all of some types.
+        """Check that the table has all given types.
 
         Raises:
-            UnknownTypeError: it does not.
+            UnknownTypeError: types are missing.
         """
         if missing := sorted(set(tokens) - self.root.keys()):
             raise UnknownTypeError(f"{TABLE.name} has no durations of {', '.join(missing)}")

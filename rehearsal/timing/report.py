@@ -1,7 +1,7 @@
-"""A stack as one HTML page: how it went, the time that Azure would take, the topology, and the figures.
+"""A stack's report as one HTML page: the result, Azure's time, the topology, and the figures.
 
 The page loads nothing and runs no script, and its own policy forbids both (`Content-Security-Policy`). Bars are
-positioned boxes and text is text, so that it can be read on a phone, selected and printed.
+positioned boxes, and text is real text, so the page can be read on a phone, selected and printed.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from rehearsal.timing.topology import CLUSTER, FLEET, azures_name, location, top
 
 _TICKS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)  # seconds
 _MOST_TICKS: Final = 8
-_MOST_LANES: Final = 120  # beyond which groups without a part of the critical path begin folded
+_MOST_LANES: Final = 120  # with more, groups off the critical path are folded at first
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Outcome:
 
     Attributes:
         stack: the stack's name.
-        done: what was done, such as `47 created`.
-        checks: what `verify` has checked, whether it is well, and what was found; empty if it could not check.
+        done: a summary of the changes, such as `47 created`.
+        checks: for each check of `verify`, its name, whether it passed, and its finding; empty if it was not run.
     """
 
     stack: str
@@ -115,7 +115,8 @@ def _chart(verb: str, operations: Sequence[Operation], state: Sequence[Resource]
                 critical=any(each.critical for each in spans),
             )
         )
-    # Regions with clusters, the hub's, and what has no region; in each part the one that others wait for comes first.
+    # First regions with clusters, then the hub's, then operations without a region; in each, the critical path comes
+    # first.
     groups.sort(key=lambda group: (not group.name, not group.clusters, not group.critical, group.name))
     step = next((tick for tick in _TICKS if timeline.makespan / tick <= _MOST_TICKS), _TICKS[-1])
     return _Chart(verb, timeline, groups, range(0, int(timeline.makespan) + 1, step))
@@ -131,7 +132,7 @@ def _clock(seconds: float) -> str:
 
 
 def _figures(state: Sequence[Resource], durations: Durations) -> list[dict[str, Any]]:
-    """Return the times by the columns of the table of durations, each beside what to hold it against."""
+    """Return the times for each column of the table of durations, with the times to compare them with."""
     regions = sum(each["type"] == CLUSTER for each in state)
     scales: tuple[Scale, ...] = ("low", "typical", "high")
     columns: list[dict[str, Any]] = []

@@ -1,16 +1,16 @@
-"""When the engine does what: the operations of an update, their order, and the time that they take.
+"""The engine's schedule: the operations of an update, their order, and their times.
 
-A new or changed resource is written as soon as everything it depends on is there; the program registers it then, and
-the engine hands it to the provider if fewer operations than its limit are under way. What is gone from the program is
-deleted after that, in layers, each of which waits for the whole of the one before (pulumi/pulumi v3.274.1,
+A new or changed resource is written as soon as all its dependencies exist: the program registers it then, and the
+engine calls the provider if fewer operations than its limit are running. Resources that the program no longer has are
+deleted after that, in layers, each of which waits for the previous one (pulumi/pulumi v3.274.1,
 pkg/resource/deploy/step_generator.go, ScheduleDeletes, and deployment_executor.go, Execute). Component resources and
-providers are only names in the state and take no time.
+providers take no time.
 
 Azure lets one operation at a time write a VNet, its subnets and its peerings, on either side of a peering
 (pulumi/pulumi-azure-native issue 4340; hashicorp/terraform-provider-azurerm issues 2605, 24150). A cluster that is
 created or updated sets its ownership on its VNet (learn: troubleshoot/azure/azure-kubernetes/error-codes/
-virtualnetworknotinsucceededstate-error), and nobody says when; so it counts as writing it all the time. Here an
-operation waits for the other to end; a peering would be refused and come again, a cluster would fail.
+virtualnetworknotinsucceededstate-error), at an undocumented time; so it counts as writing the VNet all the time. Here
+an operation waits for the other to end. On Azure, a peering would be refused and retried, and a cluster would fail.
 """
 
 import os
@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 from rehearsal.timing.durations import Durations, Scale, Verb
 
 Resource: TypeAlias = Mapping[str, Any]
-"""A resource as `pulumi stack export` has it."""
+"""A resource of `pulumi stack export`."""
 
 _NETWORK = "azure-native:network:VirtualNetwork"
 _IN_NETWORKS = (_NETWORK, "azure-native:network:Subnet", "azure-native:network:VirtualNetworkPeering")
@@ -34,18 +34,18 @@ NETWORK_WRITERS = (*_IN_NETWORKS, _CLUSTER)
 
 @dataclass(frozen=True)
 class Operation:
-    """One thing that is asked of a provider.
+    """One request to a provider.
 
     Attributes:
-        urn: the resource, as the engine names it.
+        urn: the resource's URN.
         token: its type.
         name: its logical name.
-        region: where it is, as far as the state tells: its own location, or that of what it is deleted with, of its
-            network, its parent, or its provider's cluster; empty where none has one.
-        verb: what is asked.
-        seconds: how long it takes.
+        region: its location, if the state has it: its own, or the location of the resource that it is deleted with, of
+            its network, its parent, or its provider's cluster; empty if none has one.
+        verb: the kind of operation.
+        seconds: its duration.
         after: the operations that must have ended, by URN.
-        networks: the VNets that it writes, by id, none of which another operation may be writing.
+        networks: the ids of the VNets that it writes; no other operation may write them at the same time.
     """
 
     urn: str
@@ -63,9 +63,9 @@ class Span:
     """An operation in time.
 
     Attributes:
-        operation: what is done.
+        operation: the operation.
         start: seconds after the update's start.
-        end: likewise.
+        end: seconds after the update's start.
         critical: whether it is on the critical path.
     """
 
@@ -82,7 +82,7 @@ class Timeline:
     Attributes:
         operations: in the order in which they start.
         makespan: seconds from the first start to the last end.
-        path: the critical path: each began when the one before it ended, the last one ends the update.
+        path: the critical path: each operation began at the end of the previous one, and the last one ends the update.
     """
 
     operations: tuple[Span, ...]
@@ -91,7 +91,7 @@ class Timeline:
 
 
 def default_parallel() -> int:
-    """Return how many operations the engine does at once on this machine.
+    """Return the engine's limit of parallel operations on this machine.
 
     Source: pulumi/pulumi v3.274.1, pkg/cmd/pulumi/operations/up.go, defaultParallel.
     """
@@ -111,15 +111,14 @@ def plan(
     scale: Scale = "typical",
     by_values_alone: bool = False,
 ) -> list[Operation]:
-    """Return the operations between two states: from an empty one those of an `up`, to an empty one of a `destroy`.
+    """Return the operations between two states. An empty first state gives an `up`, an empty last state a `destroy`.
 
     Args:
         before: the resources before.
-        after: the resources after; both in the state's order, in which each comes after what it depends on.
+        after: the resources after; both in the state's order, in which dependencies come first.
         durations: the table.
         scale: the column of the table.
-        by_values_alone: forget the order that the program states with `depends_on`; what a resource takes from
-            another one still orders them.
+        by_values_alone: ignore `depends_on`; only outputs that another resource uses order the operations.
 
     Raises:
         UnknownTypeError: the table does not have a type.
@@ -145,7 +144,7 @@ def plan(
     operations: list[Operation] = []
     waits: dict[str, set[str]] = {}
     for urn, resource in new.items():
-        # What takes no time hands on what it waits for itself.
+        # A resource that takes no time passes its own dependencies on.
         waits[urn] = set(
             chain.from_iterable(waits.get(each, ()) for each in _edges(resource, by_values_alone=by_values_alone))
         )
@@ -164,7 +163,8 @@ def plan(
             operation(each, "delete", previous)
             for each in layer
             if _takes_time(each)
-            # What goes with something else that is deleted is not asked for (…/step.go, DeleteStep.Apply).
+            # The engine does not delete a resource separately that is deleted with another one (…/step.go,
+            # DeleteStep.Apply).
             and not (each.get("deletedWith") in old and each["deletedWith"] not in new)
             and not each.get("retainOnDelete")
         ]
@@ -174,11 +174,11 @@ def plan(
 
 
 def schedule(operations: Sequence[Operation], *, parallel: int | None = None, exclusive: bool = True) -> Timeline:
-    """Give each operation its time: the first that can start does, in the order in which they become ready.
+    """Schedule the operations: each starts as soon as it can, in the order in which they become ready.
 
     Args:
-        operations: the operations, each of which is there with all that it waits for.
-        parallel: how many at once; None for any number, so that the time is that of the critical path.
+        operations: the operations, including all that they wait for.
+        parallel: the limit of parallel operations; None for no limit.
         exclusive: whether one operation at a time writes a VNet.
     """
     followers: dict[str, list[Operation]] = {each.urn: [] for each in operations}
@@ -214,20 +214,20 @@ def schedule(operations: Sequence[Operation], *, parallel: int | None = None, ex
 
 
 def _ended(running: list[tuple[float, int, Operation]]) -> Iterator[Operation]:
-    """Take the operations that end next, all at the same time, from those that run."""
+    """Remove and yield the running operations that end next, all at the same time."""
     end = running[0][0]
     while running and running[0][0] == end:
         yield heappop(running)[-1]
 
 
 def _last(operation: Operation, missing: dict[str, int]) -> bool:
-    """Count one of what an operation waits for as ended, and say whether it was the last."""
+    """Count one dependency of an operation as ended, and return whether it was the last."""
     missing[operation.urn] -= 1
     return not missing[operation.urn]
 
 
 def _path(operations: Mapping[str, Operation], times: Mapping[str, tuple[float, float]]) -> tuple[Operation, ...]:
-    """Return the critical path: from the last end back to what each start had waited for."""
+    """Return the critical path, found backwards from the last end."""
     if not times:
         return ()
     path = [operations[max(times, key=lambda urn: times[urn][1])]]
@@ -239,7 +239,7 @@ def _path(operations: Mapping[str, Operation], times: Mapping[str, tuple[float, 
                 chain(
                     (operations[urn] for urn in current.after if times[urn][1] == start),
                     (each for each in earlier if not current.networks.isdisjoint(each.networks)),
-                    earlier,  # whose place among those under way became free
+                    earlier,  # its end made room below the limit
                 )
             )
         )
@@ -247,7 +247,7 @@ def _path(operations: Mapping[str, Operation], times: Mapping[str, tuple[float, 
 
 
 def conflicts(operations: Sequence[Operation]) -> list[Operation]:
-    """Return the operations that would find one of their VNets being written: their order does not keep them apart."""
+    """Return the operations that may run while another one writes one of their VNets."""
     ends: dict[str, float] = {}
     refused: list[Operation] = []
     for span in schedule(operations, exclusive=False).operations:
@@ -271,7 +271,7 @@ def _provider(resource: Resource) -> str:
 
 
 def _edges(resource: Resource, *, by_values_alone: bool = False) -> set[str]:
-    """Return what a resource depends on (pulumi/pulumi v3.274.1, pkg/resource/graph, DependenciesOf)."""
+    """Return a resource's dependencies (pulumi/pulumi v3.274.1, pkg/resource/graph, DependenciesOf)."""
     stated: set[str] = set(chain.from_iterable(resource.get("propertyDependencies", {}).values()))
     if not by_values_alone:
         stated |= set(resource.get("dependencies", ()))
@@ -279,7 +279,7 @@ def _edges(resource: Resource, *, by_values_alone: bool = False) -> set[str]:
 
 
 def _layers(condemned: Sequence[Resource]) -> Iterator[list[Resource]]:
-    """Yield what can be deleted at the same time, what nothing else depends on first."""
+    """Yield the layers of resources to delete in parallel, beginning with those that no other one depends on."""
     depth: dict[str, int] = {}
     for each in condemned:
         depth[each["urn"]] = 1 + max((depth.get(urn, 0) for urn in _edges(each)), default=0)

@@ -10,13 +10,13 @@ _CLUSTER = "azure-native:containerservice:ManagedCluster"
 
 
 def words(seconds: float) -> str:
-    """Return a duration as people say it: `11 min 36 s`."""
+    """Return a duration in minutes and seconds: `11 min 36 s`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def summary(state: Sequence[Resource], durations: Durations) -> list[str]:
-    """Return how long Azure would take to make a stack and to destroy it, and what an `up` waits for.
+    """Return lines with Azure's time to create and to destroy a stack, and the critical path of `up`.
 
     Raises:
         UnknownTypeError: the table of durations does not have a type.

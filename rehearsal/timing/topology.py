@@ -1,4 +1,4 @@
-"""Where a stack's parts are and how they hang together, as its state has it, and their places on a map."""
+"""A stack's regions, hubs and connections, from its state, with their places on a map."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ _PROVIDER: Final = "pulumi:providers:kubernetes"
 _PLACEMENT: Final = "kubernetes:placement.kubernetes-fleet.io/v1:ClusterResourcePlacement"
 _ENTRY_POINT: Final = "kubernetes:networking.fleet.azure.com/v1alpha1:MultiClusterService"
 
-_NOTHING: Final[Resource] = {}  # in place of what the state does not have
+_NOTHING: Final[Resource] = {}  # in place of a missing resource
 
-_BEND: Final = 0.3  # how far lines are drawn to the map's middle, of the way there
-_NEAR: Final = 10  # percent from the middle, where a line would be hidden by the hub
-_ROUND: Final = 30  # percent to the side, round the hub
+_BEND: Final = 0.3  # how far lines bend towards the map's middle, as a part of the distance
+_NEAR: Final = 10  # percent from the middle; closer lines would be hidden by the hub
+_ROUND: Final = 30  # percent by which such a line passes the hub
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Region:
     """A cluster with its network.
 
     Attributes:
-        place: where it is on the map.
+        place: its place on the map.
         location: Azure's name of the region.
         cluster: the cluster's name.
         nodes: number and size of its nodes.
@@ -51,10 +51,10 @@ class Region:
         spaces: the VNet's address spaces.
         subnet: the addresses of the nodes' subnet.
         peers: names of the clusters in networks that this one is peered with, in both directions.
-        member: the name of the fleet's member; empty where the cluster is none.
+        member: the name of the fleet's member; empty if the cluster is not a member.
         update_group: the member's update group.
         placed: the placements that are available here.
-        entry: the entry point's address; empty where there is none.
+        entry: the entry point's address; empty if there is none.
     """
 
     place: Place
@@ -127,12 +127,12 @@ def topology(state: Sequence[Resource]) -> Topology:
 
 
 def location(resource: Resource) -> str:
-    """Return where an Azure resource is; empty where it has no location of its own."""
+    """Return an Azure resource's location; empty if it has no own location."""
     return str(_properties(resource).get("location", ""))
 
 
 def azures_name(resource: Resource) -> str:
-    """Return a resource's name in the cloud, the end of its id."""
+    """Return a resource's name in Azure, the end of its id."""
     return str(resource.get("id", "")).rsplit("/", 1)[-1]
 
 
@@ -141,9 +141,9 @@ def azures_name(resource: Resource) -> str:
 
 def _region(cluster: Resource, place: Place, of: Mapping[str, Sequence[Resource]], entry: str) -> Region:
     pools: Sequence[Mapping[str, Any]] = _properties(cluster).get("agentPoolProfiles") or ()
-    home = _home(cluster)
-    network = next((each for each in of.get(_NETWORK, ()) if _id(each) == _network_in(home)), _NOTHING)
-    subnet = next((each for each in of.get(_SUBNET, ()) if _id(each) == home), _NOTHING)
+    subnet_id = _subnet_id(cluster)
+    network = next((each for each in of.get(_NETWORK, ()) if _id(each) == _network_in(subnet_id)), _NOTHING)
+    subnet = next((each for each in of.get(_SUBNET, ()) if _id(each) == subnet_id), _NOTHING)
     member = next((each for each in of.get(_MEMBER, ()) if _member_of(each) == _id(cluster)), _NOTHING)
     return Region(
         place=place,
@@ -162,7 +162,7 @@ def _region(cluster: Resource, place: Place, of: Mapping[str, Sequence[Resource]
 
 
 def _entries(of: Mapping[str, Sequence[Resource]]) -> dict[str, str]:
-    """Return the entry points' addresses by the id of the cluster that they are on, the one of their provider."""
+    """Return the entry points' addresses by the id of their cluster, found by their provider."""
     clusters = {each["urn"]: str(each["inputs"].get("clusterIdentifier", "")).lower() for each in of.get(_PROVIDER, ())}
     entries: dict[str, str] = {}
     for each in of.get(_ENTRY_POINT, ()):
@@ -173,7 +173,7 @@ def _entries(of: Mapping[str, Sequence[Resource]]) -> dict[str, str]:
 
 
 def _peers(cluster: Resource, of: Mapping[str, Sequence[Resource]]) -> Iterator[str]:
-    """Yield the clusters that a cluster reaches; a peering connects once there is one from either side.
+    """Yield the clusters that a cluster reaches; a peering connects once both directions exist.
 
     Source: learn: virtual-network/virtual-network-peering-overview.
     """
@@ -181,9 +181,9 @@ def _peers(cluster: Resource, of: Mapping[str, Sequence[Resource]]) -> Iterator[
         (_network_in(_id(each)), str(each["inputs"]["remoteVirtualNetwork"]["id"]).lower())
         for each in of.get(_PEERING, ())
     }
-    here = _network_in(_home(cluster))
+    here = _network_in(_subnet_id(cluster))
     for each in of.get(CLUSTER, ()):
-        there = _network_in(_home(each))
+        there = _network_in(_subnet_id(each))
         if {(here, there), (there, here)} <= ends:
             yield azures_name(each)
 
@@ -206,7 +206,7 @@ def _count(pool: Mapping[str, Any]) -> str:
 
 
 def _properties(resource: Resource) -> Mapping[str, Any]:
-    """Return a resource's inputs; one that is only read has none in the state, and its outputs are as good."""
+    """Return a resource's inputs; for a resource that is only read, its outputs, as the state has no inputs."""
     return resource.get("inputs") or resource.get("outputs") or {}
 
 
@@ -214,14 +214,14 @@ def _id(resource: Resource) -> str:
     return str(resource.get("id", "")).lower()  # ids are not case-sensitive
 
 
-def _home(cluster: Resource) -> str:
-    """Return the id of the subnet that a cluster's first nodes are in."""
+def _subnet_id(cluster: Resource) -> str:
+    """Return the id of the subnet of a cluster's first node pool."""
     pools: Sequence[Mapping[str, Any]] = _properties(cluster).get("agentPoolProfiles") or [{}]
     return str(pools[0].get("vnetSubnetID", "")).lower()
 
 
 def _network_in(resource_id: str) -> str:
-    """Return the VNet's id in that of a subnet or a peering: …/virtualNetworks/<name>/subnets/<name>."""
+    """Return the VNet's id from a subnet's or a peering's id: …/virtualNetworks/<name>/subnets/<name>."""
     return "/".join(resource_id.split("/")[:9])
 
 
@@ -241,10 +241,10 @@ def _is_ring(regions: int) -> bool:
 
 
 def _place(number: int, regions: int) -> Place:
-    """Return the place of a region: on a ring round the hub, from its top to the right; one or two are above the hub.
+    """Return a region's place: on a ring round the hub, clockwise from the top; one or two regions are above the hub.
 
-    The two halves of the ring mirror each other, so that each height has at most two names; it is flatter than a
-    circle at its ends, so that these do not touch.
+    The halves of the ring mirror each other, so that each height has at most two names. The ring is flatter than a
+    circle at its ends, so that names do not touch.
     """
     if not _is_ring(regions):
         return Place(50 if regions == 1 else 100 * number, 0)
@@ -256,7 +256,7 @@ def _place(number: int, regions: int) -> Place:
 
 
 def _height_of_hub(regions: int) -> float:
-    """Return the height next to the middle that no region has; the lower one, as the entry point's region is tall."""
+    """Return the height nearest the middle without a region; the lower one, as the entry point's region is tall."""
     if not _is_ring(regions):
         return 100
     steps = regions // 2
@@ -281,7 +281,7 @@ def _memberships(regions: Sequence[Region], hubs: Sequence[Hub]) -> Iterator[Lin
 
 
 def _bow(one: Place, other: Place) -> str:
-    """Return a line that is bent towards the middle, or round it where it would go through."""
+    """Return a line that bends towards the middle, or passes it if it would go through."""
     x, y = (one.x + other.x) / 2, (one.y + other.y) / 2
     if abs(x - 50) + abs(y - 50) < _NEAR:
         x += _ROUND

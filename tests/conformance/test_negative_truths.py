@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
+from itertools import count
 
 import pytest
 
@@ -12,7 +13,13 @@ from tests.conformance.fleet import Fleet, KubectlError, eventually
 from tests.conformance.scenarios import app, entry_point, namespace, placement, put, remove
 
 _BOTH = in_locations("eastus2", "westus2")
-_SHOP = "negative-shop"
+_SPACES = (f"shop-{number}" for number in count(1))
+"""A namespace for each test.
+
+The hub may forget to take back endpoints that it offered to an entry point a moment before that was removed, until they
+change: fleet-networking v0.3.25, pkg/controllers/hub/endpointsliceexport/controller.go withdraws what its cache lists.
+The next entry point of the same Service would find them.
+"""
 
 
 def _gone(fleet: Fleet, name: str, item: Object) -> bool:
@@ -37,13 +44,14 @@ def _is_available(fleet: Fleet, space: str) -> bool:
     return state(live, "ClusterResourcePlacementAvailable") == ("True", "ResourceAvailable")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def shop(bare: Fleet) -> Iterator[str]:
     """The namespace of an app on both members; its service is exported."""
-    put(bare["hub"], *app(_SHOP), placement(_SHOP, _BOTH))
-    eventually(lambda: _is_available(bare, _SHOP), expected=True)
-    yield _SHOP
-    _clear(bare, _SHOP)
+    space = next(_SPACES)
+    put(bare["hub"], *app(space), placement(space, _BOTH))
+    eventually(lambda: _is_available(bare, space), expected=True)
+    yield space
+    _clear(bare, space)
 
 
 def _entry(fleet: Fleet, name: str, space: str) -> tuple[tuple[str, str] | None, int]:
@@ -56,26 +64,12 @@ _VALID = (("True", "FoundServiceImport"), 1)
 _UNKNOWN = (("Unknown", "UnknownServiceImport"), 0)
 
 
-def _leave(fleet: Fleet, name: str, space: str) -> None:
-    """Remove an entry point, and wait until the hub has taken back what it offered to it.
-
-    A new one that comes earlier may get the endpoints of one region only, until they change or Fleet's agents look
-    again, every five minutes.
-    """
-    remove(fleet[name], entry_point(space))
-    eventually(lambda: _gone(fleet, name, entry_point(space)), expected=True)
-    offers = f"get endpointsliceimports --namespace fleet-member-{name}"
-    eventually(lambda: [row for row in fleet.table("hub", offers) if f"{space}-" in row["NAME"]], [])
-
-
 @pytest.fixture
-def address(bare: Fleet, shop: str) -> Iterator[str]:
+def address(bare: Fleet, shop: str) -> str:
     """The address of an entry point in east."""
     put(bare["east"], entry_point(shop))
     eventually(lambda: _entry(bare, "east", shop), _VALID)
-    yield get(bare["east"], entry_point(shop))["status"]["loadBalancer"]["ingress"][0]["ip"]
-    if not _gone(bare, "east", entry_point(shop)):
-        _leave(bare, "east", shop)
+    return get(bare["east"], entry_point(shop))["status"]["loadBalancer"]["ingress"][0]["ip"]
 
 
 def test_role_acts_on_the_hub_too_unless_it_is_in_an_envelope(bare: Fleet) -> None:
@@ -142,7 +136,6 @@ def test_second_entry_point_waits_until_the_first_is_gone(bare: Fleet, shop: str
     remove(bare["east"], entry_point(shop))
 
     eventually(lambda: _entry(bare, "west", shop), _VALID)
-    _leave(bare, "west", shop)
 
 
 def test_entry_point_that_becomes_internal_gives_its_public_address_back(bare: Fleet, shop: str, address: str) -> None:

@@ -1,4 +1,4 @@
-"""What somebody changes behind the program's back is shown by a refresh, and mended by the next update."""
+"""Drift: a refresh shows changes that were made outside the program, and the next update repairs them."""
 
 from dataclasses import dataclass
 
@@ -18,8 +18,8 @@ CHANGED = ["app-deployment-product-service", "east-vnet"]
 
 
 @dataclass
-class Mended:
-    """What the engine said of the changes, one command after the other, and what the cloud is like at the end."""
+class Repaired:
+    """The engine's report of each command on a stack with drift, and the state of the cloud at the end."""
 
     refresh: Done
     preview: Done
@@ -30,8 +30,8 @@ class Mended:
 
 
 @pytest.fixture(scope="module")
-def mended(tmp_path_factory: pytest.TempPathFactory) -> Mended:
-    """A stack on which all the changes came together, refreshed and updated."""
+def repaired(tmp_path_factory: pytest.TempPathFactory) -> Repaired:
+    """A stack with all kinds of drift, refreshed and updated."""
     root = copy_program(tmp_path_factory.mktemp("drift") / "program")
     with rehearsing("dev", root) as rehearsal:
         stack = Stack(root, rehearsal)
@@ -44,27 +44,27 @@ def mended(tmp_path_factory: pytest.TempPathFactory) -> Mended:
         stack.retag_behind_the_programs_back("east-vnet", {"owner": "somebody"})
         for name in DELETED:
             stack.delete_behind_the_programs_back(name)
-        said = stack.refresh(), stack.preview(), stack.up(), stack.preview()
+        done = stack.refresh(), stack.preview(), stack.up(), stack.preview()
         stack.cloud.pass_time(600)  # the app is rolled out again, cluster by cluster
         replicas = hub.get("apps/v1", "Deployment", "product-service", NAMESPACE)["spec"]["replicas"]
-        return Mended(*said, replicas, failed(stack))
+        return Repaired(*done, replicas, failed(stack))
 
 
 @pytest.mark.parametrize(("names", "step"), [(CHANGED, "update"), (DELETED, "delete")])
-def test_refresh_shows_what_has_changed(mended: Mended, names: list[str], step: str) -> None:
-    assert {name: mended.refresh.steps[name] for name in names} == dict.fromkeys(names, step)
+def test_refresh_shows_what_has_changed(repaired: Repaired, names: list[str], step: str) -> None:
+    assert {name: repaired.refresh.steps[name] for name in names} == dict.fromkeys(names, step)
 
 
-def test_preview_plans_to_mend_that_and_no_more(mended: Mended) -> None:
+def test_preview_plans_the_repair_and_nothing_else(repaired: Repaired) -> None:
     again = {"app-endpoints": "update"}  # of another entry point
-    assert mended.preview.changes == dict.fromkeys(CHANGED, "update") | dict.fromkeys(DELETED, "create") | again
+    assert repaired.preview.changes == dict.fromkeys(CHANGED, "update") | dict.fromkeys(DELETED, "create") | again
 
 
-def test_update_mends_it(mended: Mended) -> None:
-    assert mended.up.changes == mended.preview.changes
-    assert mended.replicas == 1
-    assert mended.failed == {}
+def test_update_repairs_the_drift(repaired: Repaired) -> None:
+    assert repaired.up.changes == repaired.preview.changes
+    assert repaired.replicas == 1
+    assert repaired.failed == {}
 
 
-def test_nothing_is_left_to_do(mended: Mended) -> None:
-    assert mended.next_preview.changes == {}
+def test_nothing_is_left_to_do(repaired: Repaired) -> None:
+    assert repaired.next_preview.changes == {}

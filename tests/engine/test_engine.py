@@ -153,5 +153,5 @@ def test_destroy_leaves_nothing_in_the_cloud_and_in_the_state(stack: Stack) -> N
 
 
 def test_second_run_at_the_same_time_is_told_who_is_at_work(stack: Stack) -> None:
-    with pytest.raises(RehearsalError, match=r"process \d+ is at work on stack dev"), rehearsing("dev", stack.root):
+    with pytest.raises(RehearsalError, match=r"stack dev is in use by process \d+"), rehearsing("dev", stack.root):
         pytest.fail("two runs at a time")

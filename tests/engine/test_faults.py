@@ -90,7 +90,7 @@ def test_lasting_failure_ends_the_run_at_once_with_cause_and_remedy(empty: Stack
     assert 'Status=400 Code="QuotaExceeded"' in text
 
 
-def test_cluster_that_failed_halfway_is_kept_and_mended(empty: Stack) -> None:
+def test_cluster_that_failed_halfway_is_kept_and_repaired(empty: Stack) -> None:
     halfway = profile("cluster-fails")
     with halfway.in_force(empty.cloud):
         text = failing_up(empty)

@@ -56,7 +56,7 @@ def test_a_folder_that_cannot_be_read_is_named_with_the_way_out(deployed: Path, 
     with pytest.raises(RehearsalError) as error, rehearsing("dev", root):
         pass
     assert "\n" not in str(error.value)
-    assert f"remove {folder} to begin anew" in str(error.value)
+    assert f"remove {folder} to start again" in str(error.value)
 
 
 def test_a_cloud_of_before_versions_is_read(deployed: Path, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_where_nothing_can_be_written_one_line_says_so(tmp_path: Path) -> None:
 def test_without_space_nothing_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stacks, "_LEAST_FREE", 2**60)
     with (
-        pytest.raises(RehearsalError, match=r"MB are free .*: make space"),
+        pytest.raises(RehearsalError, match=r"MB are free .*: free some space"),
         rehearsing("dev", copy_program(tmp_path / "p")),
     ):
         pass
@@ -104,7 +104,7 @@ def test_the_engines_logs_do_not_pile_up(empty: Stack) -> None:
         ("config:\n  a: k\u00fcche\n".encode("latin-1"), r"Pulumi\.dev\.yaml:2: this is not UTF-8"),
         (b"config:\n  a: \x07\n", r"Pulumi\.dev\.yaml:2: special characters are not allowed"),
         (b"- a\n", r"Pulumi\.dev\.yaml:1: this is not a map"),
-        (b"environment: [prod]\nconfig: {}\n", r"environment of Pulumi Cloud"),
+        (b"environment: [prod]\nconfig: {}\n", r"Pulumi Cloud environment"),
         (b"secretsprovider: azurekeyvault://v\nconfig: {}\n", r"only their owner can open \(secretsprovider\)"),
         (b"config:\n  a: {b: [{secure: v1:abc}]}\n", r"only their owner can open \(secure\)"),
     ],
@@ -164,7 +164,7 @@ def test_a_stack_that_is_not_complete_is_destroyed_without_the_program(
         empty.rehearsal.up()
     empty.rehearsal.destroy()
     assert empty.cloud.is_empty()
-    assert "may be removed" in capsys.readouterr().out
+    assert "You can remove" in capsys.readouterr().out
 
 
 def test_faults_that_no_operation_meets_are_named(deployed: Path, tmp_path: Path) -> None:

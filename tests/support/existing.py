@@ -1,4 +1,4 @@
-"""Resources that are in the cloud before the program comes."""
+"""Resources that exist in the cloud before the program runs."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from rehearsal.cloud import Cloud
 from rehearsal.core.protocol import Call, Properties
 
 OTHER = "0b2e6f14-93a7-4d58-8c1b-7f5e2a90d6c3"
-"""A subscription that is not the one in which the program works."""
+"""Another subscription than the program's."""
 
 _GROUP = "rg-before"
 
@@ -18,7 +18,7 @@ def _make(cloud: Cloud, token: str, name: str, inputs: Properties, subscription:
     return cloud.azure.create(call, checked)[0]
 
 
-def network(  # noqa: PLR0913 - what one network is made of
+def network(  # noqa: PLR0913 - the parts of a network
     cloud: Cloud,
     space: str = "10.9.0.0/16",
     location: str = "eastus2",
@@ -38,7 +38,7 @@ def network(  # noqa: PLR0913 - what one network is made of
 
 
 def second_subnet(cloud: Cloud, first: str, prefix: str) -> str:
-    """Make another subnet in the VNet of one that `network` has made; return its id."""
+    """Make another subnet in the VNet of a subnet from `network`; return its id."""
     _, _, subscription, _, group, *_ = first.split("/")
     subnet = {"virtualNetworkName": "vnet-before", "subnetName": "green", "addressPrefix": prefix}
     return _make(cloud, "network:Subnet", "s2", {"resourceGroupName": group, **subnet}, subscription)
@@ -55,7 +55,7 @@ def peer(cloud: Cloud, one: str, other: str) -> None:
 
 
 def cluster_in(cloud: Cloud, subnet: str, name: str = "AKS-Before", **profile: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Make a cluster with all that it needs in a subnet's group; return its id."""
+    """Make a cluster in a subnet, with its identity and role, in the subnet's group; return its id."""
     _, _, subscription, _, group, *_ = subnet.split("/")
     place = {"resourceGroupName": group}
     identity = _make(
@@ -79,7 +79,7 @@ def cluster_in(cloud: Cloud, subnet: str, name: str = "AKS-Before", **profile: A
 
 
 def cluster(cloud: Cloud, *, subscription: str = "", **profile: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Make a cluster with a VNet and all that it needs; return its id."""
+    """Make a cluster with its VNet, identity and role; return its id."""
     return cluster_in(cloud, network(cloud, subscription=subscription), **profile)
 
 
@@ -92,7 +92,7 @@ def fleet(cloud: Cloud, *, hub: bool = True, subscription: str = "") -> str:
 
 
 def is_there(cloud: Cloud, resource_id: str) -> bool:
-    """Say whether a resource is in the cloud."""
+    """Return whether a resource is in the cloud."""
     return cloud.azure.read(Call("azure-native:containerservice:Fleet"), resource_id, {}, {}) is not None
 
 

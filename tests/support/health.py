@@ -5,13 +5,12 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import redirect_stdout
-from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import mock
 
-from rehearsal.stack import open_gateway
+from rehearsal.stack import is_private, open_gateway
 from tests.support.program import Program
 from tests.support.stack import Stack
 from verify.__main__ import main
@@ -34,12 +33,12 @@ def checked(deployed: Stack | Program, timeout: int = 0) -> dict[str, Result]:
 
 
 def failed(deployed: Stack | Program, timeout: int = 0) -> dict[str, str]:
-    """Run `verify` on a deployment; return what was found by each check that failed."""
+    """Run `verify` on a deployment; return the finding of each check that failed."""
     return {name: result.found for name, result in checked(deployed, timeout).items() if not result.ok}
 
 
 def assert_healthy(deployed: Stack | Program, timeout: int = 0) -> None:
-    """Expect that every check of `verify` passes; where nothing is deployed, none does."""
+    """Expect that every check of `verify` passes. Fails if nothing is deployed."""
     assert failed(deployed, timeout) == {}
 
 
@@ -53,7 +52,7 @@ def assert_converged(stack: Stack) -> None:
 
 def _verified(outputs: Mapping[str, Any], environment: Mapping[str, str], timeout: int) -> dict[str, Result]:
     printed = io.StringIO()
-    requests = ["--requests", "0"] if _is_private(outputs.get("externalIp", "")) else []
+    requests = ["--requests", "0"] if is_private(outputs.get("externalIp")) else []
     with (
         mock.patch.dict(os.environ, environment),
         mock.patch("sys.stdin", io.StringIO(json.dumps(outputs))),
@@ -64,7 +63,3 @@ def _verified(outputs: Mapping[str, Any], environment: Mapping[str, str], timeou
     results = {each["check"]: Result(**each) for each in json.loads(printed.getvalue())["checks"]}
     assert status == int(not all(result.ok for result in results.values()))
     return results
-
-
-def _is_private(address: str) -> bool:
-    return bool(address) and ip_address(address).is_private

@@ -1,9 +1,9 @@
-"""A run that is killed on the way: `python -m tests.support.killed ROOT COMMAND NAME WHEN VICTIM...`.
+"""A run that is killed before it ends: `python -m tests.support.killed ROOT COMMAND NAME WHEN VICTIM...`.
 
-COMMAND is `up` or `destroy`. NAME is the logical name of the resource at whose creation or deletion it happens, or
-`any` for the first one that is in Azure or in a cluster. WHEN is `before` the cloud does it, `during` what happens in
-the clusters next, or `after`. A VICTIM is the `engine`, or the `stand-in`, which is this process; `ctrl-c` interrupts
-twice; the `answer` is the one that the engine waits for, and gets an error instead.
+COMMAND is `up` or `destroy`. NAME is the logical name of the resource at whose creation or deletion the kill happens;
+`any` is the first one in Azure or in a cluster. WHEN is `before` the cloud carries the operation out, `during` the
+clusters' next work, or `after` it. A VICTIM is the `engine`, the `stand-in` (this process), `ctrl-c` (two
+interrupts), or the `answer`: the engine gets an error in its place.
 """
 
 import os
@@ -30,7 +30,7 @@ _VERBS = {"up": "create", "destroy": "delete"}
 
 
 class _Killer:
-    """Kills the victims, once it has been told where the engine runs and what it prints."""
+    """Kills the victims, once it knows the engine's process and its output."""
 
     def __init__(self, victims: Collection[str]) -> None:
         self._victims = victims
@@ -77,7 +77,7 @@ def _kills(cloud: Cloud, verb: str, name: str, when: str, kill: Callable[..., No
 
 
 def main(root: Path, what: str, name: str, when: str, *victims: str) -> None:
-    """Run a command, and kill when it comes to a resource."""
+    """Run a command, and kill the victims when it reaches a resource."""
     killer = _Killer(victims)
     with mock.patch.object(command, "child", killer.child), rehearsing("dev", root) as rehearsal:
         cloud = rehearsal.cloud

@@ -46,7 +46,7 @@ class Registered:
 
 @dataclass(frozen=True)
 class Program:
-    """What a program registered and exported, and the cloud that it left behind."""
+    """A program's registrations and outputs, and the cloud after it."""
 
     resources: Mapping[str, Registered]
     outputs: Properties
@@ -65,7 +65,7 @@ class Program:
         return {name for name, resource in self.resources.items() if resource.parent == parent}
 
     def waits_for(self, name: str) -> set[str]:
-        """Return everything that a resource waits for, directly or through others."""
+        """Return all resources that a resource depends on, directly or through others."""
         found: set[str] = set()
         ahead = {name}
         while ahead:
@@ -100,8 +100,8 @@ def run(
     config: Mapping[str, Any] | None = None,
     cloud: Cloud | None = None,
 ) -> Program:
-    """Run a program of one's own."""
-    cloud = cloud or Cloud(patience=0.2)
+    """Run another program."""
+    cloud = cloud or Cloud(idle_seconds=0.2)
     names: dict[str, str] = {"": ""}
     resources: dict[str, Registered] = {}
     outputs: list[tuple[Properties, frozenset[PropertyPath]]] = []
@@ -153,7 +153,7 @@ def run(
         loop.run_until_complete(pulumi.runtime.run_in_stack(_returning_nothing(body)))
     finally:
         pulumi.runtime.set_all_config({})
-        pulumi.runtime.reset_options()  # what a failed program leaves waiting would fail the next one
+        pulumi.runtime.reset_options()  # a failed program's pending tasks would fail the next one
         loop.close()
     exported, secrets = outputs[-1]
     return Program(resources, exported, frozenset(str(path[0]) for path in secrets), cloud)

@@ -1,4 +1,4 @@
-"""A stack under test: the program in a folder of its own, what the engine did, and what the cloud was asked."""
+"""A stack under test: the program in its own folder, the engine's steps, and the requests to the cloud."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ def copy_program(root: Path) -> Path:
 
 @contextmanager
 def copied(deployed: Path, root: Path) -> Generator["Stack"]:
-    """Copy a program with what was deployed of its dev stack, and go on with that."""
+    """Copy a program and its deployed dev stack, and yield the copy."""
     shutil.copytree(deployed, root, symlinks=True)
     with rehearsing("dev", root) as rehearsal:
         yield Stack(root, rehearsal)
@@ -45,14 +45,14 @@ def copied(deployed: Path, root: Path) -> Generator["Stack"]:
 
 @dataclass
 class Done:
-    """What an operation of the engine did.
+    """The steps and the output of an engine's operation.
 
     Attributes:
         steps: the kinds of steps (`create`, `update`, `replace`, …), by the resources' logical names.
         diffs: the properties that changed, by the resources' logical names.
-        asked: what the stand-in was asked, in order: verb and logical name. Of real clusters it is not.
-        began: when the engine said last that it begins a kind of step, by that and logical name (`time.monotonic`).
-        ended: when it said so of the step's end.
+        asked: the requests to the stand-in, in order: verb and logical name. Real clusters are not included.
+        began: the last start of each step, by kind and logical name (`time.monotonic`).
+        ended: the last end of each step, likewise.
         output: everything that the engine printed.
     """
 
@@ -83,7 +83,7 @@ class FirstUpdate:
         planned: the preview.
         done: the update.
         outputs: the stack's outputs.
-        failed: what was found by each check of `verify` that failed.
+        failed: the finding of each check of `verify` that failed.
     """
 
     root: Path
@@ -106,12 +106,12 @@ class Stack:
 
     @property
     def asked(self) -> list[tuple[str, str]]:
-        """What the cloud was asked during the last operation, also one that failed."""
+        """The requests to the cloud during the last operation, even if it failed."""
         return self._done.asked
 
     @property
     def text(self) -> str:
-        """What the engine printed during the last operation, also one that failed."""
+        """The engine's output of the last operation, even if it failed."""
         return self._done.text
 
     @property
@@ -134,7 +134,7 @@ class Stack:
             file.write_text(yaml.safe_dump(content))
 
     def configure_azure(self, **keys: str) -> None:
-        """Change keys of the Azure provider; `configure_all` takes them away."""
+        """Change keys of the Azure provider; `configure_all` removes them."""
         for file in (self.root / "Pulumi.dev.yaml", self._config_file):
             content = yaml.safe_load(file.read_text())
             content["config"] |= {f"azure-native:{key}": value for key, value in keys.items()}
@@ -152,12 +152,12 @@ class Stack:
 
     @contextmanager
     def locked(self, *groups: str) -> Generator[None]:
-        """Lock resource groups against deletions: of the groups, and of anything in them."""
+        """Lock resource groups and everything in them against deletion."""
         with Faults(Profile(locks=groups)).in_force(self.cloud):
             yield
 
     def preview(self) -> Done:
-        """Preview; what it shows is what the engine plans."""
+        """Preview, and return the engine's plan."""
         return self._run(self.rehearsal.stack.preview)
 
     def up(self) -> Done:
@@ -173,7 +173,7 @@ class Stack:
         return self._run(self.rehearsal.stack.refresh)
 
     def destroy(self, *, run_program: bool = False) -> Done:
-        """Destroy; with the program, whose hooks wait for what passes."""
+        """Destroy; with the program, whose hooks retry temporary errors."""
         return self._run(partial(self.rehearsal.stack.destroy, run_program=run_program))
 
     def pulumi(self, *command: str) -> str:
@@ -186,11 +186,11 @@ class Stack:
         return self.rehearsal.stack.outputs()
 
     def lose_region(self, region: str) -> None:
-        """Let a region's cluster stop answering, and its agents stop."""
+        """Stop a region's cluster and its agents."""
         in_memory(self.cloud).set_reachable(self.outputs()["clusterIds"].value[region], reachable=False)
 
     def claim_service(self, region: str) -> None:
-        """Write on the hub which region has the service, in place of an owner that cannot give it back."""
+        """Write on the hub that a region has the service, in place of an owner that cannot release it."""
         hub = in_memory(self.cloud).hubs()[0]
         member = self.outputs()["clusterIds"].value[region].rsplit("/", 1)[1]
         service = hub.get("networking.fleet.azure.com/v1alpha1", "ServiceImport", "store-front", "aks-store-demo")
@@ -220,13 +220,13 @@ class Stack:
         return {"kubeconfig": json.loads(inputs["kubeconfig"]["plaintext"])} if "kubeconfig" in inputs else {}
 
     def queue_credentials(self) -> list[str]:
-        """Return what the app logs in to its queue with, as the hub has it."""
+        """Return the app's credentials for its queue, from the hub."""
         hub = in_memory(self.cloud).hubs()[0]
         secret = hub.get("v1", "Secret", "rabbitmq", "aks-store-demo")
         return [base64.b64decode(value).decode() for value in secret["data"].values()]
 
     def resources(self, *options: str) -> list[dict[str, Any]]:
-        """Return the resources of the exported state; opening their secrets takes longer than all else."""
+        """Return the resources of the exported state. Decrypting their secrets takes longer than the rest."""
         return json.loads(self.pulumi("stack", "export", *options))["deployment"].get("resources", [])
 
     def _note(self, operation: Operation) -> None:
@@ -247,7 +247,7 @@ class Stack:
                 metadata = event.res_outputs_event.metadata
                 name = metadata.urn.rsplit("::", 1)[1]
                 done.ended[metadata.op.value, name] = time.monotonic()
-                if done.steps.get(name) == "refresh":  # only its end tells what it has found
+                if done.steps.get(name) == "refresh":  # only its end has the result
                     done.steps[name] = metadata.op.value
 
         operation(on_event=on_event, on_output=done.output.append, on_error=done.output.append)
@@ -255,7 +255,7 @@ class Stack:
 
 
 def count(asked: list[tuple[str, str]]) -> Counter[str]:
-    """Count what the cloud was asked by verb."""
+    """Count the requests to the cloud by verb."""
     return Counter(verb for verb, _ in asked)
 
 

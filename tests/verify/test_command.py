@@ -71,7 +71,7 @@ def test_remedies_are_in_one_line_each_however_narrow_the_terminal(
     assert remedies.splitlines() == [
         "endpoints of west",
         (
-            "  once its pods and its export are well, let them be found again: "
+            "  once its pods and its export are healthy, restart the pods: "
             "`kubectl --kubeconfig west.kubeconfig delete pods --namespace shop --selector app=front`"
         ),
         "",
@@ -145,7 +145,7 @@ def test_waits_until_all_is_well(deployed: Deployed, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("verify.__main__.time.sleep", wait)
     status, text, progress = deployed.run(timeout=600)
     assert (status, len(waited)) == (0, 1)
-    assert progress.endswith(" s until all is well: endpoints of west\n")
+    assert progress.endswith(" s until all checks pass: endpoints of west\n")
     assert "✗" not in text
 
 
@@ -161,7 +161,7 @@ def test_gives_up_when_the_time_is_over(deployed: Deployed, monkeypatch: pytest.
     monkeypatch.setattr("verify.__main__.time.monotonic", lambda: now)
     status, _, progress = deployed.run(timeout=10)
     assert (status, now) == (1, 10)
-    assert progress == "waiting up to 10 s until all is well: endpoints of west\n"  # once, as nothing changes
+    assert progress == "waiting up to 10 s until all checks pass: endpoints of west\n"  # once, as nothing changes
 
 
 def _share(deployed: Deployed, *ports: dict[str, Any], url: str | None) -> str:

@@ -37,7 +37,7 @@ AGENTS = (
     "`kubectl --kubeconfig west.kubeconfig get nodes,pods --namespace fleet-system`"
 )
 FIND_AGAIN = (
-    "once its pods and its export are well, let them be found again: "
+    "once its pods and its export are healthy, restart the pods: "
     "`kubectl --kubeconfig {}.kubeconfig delete pods --namespace shop --selector app=front`"
 )
 UNANSWERED = (
@@ -176,7 +176,7 @@ def test_region_without_pods(deployed: Deployed) -> None:
     wrong = deployed.wrong()
     for region in ("east", "west"):
         assert wrong[f"pods on {region}"] == (
-            "there are none",
+            "no pods",
             f"`kubectl --kubeconfig {region}.kubeconfig get deployments,events --namespace shop` says why",
         )
         assert wrong[f"endpoints of {region}"] == ("none behind the entry point", FIND_AGAIN.format(region))
@@ -187,7 +187,7 @@ def test_export_that_is_missing(deployed: Deployed) -> None:
     _drop(deployed.west, export())
     assert deployed.wrong() == {
         "export on west": (
-            "there is none",
+            "not found",
             "the placement brings it; if the hub has none either: `pulumi up --refresh`",
         )
     }
@@ -216,7 +216,7 @@ def test_export_in_conflict(deployed: Deployed) -> None:
             (
                 "all clusters need the very same ports: `kubectl --kubeconfig west.kubeconfig get service front "
                 "--namespace shop --output 'jsonpath={.spec.ports}'`, and on the others; "
-                "whoever changed one puts it back"
+                "put the changed ports back"
             ),
         )
     }
@@ -247,7 +247,7 @@ def test_entry_point_on_no_member(deployed: Deployed) -> None:
     assert wrong[deployed.outputs["url"]] == (
         "answers 0 of 20 requests: 20 × 504 Gateway Timeout",  # noqa: RUF001
         (
-            "if all above is well, something on the way stops it: look at the network security group of the nodes' "
+            "if all checks above pass, a firewall may block it: look at the network security group of the nodes' "
             "subnet and at your own firewall; "
             f"`curl --verbose {deployed.outputs['url']}`"
         ),
@@ -281,7 +281,7 @@ def test_entry_point_whose_service_a_lost_region_holds(deployed: Deployed) -> No
     _let_west_hold_the_service(deployed)
     deployed.world.set_reachable(deployed.west.id, reachable=False)
     assert deployed.wrong()["entry point on east"] == (
-        "the service belongs to west, which does not let go",
+        "the service belongs to west, which does not release it",
         f"{LOST}, step 2",
     )
 
@@ -351,7 +351,7 @@ def test_address_that_refuses(deployed: Deployed) -> None:
             url: (
                 "answers 0 of 20 requests: 20 × Connection refused",  # noqa: RUF001
                 (
-                    "if all above is well, something on the way stops it: look at the network security group of the "
+                    "if all checks above pass, a firewall may block it: look at the network security group of the "
                     "nodes' subnet and at your own firewall; "
                     f"`curl --verbose {url}`"
                 ),
@@ -415,8 +415,8 @@ def test_expired_credential(deployed: Deployed) -> None:
     kubeconfig["users"][0]["user"]["token"] = "expired"
     deployed.outputs["kubeconfigs"]["west"] = yaml.safe_dump(kubeconfig)
     found = (
-        "west does not know us (401)",
-        "its credentials have run out or were rotated: `pulumi up` reads new ones (with Entra ID: `az login`)",
+        "west rejects the credentials (401)",
+        "they have expired or were rotated: `pulumi up` reads new ones (with Entra ID: `az login`)",
     )
     assert deployed.wrong() == dict.fromkeys(("pods on west", "export on west", "endpoints of west"), found)
 
@@ -428,8 +428,8 @@ def test_role_that_is_missing(deployed: Deployed, monkeypatch: pytest.MonkeyPatc
     for method in ("get", "list"):
         monkeypatch.setattr(deployed.hub, method, refuse)
     found = (
-        "hub lets us read nothing (403)",
-        "roles act up to ten minutes after `pulumi up`; else add yourself to `access.hubAdmins`, `pulumi up`",
+        "hub denies read access (403)",
+        "a new role takes effect within ten minutes; else add yourself to `access.hubAdmins`, then `pulumi up`",
     )
     assert deployed.wrong() == dict.fromkeys(
         ("member east", "member west", "members of others", "placement of shop"), found
@@ -471,7 +471,7 @@ def test_server_that_somebody_else_has_signed(deployed: Deployed, stranger: str)
     kubeconfig["clusters"][0]["cluster"]["server"] = stranger
     deployed.outputs["hubKubeconfig"] = yaml.safe_dump(kubeconfig)
     assert deployed.wrong()["placement of shop"] == (
-        "the certificate of hub is not by whom its kubeconfig says",
+        "the certificate of hub is not issued by the authority in its kubeconfig",
         "`pulumi up` reads a new kubeconfig; a proxy that opens TLS must not be on the way: `NO_PROXY`",
     )
 
@@ -493,7 +493,7 @@ def test_log_in_that_fails(deployed: Deployed, command: list[str], reason: str) 
 
 def test_kubeconfig_that_is_none(deployed: Deployed) -> None:
     for text, found in {
-        "key: [planted-key": "the kubeconfig of hub is not one",
+        "key: [planted-key": "the kubeconfig of hub is invalid",
         "planted: key": "no log-in to hub: 'users'",
         "[]": "no log-in to hub: list indices must be integers or slices, not str",
     }.items():

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""Runs a policy pack for an engine that came alone: a full installation of Pulumi has a language plugin beside it.
+"""Runs policy packs for an engine without a language plugin, which only a full installation of Pulumi has.
 
-The rehearsal links it into the engine's home. Of the protocol it has what the engine asks for to start a policy pack
-(pulumi v3.259.0 and v3.274.1, pkg/resource/plugin/plugin.go, ExecPlugin); programs are run by the Automation API.
+The rehearsal links it into the engine's home. It implements only the part of the protocol that starts a policy pack
+(pulumi v3.259.0 and v3.274.1, pkg/resource/plugin/plugin.go, ExecPlugin). The Automation API runs programs.
 """
 
 import subprocess
@@ -23,7 +23,7 @@ class _Python(language_pb2_grpc.LanguageRuntimeServicer):
         self, request: language_pb2.RunPluginRequest, context: grpc.ServicerContext
     ) -> Iterator[language_pb2.RunPluginResponse]:
         engine, pack = request.args[0], request.info.program_directory
-        with subprocess.Popen(  # noqa: S603 - no shell; what it says on stderr, this plugin says to the engine
+        with subprocess.Popen(  # noqa: S603 - no shell; its standard error is this plugin's
             [sys.executable, "-u", "-m", "pulumi.policy", engine, pack],
             cwd=pack,
             env=dict(variable.split("=", 1) for variable in request.env),

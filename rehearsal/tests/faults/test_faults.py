@@ -233,9 +233,9 @@ def test_resource_stays_failed_until_it_is_written_again() -> None:
     with pytest.raises(RefusedError, match="cannot create already existing resource"):
         cloud.azure.create(call, inputs)
     cloud.azure.update(call, failed.value.resource_id, found[1], inputs)
-    mended = cloud.azure.read(call, failed.value.resource_id, inputs, {})
-    assert mended is not None
-    assert "Failed" not in str(mended[1])
+    repaired = cloud.azure.read(call, failed.value.resource_id, inputs, {})
+    assert repaired is not None
+    assert "Failed" not in str(repaired[1])
 
 
 # Outages.
@@ -293,11 +293,11 @@ def test_endpoints_are_passed_over_for_as_long_as_the_outage_lasts() -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ({"faults": [{"fault": "Quota"}]}, r"faults\.0\.fault: .*unknown; known are TooManyRequests, "),
+        ({"faults": [{"fault": "Quota"}]}, r"faults\.0\.fault: .*unknown; use one of TooManyRequests, "),
         ({"faults": [{"fault": "Forbidden", "tims": 2}]}, r"faults\.0\.tims: Extra inputs"),
         ({"faults": [{"fault": "Forbidden", "times": 0}]}, r"faults\.0\.times: "),
         ({"faults": [{"fault": "Forbidden", "probability": 2}]}, r"faults\.0\.probability: "),
-        ({"outages": [{"outage": "moon"}]}, r"outages\.0\.outage: .*unknown; known are agents, "),
+        ({"outages": [{"outage": "moon"}]}, r"outages\.0\.outage: .*unknown; use one of agents, "),
         (["Forbidden"], "not a map of keys"),
     ],
 )
@@ -314,7 +314,7 @@ def test_profile_says_where_it_is_wrong(tmp_path: Path, content: Any, complaint:
     [
         (None, ": No such file or directory"),
         (b"", ":1: this is not a map of keys and values"),
-        (b"faults: []", ": nothing goes wrong in it; write faults, outages or locks, as in rehearsal/faults/profiles"),
+        (b"faults: []", ": the profile is empty; write faults, outages or locks, as in rehearsal/faults/profiles"),
         (b"faults:\n  - [", ":2: expected the node content, but found '<stream end>'"),
         (b"faults:\n  - \xff", ":2: this is not UTF-8; save the file as UTF-8"),
     ],

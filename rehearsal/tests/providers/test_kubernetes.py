@@ -71,7 +71,7 @@ class WatchedActivity(Activity):
     """Tells when an operation waits for others, so that a test can act just then."""
 
     def __init__(self) -> None:
-        super().__init__(patience=0.05)
+        super().__init__(idle_seconds=0.05)
         self.waiting = threading.Event()
 
     def wait_for_others(self) -> bool:

@@ -719,16 +719,16 @@ def test_peerings_know_a_larger_network_once_they_are_told_to_look(sub: _Subscri
 
 
 def test_pods_answer_once_each_side_knows_the_others_range() -> None:
-    world = InMemoryClusters(Store())
+    clusters = InMemoryClusters(Store())
     for name, pods in (("east", "10.1.0.0/24"), ("west", "10.4.0.0/24")):
-        world.add_cluster(name, f"https://{name}", location=name, network=f"/{name}", pods=pods, nodes=1)
-    world.set_peered("/east", "/west", peered=True)
-    assert world.routable("east", "west")
-    world.set_routes("/east", "/west", ["10.2.0.0/16"])
-    assert not world.routable("east", "west")
-    assert not world.routable("west", "east")  # the answer has no way back
-    world.set_routes("/east", "/west", ["10.2.0.0/16", "10.4.0.0/16"])
-    assert world.routable("east", "west")
+        clusters.add_cluster(name, f"https://{name}", location=name, network=f"/{name}", pods=pods, nodes=1)
+    clusters.set_peered("/east", "/west", peered=True)
+    assert clusters.routable("east", "west")
+    clusters.set_routes("/east", "/west", ["10.2.0.0/16"])
+    assert not clusters.routable("east", "west")
+    assert not clusters.routable("west", "east")  # the answer has no way back
+    clusters.set_routes("/east", "/west", ["10.2.0.0/16", "10.4.0.0/16"])
+    assert clusters.routable("east", "west")
 
 
 def test_a_network_does_not_grow_into_its_peers(sub: _Subscription) -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,6 +22,10 @@ ROOT = Path(__file__).parents[3]
 URL = "http://20.72.1.12"
 POD: tuple[str, int] = ("10.1.0.10", 8080)
 FAR_POD: tuple[str, int] = ("10.2.0.10", 8080)
+GLOBAL, NEAR, FAR = "20.50.0.1", "20.72.1.12", "20.99.1.12"
+PROBE_SECONDS = 1
+# Until the next probe, its failure, another one, and some time for a busy machine.
+LOSS_SECONDS = 6 * PROBE_SECONDS
 
 PARENT = """
 from rehearsal.real.network import networks
@@ -55,7 +60,7 @@ pytestmark = pytest.mark.skipif(bool(_why_not()), reason=f"this kernel forbids n
 @pytest.fixture
 def vnets() -> Generator[Networks]:
     """Two VNets with a pod each, not connected, and an address that is balanced over both pods through the first."""
-    with networks() as vnets:
+    with networks(PROBE_SECONDS) as vnets:
         for name, prefix, pod in (("east", "10.1.0.0/16", POD), ("west", "10.2.0.0/16", FAR_POD)):
             vnets.add(name, [prefix])
             vnets.serve(name, pod[0], {pod[1]: "http"}, {"pod": f"{name}-0"})
@@ -318,3 +323,106 @@ def test_pod_speaks_what_its_ports_say_and_may_be_told_others(vnets: Networks) -
     assert vnets.request(f"http://{address}:1883", 10)["pod"] == "broker"
     with pytest.raises(ConnectionResetError):
         vnets.request(f"https://{address}:8443", 10)
+
+
+@pytest.fixture
+def led(vnets: Networks) -> Networks:
+    """The two VNets, each with an address for its own pod, and a global address that leads to the first one first."""
+    vnets.balance(NEAR, 80, "east", ["10.1.0.4", "10.1.0.5"], [POD], accepted=[GLOBAL])
+    vnets.balance(FAR, 80, "west", ["10.2.0.4"], [FAR_POD], accepted=[GLOBAL])
+    vnets.lead(GLOBAL, {NEAR: [80], FAR: [80]})
+    return vnets
+
+
+def seconds_until(vnets: Networks, pod: str, limit: float) -> float:
+    """Return how long it takes until a pod answers at the global address."""
+    began = time.monotonic()
+    while time.monotonic() < began + limit:
+        with suppress(OSError):
+            if vnets.request(f"http://{GLOBAL}", 1)["pod"] == pod:
+                return time.monotonic() - began
+        time.sleep(0.1)
+    pytest.fail(f"{pod} has not answered at the global address within {limit} s")
+
+
+def test_global_address_leads_to_the_nearest_region_and_pods_see_its_nodes(led: Networks) -> None:
+    answers = [led.request(f"http://{GLOBAL}", 10) for _ in range(3)]
+
+    assert answers == [{"pod": "east-0", "caller": "10.1.0.4"}] * 3
+
+
+def test_global_address_leaves_a_region_without_healthy_nodes_and_returns_to_it(led: Networks) -> None:
+    led.stop("east", POD[0])
+
+    # Not at the first failed probe: a node is unhealthy after the second.
+    assert seconds_until(led, "west-0", LOSS_SECONDS) > PROBE_SECONDS
+
+    led.serve("east", POD[0], {POD[1]: "http"}, {"pod": "east-1"})
+    seconds_until(led, "east-1", LOSS_SECONDS)
+
+
+def test_global_address_leaves_a_region_that_is_gone_even_if_it_was_gone_from_the_beginning(led: Networks) -> None:
+    led.unbalance(NEAR)
+    seconds_until(led, "west-0", LOSS_SECONDS)
+
+    led.lead(GLOBAL, {})
+    led.lead(GLOBAL, {NEAR: [80], FAR: [80]})
+    seconds_until(led, "west-0", LOSS_SECONDS)
+
+
+def test_nodes_drop_what_arrives_for_a_global_address_that_their_service_does_not_have(led: Networks) -> None:
+    led.balance(NEAR, 80, "east", ["10.1.0.4", "10.1.0.5"], [POD])
+
+    # The region is healthy, so the global load balancer goes on sending connections there.
+    deadline = time.monotonic() + LOSS_SECONDS
+    while time.monotonic() < deadline:
+        with pytest.raises(TimeoutError):
+            led.request(f"http://{GLOBAL}", 1)
+    assert answering(led) == ["east-0"] * 4
+
+
+def test_global_address_has_the_ports_that_are_led_and_no_others(led: Networks) -> None:
+    for address, network, node, pod in ((NEAR, "east", "10.1.0.4", POD), (FAR, "west", "10.2.0.4", FAR_POD)):
+        led.balance(address, 81, network, [node], [pod], accepted=[GLOBAL])
+    with pytest.raises(ConnectionRefusedError):
+        led.request(f"http://{GLOBAL}:81", 10)
+
+    led.lead(GLOBAL, {NEAR: [80], FAR: [80, 81]})
+    assert led.request(f"http://{GLOBAL}:81", 10)["pod"] == "west-0"
+
+    led.lead(GLOBAL, {NEAR: [81], FAR: [81]})
+    assert led.request(f"http://{GLOBAL}:81", 10)["pod"] == "east-0"
+    with pytest.raises(ConnectionRefusedError):
+        led.request(f"http://{GLOBAL}", 10)
+
+    led.lead(GLOBAL, {NEAR: [], FAR: []})
+    with pytest.raises(OSError, match="unreachable"):
+        led.request(f"http://{GLOBAL}:81", 10)
+
+
+def test_region_that_comes_or_goes_behind_a_global_address_disturbs_no_request(led: Networks) -> None:
+    led.lead(GLOBAL, {FAR: [80]})
+    assert answering(led, f"http://{GLOBAL}", 1) == ["west-0"]
+
+    led.lead(GLOBAL, {NEAR: [80], FAR: [80]})
+    assert answering(led, f"http://{GLOBAL}", 1) == ["east-0"]
+
+    led.lead(GLOBAL, {FAR: [80]})
+    assert answering(led, f"http://{GLOBAL}", 1) == ["west-0"]
+
+
+def test_healthy_region_flaps_while_most_of_its_endpoints_are_dead_and_still_listed(led: Networks) -> None:
+    # Two of three endpoints answer nothing: whichever pod a probe meets, the node fails twice in a row.
+    led.lead(GLOBAL, {NEAR: [80]})
+    led.balance(NEAR, 80, "east", ["10.1.0.4"], [("10.2.0.11", 80), ("10.2.0.12", 80), POD], accepted=[GLOBAL])
+
+    deadline = time.monotonic() + 2 * LOSS_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            led.request(f"http://{GLOBAL}", 1)
+        except TimeoutError:
+            break  # no region is available
+        except OSError:
+            pass  # one of the dead endpoints
+    else:
+        pytest.fail("the region was never taken out")

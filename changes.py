@@ -57,6 +57,17 @@ def refuse_what_cannot_change(stack: Settings) -> None:
         raise ChangeError(report(_HEADING, problems, secret_keys()))
 
 
+def existing_peerings(stack: Settings) -> list[str] | None:
+    """Return the logical names of the peerings in the stack's state; None if that is not needed, or not known.
+
+    A lost region gets no new peering.
+    """
+    if not any(region.lost for region in stack.regions) or not (state := _state()):
+        return None
+    kind, _, name = "PeeredNetworks/VirtualNetworkPeering ".partition(" ")
+    return [key.removeprefix(f"{kind} ") for key in state if key.startswith(f"{kind} ")]
+
+
 def _state() -> State:
     """Return the outputs in the stack's state; empty for a new stack."""
     # `pulumi.StackReference` reads the stack's outputs only, which are missing after a failed `up`.

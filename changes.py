@@ -55,6 +55,12 @@ def refuse_what_cannot_change(stack: Settings) -> None:
     problems = problems or [*_entries(stack, state)]
     if problems:
         raise ChangeError(report(_HEADING, problems, secret_keys()))
+    for region, member in (_value(state.get(""), ("lostMembers",)) or {}).items():
+        if _member_key(region) in state and region not in {each.name for each in stack.regions}:
+            pulumi.log.warn(
+                f"the member {member} of region {region} stays in the fleet, because Fleet does not release it without "
+                'its agents: see docs/operations.md, "A region is lost for good"'
+            )
 
 
 def existing_peerings(stack: Settings) -> list[str] | None:
@@ -196,6 +202,9 @@ def _regions(stack: Settings, state: State) -> Iterator[Problem]:
         made, there = f"RegionalCluster {region.name}" in state, f"ExistingCluster {region.name}" in state
         if not made and not there:
             yield from _newcomer(path, region, stack, state)
+            if region.lost and state:
+                found = f"true, but region {show(region.name)} does not exist yet"
+                yield Problem(f"{path}.lost", found, "remove the key: only a running region can be lost")
         elif isinstance(region, ClusterRegion):
             where = f"{path}.existing.clusterId"
             if made:

@@ -17,7 +17,7 @@ kind: Config
 current-context: lost
 contexts: [{name: lost, context: {cluster: lost, user: lost}}]
 clusters: [{name: lost, cluster: {server: "https://lost.invalid"}}]
-users: [{name: lost, user: {}}]
+users: [{name: lost, user: {token: none}}]
 """
 
 

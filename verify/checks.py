@@ -396,7 +396,9 @@ def _imported(deployment: Deployment, entry: Entry) -> dict[str | None, list[end
     names = [item["metadata"]["name"] for item in _entry_points(deployment, entry.cluster, entry.service)]
     slices = endpoints.imported(entry.cluster.items(endpoints.PATH), deployment.namespace, names)
     outputs = deployment.outputs
-    return endpoints.by_member(slices, deployment.namespace, [*outputs.members.values(), *outputs.lost_members.values()])
+    return endpoints.by_member(
+        slices, deployment.namespace, [*outputs.members.values(), *outputs.lost_members.values()]
+    )
 
 
 def _is_used(item: endpoints.Slice) -> bool:

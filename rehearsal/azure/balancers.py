@@ -70,11 +70,11 @@ class PublicIPAddress(ResourceType):
         }
 
     @override
-    def admit_deletion(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
+    def admit_deletion(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
         for balancer in subscription.all_of(LOAD_BALANCER):
             for frontend in listed(balancer["outputs"], "frontendIPConfigurations"):
                 used = str(nested(frontend, "publicIPAddress").get("id")).lower()
-                if used == record["id"].lower() and balancer["id"].lower() not in doomed:
+                if used == record["id"].lower() and balancer["id"].lower() not in to_delete:
                     raise errors.PUBLIC_IP_ADDRESS_CANNOT_BE_DELETED.refusal(address=record["id"], user=frontend["id"])
 
 
@@ -169,8 +169,8 @@ class LoadBalancer(ResourceType):
             subscription.clusters.balance(address, dict.fromkeys(regional, ports))
 
     @override
-    def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
-        del doomed
+    def deleted(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
+        del to_delete
         for address in _public_addresses(subscription, record):
             subscription.clusters.balance(address, {})
 

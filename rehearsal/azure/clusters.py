@@ -354,18 +354,18 @@ class ManagedCluster(ResourceType):
             )
 
     @override
-    def admit_deletion(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
+    def admit_deletion(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
         require_rest(record)
         for balancer, frontend_id in referring(subscription, record["outputs"]["nodeResourceGroup"]):
-            if balancer["id"].lower() not in doomed:
+            if balancer["id"].lower() not in to_delete:
                 regional = frontend_id.rpartition("/frontendIPConfigurations/")[0]
                 raise errors.FRONTEND_IN_USE_BY_GLOBAL_BALANCER.refusal(
                     balancer=regional, frontend=frontend_id, user=balancer["id"]
                 )
 
     @override
-    def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
-        del doomed
+    def deleted(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
+        del to_delete
         subscription.clusters.remove(record["id"])
 
 

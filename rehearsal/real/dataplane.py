@@ -148,7 +148,7 @@ class _Network:
     """A VNet: its namespace, its address space, and its pods by their addresses.
 
     Attributes:
-        attached: the namespaces of pods that are processes, and the cables to them.
+        attached: the namespaces of pods that are processes, and the links to them.
     """
 
     namespace: Namespace
@@ -307,7 +307,7 @@ class DataPlane:
         self._internet = Namespace()
         self._internet.start("lo")
         self._networks: dict[str, _Network] = {}
-        self._cables: dict[frozenset[str], str] = {}
+        self._links: dict[frozenset[str], str] = {}
         self._routes: dict[tuple[str, str], set[IPv4Network]] = {}  # ranges routed from one network to another
         self._balancers: dict[tuple[str, int], _Balancer] = {}
         self._globals: dict[tuple[str, int], _Global] = {}
@@ -331,49 +331,49 @@ class DataPlane:
             await pod.close()
         for address in [*network.attached]:
             self._detach(network, address)
-        for pair in [pair for pair in self._cables if name in pair]:
-            network.namespace.remove_cable(self._cables.pop(pair))
+        for pair in [pair for pair in self._links if name in pair]:
+            network.namespace.disconnect(self._links.pop(pair))
         network.namespace.close()
 
     async def connect(self, one: str, other: str) -> None:
-        """Connect two VNets by a virtual cable, with a route for each range of both."""
+        """Connect two VNets by a virtual link, with a route for each range of both."""
         pair = frozenset((one, other))
-        if pair in self._cables:
+        if pair in self._links:
             return
         here, there = self._network(one), self._network(other)
-        cable = f"peering{next(self._numbers)}"
-        here.namespace.lay_cable(cable, there.namespace)
-        self._cables[pair] = cable
+        link = f"peering{next(self._numbers)}"
+        here.namespace.connect(link, there.namespace)
+        self._links[pair] = link
         for end in (here, there):
-            end.namespace.forward(cable)
+            end.namespace.forward(link)
         try:
             for near, far in ((one, other), (other, one)):
                 self._routes[near, far] = set()
                 self._set_routes(near, far, self._network(far).prefixes)
         except OSError:
-            here.namespace.remove_cable(self._cables.pop(pair))
+            here.namespace.disconnect(self._links.pop(pair))
             raise
 
     async def route(self, network: str, other: str, prefixes: list[str]) -> None:
         """Route only these ranges from one VNet to another."""
-        if frozenset((network, other)) in self._cables:
+        if frozenset((network, other)) in self._links:
             self._set_routes(network, other, [IPv4Network(prefix) for prefix in prefixes])
 
     def _set_routes(self, network: str, other: str, prefixes: Sequence[IPv4Network]) -> None:
-        namespace, cable = self._network(network).namespace, self._cables[frozenset((network, other))]
+        namespace, link = self._network(network).namespace, self._links[frozenset((network, other))]
         known = self._routes[network, other]
         for prefix in known - {*prefixes}:
-            namespace.remove_route(prefix, cable)
+            namespace.remove_route(prefix, link)
             known.remove(prefix)
         for prefix in {*prefixes} - known:
-            namespace.add_route(prefix, cable)
+            namespace.add_route(prefix, link)
             known.add(prefix)
 
     async def disconnect(self, one: str, other: str) -> None:
-        """Remove the cable between two VNets."""
-        cable = self._cables.pop(frozenset((one, other)), None)
-        if cable:
-            self._network(one).namespace.remove_cable(cable)
+        """Remove the link between two VNets."""
+        link = self._links.pop(frozenset((one, other)), None)
+        if link:
+            self._network(one).namespace.disconnect(link)
 
     async def serve(self, network: str, address: str, ports: list[tuple[int, str]], answer: dict[str, str]) -> None:
         """Start a pod, or change the ports of one that runs."""
@@ -404,13 +404,13 @@ class DataPlane:
         place = self._network(network)
         if address in place.attached or address in place.pods:
             raise FileExistsError(errno.EEXIST, f"the address {address} is used in {network}")
-        own, cable = Namespace.new(), f"pod{next(self._numbers)}"
-        place.namespace.lay_cable(cable, own)
-        place.attached[address] = own, cable
+        own, link = Namespace.new(), f"pod{next(self._numbers)}"
+        place.namespace.connect(link, own)
+        place.attached[address] = own, link
         own.add_address(address)
-        own.add_route(IPv4Network("0.0.0.0/0"), cable)
-        place.namespace.add_route(IPv4Network(address), cable)
-        place.namespace.forward(cable)
+        own.add_route(IPv4Network("0.0.0.0/0"), link)
+        place.namespace.add_route(IPv4Network(address), link)
+        place.namespace.forward(link)
         return own.descriptor
 
     async def detach(self, network: str, address: str) -> None:
@@ -418,8 +418,8 @@ class DataPlane:
         self._detach(self._network(network), address)
 
     def _detach(self, network: _Network, address: str) -> None:
-        own, cable = network.attached.pop(address)
-        network.namespace.remove_cable(cable)
+        own, link = network.attached.pop(address)
+        network.namespace.disconnect(link)
         own.close()
 
     async def open(self, network: str, address: str, port: int) -> socket.socket:

@@ -128,7 +128,7 @@ def _reporting_unplayed(faults: Faults) -> Generator[None]:
         yield
     finally:
         for each in faults.unplayed():
-            sys.stderr.write(f"fault: not played, as no operation met it: {each}\n")
+            sys.stderr.write(f"fault: not injected, because no operation matched it: {each}\n")
         if faults.unplayed():
             sys.stderr.write(
                 "If the stack is already deployed, run `make rehearse-destroy` first: nothing is created again.\n"

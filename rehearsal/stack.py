@@ -77,7 +77,7 @@ class Rehearsal:
         stack: the Automation API's handle.
         cloud: the model behind the stand-in.
         environment: all of the engine's environment.
-        leading: the environment variables with which a program reaches the clusters.
+        cluster_environment: the environment variables with which a program reaches the clusters.
         gateway: the HTTP proxy through which other programs reach the clusters and the internet.
     """
 
@@ -88,12 +88,12 @@ class Rehearsal:
         engine: EngineCommand,
         root: Path,
         *,
-        leading: Mapping[str, str],
+        cluster_environment: Mapping[str, str],
         gateway: HttpGateway,
     ) -> None:
         self.stack = stack
         self.cloud = cloud
-        self.leading = leading
+        self.cluster_environment = cluster_environment
         self.gateway = gateway
         self.environment = engine.environment
         self._engine = engine
@@ -192,10 +192,10 @@ class Rehearsal:
 
     def pulumi(self, arguments: Sequence[str]) -> int:
         """Run a `pulumi` command on the stack, at the terminal, and return its exit status."""
-        with served(Program(self._root, self.leading)) as address:
+        with served(Program(self._root, self.cluster_environment)) as address:
             at = next((index for index, each in enumerate(arguments, 1) if each in _RUNS_PROGRAM), 0)
             client = [f"--client={address}"] if at else []
-            return self._engine.attend([*arguments[:at], *client, *arguments[at:]], self._root)
+            return self._engine.run_interactively([*arguments[:at], *client, *arguments[at:]], self._root)
 
     def _stream(
         self,
@@ -237,7 +237,7 @@ class Rehearsal:
             command += ["--timeout", "0"]  # clusters in memory have finished their work
         if is_private(values.get("externalIp")):
             command += ["--requests", "0"]  # there is no client in the network of a private address
-        environment = {**os.environ, **self.leading, **self.gateway.environment()}
+        environment = {**os.environ, **self.cluster_environment, **self.gateway.environment()}
         return subprocess.run(  # noqa: S603 - no shell, and nothing in it comes from outside
             command, input=json.dumps(values), text=True, cwd=ROOT, env=environment, check=False
         ).returncode
@@ -312,7 +312,7 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
             clusters = resources.enter_context(real_clusters(folder / "clusters")) if real_fleet else None
             cloud = _cloud(folder / "cloud.json", clusters)
             port = resources.enter_context(serve(cloud))
-            gateway, leading = resources.enter_context(open_gateway(cloud, folder))
+            gateway, cluster_environment = resources.enter_context(open_gateway(cloud, folder))
             # Commands without a --config-file, such as the creation of a stack, would write the salt of its secrets
             # into the program's own stack file. They run in a folder with a copy of it; other commands get the copy's
             # path.
@@ -322,7 +322,7 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
             engine = EngineCommand(
                 command,
                 neutral()
-                | leading
+                | cluster_environment
                 | {
                     # Hides the user's log-in to Azure.
                     "AZURE_CONFIG_DIR": str(home / "azure"),
@@ -354,7 +354,7 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
             workspace = auto.LocalWorkspace(
                 work_dir=str(project),
                 secrets_provider="passphrase",  # set at the stack's creation, so that the salt is stored in this folder
-                program=Program(root, leading),
+                program=Program(root, cluster_environment),
                 pulumi_command=engine,
             )
             had_state = any(backend.glob(".pulumi/stacks/**/*.json"))
@@ -364,7 +364,7 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
                 raise UnreadableError(f"{_shown(folder)} has a cloud (cloud.json) and no state (backend)")
             if not remembered and has_state:
                 raise UnreadableError(f"{_shown(folder)} has a state (backend) and no cloud (cloud.json)")
-        yield Rehearsal(handle, cloud, engine, root, leading=leading, gateway=gateway)
+        yield Rehearsal(handle, cloud, engine, root, cluster_environment=cluster_environment, gateway=gateway)
 
 
 def _is_cut_off(backend: Path) -> bool:
@@ -420,9 +420,9 @@ def open_gateway(cloud: Cloud, folder: Path) -> Generator[tuple[HttpGateway, dic
     else:
         opened = open_http_gateway(traffic.Internet(clusters), ApiServers(cloud, clusters, kubelogin.token(folder)))
     with opened as gateway:
-        leading = {} if isinstance(clusters, RealClusters) else gateway.environment()
-        leading["PATH"] = f"{kubelogin.install(folder)}:{os.environ.get('PATH', os.defpath)}"
-        yield gateway, leading
+        cluster_environment = {} if isinstance(clusters, RealClusters) else gateway.environment()
+        cluster_environment["PATH"] = f"{kubelogin.install(folder)}:{os.environ.get('PATH', os.defpath)}"
+        yield gateway, cluster_environment
 
 
 def _require_backend(engine: EngineCommand, folder: Path) -> None:

@@ -294,12 +294,12 @@ def test_endpoints_are_those_of_the_pods_that_the_service_selects(app: list[Mani
 @pytest.mark.parametrize(("label", "offered"), [("shop", True), ("other", False)])
 def test_service_without_a_selector_has_the_endpoints_that_the_app_brings(label: str, offered: bool) -> None:  # noqa: FBT001 - a result
     labels = {"kubernetes.io/service-name": label}
-    piece: Manifest = {
+    endpoint_slice: Manifest = {
         "kind": "EndpointSlice",
         "metadata": {"name": "any", "labels": labels},
         "endpoints": [{"addresses": []}],
     }
-    assert offers_endpoints([service(), piece, workload()], service()) is offered
+    assert offers_endpoints([service(), endpoint_slice, workload()], service()) is offered
 
 
 # --- Ports -------------------------------------------------------------------------------------------------------

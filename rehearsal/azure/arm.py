@@ -360,10 +360,10 @@ class ResourceType:
     def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
         """Carry out the side effects of a creation or update, before the resource is visible."""
 
-    def admit_deletion(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
-        """Refuse to delete a resource that is used by another one, unless that is among the doomed (lower-case ids)."""
+    def admit_deletion(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
+        """Refuse to delete a resource that is used by another one, unless that is in `to_delete` (lower-case IDs)."""
 
-    def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
+    def deleted(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
         """Carry out the side effects of a deletion, while the resource still exists."""
 
 

@@ -353,13 +353,13 @@ class ManagedCluster(ResourceType):
             )
 
     @override
-    def admit_deletion(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
-        del subscription, doomed
+    def admit_deletion(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
+        del subscription, to_delete
         require_rest(record)
 
     @override
-    def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
-        del doomed
+    def deleted(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
+        del to_delete
         subscription.clusters.remove(record["id"])
 
 

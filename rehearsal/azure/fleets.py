@@ -119,8 +119,8 @@ class Fleet(ResourceType):
                 _join(subscription, record, member)
 
     @override
-    def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
-        del doomed
+    def deleted(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
+        del to_delete
         subscription.clusters.remove(record["id"])
 
 
@@ -171,10 +171,10 @@ class FleetMember(ResourceType):
             cluster["busy_until"] = subscription.clusters.now + delays.CLUSTER_UPDATING
 
     @override
-    def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
+    def deleted(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
         fleet_id = record["id"].rsplit("/", 2)[0]
         # Deleting the fleet deletes its hub, and with it the webhook that refuses to remove members with exports.
-        if fleet_id.lower() not in doomed:
+        if fleet_id.lower() not in to_delete:
             subscription.clusters.leave(subscription.require(fleet_id)["id"], last_segment(record["id"]))
 
 

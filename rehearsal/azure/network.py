@@ -141,8 +141,8 @@ class VirtualNetwork(ResourceType):
                 _compare_spaces(subscription, peering)
 
     @override
-    def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
-        del doomed
+    def deleted(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
+        del to_delete
         subscription.clusters.remove_network(record["id"])
 
 
@@ -193,9 +193,9 @@ class Subnet(ResourceType):
         }
 
     @override
-    def admit_deletion(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
+    def admit_deletion(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
         for user, pool in subnet_users(subscription, record["id"]):
-            if user["id"].lower() not in doomed:
+            if user["id"].lower() not in to_delete:
                 group = f"MC_{resource_group_of(user['id'])}_{user['id'].split('/')[8]}"
                 nodes = f"Microsoft.Compute/virtualMachineScaleSets/aks-{pool['name']}-vmss"
                 raise errors.IN_USE_SUBNET_CANNOT_BE_DELETED.refusal(
@@ -289,8 +289,8 @@ class VirtualNetworkPeering(ResourceType):
                 subscription.clusters.set_routes(_own(each), _remote(each["inputs"]), known)
 
     @override
-    def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
-        del doomed
+    def deleted(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
+        del to_delete
         opposite = _opposite(subscription, record["id"], record["inputs"])
         if opposite:
             opposite["outputs"]["peeringState"] = "Disconnected"

@@ -67,7 +67,7 @@ class EngineCommand(PulumiCommand):
                 raise create_command_error(result)
         return result
 
-    def attend(self, args: Sequence[str], cwd: Path) -> int:
+    def run_interactively(self, args: Sequence[str], cwd: Path) -> int:
         """Run one command of the engine at our terminal, with our input and output, and return its exit status."""
         process: subprocess.Popen[bytes] | None = None
 

@@ -133,7 +133,7 @@ def _ports(service: Object) -> list[Object]:
     ]
 
 
-def handed_over(fleet: FleetView, hub: Cluster) -> None:
+def internal_exports(fleet: FleetView, hub: Cluster) -> None:
     """Keep a finalizer on the members' exports until they have left the service (hub/internalserviceexport)."""
     del fleet
     for item in hub.objects(_INTERNAL_EXPORT):
@@ -333,23 +333,27 @@ def slice_exports(fleet: FleetView, hub: Cluster) -> None:
             conflict = condition(item, "Conflict")
             if deleting(item) or conflict is None or conflict["status"] != "False":
                 continue
-            for piece in cluster.objects(_SLICE):
-                if namespace_of(piece) == namespace_of(item) and labels_of(piece).get(SERVICE_NAME) == name_of(item):
-                    wanted.add(_export_slice(hub, member, item, piece))
-        for piece in hub.objects(SLICE_EXPORT):
-            if namespace_of(piece) == member_namespace(member) and name_of(piece) not in wanted:
-                hub.discard(piece)
+            for endpoint_slice in cluster.objects(_SLICE):
+                if namespace_of(endpoint_slice) == namespace_of(item) and labels_of(endpoint_slice).get(
+                    SERVICE_NAME
+                ) == name_of(item):
+                    wanted.add(_export_slice(hub, member, item, endpoint_slice))
+        for endpoint_slice in hub.objects(SLICE_EXPORT):
+            if namespace_of(endpoint_slice) == member_namespace(member) and name_of(endpoint_slice) not in wanted:
+                hub.discard(endpoint_slice)
 
 
-def _export_slice(hub: Cluster, member: str, item: Object, piece: Object) -> str:
-    name = f"{member}-{namespace_of(piece)}-{name_of(piece)}"
+def _export_slice(hub: Cluster, member: str, item: Object, endpoint_slice: Object) -> str:
+    name = f"{member}-{namespace_of(endpoint_slice)}-{name_of(endpoint_slice)}"
     name = f"{name}-{digest(name, 5)}"
     specification = {
         "addressType": "IPv4",
         "endpoints": [
-            {"addresses": endpoint["addresses"]} for endpoint in piece["endpoints"] if endpoint["conditions"]["ready"]
+            {"addresses": endpoint["addresses"]}
+            for endpoint in endpoint_slice["endpoints"]
+            if endpoint["conditions"]["ready"]
         ],
-        "ports": deepcopy(piece["ports"]),
+        "ports": deepcopy(endpoint_slice["ports"]),
         "ownerServiceReference": {"name": name_of(item), "namespace": namespace_of(item)},
     }
     live = hub.find(SLICE_EXPORT, name, member_namespace(member))
@@ -372,28 +376,28 @@ def slice_distribution(fleet: FleetView, hub: Cluster) -> None:
         source = next((each for each in hub.objects(SLICE_EXPORT) if name_of(each) == name_of(item)), None)
         if source is None or deleting(source) or namespace_of(item) not in _claimants(hub, source):
             hub.discard(item)
-    for piece in hub.objects(SLICE_EXPORT):
-        claimants = () if deleting(piece) else _claimants(hub, piece)
-        hub.set_finalizer(piece, SLICE_EXPORT_FINALIZER, present=bool(claimants))
+    for endpoint_slice in hub.objects(SLICE_EXPORT):
+        claimants = () if deleting(endpoint_slice) else _claimants(hub, endpoint_slice)
+        hub.set_finalizer(endpoint_slice, SLICE_EXPORT_FINALIZER, present=bool(claimants))
         for space in claimants:
             own_namespace = hub.find("Namespace", space)
             if own_namespace is None or deleting(own_namespace):  # the member is leaving
                 continue
-            live = hub.find(_SLICE_IMPORT, name_of(piece), space)
-            if live is None or (live["spec"] != piece["spec"] and not deleting(live)):
+            live = hub.find(_SLICE_IMPORT, name_of(endpoint_slice), space)
+            if live is None or (live["spec"] != endpoint_slice["spec"] and not deleting(live)):
                 hub.apply(
                     {
                         "apiVersion": f"{_GROUP}/v1alpha1",
                         "kind": "EndpointSliceImport",
-                        "metadata": {"name": name_of(piece), "namespace": space},
-                        "spec": deepcopy(piece["spec"]),
+                        "metadata": {"name": name_of(endpoint_slice), "namespace": space},
+                        "spec": deepcopy(endpoint_slice["spec"]),
                     }
                 )
 
 
-def _claimants(hub: Cluster, piece: Object) -> Iterable[str]:
+def _claimants(hub: Cluster, endpoint_slice: Object) -> Iterable[str]:
     """Return the namespaces of the members that get an exported slice."""
-    reference = piece["spec"]["ownerServiceReference"]
+    reference = endpoint_slice["spec"]["ownerServiceReference"]
     return _claim(hub.find(_IMPORT, reference["name"], reference["namespace"]))
 
 
@@ -480,6 +484,6 @@ CONTROLLERS: Final = (
     imports,
     claims,
     conflicts,
-    handed_over,
+    internal_exports,
     exports,
 )

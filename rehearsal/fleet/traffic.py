@@ -73,18 +73,18 @@ class Internet:
                 raise TimeoutError("timed out")
             cluster, service, spoken = found
             addresses = [
-                (address, piece)
-                for piece in cluster.objects("EndpointSlice.discovery.k8s.io")
-                if namespace_of(piece) == namespace_of(service)
-                and labels_of(piece).get(SERVICE_NAME) == name_of(service)
-                for endpoint in piece["endpoints"]
+                (address, endpoint_slice)
+                for endpoint_slice in cluster.objects("EndpointSlice.discovery.k8s.io")
+                if namespace_of(endpoint_slice) == namespace_of(service)
+                and labels_of(endpoint_slice).get(SERVICE_NAME) == name_of(service)
+                for endpoint in endpoint_slice["endpoints"]
                 for address in endpoint["addresses"]
             ]
             if not addresses:
                 raise ConnectionRefusedError("Connection refused")  # as kube-proxy does
             # The pods take turns (kube-proxy's `rr`: pkg/proxy/ipvs/proxier.go, v1.36.3).
-            address, piece = addresses[next(_turns) % len(addresses)]
-            for target, pod in _pods(clusters, cluster, _source(clusters, piece)):
+            address, endpoint_slice = addresses[next(_turns) % len(addresses)]
+            for target, pod in _pods(clusters, cluster, _source(clusters, endpoint_slice)):
                 if status_of(pod).get("podIP") == address and is_true(pod, "Ready"):
                     return spoken, {"cluster": target.id.rsplit("/", 1)[-1], "pod": name_of(pod)}
         raise TimeoutError("timed out")
@@ -102,12 +102,12 @@ def _balancers(clusters: InMemoryClusters, address: str, port: int) -> Iterator[
                     yield cluster, service, spoken
 
 
-def _source(clusters: InMemoryClusters, piece: Object) -> Cluster | None:
+def _source(clusters: InMemoryClusters, endpoint_slice: Object) -> Cluster | None:
     """Return the member of an imported EndpointSlice, which has the name of its export on the hub."""
     for hub in clusters.hubs():
         namespaces = {member_namespace(name): cluster for name, cluster in clusters.members(hub).items()}
         for export in hub.objects(SLICE_EXPORT):
-            if name_of(export) == name_of(piece):
+            if name_of(export) == name_of(endpoint_slice):
                 return namespaces.get(namespace_of(export))
     return None
 

@@ -205,11 +205,11 @@ class Azure(FakeProvider):
                 return
             # Newer resources may use older ones, so they are deleted first.
             records = [*reversed(subscription.within(record["id"])), record]
-            doomed = {each["id"].lower() for each in records}
+            to_delete = {each["id"].lower() for each in records}
             for each in records:
-                TYPES[each["token"]].admit_deletion(subscription, each, doomed)
+                TYPES[each["token"]].admit_deletion(subscription, each, to_delete)
             for each in records:
-                TYPES[each["token"]].deleted(subscription, each, doomed)
+                TYPES[each["token"]].deleted(subscription, each, to_delete)
             for each in records:
                 subscription.remove(each)
 

@@ -197,7 +197,7 @@ class DataPlane:
         self._internet = Namespace()
         self._internet.start("lo")
         self._networks: dict[str, _Network] = {}
-        self._cables: dict[frozenset[str], str] = {}
+        self._links: dict[frozenset[str], str] = {}
         self._routes: dict[tuple[str, str], set[IPv4Network]] = {}  # ranges routed from one network to another
         self._balancers: dict[tuple[str, int], _Balancer] = {}
         self._numbers = count()
@@ -218,47 +218,47 @@ class DataPlane:
         while network.pods:
             _, pod = network.pods.popitem()
             await pod.close()
-        for pair in [pair for pair in self._cables if name in pair]:
-            network.namespace.remove_cable(self._cables.pop(pair))
+        for pair in [pair for pair in self._links if name in pair]:
+            network.namespace.disconnect(self._links.pop(pair))
         network.namespace.close()
 
     async def connect(self, one: str, other: str) -> None:
-        """Connect two VNets by a virtual cable, with a route for each range of both."""
+        """Connect two VNets by a virtual link, with a route for each range of both."""
         pair = frozenset((one, other))
-        if pair in self._cables:
+        if pair in self._links:
             return
         here, there = self._network(one), self._network(other)
-        cable = f"peering{next(self._numbers)}"
-        here.namespace.lay_cable(cable, there.namespace)
-        self._cables[pair] = cable
+        link = f"peering{next(self._numbers)}"
+        here.namespace.connect(link, there.namespace)
+        self._links[pair] = link
         try:
             for near, far in ((one, other), (other, one)):
                 self._routes[near, far] = set()
                 self._set_routes(near, far, self._network(far).prefixes)
         except OSError:
-            here.namespace.remove_cable(self._cables.pop(pair))
+            here.namespace.disconnect(self._links.pop(pair))
             raise
 
     async def route(self, network: str, other: str, prefixes: list[str]) -> None:
         """Route only these ranges from one VNet to another."""
-        if frozenset((network, other)) in self._cables:
+        if frozenset((network, other)) in self._links:
             self._set_routes(network, other, [IPv4Network(prefix) for prefix in prefixes])
 
     def _set_routes(self, network: str, other: str, prefixes: Sequence[IPv4Network]) -> None:
-        namespace, cable = self._network(network).namespace, self._cables[frozenset((network, other))]
+        namespace, link = self._network(network).namespace, self._links[frozenset((network, other))]
         known = self._routes[network, other]
         for prefix in known - {*prefixes}:
-            namespace.remove_route(prefix, cable)
+            namespace.remove_route(prefix, link)
             known.remove(prefix)
         for prefix in {*prefixes} - known:
-            namespace.add_route(prefix, cable)
+            namespace.add_route(prefix, link)
             known.add(prefix)
 
     async def disconnect(self, one: str, other: str) -> None:
-        """Remove the cable between two VNets."""
-        cable = self._cables.pop(frozenset((one, other)), None)
-        if cable:
-            self._network(one).namespace.remove_cable(cable)
+        """Remove the link between two VNets."""
+        link = self._links.pop(frozenset((one, other)), None)
+        if link:
+            self._network(one).namespace.disconnect(link)
 
     async def serve(self, network: str, address: str, ports: list[tuple[int, str]], answer: dict[str, str]) -> None:
         """Start a pod, or change the ports of one that runs."""

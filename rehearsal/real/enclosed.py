@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from rehearsal.real.namespace import Namespace, become_alone
+from rehearsal.real.namespace import Namespace, enter_new_namespaces
 
 _ROOT = Path(__file__).parents[2]
 _LOOPBACK = "127.0.0.1"
@@ -49,7 +49,7 @@ def main() -> None:
     inside = threading.Event()
 
     def run_enclosed() -> None:
-        become_alone()
+        enter_new_namespaces()
         Namespace().start("lo")
         _take_temporary_folder(kept)
         outgoing.append(socket.create_server((_LOOPBACK, int(server))))

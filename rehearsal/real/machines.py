@@ -296,17 +296,18 @@ def _ports_of(pod: Object, services: Sequence[Object]) -> _Ports:
 
 def _slices_of(service: Object, slices: Sequence[Object]) -> list[Object]:
     return [
-        piece
-        for piece in slices
-        if namespace_of(piece) == namespace_of(service) and labels_of(piece).get(SERVICE_NAME) == name_of(service)
+        endpoint_slice
+        for endpoint_slice in slices
+        if namespace_of(endpoint_slice) == namespace_of(service)
+        and labels_of(endpoint_slice).get(SERVICE_NAME) == name_of(service)
     ]
 
 
 def _targets(slices: list[Object], port_name: str, *, ready: bool) -> Iterator[tuple[str, int]]:
     """Yield the endpoints at a named port; with `ready`, only those that kube-proxy would send connections to."""
-    for piece in slices:
-        ports = [port["port"] for port in piece.get("ports") or () if (port.get("name") or "") == port_name]
-        for endpoint in piece.get("endpoints") or ():
+    for endpoint_slice in slices:
+        ports = [port["port"] for port in endpoint_slice.get("ports") or () if (port.get("name") or "") == port_name]
+        for endpoint in endpoint_slice.get("endpoints") or ():
             if not ready or child(endpoint, "conditions").get("ready", True):
                 yield from ((address, port) for address in endpoint["addresses"] for port in ports)
 

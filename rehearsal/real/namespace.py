@@ -1,4 +1,4 @@
-"""Network namespaces of the Linux kernel: sockets, addresses, routes, and virtual cables between two namespaces.
+"""Network namespaces of the Linux kernel: sockets, addresses, routes, and virtual links between two namespaces.
 
 The requests are encoded here (rtnetlink(7); formats: linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h). The library
 pyroute2 would save about 50 lines, but not setns(2) and the sockets. docs/decisions.md has the reasons against it.
@@ -72,7 +72,7 @@ class Namespace:
         with self._entered():
             _ask(_DELETE_ADDRESS, 0, _host(address))
 
-    def lay_cable(self, name: str, other: "Namespace") -> None:
+    def connect(self, name: str, other: "Namespace") -> None:
         """Connect it to another namespace by a pair of interfaces, of this name at both ends (veth(4))."""
         peer = _interface(name) + _attribute(_NAMESPACE, struct.pack("=i", other.descriptor))
         pair = _attribute(_KIND, b"veth") + _attribute(_DATA, _attribute(_VETH_PEER, peer))
@@ -81,28 +81,28 @@ class Namespace:
         for end in (self, other):  # an interface comes up only when both exist
             end.start(name)
 
-    def remove_cable(self, name: str) -> None:
+    def disconnect(self, name: str) -> None:
         """Remove a pair of interfaces, and with it the routes of both sides that go through it."""
         with self._entered():
             _ask(_DELETE_LINK, 0, _interface(name))
 
-    def add_route(self, prefix: IPv4Network, cable: str) -> None:
-        """Route a range of addresses through a cable to its other end.
+    def add_route(self, prefix: IPv4Network, link: str) -> None:
+        """Route a range of addresses through a link to its other end.
 
         Raises:
             OSError: EEXIST, if the range has a route.
         """
-        self._change_route(_NEW_ROUTE, _CREATE | _EXCLUSIVE, prefix, cable)
+        self._change_route(_NEW_ROUTE, _CREATE | _EXCLUSIVE, prefix, link)
 
-    def remove_route(self, prefix: IPv4Network, cable: str) -> None:
+    def remove_route(self, prefix: IPv4Network, link: str) -> None:
         """Remove the route of a range of addresses."""
-        self._change_route(_DELETE_ROUTE, 0, prefix, cable)
+        self._change_route(_DELETE_ROUTE, 0, prefix, link)
 
-    def _change_route(self, change: int, flags: int, prefix: IPv4Network, cable: str) -> None:
+    def _change_route(self, change: int, flags: int, prefix: IPv4Network, link: str) -> None:
         main_table, static, link_scope, unicast = 254, 4, 253, 1
         kind = (socket.AF_INET, prefix.prefixlen, 0, 0, main_table, static, link_scope, unicast, 0)
         with self._entered():
-            interface = struct.pack("=i", socket.if_nametoindex(cable))
+            interface = struct.pack("=i", socket.if_nametoindex(link))
             ends = _attribute(_DESTINATION, prefix.network_address.packed) + _attribute(_INTERFACE, interface)
             _ask(change, flags, struct.pack("=8BI", *kind) + ends)
 
@@ -144,7 +144,7 @@ class Namespace:
             here.close()
 
 
-def become_alone() -> None:
+def enter_new_namespaces() -> None:
     """Move this thread and its children permanently to a new network namespace and a new mount namespace."""
     _check(_libc.unshare(_CLONE_NEWNET | _CLONE_NEWNS))
 

@@ -1,1 +1,1 @@
-"""Azure's time for a stack: durations, the engine's schedule, and the least possible time."""
+"""Azure's time for a stack: durations, the engine's schedule, and the shortest possible time."""

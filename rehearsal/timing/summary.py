@@ -31,7 +31,7 @@ def summary(state: Sequence[Resource], durations: Durations) -> list[str]:
     lines = [
         f"up       {words(up.makespan)} for a first `up` of this stack, if Azure takes its typical time",
         f"         {words(limited.makespan)} with the engine's {parallel} operations at once on this machine",
-        f"         {words(least.makespan)} is the least that Azure asks for in {regions} regions",
+        f"         {words(least.makespan)} is the shortest possible time for {regions} regions",
         f"         {words(script.makespan)} is what the article's script takes",
         f"destroy  {words(destroy.makespan)}",
         "",

@@ -87,7 +87,7 @@ class Bench:
 
     Attributes:
         server: the cluster's API server.
-        provider: the real provider; None for the played one.
+        provider: the real provider; None for the simulated one.
         grant: says whether the deploying identity, whom `deployer` stands for, may use the cluster.
     """
 
@@ -274,7 +274,7 @@ def _received() -> Generator[tuple[str, list[list[Properties]]]]:
 
 @contextmanager
 def bench(root: Path, *, real: bool) -> Generator[Bench]:
-    """Start a cluster, and have an engine for it with the real provider, or with the played one."""
+    """Start a cluster, and have an engine for it with the real provider, or with the simulated one."""
     root.mkdir()
     (root / "Pulumi.yaml").write_text("name: held\nruntime: python\n")
     (root / "Pulumi.dev.yaml").write_text("config: {}\n")

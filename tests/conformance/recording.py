@@ -173,7 +173,7 @@ def view(item: Object) -> Object:
     }
     result["labels"].pop("pod-template-hash", None)
     if kind == "Pod":
-        # What a kubelet says is played on both sides: only what others read of it.
+        # What a kubelet says is simulated on both sides: only what others read of it.
         result["generation"] = None
         result["status"] = {"phase": status.get("phase"), "ready": is_true(item, "Ready")}
     if kind == "Namespace":
@@ -187,7 +187,7 @@ def view(item: Object) -> Object:
             "conditions": [{**entry, "observedGeneration": None} for entry in conditions],
         }
     if kind == "MemberCluster":
-        # What machines there are is played on both sides.
+        # What machines there are is simulated on both sides.
         result["status"] = {**status, "resourceUsage": None}
     if kind == "EndpointSlice":
         result |= {"generation": None, "endpoints": item.get("endpoints"), "ports": item.get("ports")}

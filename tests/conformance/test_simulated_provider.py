@@ -1,4 +1,4 @@
-"""The played Kubernetes provider does what Pulumi's own does, under the same engine.
+"""The simulated Kubernetes provider does what Pulumi's own does, under the same engine.
 
 Every scenario is run with both, on a real API server and on one in memory. Compared are what the engine says of each
 resource (steps, diffs by property and kind, errors and warnings), what it keeps in its state, and whether it ends well,
@@ -59,7 +59,7 @@ def _once(at: Bench, name: str) -> Story:
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Story, Story]:
-    """What both did: the played provider, and the real one."""
+    """What both did: the simulated provider, and the real one."""
     folder = tmp_path_factory.mktemp("held")
 
     def tell(name: str) -> Story:
@@ -67,8 +67,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Story, Story]:
             return _told(at)
 
     with ThreadPoolExecutor() as pool:
-        played, real = pool.map(tell, ("played", "real"))
-    return played, real
+        simulated, real = pool.map(tell, ("simulated", "real"))
+    return simulated, real
 
 
 def _text(story: Story, concerns: Callable[[str], bool]) -> list[str]:
@@ -84,14 +84,14 @@ def _text(story: Story, concerns: Callable[[str], bool]) -> list[str]:
 
 
 def _difference(told: tuple[Story, Story], concerns: Callable[[str], bool]) -> str:
-    played, real = (_text(story, concerns) for story in told)
-    return "\n".join(difflib.unified_diff(real, played, "the real provider", "the played one", n=3, lineterm=""))
+    simulated, real = (_text(story, concerns) for story in told)
+    return "\n".join(difflib.unified_diff(real, simulated, "the real provider", "the simulated one", n=3, lineterm=""))
 
 
 # What the two do not have in common, and why.
 _DIFFERENT: Final = {
     "mistyped": (
-        "the played provider holds inputs against the SDK's argument classes before it asks the API server, so that it "
+        "the simulated provider holds inputs against the SDK's argument classes before it asks the API server, so it "
         "also finds a misspelt key of a plain dict; Pulumi's own leaves both to the API server, which refuses this in "
         "the same preview"
     ),
@@ -112,5 +112,5 @@ def test_same_as_the_real_provider(told: tuple[Story, Story], name: str) -> None
 
 
 def test_engine_ends_alike(told: tuple[Story, Story]) -> None:
-    played, real = ([(name, run.succeeded) for name, run in story] for story in told)
-    assert played == real
+    simulated, real = ([(name, run.succeeded) for name, run in story] for story in told)
+    assert simulated == real

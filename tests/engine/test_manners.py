@@ -170,7 +170,7 @@ def test_a_stack_that_is_not_complete_is_destroyed_without_the_program(
 def test_faults_that_no_operation_meets_are_named(deployed: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(deployed, tmp_path / "program", symlinks=True))
     told = rehearse(root, "up", "--faults", str(PROFILES / "quota.yaml")).stderr
-    assert "not played, as no operation met it: fault: QuotaExceeded" in told
+    assert "not injected, because no operation matched it: fault: QuotaExceeded" in told
     assert "make rehearse-destroy" in told
 
 

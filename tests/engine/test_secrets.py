@@ -58,7 +58,7 @@ class Watch:
 
     @property
     def text(self) -> str:
-        """What was said, in one piece."""
+        """The whole output and all errors."""
         return "\n".join(self.said)
 
     def _note(self, event: auto.EngineEvent) -> None:

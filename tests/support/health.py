@@ -27,9 +27,9 @@ def checked(deployed: Stack | Program, timeout: int = 0) -> dict[str, Result]:
     if isinstance(deployed, Stack):
         outputs = {name: output.value for name, output in deployed.outputs().items()}
         rehearsal = deployed.rehearsal
-        return _verified(outputs, {**rehearsal.leading, **rehearsal.gateway.environment()}, timeout)
-    with TemporaryDirectory() as folder, open_gateway(deployed.cloud, Path(folder)) as (gateway, leading):
-        return _verified(deployed.outputs, leading | gateway.environment(), timeout)
+        return _verified(outputs, {**rehearsal.cluster_environment, **rehearsal.gateway.environment()}, timeout)
+    with TemporaryDirectory() as folder, open_gateway(deployed.cloud, Path(folder)) as (gateway, cluster_environment):
+        return _verified(deployed.outputs, cluster_environment | gateway.environment(), timeout)
 
 
 def failed(deployed: Stack | Program, timeout: int = 0) -> dict[str, str]:

@@ -70,7 +70,7 @@ class Done:
 
     @property
     def text(self) -> str:
-        """The output in one piece."""
+        """The whole output."""
         return "\n".join(self.output)
 
 

@@ -1,4 +1,4 @@
-"""pulumi-kubernetes, as the stand-in plays it."""
+"""pulumi-kubernetes, as the stand-in simulates it."""
 
 import json
 import threading

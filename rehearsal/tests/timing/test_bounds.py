@@ -1,4 +1,4 @@
-"""The least that Azure asks for, and the article's script, against sums done by hand."""
+"""The shortest possible time, and the article's script, against sums done by hand."""
 
 import pytest
 

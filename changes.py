@@ -226,9 +226,7 @@ def _member(path: str, region: Region, state: State) -> Iterator[Problem]:
     """Find a changed member name: a member cannot leave the fleet while the placement selects it."""
     joined = _value(state.get(_member_key(region.name)), ("name",))
     if joined and joined != region.cluster:
-        found = (
-            f"{show(region.cluster)} is not the name with which region {show(region.name)} has joined: {show(joined)}"
-        )
+        found = f"region {show(region.name)} joined the fleet as {show(joined)}, not {show(region.cluster)}"
         yield Problem(f"{path}.cluster", found, "put it back; or remove the region, `pulumi up`, and add it again")
 
 
@@ -252,15 +250,15 @@ def _fixed(path: str, region: NewRegion | SubnetRegion, state: State) -> Iterato
                 continue
         elif fixed.same(before) == fixed.same(after):
             continue
-        made = f"is not what region {show(region.name)} was made with"
+        created = f"region {show(region.name)} was created with"
         if fixed.field == "ssh_public_key":
-            found = made if after else f"none {made}"
+            found = f"{created} {'another key' if after else 'a key'}"
         else:
-            found = f"{show(after) if after else 'none'} {made}: {show(before) if before else 'none'}"
+            found = f"{created} {show(before) if before else 'none'}, not {show(after) if after else 'none'}"
         remedy = "put it back; or add a region with the new value, and remove this one"
         yield Problem(f"{path}.{fixed.key}", found, remedy)
     if existing and (group in existing or subnet != existing):
-        found = f"is not the subnet that region {show(region.name)} was made with"
+        found = f"region {show(region.name)} was created in another subnet"
         remedy = "put it back, or leave it out; or add a region with the new value, and remove this one"
         yield Problem(f"{path}.existing.subnetId", found, remedy)
     yield from _version(path, region, _value(cluster, ("currentKubernetesVersion",)))
@@ -348,7 +346,7 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
             ("name", "Fleet hub-fleet", ("name",), fleet.name, _name),
             ("location", "Fleet hub-fleet", ("location",), fleet.location, short_name),
             ("resourceGroup", "ResourceGroup hub-group", ("name",), fleet.resource_group, _name),
-            # A hub keeps what it was made with. [Azure/azure-rest-api-specs: fleets.json, FleetHubProfile]
+            # A hub's properties cannot be changed. [Azure/azure-rest-api-specs: fleets.json, FleetHubProfile]
             ("hub.dnsPrefix", "Fleet hub-fleet", ("hubProfile", "dnsPrefix"), hub.dns_prefix, _name),
             ("hub.vmSize", "Fleet hub-fleet", ("hubProfile", "agentProfile", "vmSize"), hub.vm_size, _name),
         ):
@@ -356,8 +354,8 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
             # Azure does not return the hub's values that it chose itself. [Azure/azure-cli-extensions:
             # test_fleet_hubful]
             if wanted and (before or key.startswith("hub.")) and (not before or same(before) != same(wanted)):
-                made = show(before) if before else "what Azure chose"
-                found = f"{show(wanted)} is not what the fleet was made with: {made}"
+                created = show(before) if before else "a value that Azure chose"
+                found = f"the fleet was created with {created}, not {show(wanted)}"
                 yield Problem(
                     f"fleet.{key}",
                     found,
@@ -369,8 +367,8 @@ def _other_id(path: str, before: object, after: object, kind: str, name: str) ->
     """Find a changed id, even if only its spelling changed: the engine would replace the member."""
     if not before or before == after:  # missing after a failed `up`
         return
-    what = "spelt as it was when" if _name(before) == _name(after) else "the id with which"
-    yield Problem(path, f"is not {what} {kind} {show(name)} was made: {before}", "put it back")
+    what = "this spelling of the ID" if _name(before) == _name(after) else "another ID"
+    yield Problem(path, f"{kind} {show(name)} was created with {what}: {before}", "put it back")
 
 
 def _entries(stack: Settings, state: State) -> Iterator[Problem]:
@@ -419,4 +417,5 @@ def _value(outputs: object, path: tuple[str | int, ...]) -> Any:  # noqa: ANN401
             outputs = cast("Any", outputs)[step]
         except (KeyError, IndexError, TypeError):
             return None
-    return outputs
+    # The engine sends every number as a float.
+    return int(outputs) if isinstance(outputs, float) and outputs.is_integer() else outputs

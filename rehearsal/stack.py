@@ -27,7 +27,7 @@ from rehearsal.core.parsing import parsed
 from rehearsal.core.store import Store
 from rehearsal.engine.command import EngineCommand
 from rehearsal.engine.grpc_server import serve
-from rehearsal.engine.handle import Handle
+from rehearsal.engine.handle import FolderWorkspace, Handle
 from rehearsal.engine.install import find_engine
 from rehearsal.engine.program import Program, adapt_sdk, failures, served
 from rehearsal.fleet import traffic
@@ -353,7 +353,8 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
                     f"The Kubernetes provider is {provider.version}, built from source; the SDK's is "
                     f"{provider.expected}, which cannot be downloaded here."
                 )
-            workspace = auto.LocalWorkspace(
+            workspace = FolderWorkspace(
+                backend,
                 work_dir=str(project),
                 secrets_provider="passphrase",  # set at the stack's creation, so that the salt is stored in this folder
                 program=Program(root, cluster_environment),
@@ -361,7 +362,7 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
             )
             had_state = any(backend.glob(".pulumi/stacks/**/*.json"))
             handle = Handle(stack, workspace)
-            has_state = _has_resources(engine, project)
+            has_state = _has_resources(backend)
             if remembered and not had_state and not cloud.is_empty():
                 raise UnreadableError(f"{_shown(folder)} has a cloud (cloud.json) and no state (backend)")
             if not remembered and has_state:
@@ -402,10 +403,21 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copy2(source / name, target / name)
 
 
-def _has_resources(engine: EngineCommand, folder: Path) -> bool:
-    """Return whether the state has resources of the cloud."""
-    exported = engine.run(["stack", "export"], str(folder), {}).stdout
-    return re.search(r'"type": "(azure-native|kubernetes):', exported) is not None
+def _has_resources(backend: Path) -> bool:
+    """Return whether the state has resources of the cloud.
+
+    Raises:
+        UnreadableError: the state is not JSON.
+    """
+    for file in backend.glob(".pulumi/stacks/**/*.json"):
+        state = file.read_bytes()
+        try:
+            json.loads(state)
+        except ValueError as error:
+            raise UnreadableError(f"the state in {_shown(file)} cannot be read: {error}") from None
+        if re.search(rb'"type": ?"(azure-native|kubernetes):', state):
+            return True
+    return False
 
 
 @contextmanager

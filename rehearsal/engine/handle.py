@@ -3,11 +3,37 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from pulumi.automation import DestroyResult, OutputMap, RefreshResult, Stack, UpdateSummary, UpResult, Workspace
+from pulumi.automation import (
+    CommandResult,
+    DestroyResult,
+    LocalWorkspace,
+    OutputMap,
+    RefreshResult,
+    Stack,
+    StackNotFoundError,
+    UpdateSummary,
+    UpResult,
+    Workspace,
+)
 from pulumi.automation._stack import StackInitMode  # pyright: ignore[reportPrivateImportUsage] - only class methods use it
 from typing_extensions import override
+
+
+class FolderWorkspace(LocalWorkspace):
+    """A workspace whose states are files in a folder, and whose stack `PULUMI_STACK` names for every command."""
+
+    def __init__(self, backend: Path, **options: Any) -> None:  # noqa: ANN401 - the SDK's
+        super().__init__(**options)
+        self._states = backend / ".pulumi" / "stacks"
+
+    @override
+    def select_stack(self, stack_name: str) -> None:
+        """Check that the stack exists, without the engine."""
+        if not (self._states / self.project_settings().name / f"{stack_name}.json").exists():
+            raise StackNotFoundError(CommandResult("", f"no stack named {stack_name}", 1))
 
 
 class Handle(Stack):

@@ -157,7 +157,7 @@ def least(regions: int, durations: Durations, scale: Scale = "typical") -> list[
 
 
 GROUP_WITH_A_CLUSTER: Final = 380
-"""Seconds for the deletion of a group with a hub in it: the shortest time of a `destroy` that deletes only the groups. The
+"""Seconds to delete a group with a hub in it: the shortest time of a `destroy` that deletes only the groups. The
 fleet's own deletion takes as long (Azure/azure-cli-extensions, test_fleet_*: n = 19, median 379 s); groups with an AKS
 cluster took 364 to 368 s (Azure/azure-service-operator, v2/internal/controllers/recordings, 2023 to 2026)."""
 

@@ -91,7 +91,7 @@ def _difference(told: tuple[Story, Story], concerns: Callable[[str], bool]) -> s
 # What the two do not have in common, and why.
 _DIFFERENT: Final = {
     "mistyped": (
-        "the simulated provider holds inputs against the SDK's argument classes before it asks the API server, so that it "
+        "the simulated provider holds inputs against the SDK's argument classes before it asks the API server, so it "
         "also finds a misspelt key of a plain dict; Pulumi's own leaves both to the API server, which refuses this in "
         "the same preview"
     ),

@@ -124,28 +124,26 @@ def without_the_first(config: Config) -> None:
 OTHER_CLUSTER = existing_id("containerservice/managedClusters/other")
 OTHER_FLEET = existing_id("containerservice/fleets/other")
 OTHER_SUBNET = existing_id("network/virtualNetworks/vnet/subnets/other")
-MADE_WITH = r'is not what region "east" was made with'
+CREATED = r'region "east" was created with'
 BOTH = {"east-cluster": "update", "west-cluster": "update"}
 ANEW = {"app-entry-point": "replace", "app-endpoints": "update"}
 REFUSED = [
-    Row("regions.location", east(location="centralus"), refusal=rf"regions\[0\].location: .* {MADE_WITH}: \"eastus2\""),
-    Row("regions.nodeSubnet", east(nodeSubnet="10.1.4.0/22"), refusal=rf"regions\[0\].nodeSubnet: .* {MADE_WITH}"),
     Row(
-        "regions.serviceCidr", east(serviceCidr="172.20.0.0/16"), refusal=rf"serviceCidr: .* {MADE_WITH}: \"10.0.0.0/16"
+        "regions.location",
+        east(location="centralus"),
+        refusal=rf"regions\[0\].location: {CREATED} \"eastus2\", not \"centralus\"",
     ),
-    Row(
-        "regions.dnsServiceIp", east(dnsServiceIp="10.0.0.20"), refusal=rf"dnsServiceIp: .* {MADE_WITH}: \"10.0.0.10\""
-    ),
-    Row("regions.sshPublicKey", east(sshPublicKey="ssh-rsa AAAA"), refusal=rf"sshPublicKey: {MADE_WITH}"),
-    Row("regions.resourceGroup", east(resourceGroup="rg-other"), refusal=rf"resourceGroup: .* {MADE_WITH}"),
-    Row(
-        "regions.cluster", east(cluster="aks-other"), refusal=rf"regions\[0\].cluster: .* {MADE_WITH}: \"aks-eastus2\""
-    ),
-    Row("regions.virtualNetwork", east(virtualNetwork="vnet-other"), refusal=rf"virtualNetwork: .* {MADE_WITH}"),
-    Row("regions.subnet", east(subnet="other"), refusal=rf"regions\[0\].subnet: .* {MADE_WITH}: \"aks-subnet-east\""),
-    Row("regions.nodePool.vmSize", pool(vmSize="Standard_D8ds_v5"), refusal=rf"nodePool.vmSize: .* {MADE_WITH}"),
-    Row("regions.nodePool.maxPods", pool(maxPods=40), refusal=rf"nodePool.maxPods: 40 {MADE_WITH}: 30"),
-    Row("regions.nodePool.zones", pool(zones=["1", "2"]), refusal=rf"nodePool.zones: .* {MADE_WITH}: none"),
+    Row("regions.nodeSubnet", east(nodeSubnet="10.1.4.0/22"), refusal=rf"regions\[0\].nodeSubnet: {CREATED} "),
+    Row("regions.serviceCidr", east(serviceCidr="172.20.0.0/16"), refusal=rf"serviceCidr: {CREATED} \"10.0.0.0/16"),
+    Row("regions.dnsServiceIp", east(dnsServiceIp="10.0.0.20"), refusal=rf"dnsServiceIp: {CREATED} \"10.0.0.10\""),
+    Row("regions.sshPublicKey", east(sshPublicKey="ssh-rsa AAAA"), refusal=rf"sshPublicKey: {CREATED} another key"),
+    Row("regions.resourceGroup", east(resourceGroup="rg-other"), refusal=rf"resourceGroup: {CREATED} "),
+    Row("regions.cluster", east(cluster="aks-other"), refusal=rf"regions\[0\].cluster: {CREATED} \"aks-eastus2\""),
+    Row("regions.virtualNetwork", east(virtualNetwork="vnet-other"), refusal=rf"virtualNetwork: {CREATED} "),
+    Row("regions.subnet", east(subnet="other"), refusal=rf"regions\[0\].subnet: {CREATED} \"aks-subnet-east\""),
+    Row("regions.nodePool.vmSize", pool(vmSize="Standard_D8ds_v5"), refusal=rf"nodePool.vmSize: {CREATED} "),
+    Row("regions.nodePool.maxPods", pool(maxPods=40), refusal=rf"nodePool.maxPods: {CREATED} 30, not 40\n"),
+    Row("regions.nodePool.zones", pool(zones=["1", "2"]), refusal=rf"nodePool.zones: {CREATED} none, not "),
     Row("regions.kubernetesVersion", east(kubernetesVersion="1.33"), refusal="is older than what the cluster runs"),
     Row("regions.kubernetesVersion", east(kubernetesVersion="1.38"), refusal='write "1.37" first'),
     Row(
@@ -179,14 +177,24 @@ REFUSED = [
         refusal=r'regions\[0\].entrySuffix: is not what the entry Service of region "east" has: ""',
     ),
     Row("nameSuffix", key(nameSuffix="x"), refusal=r"(?s)resourceGroup.*fleet.name"),
-    Row("fleet.name", section("fleet", name="other"), refusal="fleet.name: .* is not what the fleet was made with"),
-    Row("fleet.location", section("fleet", location="centralus"), refusal='fleet.location: "centralus" is not'),
-    Row("fleet.hub.dnsPrefix", section("fleet", hub={"dnsPrefix": "other"}), refusal='fleet.hub.dnsPrefix: "other" is'),
+    Row(
+        "fleet.name", section("fleet", name="other"), refusal='fleet.name: the fleet was created with ".+", not "other"'
+    ),
+    Row(
+        "fleet.location",
+        section("fleet", location="centralus"),
+        refusal='fleet.location: the fleet .+, not "centralus"',
+    ),
+    Row(
+        "fleet.hub.dnsPrefix",
+        section("fleet", hub={"dnsPrefix": "other"}),
+        refusal='fleet.hub.dnsPrefix: the fleet .+, not "other"',
+    ),
     Row("fleet.resourceGroup", section("fleet", resourceGroup="rg-other"), refusal="fleet.resourceGroup: "),
     Row(
         "fleet.hub.vmSize",
         section("fleet", hub={"vmSize": "Standard_D4ds_v5"}),
-        refusal="fleet.hub.vmSize: .* was made with: what Azure chose",
+        refusal='fleet.hub.vmSize: the fleet was created with a value that Azure chose, not "Standard_D4ds_v5"',
     ),
     Row(
         "fleet.existingId",
@@ -201,7 +209,7 @@ REFUSED = [
     Row(
         "regions.existing.subnetId",
         onto(0, subnetId=OTHER_SUBNET),
-        refusal=r'existing.subnetId: is not the subnet that region "east" was made with',
+        refusal=r'existing.subnetId: region "east" was created in another subnet',
     ),
 ]
 REFUSED_ON_EXISTING = [
@@ -216,25 +224,23 @@ REFUSED_ON_EXISTING = [
     Row(
         "fleet.existingId",
         key(fleet={"existingId": OTHER_FLEET}),
-        refusal='fleet.existingId: is not the id with which stack "dev" was made',
+        refusal='fleet.existingId: stack "dev" was created with another ID',
     ),
     Row(
         "regions.existing.clusterId",
         onto(0, clusterId=OTHER_CLUSTER),
-        refusal='existing.clusterId: is not the id with which region "east" was made',
+        refusal='existing.clusterId: region "east" was created with another ID',
     ),
     Row(
         "regions.existing.clusterId",
         onto(0, subnetId=OTHER_SUBNET),
         refusal='existing.clusterId: is missing: region "east" is on a cluster that existed',
     ),
-    Row(
-        "regions.cluster", east(cluster="other"), refusal='"other" is not the name with which region "east" has joined'
-    ),
+    Row("regions.cluster", east(cluster="other"), refusal='region "east" joined the fleet as ".+", not "other"'),
     Row(
         "regions.existing.subnetId",
         onto(1, subnetId=OTHER_SUBNET),
-        refusal='existing.subnetId: is not the subnet that region "west" was made with',
+        refusal='existing.subnetId: region "west" was created in another subnet',
     ),
     Row(
         "regions.existing.subnetId",
@@ -461,7 +467,7 @@ def test_keys_that_made_a_cluster_are_not_taken_away(empty: Stack) -> None:
     empty.up()
     del config["regions"][0]["nodePool"]["zones"], config["regions"][0]["sshPublicKey"]
     empty.configure(**config)
-    with pytest.raises(auto.CommandError, match=f"(?s)sshPublicKey: none {MADE_WITH}\n.*zones: none {MADE_WITH}: "):
+    with pytest.raises(auto.CommandError, match=f"(?s)sshPublicKey: {CREATED} a key\n.*zones: {CREATED} .*, not none"):
         empty.preview()
 
 

@@ -192,7 +192,7 @@ class Upgrade:
         except UpgradeError as error:
             # Up to 9504d58, the report that follows an `up` ends with an error where a cluster or a fleet exists
             # already, or where there is no entry point.
-            if "rehearsal/timing/report.py" not in str(error):
+            if "timing/report.py" not in str(error):
                 raise
 
     def _preview(self, program: Path, stack: str) -> list[dict[str, Any]]:

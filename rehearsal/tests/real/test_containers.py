@@ -142,25 +142,25 @@ def api_server() -> Iterator[ApiServer]:
 
 
 @pytest.fixture
-def world() -> Iterator[Networks]:
+def clusters() -> Iterator[Networks]:
     """Two VNets; a pod and a node in the first one are at other addresses than the container's, at the same port."""
-    with networks() as world:
+    with networks() as clusters:
         for name, prefix, pod in (("east", "10.1.0.0/16", ("10.1.0.10", 8080)), ("west", "10.2.0.0/16", FAR_POD)):
-            world.add(name, [prefix])
-            world.serve(name, pod[0], {pod[1]: "http"}, {"pod": f"{name}-0"})
-        world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [(ADDRESS, 8080)])
-        yield world
+            clusters.add(name, [prefix])
+            clusters.serve(name, pod[0], {pod[1]: "http"}, {"pod": f"{name}-0"})
+        clusters.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [(ADDRESS, 8080)])
+        yield clusters
 
 
 @pytest.fixture
-def start(world: Networks, api_server: ApiServer, tmp_path: Path) -> Iterator[Callable[[], Container]]:
+def start(clusters: Networks, api_server: ApiServer, tmp_path: Path) -> Iterator[Callable[[], Container]]:
     """Start the pod in the first VNet; it ends with the test."""
     started: list[Container] = []
 
     def start() -> Container:
         server = cast("RealApiServer", api_server)
         started.append(
-            Container(server, world, network="east", address=ADDRESS, pod=POD, folder=tmp_path / "pods" / "1")
+            Container(server, clusters, network="east", address=ADDRESS, pod=POD, folder=tmp_path / "pods" / "1")
         )
         return started[-1]
 
@@ -177,18 +177,18 @@ def until_ready(container: Container, *, ready: bool = True) -> None:
         time.sleep(0.1)
 
 
-def ask(world: Networks, path: str) -> dict[str, Any]:
+def ask(clusters: Networks, path: str) -> dict[str, Any]:
     """Ask the container through a load balancer, from the internet."""
-    return world.request(f"http://20.72.1.12{path}", 10)
+    return clusters.request(f"http://20.72.1.12{path}", 10)
 
 
 def test_program_has_what_a_kubelet_gives_it_and_nothing_else_of_the_machine(
-    world: Networks, start: Callable[[], Container]
+    clusters: Networks, start: Callable[[], Container]
 ) -> None:
     container = start()
     until_ready(container)
 
-    found = ask(world, "/found")
+    found = ask(clusters, "/found")
 
     assert found["api"] == "token of guards/guard"
     assert found["namespace"] == "guards"
@@ -200,39 +200,43 @@ def test_program_has_what_a_kubelet_gives_it_and_nothing_else_of_the_machine(
     assert not Path("/proc", str(found["pid"])).exists()
 
 
-def test_program_reaches_pods_of_other_networks_like_its_nodes(world: Networks, start: Callable[[], Container]) -> None:
+def test_program_reaches_pods_of_other_networks_like_its_nodes(
+    clusters: Networks, start: Callable[[], Container]
+) -> None:
     until_ready(start())
-    assert ask(world, "/reaches") == {"other": False}
+    assert ask(clusters, "/reaches") == {"other": False}
 
-    world.connect("east", "west")
-    assert ask(world, "/reaches") == {"other": True}
+    clusters.connect("east", "west")
+    assert ask(clusters, "/reaches") == {"other": True}
 
-    world.stop("west", FAR_POD[0])
-    assert ask(world, "/reaches") == {"other": False}
+    clusters.stop("west", FAR_POD[0])
+    assert ask(clusters, "/reaches") == {"other": False}
 
-    world.serve("west", FAR_POD[0], {FAR_POD[1]: "http"}, {"pod": "west-1"})
-    world.disconnect("east", "west")
-    assert ask(world, "/reaches") == {"other": False}
+    clusters.serve("west", FAR_POD[0], {FAR_POD[1]: "http"}, {"pod": "west-1"})
+    clusters.disconnect("east", "west")
+    assert ask(clusters, "/reaches") == {"other": False}
 
 
-def test_program_that_is_killed_is_started_again(world: Networks, start: Callable[[], Container]) -> None:
+def test_program_that_is_killed_is_started_again(clusters: Networks, start: Callable[[], Container]) -> None:
     container = start()
     until_ready(container)
-    process = ask(world, "/found")["pid"]
+    process = ask(clusters, "/found")["pid"]
 
     os.kill(process, signal.SIGKILL)
     until_ready(container, ready=False)
     until_ready(container)
 
     assert container.restarts == 1
-    assert ask(world, "/found")["pid"] != process
+    assert ask(clusters, "/found")["pid"] != process
 
 
-def test_readiness_is_what_the_probe_finds_in_three_attempts(world: Networks, start: Callable[[], Container]) -> None:
+def test_readiness_is_what_the_probe_finds_in_three_attempts(
+    clusters: Networks, start: Callable[[], Container]
+) -> None:
     container = start()
     until_ready(container)
     with suppress(json.JSONDecodeError):
-        ask(world, "/ill")
+        ask(clusters, "/ill")
 
     assert container.check()
     until_ready(container, ready=False)

@@ -129,12 +129,12 @@ class Loss:
 
 
 def lose(
-    world: RealClusters, outputs: Mapping[str, Any], region: str, meanwhile: Callable[[], None] = lambda: None
+    clusters: RealClusters, outputs: Mapping[str, Any], region: str, meanwhile: Callable[[], None] = lambda: None
 ) -> Loss:
     """Lose a region with its API server, agents, nodes and pods; let it come back; return what clients noticed.
 
     Args:
-        world: the clusters.
+        clusters: the clusters.
         outputs: the outputs of the stack, which has a global address.
         region: the region.
         meanwhile: called before the region comes back.
@@ -142,16 +142,16 @@ def lose(
     addresses: dict[str, str] = {GLOBAL: outputs["globalAddress"], **outputs["entryAddresses"]}
     addresses.pop(region, None)
     entries, members = [name for name in addresses if name != GLOBAL], len(outputs["clusterIds"])
-    with Load(world.networks, addresses) as load:
+    with Load(clusters.networks, addresses) as load:
         _wait(lambda: all(load.balances(name, members) for name in entries))
         lost = time.monotonic()
-        world.set_reachable(outputs["clusterIds"][region], reachable=False)
+        clusters.set_reachable(outputs["clusterIds"][region], reachable=False)
         try:
             _wait(lambda: time.monotonic() > lost + GOAL + _QUIET and not load.failures(time.monotonic() - _QUIET))
             last_failures = load.last_failures(lost)
             meanwhile()
         finally:
-            world.set_reachable(outputs["clusterIds"][region], reachable=True)
+            clusters.set_reachable(outputs["clusterIds"][region], reachable=True)
         returned = time.monotonic()
         _wait(lambda: all(load.balances(name, members) for name in entries))
         balanced = time.monotonic() - returned

@@ -69,9 +69,9 @@ def deployed_entries(folder: Path, **config: Any) -> Generator[Stack]:  # noqa: 
 
 def entries_of(stack: Stack) -> Entries:
     """Return a deployed stack's entries."""
-    world, outputs = stack.cloud.clusters, stack.outputs()
-    assert isinstance(world, RealClusters)
-    return Entries(stack, Fleet(world, {"hub": outputs["fleetId"].value, **outputs["clusterIds"].value}))
+    clusters, outputs = stack.cloud.clusters, stack.outputs()
+    assert isinstance(clusters, RealClusters)
+    return Entries(stack, Fleet(clusters, {"hub": outputs["fleetId"].value, **outputs["clusterIds"].value}))
 
 
 def lose(entries: Entries, region: str) -> Loss:
@@ -83,7 +83,7 @@ def lose(entries: Entries, region: str) -> Loss:
 
     addresses, others = entries.addresses(), entries.services.keys() - {region}
     outputs = {name: output.value for name, output in entries.stack.outputs().items()}
-    loss = recovery.lose(entries.fleet.world, outputs, region, check)
+    loss = recovery.lose(entries.fleet.clusters, outputs, region, check)
     eventually(lambda: {name for name in entries.services if entries.held_back(name)}, set[str]())
     return loss
 

@@ -36,7 +36,7 @@ def entries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entries]:
 
 def test_global_address_is_answered_through_the_nearest_entry_point_by_all_regions(entries: Entries) -> None:
     address = entries.addresses()[GLOBAL]
-    networks = entries.fleet.world.networks
+    networks = entries.fleet.clusters.networks
 
     answers = [networks.request(f"http://{address}/", 10) for _ in range(8)]
 
@@ -55,16 +55,16 @@ def test_lost_region_is_left_alone_by_itself_and_comes_back_by_itself(entries: E
 
 def test_nothing_healthy_is_taken_out_while_agents_guards_and_the_hub_are_down_or_start_again(entries: Entries) -> None:
     fleet = entries.fleet
-    with Load(fleet.world.networks, entries.addresses()) as load:
+    with Load(fleet.clusters.networks, entries.addresses()) as load:
         began = time.monotonic()
         for region in ("east", "west"):
-            fleet.world.restart_agents(fleet.ids[region])
+            fleet.clusters.restart_agents(fleet.ids[region])
         kill_guards()
-        fleet.world.set_reachable(fleet.ids["hub"], reachable=False)
+        fleet.clusters.set_reachable(fleet.ids["hub"], reachable=False)
         marks = ever_held_back(entries, _LONG_ENOUGH)
-        fleet.world.set_reachable(fleet.ids["hub"], reachable=True)
+        fleet.clusters.set_reachable(fleet.ids["hub"], reachable=True)
         for region in ("east", "west"):
-            fleet.world.restart_agents(fleet.ids[region])
+            fleet.clusters.restart_agents(fleet.ids[region])
         marks |= ever_held_back(entries, 5)
         eventually(lambda: [entries.guard_is_ready(region) for region in ("east", "west")], [True, True])
 
@@ -76,7 +76,7 @@ def test_guard_without_rights_changes_nothing_and_works_again_with_them(entries:
     fleet = entries.fleet
     binding = fleet.kubectl("east", "get", *_ROLE.split(), "--output=yaml")
     fleet.kubectl("east", "delete", *_ROLE.split())
-    with Load(fleet.world.networks, entries.addresses()) as load:
+    with Load(fleet.clusters.networks, entries.addresses()) as load:
         began = time.monotonic()
         eventually(lambda: entries.guard_is_ready("east"), expected=False)
         assert load.failures(began) == {}
@@ -86,12 +86,12 @@ def test_guard_without_rights_changes_nothing_and_works_again_with_them(entries:
 
 
 def test_each_entry_point_keeps_its_own_region_while_a_peering_is_broken(entries: Entries) -> None:
-    world, addresses = entries.fleet.world, entries.addresses()
+    clusters, addresses = entries.fleet.clusters, entries.addresses()
     east, west = (each["id"] for each in entries.stack.resources() if each["type"] == NETWORK)
-    with Load(world.networks, addresses) as load:
+    with Load(clusters.networks, addresses) as load:
         eventually(lambda: all(load.clusters(name, 0) for name in load.names), expected=True)
         broken = time.monotonic()
-        world.set_peered(east, west, peered=False)
+        clusters.set_peered(east, west, peered=False)
         try:
             eventually(lambda: entries.held_back("east"), {"west"})
             eventually(lambda: entries.held_back("west"), {"east"})
@@ -101,7 +101,7 @@ def test_each_entry_point_keeps_its_own_region_while_a_peering_is_broken(entries
                 assert set(load.clusters(name, alone)) == {cluster}
             assert load.failures(alone) == {}
         finally:
-            world.set_peered(east, west, peered=True)
+            clusters.set_peered(east, west, peered=True)
         eventually(lambda: [entries.held_back(region) for region in ("east", "west")], [set[str](), set[str]()])
         assert max(load.last_failures(broken).values()) <= GOAL
         joined = time.monotonic()
@@ -143,7 +143,7 @@ def test_address_without_floating_ip_leads_nowhere(entries: Entries) -> None:
 def test_entry_points_come_and_go_and_no_request_at_the_global_address_fails(entries: Entries) -> None:
     stack, address = entries.stack, entries.addresses()[GLOBAL]
     regions = stack.config["regions"]
-    with Load(entries.fleet.world.networks, {GLOBAL: address}) as load:
+    with Load(entries.fleet.clusters.networks, {GLOBAL: address}) as load:
         began = time.monotonic()
         stack.configure(regions=[*regions, NORTH], app={**APP, "entryRegions": ["east", "west", "north"]})
         stack.up()

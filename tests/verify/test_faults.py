@@ -311,7 +311,7 @@ def test_entry_point_without_an_address(deployed: Deployed) -> None:
 
 def test_address_that_is_not_the_stacks(deployed: Deployed) -> None:
     found = deployed.outputs["externalIp"]
-    deployed.outputs["externalIp"] = "20.0.0.1"
+    deployed.outputs |= {"externalIp": "20.0.0.1", "entryAddresses": {"east": "20.0.0.1"}}
     assert deployed.wrong() == {
         "entry point on east": (f"its address is {found}, and not the stack's, 20.0.0.1", "`pulumi up --refresh`")
     }
@@ -366,7 +366,7 @@ def test_private_address_from_outside(deployed: Deployed) -> None:
     deployed.east.apply(internal, user=USER)
     deployed.clusters.settle()
     address = _live(deployed.east, internal)["status"]["loadBalancer"]["ingress"][0]["ip"]
-    deployed.outputs |= {"externalIp": address, "url": f"http://{address}"}
+    deployed.outputs |= {"externalIp": address, "entryAddresses": {"east": address}, "url": f"http://{address}"}
     assert deployed.wrong() == {
         f"http://{address}": (
             "answers 0 of 20 requests: 20 × 504 Gateway Timeout",  # noqa: RUF001

@@ -133,7 +133,9 @@ def _addressed(
                 "pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress[1].ip}",
             },
         },
-        opts=opts,
+        # With the entry point, Fleet deletes the Service, maybe before the engine gets here. Without the Service, the
+        # provider cannot take the annotation back (pulumi-kubernetes, provider.go, IsDeleteRequiredFieldErr).
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(deleted_with=imported)),
     )
 
 

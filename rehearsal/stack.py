@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -21,8 +21,9 @@ from rehearsal.api_servers import ApiServers
 from rehearsal.azure import kubelogin
 from rehearsal.cloud import Cloud
 from rehearsal.cluster.http_gateway import HttpGateway, open_http_gateway
+from rehearsal.cluster.objects import annotations_of, name_of
 from rehearsal.core.environment import neutral, reach_loopback
-from rehearsal.core.errors import RehearsalError, UnknownTypeError, UnreadableError
+from rehearsal.core.errors import ApiError, RehearsalError, UnknownTypeError, UnreadableError
 from rehearsal.core.parsing import parsed
 from rehearsal.core.store import Store
 from rehearsal.engine.command import EngineCommand
@@ -35,6 +36,8 @@ from rehearsal.real.clusters import RealClusters, real_clusters
 from rehearsal.real.internet import Internet
 
 ROOT = Path(__file__).parents[1]
+
+_HELD_BACK = "fleet-l4-lb/held-back"  # the annotation of the program's guard
 
 # Not a secret: the state is of a cloud that does not exist, and only its owner can read the folder.
 _PASSPHRASE = "rehearsal"  # noqa: S105
@@ -259,7 +262,7 @@ class Rehearsal:
         path = Path(self.stack.workspace.work_dir).parent / "report.html"
         try:
             state, table = schedule.resources(self._ask("export")), durations.load()
-            outcome = report.Outcome(self.stack.name, done, checks)
+            outcome = report.Outcome(self.stack.name, done, checks, self._held_back(state))
             lines = summary.summary(state, table)
             report.write(path, outcome, state, table)
         except UnknownTypeError as error:
@@ -267,6 +270,16 @@ class Rehearsal:
             return
         _print("\n" + "\n".join(lines))
         _print(f"\nreport  {os.path.relpath(path)}")
+
+    def _held_back(self, state: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+        """Return the names of the EndpointSlices that the guard of each cluster holds back, by the cluster's ID."""
+        found: dict[str, list[str]] = {}
+        for each in state:
+            if cluster := self.cloud.clusters.get(str(each.get("id", ""))):
+                with suppress(ApiError):  # its region is lost
+                    slices = cluster.list("discovery.k8s.io/v1", "EndpointSlice", "fleet-system")
+                    found[cluster.id] = [name_of(item) for item in slices if _HELD_BACK in annotations_of(item)]
+        return found
 
     def _ask(self, *command: str) -> dict[str, Any]:
         """Return the JSON output of `pulumi stack`, with secrets hidden at any depth."""

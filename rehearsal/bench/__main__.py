@@ -18,12 +18,14 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from rehearsal.bench import recovery
 from rehearsal.bench.measure import LOCATIONS, ROOT, Cost, configuration, configure, prepare
 from rehearsal.timing import bounds, durations
 from rehearsal.timing.schedule import Operation, Timeline, conflicts, default_parallel, plan, schedule
 from rehearsal.timing.summary import words
 
 _SIZES: Final = (2, 5, 10, 20)
+_ENTRIES: Final = 5  # entry points of the largest stack, measured beside one
 _GROWTH: Final = 0.05  # the most growth of Azure's time, from the smallest number of regions to the largest
 _ENDLESS: Final = 1024  # parallel operations, more than any stack has
 
@@ -173,10 +175,18 @@ def _engines_cost() -> Iterator[Figure]:
     for small, large in ((2, 20), (10, 20)):
         ratio = each[large] / each[small]
         yield _at_most(f"time of each resource, {large} regions to {small}", ratio, 1, f"{ratio:.2f}")
+    size, plain = _SIZES[-1], _life(_SIZES[-1])["up"]
+    up = _life(size, _ENTRIES)["up"]
+    what = f"{size} regions, {_ENTRIES} entry points and a global address"
+    yield _at_most(f"{what}: up", up.seconds, 60, f"{up.seconds:.1f} s, {up.calls} calls to the cloud", unit=" s")
+    added = len(up.state) - len(plain.state)
+    yield Figure(f"{what}: resources for each entry point", f"{added / _ENTRIES:.1f} ({added} more)")
+    ratio = schedule(plan([], up.state, durations.load())).makespan / _up(size).makespan
+    yield _at_most(f"{what}: Azure's time, times that of one entry point", ratio, 1.02, f"{ratio:.3f}")
 
 
 @cache
-def _life(size: int) -> dict[str, Cost]:
+def _life(size: int, entries: int = 0) -> dict[str, Cost]:
     """Measure the operations on a stack; the smallest stack has more of them than the first `up`."""
     with _folder() as folder:
         root, costs = folder / "program", dict[str, Cost]()
@@ -184,7 +194,7 @@ def _life(size: int) -> dict[str, Cost]:
 
         def step(name: str, command: str, regions: int, nodes: int = 3) -> None:
             _log(f"{size} regions: {name} ...")
-            configure(root, regions, nodes)
+            configure(root, regions, nodes, entries)
             costs[name] = Cost(
                 **json.loads(_output([sys.executable, "-m", "rehearsal.bench.measure", str(root), command], ROOT))
             )
@@ -292,12 +302,31 @@ def _path_without_pulumi() -> str:
     return os.pathsep.join(folder for folder in folders if not shutil.which("pulumi", path=folder))
 
 
+# --- Recovery --------------------------------------------------------------------------------------------------------
+
+
+def _recovery() -> Iterator[Figure]:
+    """Lose each region of the real Fleet in turn."""
+    for size in (2, 3):
+        for region, loss in recovery.losses(size):
+            _log(f"{size} regions: {region} is lost and comes back ...")
+            what = f"{size} regions, {region} lost"
+            for name, seconds in loss.last_failures.items():
+                address = "the global address" if name == recovery.GLOBAL else f"the address in {name}"
+                text = f"{what}: until the last failing connection, {address}"
+                yield _at_most(text, seconds, recovery.GOAL, f"{seconds:.1f} s", unit=" s")
+            failed = sum(map(len, loss.failed_on_return.values()))
+            yield _at_most(f"{what}: failed requests when it comes back", failed, 0, str(failed))
+            yield Figure(f"{what}: from its return until all addresses balance", f"{loss.balanced:.1f} s")
+
+
 # --- The table -------------------------------------------------------------------------------------------------------
 
 _PARTS: Final[dict[str, tuple[Callable[[], Iterator[Figure]], str]]] = {
     "azure": (_azures_time, "Azure's time, by rehearsal/timing/durations.yaml"),
     "engine": (_engines_cost, "The engine's and the program's time, at zero latency"),
     "start": (_start, "The program's start"),
+    "recovery": (_recovery, "A lost region, on the real Fleet under load, without a command"),
     "first-use": (_first_use, "The first use"),
     "build": (_first_use_with_build, "The first use, if the engine has to be built"),
 }

@@ -25,7 +25,8 @@ from rehearsal.interception import Interceptor
 from rehearsal.stack import ROOT, rehearsing
 
 _PROGRAM: Final = ("Pulumi.yaml", "__main__.py", "changes.py", "settings", "components", "fleet_clusters", "manifests")
-_STACK: Final = "bench"
+STACK: Final = "bench"
+"""The name of the stack."""
 
 LOCATIONS: Final = (
     *("eastus2", "westus2", "northeurope", "westeurope", "uksouth", "swedencentral", "francecentral", "italynorth"),
@@ -56,8 +57,14 @@ class Cost:
     state: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
-def configuration(regions: int, nodes: int = 3) -> str:
-    """Return a stack's file with a number of regions; the last one has the given number of nodes."""
+def configuration(regions: int, nodes: int = 3, entries: int = 0) -> str:
+    """Return a stack's file.
+
+    Args:
+        regions: the number of regions.
+        nodes: the number of the last region's nodes.
+        entries: the number of entry points behind a global address; 0 for one entry point without.
+    """
     each = [
         {
             "name": location,
@@ -68,7 +75,8 @@ def configuration(regions: int, nodes: int = 3) -> str:
         }
         for number, location in enumerate(LOCATIONS[:regions], 1)
     ]
-    return yaml.safe_dump({"config": {"fleet-l4-lb:regions": each}})
+    app = {"entryRegions": [*LOCATIONS[:entries]], "globalAddress": {"homeRegion": LOCATIONS[0]}} if entries else {}
+    return yaml.safe_dump({"config": {"fleet-l4-lb:regions": each, "fleet-l4-lb:app": app}})
 
 
 def prepare(root: Path) -> None:
@@ -79,9 +87,9 @@ def prepare(root: Path) -> None:
         (shutil.copytree if source.is_dir() else shutil.copy)(source, root / name)
 
 
-def configure(root: Path, regions: int, nodes: int = 3) -> None:
-    """Write the stack's file in a folder from `prepare`."""
-    (root / f"Pulumi.{_STACK}.yaml").write_text(configuration(regions, nodes), encoding="utf-8")
+def configure(root: Path, regions: int, nodes: int = 3, entries: int = 0) -> None:
+    """Write the stack's file, as `configuration` returns it, in a folder from `prepare`."""
+    (root / f"Pulumi.{STACK}.yaml").write_text(configuration(regions, nodes, entries), encoding="utf-8")
 
 
 def _measure(root: Path, command: str) -> Cost:
@@ -92,7 +100,7 @@ def _measure(root: Path, command: str) -> Cost:
         if operation.verb in {"create", "update", "delete"}:
             cost.writes.append((operation.verb, operation.call.token, operation.call.name))
 
-    with rehearsing(_STACK, root) as rehearsal:
+    with rehearsing(STACK, root) as rehearsal:
         rehearsal.cloud.interceptors.append(Interceptor(before=note))
         with _watching_engine() as engine:
             start = time.perf_counter()

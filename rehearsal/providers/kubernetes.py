@@ -29,6 +29,10 @@ _USER: Final = Deployer().object_id
 _AUTONAMED: Final = "pulumi.com/autonamed"
 _PROPAGATION: Final = "pulumi.com/deletionPropagationPolicy"
 _FORCE: Final = "pulumi.com/patchForce"
+_REQUIRED_FIELD: Final = (
+    "this Patch resource is currently managing a required field, so it can't be deleted directly. Either set the "
+    "`retainOnDelete` resource option, or transfer ownership of the field before deleting: spec.ports"
+)
 _PATCH_MANAGER: Final = "pulumi.com/patchFieldManager"
 # Keys of a resource's outputs that do not belong to the object.
 _INPUTS: Final = "__inputs"
@@ -434,8 +438,14 @@ class Kubernetes:
         bare = {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": identity}
         with self._clusters.requests():
             connection.check("patch", bare)
-            with suppress(ApiError):  # the object may be gone
+            try:
                 connection.cluster.get(live["apiVersion"], live["kind"], name_of(live), namespace_of(live))
+            except ApiError as error:
+                if error.reason == "NotFound" and live["kind"] == "Service":
+                    # The provider would create it anew, without its ports (provider.go, IsDeleteRequiredFieldErr).
+                    raise RefusedError(_REQUIRED_FIELD) from None
+                return
+            with suppress(ApiError):
                 connection.cluster.apply(bare, user=connection.user, manager=_manager(live, outputs))
 
     def _await(self, call: Call, cluster: Cluster, inputs: Properties, live: Object) -> Object:

@@ -324,6 +324,13 @@ class RealClusters:
             if member["cluster"] == cluster_id:
                 self._start_agents(member)
 
+    def restart_agents(self, cluster_id: str) -> None:
+        """Stop and start Fleet's agents on a member, as each upgrade of its nodes does."""
+        self._clusters[cluster_id].leave()
+        for member in self._data["members"].values():
+            if member["cluster"] == cluster_id:
+                self._start_agents(member)
+
     # The processes.
 
     def kubeconfig(self, cluster_id: str) -> Path:

@@ -175,13 +175,13 @@ class _Balancer(_Server):
         self.network = network
         self.nodes = nodes
         self.accepted = accepted
-        self._turns = cycle(backends)
-        # kube-proxy on each node has turns of its own. Probes do not disturb those of the clients' connections.
+        # Each destination has turns of its own, and so has each node for its probes.
+        self._turns = {destination: cycle(backends) for destination in ("", *accepted)}
         self._probed = {node: cycle([*backends[number:], *backends[:number]]) for number, node in enumerate(nodes)}
 
-    async def forward(self, client: socket.socket) -> None:
-        """Hand a connection to a pod."""
-        with await self._connect(self.nodes[0], self._turns) as pod:
+    async def forward(self, client: socket.socket, destination: str = "") -> None:
+        """Hand a connection to a pod; the destination is one of the accepted addresses, or else the balancer's own."""
+        with await self._connect(self.nodes[0], self._turns[destination]) as pod:
             async with asyncio.TaskGroup() as directions:
                 directions.create_task(_copy(client, pod))
                 directions.create_task(_copy(pod, client))
@@ -274,7 +274,7 @@ class _Global(_Server):
         nearest = next((address for address in self._regional if address in self._available), None)
         balancer = self._find(nearest) if nearest else None
         if balancer and self._address in balancer.accepted:
-            await balancer.forward(client)
+            await balancer.forward(client, self._address)
         else:  # nobody takes the packets
             await _read(client)
 

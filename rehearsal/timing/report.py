@@ -4,8 +4,8 @@ The page loads nothing and runs no script, and its own policy forbids both (`Con
 positioned boxes, and text is real text, so the page can be read on a phone, selected and printed.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,11 +30,13 @@ class Outcome:
         stack: the stack's name.
         done: a summary of the changes, such as `47 created`.
         checks: for each check of `verify`, its name, whether it passed, and its finding; empty if it was not run.
+        held_back: the names of the imported EndpointSlices that the guard of a cluster holds back, by the cluster's ID.
     """
 
     stack: str
     done: str
     checks: Sequence[tuple[str, bool, str]]
+    held_back: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def write(path: Path, outcome: Outcome, state: Sequence[Resource], durations: Du
         most_lanes=_MOST_LANES,
         well=bool(outcome.checks) and all(is_well for _, is_well, _ in outcome.checks),
         charts=[up, destroy],
-        map=topology(state),
+        map=topology(state, outcome.held_back),
         figures=_figures(state, durations),
         parallel=default_parallel(),
         limited=schedule([each.operation for each in up.timeline.operations], parallel=default_parallel()).makespan,

@@ -1,7 +1,7 @@
 """A stack's regions, hubs and connections, from its state, with their places on a map."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Final
 
@@ -16,6 +16,8 @@ _PEERING: Final = "azure-native:network:VirtualNetworkPeering"
 _MEMBER: Final = "azure-native:containerservice:FleetMember"
 _PROVIDER: Final = "pulumi:providers:kubernetes"
 _PLACEMENT: Final = "kubernetes:placement.kubernetes-fleet.io/v1:ClusterResourcePlacement"
+_PUBLIC_ADDRESS: Final = "azure-native:network:PublicIPAddress"
+_BALANCER: Final = "azure-native:network:LoadBalancer"
 _ENTRY_POINT: Final = "kubernetes:networking.fleet.azure.com/v1alpha1:MultiClusterService"
 
 _NOTHING: Final[Resource] = {}  # in place of a missing resource
@@ -55,6 +57,7 @@ class Region:
         update_group: the member's update group.
         placed: the placements that are available here.
         entry: the entry point's address; empty if there is none.
+        held_back: the locations of the entry points at which this region is held back.
     """
 
     place: Place
@@ -69,6 +72,7 @@ class Region:
     update_group: str
     placed: tuple[str, ...]
     entry: str
+    held_back: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,15 +101,25 @@ class Link:
 
 @dataclass(frozen=True)
 class Topology:
-    """Regions, with the entry point's first, hubs, and links, in the order in which they are drawn."""
+    """Regions, with the entry points' first, hubs, and links, in the order in which they are drawn.
+
+    Attributes:
+        global_address: the address that leads to the entry points; empty if there is none.
+    """
 
     regions: Sequence[Region]
     hubs: Sequence[Hub]
     links: Sequence[Link]
+    global_address: str
 
 
-def topology(state: Sequence[Resource]) -> Topology:
-    """Return the topology of an exported state."""
+def topology(state: Sequence[Resource], held_back: Mapping[str, Sequence[str]] = _NOTHING) -> Topology:
+    """Return the topology of an exported state.
+
+    Args:
+        state: the resources.
+        held_back: the names of the imported EndpointSlices that the guard of a cluster holds back, by the cluster's ID.
+    """
     of: dict[str, list[Resource]] = {}
     for each in state:
         of.setdefault(each["type"], []).append(each)
@@ -116,6 +130,9 @@ def topology(state: Sequence[Resource]) -> Topology:
         _region(cluster, place, of, entries.get(_id(cluster), ""))
         for cluster, place in zip(clusters, places, strict=True)
     ]
+    where = {_id(cluster): location(cluster) for cluster in clusters}
+    held = _held_back({where.get(each.lower(), ""): names for each, names in held_back.items()}, regions)
+    regions = [replace(region, held_back=tuple(held.get(region.member, ()))) for region in regions]
     fleets = of.get(FLEET, ())
     height = _height_of_hub(len(clusters))
     hubs = [
@@ -123,7 +140,8 @@ def topology(state: Sequence[Resource]) -> Topology:
         for number, each in enumerate(fleets, 1)
     ]
     links = [*_peerings(regions), *_memberships(regions, hubs)]
-    return Topology(regions, hubs, sorted(links, key=lambda link: ("peering", "hub", "traffic").index(link.kind)))
+    links.sort(key=lambda link: ("peering", "hub", "traffic").index(link.kind))
+    return Topology(regions, hubs, links, _global_address(of))
 
 
 def location(resource: Resource) -> str:
@@ -168,8 +186,31 @@ def _entries(of: Mapping[str, Sequence[Resource]]) -> dict[str, str]:
     for each in of.get(_ENTRY_POINT, ()):
         addresses: Sequence[Mapping[str, Any]] = _status(each).get("loadBalancer", {}).get("ingress") or ()
         cluster = clusters.get(each.get("provider", "").rpartition("::")[0], "")  # a reference is a URN and an id
-        entries[cluster] = ", ".join(str(address.get("ip", "")) for address in addresses) or "no address"
+        # The cluster's own address; a global one may come after it.
+        entries[cluster] = str(addresses[0].get("ip", "")) if addresses else "no address"
     return entries
+
+
+def _global_address(of: Mapping[str, Sequence[Resource]]) -> str:
+    """Return the address of a global load balancer."""
+    used = {
+        str(frontend.get("publicIPAddress", {}).get("id", "")).lower()
+        for balancer in of.get(_BALANCER, ())
+        for frontend in _properties(balancer).get("frontendIPConfigurations") or ()
+    }
+    found = (each.get("outputs", {}).get("ipAddress", "") for each in of.get(_PUBLIC_ADDRESS, ()) if _id(each) in used)
+    return next(found, "")
+
+
+def _held_back(slices: Mapping[str, Sequence[str]], regions: Sequence[Region]) -> dict[str, list[str]]:
+    """Return where each member is held back; slices have the member's name in front (pkg/common/uniquename)."""
+    found: dict[str, list[str]] = {}
+    for where, names in slices.items():
+        members = [each.member for each in regions if each.member]
+        fitting = ([member for member in members if name.startswith(f"{member}-")] for name in names)
+        for member in {max(each, key=len) for each in fitting if each}:
+            found.setdefault(member, []).append(where)
+    return found
 
 
 def _peers(cluster: Resource, of: Mapping[str, Sequence[Resource]]) -> Iterator[str]:

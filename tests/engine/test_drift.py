@@ -41,7 +41,7 @@ def repaired(tmp_path_factory: pytest.TempPathFactory) -> Repaired:
         hub = in_memory(stack.cloud).hubs()[0]
         found = hub.get("apps/v1", "Deployment", "product-service", NAMESPACE)
         hub.apply({**found, "spec": {**found["spec"], "replicas": 5}}, user="somebody", manager="kubectl-edit")
-        stack.retag_behind_the_programs_back("east-vnet", {"owner": "somebody"})
+        stack.change_behind_the_programs_back("east-vnet", tags={"owner": "somebody"})
         for name in DELETED:
             stack.delete_behind_the_programs_back(name)
         done = stack.refresh(), stack.preview(), stack.up(), stack.preview()

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from rehearsal.cluster.objects import annotations_of
+from rehearsal.cluster.workloads import ADDITIONAL_ADDRESSES
 from rehearsal.fleet import traffic
 from rehearsal.tests.objects import in_memory
 from tests.support.health import assert_healthy, failed
@@ -97,6 +99,29 @@ def test_entry_point_is_added_on_a_cluster_that_exists(stack: Stack) -> None:
     }
     assert stack.up().changes == planned
     assert_healthy(stack)
+
+
+def test_region_with_an_entry_point_is_removed_in_one_update(both: Stack) -> None:
+    # Fleet removes the namespace there with the placement, and so the Service that has the annotation.
+    regions = both.config["regions"]
+    both.configure(regions=regions[:1], app=GLOBAL | {"entryRegions": ["east"]})
+    both.up()
+    assert_healthy(both)
+    assert both.preview().changes == {}
+
+
+def test_entry_points_stay_when_the_global_address_goes(both: Stack) -> None:
+    both.configure(app={"entryRegions": ["east", "west"]})
+    done = both.up()
+    assert {name for name, step in done.changes.items() if step == "delete" and name.startswith("app-")} == {
+        "app-entry-service",
+        "app-entry-service-store-front-west",
+    }
+    east = in_memory(both.cloud).cluster(both.outputs()["clusterIds"].value["east"])
+    service = east.find("Service", "aks-store-demo-store-front", "fleet-system")
+    assert service
+    assert ADDITIONAL_ADDRESSES not in annotations_of(service)
+    assert_healthy(both)
 
 
 def test_everything_is_destroyed_the_balancer_first(both: Stack) -> None:

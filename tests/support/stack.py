@@ -213,12 +213,12 @@ class Stack:
         call = Call(resource["type"], name, provider=self._provider_of(resource))
         self.cloud.provider(call.token).delete(call, resource["id"], resource["outputs"])
 
-    def retag_behind_the_programs_back(self, name: str, tags: dict[str, str]) -> None:
-        """Give a resource in Azure other tags, without the engine."""
+    def change_behind_the_programs_back(self, name: str, **inputs: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Change inputs of a resource in Azure, without the engine."""
         resource = self._recorded(name)
         call = Call(resource["type"], name)
-        inputs = {**resource["inputs"], "tags": tags}
-        self.cloud.provider(call.token).update(call, resource["id"], resource["outputs"], inputs)
+        changed = {**resource["inputs"], **inputs}
+        self.cloud.provider(call.token).update(call, resource["id"], resource["outputs"], changed)
 
     def _recorded(self, name: str) -> dict[str, Any]:
         return next(each for each in self.resources() if each["urn"].endswith(f"::{name}"))

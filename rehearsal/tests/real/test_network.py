@@ -334,15 +334,15 @@ def led(vnets: Networks) -> Networks:
     return vnets
 
 
-def seconds_until(vnets: Networks, pod: str, limit: float) -> float:
-    """Return how long it takes until a pod answers at the global address."""
-    began = time.monotonic()
-    while time.monotonic() < began + limit:
+def wait_for(world: Networks, pod: str) -> None:
+    """Wait until a pod answers at the global address."""
+    deadline = time.monotonic() + LOSS_SECONDS
+    while time.monotonic() < deadline:
         with suppress(OSError):
-            if vnets.request(f"http://{GLOBAL}", 1)["pod"] == pod:
-                return time.monotonic() - began
+            if world.request(f"http://{GLOBAL}", 1)["pod"] == pod:
+                return
         time.sleep(0.1)
-    pytest.fail(f"{pod} has not answered at the global address within {limit} s")
+    pytest.fail(f"{pod} has not answered at the global address within {LOSS_SECONDS} s")
 
 
 def test_global_address_leads_to_the_nearest_region_and_pods_see_its_nodes(led: Networks) -> None:
@@ -354,20 +354,19 @@ def test_global_address_leads_to_the_nearest_region_and_pods_see_its_nodes(led: 
 def test_global_address_leaves_a_region_without_healthy_nodes_and_returns_to_it(led: Networks) -> None:
     led.stop("east", POD[0])
 
-    # Not at the first failed probe: a node is unhealthy after the second.
-    assert seconds_until(led, "west-0", LOSS_SECONDS) > PROBE_SECONDS
+    wait_for(led, "west-0")
 
     led.serve("east", POD[0], {POD[1]: "http"}, {"pod": "east-1"})
-    seconds_until(led, "east-1", LOSS_SECONDS)
+    wait_for(led, "east-1")
 
 
 def test_global_address_leaves_a_region_that_is_gone_even_if_it_was_gone_from_the_beginning(led: Networks) -> None:
     led.unbalance(NEAR)
-    seconds_until(led, "west-0", LOSS_SECONDS)
+    wait_for(led, "west-0")
 
     led.lead(GLOBAL, {})
     led.lead(GLOBAL, {NEAR: [80], FAR: [80]})
-    seconds_until(led, "west-0", LOSS_SECONDS)
+    wait_for(led, "west-0")
 
 
 def test_nodes_drop_what_arrives_for_a_global_address_that_their_service_does_not_have(led: Networks) -> None:
@@ -411,18 +410,21 @@ def test_region_that_comes_or_goes_behind_a_global_address_disturbs_no_request(l
     assert answering(led, f"http://{GLOBAL}", 1) == ["west-0"]
 
 
-def test_healthy_region_flaps_while_most_of_its_endpoints_are_dead_and_still_listed(led: Networks) -> None:
-    # Two of three endpoints answer nothing: whichever pod a probe meets, the node fails twice in a row.
+@pytest.mark.parametrize(("dead", "leaves"), [(1, False), (2, True)])
+def test_healthy_region_is_left_when_its_nodes_meet_dead_endpoints_twice_in_a_row(
+    led: Networks, dead: int, *, leaves: bool
+) -> None:
+    # Endpoints of a lost region that are still listed: probes and clients meet them in turn.
     led.lead(GLOBAL, {NEAR: [80]})
-    led.balance(NEAR, 80, "east", ["10.1.0.4"], [("10.2.0.11", 80), ("10.2.0.12", 80), POD], accepted=[GLOBAL])
+    lost = [(f"10.2.0.1{number}", 80) for number in range(1, dead + 1)]
+    led.balance(NEAR, 80, "east", ["10.1.0.4"], [*lost, POD], accepted=[GLOBAL])
 
-    deadline = time.monotonic() + 2 * LOSS_SECONDS
-    while time.monotonic() < deadline:
+    left, deadline = False, time.monotonic() + LOSS_SECONDS
+    while time.monotonic() < deadline and not left:
         try:
             led.request(f"http://{GLOBAL}", 1)
         except TimeoutError:
-            break  # no region is available
+            left = True  # no region is available
         except OSError:
             pass  # one of the dead endpoints
-    else:
-        pytest.fail("the region was never taken out")
+    assert left is leaves

@@ -24,6 +24,8 @@ CLUSTER = "azure-native:containerservice:ManagedCluster"
 FLEET = "azure-native:containerservice:Fleet"
 MEMBER = "azure-native:containerservice:FleetMember"
 PLACEMENT = "kubernetes:placement.kubernetes-fleet.io/v1:ClusterResourcePlacement"
+PUBLIC_ADDRESS = "azure-native:network:PublicIPAddress"
+BALANCER = "azure-native:network:LoadBalancer"
 ENTRY_POINT = "kubernetes:networking.fleet.azure.com/v1alpha1:MultiClusterService"
 SECRET = "planted-secret"
 
@@ -254,6 +256,26 @@ def test_entry_is_on_the_cluster_of_its_provider_and_comes_first() -> None:
         ("westus2", "20.1.2.3"),
         ("eastus2", ""),
     ]
+
+
+def test_global_address_is_shown_in_place_of_one_of_its_entry_points(tmp_path: Path) -> None:
+    front = {"publicIPAddress": {"id": "…/publicIPAddresses/GLOBAL"}}
+    state = [
+        *deployed("eastus2", "westus2"),
+        resource("address", PUBLIC_ADDRESS, {}, id="…/publicIPAddresses/global", outputs={"ipAddress": "20.9.9.9"}),
+        resource("other", PUBLIC_ADDRESS, {}, id="…/publicIPAddresses/other", outputs={"ipAddress": "20.8.8.8"}),
+        resource("balancer", BALANCER, {"frontendIPConfigurations": [front]}, "address", id="…/balancer"),
+    ]
+    text = report(tmp_path, state).text
+    assert "global address20.9.9.9entry points behind it: 1" in text
+    assert "20.1.2.3" in text
+    assert "20.8.8.8" not in text
+
+
+def test_region_that_the_guard_holds_back_is_marked_with_the_place() -> None:
+    names = ["aks-eastus2-app-front-x7k2p-9qwzt", "aks-eastus2-app-other-x7k2p-9qwzt", "aks-gone-app-front-x-9qwzt"]
+    shown = topology(deployed("eastus", "eastus2"), {cluster_of("eastus").upper(): names, cluster_of("eastus2"): []})
+    assert {each.location: each.held_back for each in shown.regions} == {"eastus": (), "eastus2": ("eastus",)}
 
 
 @pytest.mark.parametrize("number", range(1, 21))

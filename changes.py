@@ -55,7 +55,8 @@ def refuse_what_cannot_change(stack: Settings) -> None:
     problems = problems or [*_entries(stack, state)]
     if problems:
         raise ChangeError(report(_HEADING, problems, secret_keys()))
-    for region, member in (_value(state.get(""), ("lostMembers",)) or {}).items():
+    lost: Mapping[str, str] = _value(state.get(""), ("lostMembers",)) or {}
+    for region, member in lost.items():
         if _member_key(region) in state and region not in {each.name for each in stack.regions}:
             pulumi.log.warn(
                 f"the member {member} of region {region} stays in the fleet, because Fleet does not release it without "
@@ -70,8 +71,8 @@ def existing_peerings(stack: Settings) -> list[str] | None:
     """
     if not any(region.lost for region in stack.regions) or not (state := _state()):
         return None
-    kind, _, name = "PeeredNetworks/VirtualNetworkPeering ".partition(" ")
-    return [key.removeprefix(f"{kind} ") for key in state if key.startswith(f"{kind} ")]
+    kind = "PeeredNetworks/VirtualNetworkPeering "
+    return [key.removeprefix(kind) for key in state if key.startswith(kind)]
 
 
 def _state() -> State:

@@ -9,7 +9,6 @@ import pulumi_kubernetes as k8s
 from .kubeconfig import KubeloginMode, unattended
 from .roles import Principal, grant
 
-
 # The top-level domain `invalid` never exists (RFC 2606).
 _NOWHERE: Final = """\
 apiVersion: v1

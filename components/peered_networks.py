@@ -36,8 +36,8 @@ class PeeredNetwork(TypedDict):
     """Whether the VNet is already connected with all other VNets that have this set: no peerings are created between
     them. False by default."""
     lost: NotRequired[bool]
-    """Whether the region no longer answers: its peerings are not changed, and it gets no new ones (`existing`). False by
-    default."""
+    """Whether the region no longer answers: its peerings are not changed, and it gets no others than `existing`. False
+    by default."""
     service_cidr: NotRequired[pulumi.Input[str | None]]
     """The range of service addresses of the region's cluster. It must not overlap any of the VNets, which is checked
     here if one of them existed before."""

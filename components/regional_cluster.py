@@ -108,9 +108,7 @@ class RegionalCluster(pulumi.ComponentResource):
     def __init__(self, name: str, args: RegionalClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         lost = args.get("lost", False)
         left_alone = pulumi.ResourceOptions(transformations=[unchanged] if lost else None)
-        super().__init__(
-            "fleet-l4-lb:index:RegionalCluster", name, {}, pulumi.ResourceOptions.merge(opts, left_alone)
-        )
+        super().__init__("fleet-l4-lb:index:RegionalCluster", name, {}, pulumi.ResourceOptions.merge(opts, left_alone))
         child_opts = pulumi.ResourceOptions(parent=self)
         group = resources.ResourceGroup(
             f"{name}-group",

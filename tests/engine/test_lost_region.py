@@ -6,7 +6,6 @@ import pytest
 from pulumi import automation as auto
 
 from components import retries
-from rehearsal.fleet import traffic
 from rehearsal.fleet.in_memory import Cluster
 from rehearsal.tests.objects import in_memory
 from tests.support.health import assert_converged, checked, failed
@@ -202,7 +201,7 @@ def test_region_that_does_not_exist_cannot_be_lost(stack: Stack) -> None:
 
 def test_entry_point_of_a_stack_with_one_entry_is_moved_only_if_asked(stack: Stack) -> None:
     stack.mark_lost("east")
-    with pytest.raises(auto.CommandError, match='app.entryRegions: is missing: the entry point is in "east"'):
+    with pytest.raises(auto.CommandError, match=r'app\.entryRegions: is missing: the entry point is in "east"'):
         stack.preview()
     stack.mark_lost("east", app={"entryRegions": ["west"]})
     assert entry_point("store-front-west", "create").items() <= stack.preview().changes.items()

@@ -27,19 +27,19 @@ def lose(fleet: Fleet) -> Iterator[Callable[[str], None]]:
 
     def lose(name: str) -> None:
         lost.append(name)
-        fleet.world.set_reachable(fleet.ids[name], reachable=False)
+        fleet.clusters.set_reachable(fleet.ids[name], reachable=False)
 
     yield lose
     for name in lost:
         if not fleet[name].reachable:
-            fleet.world.set_reachable(fleet.ids[name], reachable=True)
+            fleet.clusters.set_reachable(fleet.ids[name], reachable=True)
 
 
 def fleet_of(stack: Stack) -> Fleet:
     """Return the fleet of a stack whose regions are all alive."""
-    world, outputs = stack.cloud.clusters, stack.outputs()
-    assert isinstance(world, RealClusters)
-    return Fleet(world, {"hub": outputs["fleetId"].value, **outputs["clusterIds"].value})
+    clusters, outputs = stack.cloud.clusters, stack.outputs()
+    assert isinstance(clusters, RealClusters)
+    return Fleet(clusters, {"hub": outputs["fleetId"].value, **outputs["clusterIds"].value})
 
 
 def has_app(fleet: Fleet, name: str) -> bool:
@@ -76,7 +76,7 @@ def test_entry_point_leaves_a_lost_region_in_one_update_and_the_region_gets_the_
     stack.configure(app={"entryRegions": ["west"]})
     stack.up()
 
-    fleet.world.set_reachable(fleet.ids["east"], reachable=True)
+    fleet.clusters.set_reachable(fleet.ids["east"], reachable=True)
     # Fleet takes the app out of it, and with it the entry point that the state has forgotten.
     eventually(lambda: has_app(fleet, "east"), expected=False, seconds=_CLEANED)
     eventually(lambda: fleet.table("east", "get services --namespace fleet-system"), [])
@@ -107,7 +107,7 @@ def test_endpoints_of_a_lost_region_stay_behind_an_entry_point_until_the_region_
     found = checked(stack)[f"lost member {EAST}"]
     assert (found.ok, found.found) == (False, "left out, but its endpoints are behind an entry point")
 
-    fleet.world.set_reachable(fleet.ids["east"], reachable=True)
+    fleet.clusters.set_reachable(fleet.ids["east"], reachable=True)
     eventually(lambda: Counter(fleet.answering(address)), Counter({WEST: 20}), _CLEANED)
     stack.mark_lost()
     stack.up()
@@ -148,7 +148,7 @@ def test_region_that_is_lost_for_good_is_removed_and_its_member_stays_until_azur
         stack = Stack(root, rehearsal)
         stack.up()
         fleet = fleet_of(stack)
-        fleet.world.set_reachable(fleet.ids["west"], reachable=False)
+        fleet.clusters.set_reachable(fleet.ids["west"], reachable=False)
         stack.mark_lost("west")
         stack.up()
         stack.configure(regions=stack.config["regions"][:1])
@@ -160,7 +160,7 @@ def test_region_that_is_lost_for_good_is_removed_and_its_member_stays_until_azur
 
         # What `az fleet member delete` asks of the hub is refused.
         with pytest.raises(RefusedError, match="Please delete serviceExport aks-store-demo/store-front"):
-            fleet.world.leave(fleet.ids["hub"], WEST)
+            fleet.clusters.leave(fleet.ids["hub"], WEST)
         # With this field, which only Azure may set, it is admitted, and would end after 15 minutes.
         skip = '{"spec":{"deleteOptions":{"validationMode":"Skip"}}}'
         member = f"memberclusters.v1beta1.cluster.kubernetes-fleet.io/{WEST}"

@@ -115,8 +115,8 @@ def test_region_that_does_not_answer_blocks_neither_preview_nor_update(both: Sta
 
 
 def test_service_that_lost_its_annotation_is_found(both: Stack) -> None:
-    world = in_memory(both.cloud)
-    east = world.cluster(both.outputs()["clusterIds"].value["east"])
+    clusters = in_memory(both.cloud)
+    east = clusters.cluster(both.outputs()["clusterIds"].value["east"])
     service = east.find("Service", "aks-store-demo-store-front", "fleet-system")
     assert service
     east.set_metadata(service, "annotations", "service.beta.kubernetes.io/azure-additional-public-ips", None)

@@ -37,7 +37,7 @@ AGENTS = (
     "`kubectl --kubeconfig west.kubeconfig get nodes,pods --namespace fleet-system`"
 )
 FIND_AGAIN = (
-    "once its pods and its export are healthy, restart the pods: "
+    "once its pods and its exports are healthy, restart the pods: "
     "`kubectl --kubeconfig {}.kubeconfig delete pods --namespace shop --selector app=front`"
 )
 UNANSWERED = (
@@ -125,7 +125,10 @@ def test_members_of_others_that_run_the_app_and_export_it_too(deployed: Deployed
     assert wrong["placement of shop"] == ("placed on members of others: stranger", "`pulumi up --refresh`")
     found, remedy = wrong["members of others"]
     assert found.startswith("their endpoints are behind the entry point: stranger-shop-")
-    assert remedy == "they export shop/front too: have it withdrawn, or take another app.namespace"
+    assert remedy == (
+        "they export shop/front too: have it withdrawn, or take another app.namespace; if the member is that of a region "
+        "which you have removed: docs/operations.md, “A region is lost for good”"
+    )
 
 
 def test_placement_whose_object_is_not_available(deployed: Deployed) -> None:
@@ -282,7 +285,7 @@ def test_entry_point_whose_service_a_lost_region_holds(deployed: Deployed) -> No
     deployed.clusters.set_reachable(deployed.west.id, reachable=False)
     assert deployed.wrong()["entry point on east"] == (
         "the service belongs to west, which does not release it",
-        f"{LOST}, step 2",
+        f"give the entry region another entrySuffix, then `pulumi up`; if west is lost: {LOST}",
     )
 
 
@@ -311,7 +314,7 @@ def test_entry_point_without_an_address(deployed: Deployed) -> None:
 
 def test_address_that_is_not_the_stacks(deployed: Deployed) -> None:
     found = deployed.outputs["externalIp"]
-    deployed.outputs["externalIp"] = "20.0.0.1"
+    deployed.outputs |= {"externalIp": "20.0.0.1", "entryAddresses": {"east": "20.0.0.1"}}
     assert deployed.wrong() == {
         "entry point on east": (f"its address is {found}, and not the stack's, 20.0.0.1", "`pulumi up --refresh`")
     }
@@ -366,7 +369,7 @@ def test_private_address_from_outside(deployed: Deployed) -> None:
     deployed.east.apply(internal, user=USER)
     deployed.clusters.settle()
     address = _live(deployed.east, internal)["status"]["loadBalancer"]["ingress"][0]["ip"]
-    deployed.outputs |= {"externalIp": address, "url": f"http://{address}"}
+    deployed.outputs |= {"externalIp": address, "url": f"http://{address}", "entryAddresses": {"east": address}}
     assert deployed.wrong() == {
         f"http://{address}": (
             "answers 0 of 20 requests: 20 × 504 Gateway Timeout",  # noqa: RUF001
@@ -393,6 +396,50 @@ def test_lost_region(deployed: Deployed) -> None:
         "endpoints of west": silence,
     }
     assert wrong[deployed.outputs["url"]][1] == UNANSWERED
+
+
+def _leave_west_out(deployed: Deployed) -> None:
+    for name in ("clusterIds", "kubeconfigs"):
+        deployed.outputs[name].pop("west")
+    deployed.outputs |= {"memberNames": {"east": "east"}, "lostMembers": {"west": "west"}}
+    deployed.hub.apply(placement(in_locations("eastus2")), user=USER)
+    deployed.clusters.set_reachable(deployed.west.id, reachable=False)
+    deployed.clusters.pass_time(600)
+
+
+def test_lost_region_that_is_left_out(deployed: Deployed) -> None:
+    _leave_west_out(deployed)
+    behind = "left out, but its endpoints are behind an entry point"
+    wrong = deployed.wrong()
+    assert wrong.pop(deployed.outputs["url"])[0].startswith("answers ")
+    assert wrong == {"lost member west": (behind, f"set app.guard: true, then `pulumi up`; {LOST}")}
+
+    for item in deployed.east.objects("EndpointSlice.discovery.k8s.io"):
+        if item["metadata"]["name"].startswith("west-"):
+            for each in item["endpoints"]:
+                each["conditions"] = {"ready": False, "serving": False}
+    assert deployed.wrong() == {}
+
+
+def test_lost_region_that_reports_again(deployed: Deployed) -> None:
+    _leave_west_out(deployed)
+    deployed.clusters.set_reachable(deployed.west.id, reachable=True)
+    deployed.clusters.pass_time(600)
+    assert deployed.wrong() == {
+        "lost member west": (
+            "left out, but its agents reported within 3 min",
+            "if the region answers again, remove `lost` from it: docs/operations.md, “When the region is back”",
+        )
+    }
+
+
+def test_lost_member_that_has_left(deployed: Deployed) -> None:
+    _leave_west_out(deployed)
+    _drop(deployed.hub, new_object("cluster.kubernetes-fleet.io/v1", "MemberCluster", "west"))
+    assert deployed.wrong()["lost member west"] == (
+        "left out, and no longer in the fleet",
+        "docs/operations.md, “A region is lost for good”",
+    )
 
 
 def test_hub_that_refuses_connections(deployed: Deployed) -> None:

@@ -8,6 +8,7 @@ from pulumi import automation as auto
 from components import retries
 from rehearsal.fleet.in_memory import Cluster
 from rehearsal.tests.objects import in_memory
+from tests.support import existing
 from tests.support.health import assert_converged, checked, failed
 from tests.support.program import NORTH
 from tests.support.stack import MOVED_WEST, Stack, entry_point
@@ -191,6 +192,26 @@ def test_stack_with_a_lost_region_is_destroyed(lost: Stack) -> None:
     lost.destroy()
     assert lost.cloud.is_empty()
     assert lost.resources() == []
+
+
+def test_cluster_that_existed_before_is_left_alone_with_its_member(empty: Stack) -> None:
+    old, fleet = existing.cluster(empty.cloud), existing.fleet(empty.cloud)
+    east = {"name": "east", "location": "eastus2", "existing": {"clusterId": old}}
+    west = empty.config["regions"][1]
+    empty.configure(regions=[east, west], fleet={"existingId": fleet}, app={"entryRegions": ["west"]})
+    empty.up()
+    member = empty.outputs()["memberNames"].value["east"]
+    empty.lose_region("east")
+    empty.mark_lost("east")
+    planned = empty.preview().changes
+    assert planned == dict.fromkeys(("east-kubernetes", "app-placement", "app-endpoints-store-front-west"), "update")
+    assert empty.up().changes == planned
+    empty.configure(regions=[west])
+    empty.up()
+    assert f"the member {member} of region east stays in the fleet" in empty.text
+    empty.destroy()
+    for each in (old, fleet, f"{fleet}/members/{member}"):
+        assert existing.is_there(empty.cloud, each)
 
 
 def test_region_that_does_not_exist_cannot_be_lost(stack: Stack) -> None:

@@ -64,15 +64,19 @@ def refuse_what_cannot_change(stack: Settings) -> None:
             )
 
 
-def existing_peerings(stack: Settings) -> list[str] | None:
-    """Return the logical names of the peerings in the stack's state; None if that is not needed, or not known.
+def existing(stack: Settings, kind: str) -> list[str] | None:
+    """Return the logical names of the resources of a kind in the stack's state, for lost regions, which get no new ones.
 
-    A lost region gets no new peering.
+    Args:
+        stack: the settings.
+        kind: the type, and before it, for a component's child, the component's.
+
+    Returns:
+        None if no region is lost, or if the state is not known.
     """
     if not any(region.lost for region in stack.regions) or not (state := _state()):
         return None
-    kind = "PeeredNetworks/VirtualNetworkPeering "
-    return [key.removeprefix(kind) for key in state if key.startswith(kind)]
+    return [key.removeprefix(f"{kind} ") for key in state if key.startswith(f"{kind} ")]
 
 
 def _state() -> State:

@@ -27,13 +27,6 @@ class Access(NamedTuple):
     kubernetes: k8s.Provider
 
 
-def member_settings() -> k8s.ProviderArgs:
-    """Return the settings of the provider for a member's objects."""
-    # A region that no longer answers must not keep its entry point from leaving the state. The objects that the state
-    # then lacks still exist when the region is back, and are taken over.
-    return k8s.ProviderArgs(delete_unreachable=True, upsert_existing_objects=True)
-
-
 def kubernetes_access(  # noqa: PLR0913 - who gets access to what
     name: str,
     cluster: pulumi.CustomResource,

@@ -1,6 +1,6 @@
 """Peerings between the VNets of all regions: every pod can reach every other one."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NotRequired, TypedDict
 
@@ -48,7 +48,7 @@ class PeeredNetworksArgs(TypedDict):
 
     networks: Mapping[str, PeeredNetwork]
     """The VNets to be peered, by the name of their region. Their ranges must not overlap."""
-    existing: NotRequired[Collection[str] | None]
+    existing: NotRequired[Sequence[str] | None]
     """The logical names of the peerings that the stack has. Lost networks keep these and get no others. None for a
     stack without lost networks."""
 

@@ -112,24 +112,36 @@ def test_lost_entry_point_leaves_the_global_address_and_gets_its_place_back(stac
     stack.mark_lost("east")
     planned = stack.preview().changes
     assert (planned["global-balancer-regions"], planned["app-entry-service"]) == ("update", "delete")
-    # The guard on west knows all members of the fleet, as before.
-    assert "west-guard-deployment" not in planned
+    # The guards know all members of the fleet, as before. That on east stays, and so the state keeps it.
+    assert not any("guard" in name for name in planned)
     assert stack.up().changes == planned
     assert list(stack.outputs()["frontendIds"].value) == ["west"]
     address = stack.outputs()["globalAddress"].value
 
     come_back(stack, EAST)
-    # Fleet has removed the app, and with it the entry point that the state no longer has. The guard has stayed.
+    # Fleet has removed the app, and with it the entry point that the state no longer has.
     assert cluster(stack, EAST).list("networking.fleet.azure.com/v1alpha1", "MultiClusterService") == []
-    assert cluster(stack, EAST).find("Deployment.apps", "entry-guard", "entry-guard")
     assert behind(stack, WEST) == {WEST}
     stack.mark_lost()
     planned = stack.preview().changes
+    assert not any("guard" in name for name in planned)
     assert stack.up().changes == planned
     assert stack.outputs()["globalAddress"].value == address
     assert stack.outputs()["entryServices"].value == {"east": "store-front", "west": "store-front-west"}
     assert "lostMembers" not in stack.outputs()
     assert_converged(stack)
+
+
+def test_guard_is_switched_on_while_a_region_is_lost(stack: Stack) -> None:
+    both = {"entryRegions": ["east", "west"]}
+    stack.configure(app=both)
+    stack.up()
+    stack.lose_region("east")
+    stack.mark_lost("east", app=both | {"guard": True})
+    planned = stack.preview().changes
+    assert {name for name in planned if name.endswith("-guard")} == {"west-guard"}
+    assert stack.up().changes == planned
+    assert stack.preview().changes == {}
 
 
 def test_verify_says_what_is_behind_an_entry_point_and_when_a_lost_region_reports_again(stack: Stack) -> None:

@@ -231,13 +231,13 @@ app = MultiClusterApp(
 )
 
 if stack.app.guard:
-    guards = changes.existing(stack, "EntryGuard")
-    for region in stack.named_entry_services:
-        if region in placed or guards is None or f"{region}-guard" in guards:
+    guards = changes.existing(stack, "EntryGuard") or ()
+    for region, cluster in clusters.items():
+        if region in stack.entry_services or (region not in placed and f"{region}-guard" in guards):
             EntryGuard(
                 f"{region}-guard",
                 EntryGuardArgs(
-                    kubernetes=clusters[region].kubernetes,
+                    kubernetes=cluster.kubernetes,
                     members=[member.name for member in fleet.members.values()],
                     lost=region not in placed,
                 ),

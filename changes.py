@@ -65,7 +65,7 @@ def refuse_what_cannot_change(stack: Settings) -> None:
 
 
 def existing(stack: Settings, kind: str) -> list[str] | None:
-    """Return the logical names of the resources of a kind in the stack's state, for lost regions, which get no new ones.
+    """Return the logical names of the resources of a kind in the stack's state; lost regions get no others.
 
     Args:
         stack: the settings.

@@ -126,8 +126,8 @@ def test_members_of_others_that_run_the_app_and_export_it_too(deployed: Deployed
     found, remedy = wrong["members of others"]
     assert found.startswith("their endpoints are behind the entry point: stranger-shop-")
     assert remedy == (
-        "they export shop/front too: have it withdrawn, or take another app.namespace; if the member is that of a region "
-        "which you have removed: docs/operations.md, “A region is lost for good”"
+        "they export shop/front too: have it withdrawn, or take another app.namespace; if the member is that of a "
+        "region which you have removed: docs/operations.md, “A region is lost for good”"
     )
 
 

@@ -429,7 +429,7 @@ def _behind(deployment: Deployment, entry: Entry, region: str, pods: Container[s
     selector = ",".join(f"{key}={value}" for key, value in _part(_part(service, "spec"), "selector").items())
     raise CheckFailedError(
         f"{', '.join(lost)} behind {where}, which no pod has" if lost else f"none behind {where}",
-        "once its pods and its exports are healthy, restart the pods: "
+        "once its pods and its export are healthy, restart the pods: "
         f"`{cluster.kubectl} delete pods --namespace {namespace} --selector {selector}`",
     )
 

@@ -37,7 +37,7 @@ AGENTS = (
     "`kubectl --kubeconfig west.kubeconfig get nodes,pods --namespace fleet-system`"
 )
 FIND_AGAIN = (
-    "once its pods and its exports are healthy, restart the pods: "
+    "once its pods and its export are healthy, restart the pods: "
     "`kubectl --kubeconfig {}.kubeconfig delete pods --namespace shop --selector app=front`"
 )
 UNANSWERED = (
@@ -369,7 +369,7 @@ def test_private_address_from_outside(deployed: Deployed) -> None:
     deployed.east.apply(internal, user=USER)
     deployed.clusters.settle()
     address = _live(deployed.east, internal)["status"]["loadBalancer"]["ingress"][0]["ip"]
-    deployed.outputs |= {"externalIp": address, "url": f"http://{address}", "entryAddresses": {"east": address}}
+    deployed.outputs |= {"externalIp": address, "entryAddresses": {"east": address}, "url": f"http://{address}"}
     assert deployed.wrong() == {
         f"http://{address}": (
             "answers 0 of 20 requests: 20 × 504 Gateway Timeout",  # noqa: RUF001

@@ -147,7 +147,7 @@ networks = PeeredNetworks(
             )
             for region in stack.regions
         },
-        existing=changes.existing_peerings(stack),
+        existing=changes.existing(stack, "PeeredNetworks/VirtualNetworkPeering"),
     ),
 )
 
@@ -231,13 +231,17 @@ app = MultiClusterApp(
 )
 
 if stack.app.guard:
-    for region in stack.entry_services:
-        EntryGuard(
-            f"{region}-guard",
-            EntryGuardArgs(
-                kubernetes=clusters[region].kubernetes, members=[member.name for member in fleet.members.values()]
-            ),
-        )
+    guards = changes.existing(stack, "EntryGuard") or ()
+    for region, cluster in clusters.items():
+        if region in stack.entry_services or (region not in placed and f"{region}-guard" in guards):
+            EntryGuard(
+                f"{region}-guard",
+                EntryGuardArgs(
+                    kubernetes=cluster.kubernetes,
+                    members=[member.name for member in fleet.members.values()],
+                    lost=region not in placed,
+                ),
+            )
 
 balancer: GlobalLoadBalancer | None = None
 frontends = {

@@ -55,7 +55,8 @@ def refuse_what_cannot_change(stack: Settings) -> None:
     problems = problems or [*_entries(stack, state)]
     if problems:
         raise ChangeError(report(_HEADING, problems, secret_keys()))
-    for region, member in (_value(state.get(""), ("lostMembers",)) or {}).items():
+    lost: Mapping[str, str] = _value(state.get(""), ("lostMembers",)) or {}
+    for region, member in lost.items():
         if _member_key(region) in state and region not in {each.name for each in stack.regions}:
             pulumi.log.warn(
                 f"the member {member} of region {region} stays in the fleet, because Fleet does not release it without "
@@ -63,14 +64,18 @@ def refuse_what_cannot_change(stack: Settings) -> None:
             )
 
 
-def existing_peerings(stack: Settings) -> list[str] | None:
-    """Return the logical names of the peerings in the stack's state; None if that is not needed, or not known.
+def existing(stack: Settings, kind: str) -> list[str] | None:
+    """Return the logical names of the resources of a kind in the stack's state; lost regions get no others.
 
-    A lost region gets no new peering.
+    Args:
+        stack: the settings.
+        kind: the type, and before it, for a component's child, the component's.
+
+    Returns:
+        None if no region is lost, or if the state is not known.
     """
     if not any(region.lost for region in stack.regions) or not (state := _state()):
         return None
-    kind, _, name = "PeeredNetworks/VirtualNetworkPeering ".partition(" ")
     return [key.removeprefix(f"{kind} ") for key in state if key.startswith(f"{kind} ")]
 
 

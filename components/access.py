@@ -9,7 +9,6 @@ import pulumi_kubernetes as k8s
 from .kubeconfig import KubeloginMode, unattended
 from .roles import Principal, grant
 
-
 # The top-level domain `invalid` never exists (RFC 2606).
 _NOWHERE: Final = """\
 apiVersion: v1
@@ -26,13 +25,6 @@ class Access(NamedTuple):
 
     kubeconfig: pulumi.Output[str]
     kubernetes: k8s.Provider
-
-
-def member_settings() -> k8s.ProviderArgs:
-    """Return the settings of the provider for a member's objects."""
-    # A region that no longer answers must not keep its entry point from leaving the state. The objects that the state
-    # then lacks still exist when the region is back, and are taken over.
-    return k8s.ProviderArgs(delete_unreachable=True, upsert_existing_objects=True)
 
 
 def kubernetes_access(  # noqa: PLR0913 - who gets access to what

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from .kubernetes_object import KubernetesObject, awaited
 from .retries import OBJECT_RETRY
-from .sdk import provider
+from .sdk import provider, unchanged
 
 _NAMESPACE: Final = "entry-guard"
 _NAME: Final = "entry-guard"
@@ -33,6 +33,8 @@ class EntryGuardArgs(TypedDict):
     """Provider for objects on the cluster of the entry point."""
     members: Sequence[pulumi.Input[str]]
     """The names of the fleet's members."""
+    lost: NotRequired[bool]
+    """Whether the cluster no longer answers. The guard then stays as it is, and must exist. False by default."""
 
 
 class EntryGuard(pulumi.ComponentResource):
@@ -44,7 +46,8 @@ class EntryGuard(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, args: EntryGuardArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("fleet-l4-lb:index:EntryGuard", name, {}, opts)
+        left_alone = pulumi.ResourceOptions(transformations=[unchanged] if args.get("lost") else None)
+        super().__init__("fleet-l4-lb:index:EntryGuard", name, {}, pulumi.ResourceOptions.merge(opts, left_alone))
         on_cluster = pulumi.ResourceOptions(
             parent=self, provider=provider(args["kubernetes"]), hooks=OBJECT_RETRY.hooks()
         )

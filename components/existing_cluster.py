@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import containerservice, network
 
-from .access import kubernetes_access, member_settings
+from .access import kubernetes_access
 from .existing import existing_network, pod_subnet_id
 from .kubeconfig import KubeloginMode
 from .roles import AKS_RBAC_CLUSTER_ADMIN, Principal
@@ -78,6 +78,6 @@ class ExistingCluster(pulumi.ComponentResource):
             role=AKS_RBAC_CLUSTER_ADMIN,
             admins=args.get("entra_id_admins") or {},
             parent=self,
-            settings=member_settings(),
+            settings=k8s.ProviderArgs(delete_unreachable=True),
         )
         self.register_outputs({"clusterId": self.cluster.id, "virtualNetworkId": self.virtual_network.id})

@@ -1,6 +1,6 @@
 """Peerings between the VNets of all regions: every pod can reach every other one."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NotRequired, TypedDict
 
@@ -36,8 +36,8 @@ class PeeredNetwork(TypedDict):
     """Whether the VNet is already connected with all other VNets that have this set: no peerings are created between
     them. False by default."""
     lost: NotRequired[bool]
-    """Whether the region no longer answers: its peerings are not changed, and it gets no new ones (`existing`). False by
-    default."""
+    """Whether the region no longer answers: its peerings are not changed, and it gets no others than `existing`. False
+    by default."""
     service_cidr: NotRequired[pulumi.Input[str | None]]
     """The range of service addresses of the region's cluster. It must not overlap any of the VNets, which is checked
     here if one of them existed before."""
@@ -48,7 +48,7 @@ class PeeredNetworksArgs(TypedDict):
 
     networks: Mapping[str, PeeredNetwork]
     """The VNets to be peered, by the name of their region. Their ranges must not overlap."""
-    existing: NotRequired[Collection[str] | None]
+    existing: NotRequired[Sequence[str] | None]
     """The logical names of the peerings that the stack has. Lost networks keep these and get no others. None for a
     stack without lost networks."""
 

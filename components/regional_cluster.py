@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import authorization, containerservice, managedidentity, network, resources
 
-from .access import kubernetes_access, member_settings
+from .access import kubernetes_access
 from .existing import Network, checked, existing_network, require_addresses
 from .kubeconfig import KubeloginMode
 from .retries import CLUSTER_RETRY, NETWORK_RETRY
@@ -214,7 +214,8 @@ class RegionalCluster(pulumi.ComponentResource):
             role=AKS_RBAC_CLUSTER_ADMIN,
             admins=args.get("entra_id_admins") or {},
             parent=self,
-            settings=member_settings(),
+            # A region that no longer answers must not keep its entry point from leaving the state.
+            settings=k8s.ProviderArgs(delete_unreachable=True),
         )
         self.register_outputs({"clusterId": self.cluster.id, "virtualNetworkId": self.virtual_network.id})
 

@@ -105,7 +105,7 @@ def unchanged(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransfo
     A transformation for what is in a lost region: Azure may not answer for that region.
     """
     if isinstance(args.resource, pulumi.CustomResource) and not isinstance(args.resource, pulumi.ProviderResource):
-        # Not "*": that would take over what the provider has added to the inputs in the state, as if it were written here.
+        # Not "*": that would keep what the provider has added to the inputs in the state, which no program may write.
         args.opts.ignore_changes = [key for key in args.props if key != "azure_api_version"]
     return pulumi.ResourceTransformationResult(args.props, args.opts)
 

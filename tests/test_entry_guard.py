@@ -207,7 +207,11 @@ def test_next_guard_goes_on_with_the_marks_of_the_one_before(monkeypatch: pytest
 
 def test_member_that_is_not_named_is_held_back_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """That of a region that was lost and then removed: Fleet keeps its endpoints."""
-    monkeypatch.setattr(guard, "answers", lambda target: target[0] == "10.0.0.0")
+
+    def answers(target: tuple[str, int]) -> bool:
+        return target[0] == "10.0.0.0"
+
+    monkeypatch.setattr(guard, "answers", answers)
     api: Any = _Api(imported("aks-east"), imported("aks-west"))
     only = Guard(api, ["aks-east"])
     for _ in range(DEAD_AFTER):

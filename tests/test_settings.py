@@ -191,6 +191,7 @@ def test_entry_service_is_named_after_its_own_region() -> None:
     assert services(plain, ("app.entryRegions", ["west"])) == {"west": "store-front-west"}
     assert services(plain, both) == {"west": "store-front-west", "east": "store-front"}
     assert services(both) == {"west": "store-front-west", "east": "store-front-east"}
+    assert services(both, ("regions[0].lost", True)) == {"west": "store-front-west"}
 
 
 def test_global_address_has_a_group_with_the_suffix() -> None:
@@ -663,6 +664,26 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
     "entry Services of one name": (
         changed(("regions[0].entrySuffix", "-west"), ("app.entryRegions", ["west", "east"])),
         [("regions[1].entrySuffix", "is already the entry Service of regions[0]")],
+    ),
+    "an entry Service of the name that a lost region's entry point will have again": (
+        changed(
+            ("regions[0].lost", True),
+            ("regions[0].entrySuffix", "-west"),
+            ("app.entryRegions", ["west", "east"]),
+        ),
+        [("regions[1].entrySuffix", "is already the entry Service of regions[0]")],
+    ),
+    "no region left": (
+        changed(("regions[0].lost", True), ("regions[1].lost", True)),
+        [("regions", "all are lost")],
+    ),
+    "a lost first region with the entry point": (
+        changed(("regions[0].lost", True)),
+        [("app.entryRegions", 'is missing: the entry point is in "east", the first region, which is lost')],
+    ),
+    "lost entry regions": (
+        changed(("regions[1].lost", True), ("app.entryRegions", ["west"])),
+        [("app.entryRegions", 'has lost regions only: "west"')],
     ),
     "an entry Service with a long name": (
         changed(("app.service", "s" * 44), ("app.entryRegions", ["west"])),

@@ -395,15 +395,13 @@ def _imported(deployment: Deployment, entry: Entry) -> dict[str | None, list[end
     """Return the slices that an entry point balances over, by member."""
     names = [item["metadata"]["name"] for item in _entry_points(deployment, entry.cluster, entry.service)]
     slices = endpoints.imported(entry.cluster.items(endpoints.PATH), deployment.namespace, names)
-    outputs = deployment.outputs
-    return endpoints.by_member(
-        slices, deployment.namespace, [*outputs.members.values(), *outputs.lost_members.values()]
-    )
+    members = [*deployment.outputs.members.values(), *deployment.outputs.lost_members.values()]
+    return endpoints.by_member(slices, deployment.namespace, members)
 
 
 def _is_used(item: endpoints.Slice) -> bool:
     """Say whether kube-proxy sends anything to a slice's endpoints (kubernetes v1.34.1, pkg/proxy/topology.go)."""
-    return any((each.get("conditions") or {}).get("ready") is not False for each in item.get("endpoints") or ())
+    return any(_part(each, "conditions").get("ready") is not False for each in item.get("endpoints") or ())
 
 
 def _endpoints(deployment: Deployment, region: str) -> str:

@@ -92,7 +92,8 @@ def behind_the_entry_point(stack: Stack, region: str, members: Sequence[str]) ->
     assert isinstance(clusters, RealClusters)
     server = clusters.get(stack.outputs()["clusterIds"].value[region])
     assert server
-    space, service = stack.outputs()["service"].value.split("/")
+    space = stack.outputs()["service"].value.split("/")[0]
+    service = stack.outputs()["entryServices"].value[region]
     slices = endpoints.imported(server.list("discovery.k8s.io/v1", "EndpointSlice", endpoints.SYSTEM), space, [service])
     by_member = endpoints.by_member(slices, space, members)
     return {member: len({*endpoints.addresses(by_member[member])}) for member in members}

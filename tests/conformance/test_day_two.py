@@ -20,7 +20,7 @@ from rehearsal.cluster.objects import labels_of, name_of, namespace_of
 from rehearsal.real.network import Networks
 from tests.conformance.fleet import Fleet, behind_the_entry_point, eventually
 from tests.support.program import NORTH, ROOT
-from tests.support.stack import Stack
+from tests.support.stack import MOVED_WEST, Stack
 
 FRONT = "store-front"
 EAST, WEST, NORTHCENTRAL = "aks-eastus2", "aks-westus2", "aks-northcentralus"
@@ -119,7 +119,7 @@ def test_region_comes_and_goes_and_no_request_fails(stack: Stack, fleet: Fleet, 
     its_own |= {"mesh-west-to-north", "mesh-north-to-west"}
 
     # In the first place, because the order of the regions decides about the order of the peerings.
-    stack.configure(regions=[NORTH, *two], app={"entryRegion": "east"})
+    stack.configure(regions=[NORTH, *two], app={"entryRegions": ["east"]})
     assert stack.up().changes == dict.fromkeys(its_own, "create") | {
         "app-placement": "update",
         "app-endpoints": "update",
@@ -146,17 +146,18 @@ def test_region_comes_and_goes_and_no_request_fails(stack: Stack, fleet: Fleet, 
     assert {namespace_of(each) for each in exports} == {f"fleet-member-{EAST}", f"fleet-member-{WEST}"}
 
 
-def test_entry_point_moves_and_moves_back_and_there_are_never_two(stack: Stack, fleet: Fleet) -> None:
-    for region in ("west", "east"):
+def test_entry_point_moves_and_moves_back_and_the_new_one_is_there_first(stack: Stack, fleet: Fleet) -> None:
+    moved_east = {name: {"create": "delete", "delete": "create"}[step] for name, step in MOVED_WEST.items()}
+    names = {"east": "app-entry-point", "west": "app-entry-point-store-front-west"}
+    for region, other, steps in (("west", "east", MOVED_WEST), ("east", "west", moved_east)):
         before = stack.outputs()["externalIp"].value
-        stack.configure(app={"entryRegion": region})
+        stack.configure(app={"entryRegions": [region]})
 
         moved = stack.up()
 
-        assert moved.changes == {"app-entry-point": "replace", "app-endpoints": "update"}
+        assert moved.changes == steps
         assert set(behind_the_entry_point(stack, region, (EAST, WEST)).values()) == {1}
-        old, new = ("delete-replaced", "app-entry-point"), ("create-replacement", "app-entry-point")
-        assert moved.ended[old] < moved.began[new]
+        assert moved.ended["create", names[region]] < moved.began["delete", names[other]]
         after = stack.outputs()["externalIp"].value
         eventually(lambda after=after: set(fleet.answering(after)), {EAST, WEST})
         eventually(lambda before=before: set(fleet.answering(before)), {""})

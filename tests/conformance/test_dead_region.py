@@ -1,35 +1,28 @@
-"""A region dies, with its API server, pods and agents: what clients see, and docs/operations.md, to the letter."""
+"""A region dies, with its API server, pods and agents: what clients see, and what `lost` does, on the real Fleet."""
 
-import os
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from rehearsal.cluster.objects import is_true
-from rehearsal.real.tools import find_tools
-from rehearsal.tests.objects import get, in_locations
+from rehearsal.core.errors import RefusedError
+from rehearsal.real.clusters import RealClusters
+from rehearsal.stack import rehearsing
 from tests.conformance.fleet import Fleet, KubectlError, eventually
-from tests.conformance.scenarios import app, entry_point, placement, put, remove
-from tests.support.program import ROOT
-from tests.support.stack import Stack
+from tests.support.health import checked
+from tests.support.stack import MOVED_WEST, Stack, copy_program
 
 EAST, WEST = "aks-eastus2", "aks-westus2"
 
 _SECONDS = 30  # for an answer; a connection to an address that nobody has fails after three to five
-_GIVE, _RELEASE = "Claim the service for the new region", "Remove the claim"
-_CLAIM = "networking.fleet.azure.com/service-in-use-by"
+_CLEANED = 180  # seconds in which Fleet deletes the app in a region that is back
 
 
 @pytest.fixture
-def lose(fleet: Fleet, follow: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
+def lose(fleet: Fleet) -> Iterator[Callable[[str], None]]:
     """Let a region die; it comes back after the test at the latest."""
-    del follow  # what it puts right in the end, it does in a region that is back
     lost: list[str] = []
 
     def lose(name: str) -> None:
@@ -42,95 +35,85 @@ def lose(fleet: Fleet, follow: Callable[[str], None]) -> Iterator[Callable[[str]
             fleet.clusters.set_reachable(fleet.ids[name], reachable=True)
 
 
-@pytest.fixture
-def follow(fleet: Fleet, tmp_path: Path) -> Iterator[Callable[[str], None]]:
-    """Run the command of a step in docs/operations.md, where its kubeconfigs are."""
-    section = (ROOT / "docs" / "operations.md").read_text().partition("\n## A region no longer answers\n")[2]
-    steps = dict(re.findall(r"^\d\. \*\*(.+?)\.?\*\*.*?```bash\n(.*?)```", section, re.MULTILINE | re.DOTALL))
-    for name in fleet.ids:
-        (tmp_path / f"{name}.kubeconfig").symlink_to(fleet.clusters.kubeconfig(fleet.ids[name]))
-
-    followed: list[str] = []
-
-    def follow(step: str) -> None:
-        followed.append(step)
-        environment = {**os.environ, "PATH": f"{find_tools().kubectl.parent}:{os.environ['PATH']}"}
-        command = ["bash", "-euo", "pipefail", "-c", steps[step]]
-        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - ours
-        if result.returncode:
-            raise KubectlError(result.stderr)
-
-    yield follow
-    if _GIVE in followed and _RELEASE not in followed:
-        # A test has failed halfway: without this, the next update would wait for the service.
-        for step in ("Delete the old entry point", _RELEASE):
-            with suppress(KubectlError):
-                follow(step)
+def fleet_of(stack: Stack) -> Fleet:
+    """Return the fleet of a stack whose regions are all alive."""
+    clusters, outputs = stack.cloud.clusters, stack.outputs()
+    assert isinstance(clusters, RealClusters)
+    return Fleet(clusters, {"hub": outputs["fleetId"].value, **outputs["clusterIds"].value})
 
 
-def _entry(fleet: Fleet, name: str) -> tuple[str, str]:
-    (row,) = fleet.table(name, "get multiclusterservice store-front --namespace aks-store-demo")
-    return row["IS-VALID"], row["EXTERNAL-IP"]
+def has_app(fleet: Fleet, name: str) -> bool:
+    return any(row["NAME"] == "aks-store-demo" for row in fleet.table(name, "get namespaces"))
 
 
-def test_requests_for_the_pods_of_a_dead_region_fail_until_its_endpoints_are_deleted(
-    stack: Stack, fleet: Fleet, lose: Callable[[str], None], follow: Callable[[str], None]
-) -> None:
-    # The document's example is the other way round: west is the entry, east is dead.
-    stack.configure(app={"entryRegion": "west"})
-    stack.up()
-    address = stack.outputs()["externalIp"].value
-    eventually(lambda: Counter(fleet.answering(address)), Counter({EAST: 10, WEST: 10}))
-
-    lose("east")
-
-    assert Counter(fleet.answering(address, timeout=_SECONDS)) == {"": 10, WEST: 10}
-    assert [row["JOINED"] for row in fleet.table("hub", "get memberclusters")] == ["True", "True"]
-    assert _entry(fleet, "west") == ("True", address)
-
-    follow("Delete the dead region's endpoints")
-
-    eventually(lambda: Counter(fleet.answering(address, timeout=_SECONDS)), Counter({WEST: 20}))
-    fleet.clusters.set_reachable(fleet.ids["east"], reachable=True)
-    follow("Restart the region's pods")
-    eventually(lambda: Counter(fleet.answering(address)), Counter({EAST: 10, WEST: 10}))
+def members(fleet: Fleet) -> list[str]:
+    return [row["NAME"] for row in fleet.table("hub", "get memberclusters")]
 
 
-def test_entry_point_leaves_a_region_while_it_is_dead_and_is_not_disturbed_when_it_is_back(
-    stack: Stack, fleet: Fleet, lose: Callable[[str], None], follow: Callable[[str], None]
+def test_entry_point_leaves_a_lost_region_in_one_update_and_the_region_gets_the_app_back(
+    stack: Stack, fleet: Fleet, lose: Callable[[str], None]
 ) -> None:
     old = stack.outputs()["externalIp"].value
     lose("east")
     assert set(fleet.answering(old)) == {""}
+    # The hub does not notice.
+    assert [row["JOINED"] for row in fleet.table("hub", "get memberclusters")] == ["True", "True"]
 
-    stack.configure(app={"entryRegion": "west"})
-    with ThreadPoolExecutor() as threads:
-        update = threads.submit(stack.up)
-        eventually(lambda: _entry(fleet, "west"), ("Unknown", ""))
-        follow(_GIVE)
-        assert update.result().changes == {"app-entry-point": "replace", "app-endpoints": "update"}
+    stack.mark_lost("east", app={"entryRegions": ["west"]})
+    planned = stack.preview().changes
+    assert planned == MOVED_WEST | {"east-kubernetes": "update", "app-placement": "update"}
+    assert stack.up().changes == planned
     address = stack.outputs()["externalIp"].value
-    assert address != old
-    eventually(lambda: WEST in fleet.answering(address, 2, _SECONDS), expected=True)
-    follow("Delete the dead region's endpoints")
-    eventually(lambda: set(fleet.answering(address, timeout=_SECONDS)), {WEST})
+    # The lost region never exported the new entry Service.
+    eventually(lambda: Counter(fleet.answering(address, timeout=_SECONDS)), Counter({WEST: 20}))
     assert stack.preview().changes == {}
 
+    # The app still changes, in the other region.
+    stack.configure(app={"entryRegions": ["west"], "replicas": 2})
+    assert stack.up().changes == {"app-deployment-store-front": "update"}
+    ready = "get deployment store-front --namespace aks-store-demo"
+    eventually(lambda: fleet.table("west", ready)[0]["READY"], "2/2")
+    stack.configure(app={"entryRegions": ["west"]})
+    stack.up()
+
     fleet.clusters.set_reachable(fleet.ids["east"], reachable=True)
-    # It hears that the service is another's, and gives up its address.
-    eventually(lambda: _entry(fleet, "east"), ("Unknown", ""))
+    # Fleet takes the app out of it, and with it the entry point that the state has forgotten.
+    eventually(lambda: has_app(fleet, "east"), expected=False, seconds=_CLEANED)
     eventually(lambda: fleet.table("east", "get services --namespace fleet-system"), [])
-    eventually(lambda: set(fleet.answering(old, 2)), {""})
-    assert _entry(fleet, "west") == ("True", address)
-    follow("Delete the old entry point")
-    follow("Restart the region's pods")
+    assert set(fleet.answering(old, 2)) == {""}
+    assert set(fleet.answering(address)) == {WEST}
+
+    stack.mark_lost()
+    assert stack.up().changes == {
+        "east-kubernetes": "update",
+        "app-placement": "update",
+        "app-endpoints-store-front-west": "update",
+    }
     eventually(lambda: Counter(fleet.answering(address)), Counter({EAST: 10, WEST: 10}))
 
-    follow(_RELEASE)
-    stack.configure(app={"entryRegion": "east"})
-    assert stack.up().changes == {"app-entry-point": "replace", "app-endpoints": "update"}
-    address = stack.outputs()["externalIp"].value
+
+def test_endpoints_of_a_lost_region_stay_behind_an_entry_point_until_the_region_is_back(
+    stack: Stack, fleet: Fleet, lose: Callable[[str], None]
+) -> None:
+    stack.configure(app={"entryRegions": ["east", "west"]})
+    stack.up()
+    address = stack.outputs()["entryAddresses"].value["west"]
     eventually(lambda: Counter(fleet.answering(address)), Counter({EAST: 10, WEST: 10}))
+
+    lose("east")
+    stack.mark_lost("east")
+    stack.up()
+    assert Counter(fleet.answering(address, timeout=_SECONDS)) == {"": 10, WEST: 10}
+    found = checked(stack)[f"lost member {EAST}"]
+    assert (found.ok, found.found) == (False, "left out, but its endpoints are behind an entry point")
+
+    fleet.clusters.set_reachable(fleet.ids["east"], reachable=True)
+    eventually(lambda: Counter(fleet.answering(address)), Counter({WEST: 20}), _CLEANED)
+    stack.mark_lost()
+    stack.up()
+    assert stack.outputs()["entryAddresses"].value.keys() == {"east", "west"}
+    for each in stack.outputs()["entryAddresses"].value.values():
+        eventually(lambda each=each: Counter(fleet.answering(each)), Counter({EAST: 10, WEST: 10}))
 
 
 @pytest.mark.parametrize(
@@ -158,33 +141,33 @@ def test_nothing_that_would_release_a_dead_member_is_for_users(bare: Fleet, comm
     assert f"'groups: [system:authenticated]' is not allowed to {operation} resource" in str(refused.value)
 
 
-def test_service_that_is_given_before_there_is_an_entry_point_has_no_endpoints(bare: Fleet) -> None:
-    space, hub, west = "given-too-early", bare["hub"], bare["west"]
-    both = placement(space, in_locations("eastus2", "westus2"))
-    put(hub, *app(space), both)
-    eventually(lambda: is_true(get(hub, both), "ClusterResourcePlacementAvailable"), expected=True)
-    eventually(lambda: len(bare.table("hub", f"get serviceimport front --namespace {space}")), 1)
+def test_region_that_is_lost_for_good_is_removed_and_its_member_stays_until_azure_removes_it(tmp_path: Path) -> None:
+    # A fleet of its own: nothing but the end of the fleet removes the member at once.
+    root = copy_program(tmp_path / "program")
+    with rehearsing("dev", root, real_fleet=True) as rehearsal:
+        stack = Stack(root, rehearsal)
+        stack.up()
+        fleet = fleet_of(stack)
+        fleet.clusters.set_reachable(fleet.ids["west"], reachable=False)
+        stack.mark_lost("west")
+        stack.up()
+        stack.configure(regions=stack.config["regions"][:1])
+        planned = stack.preview().changes
+        assert set(planned.values()) == {"delete"}
+        assert stack.up().changes == planned
+        assert stack.preview().changes == {}
+        assert members(fleet) == [EAST, WEST]
 
-    claim = f'{_CLAIM}={{"MemberClusters":{{"fleet-member-west":"west"}}}}'
-    bare.kubectl("hub", "annotate", "serviceimport", "front", "--namespace", space, claim)
-    offered = "get endpointsliceimports --namespace fleet-member-west"
-    eventually(lambda: sum(space in row["NAME"] for row in bare.table("hub", offered)) >= 2, expected=True)
-    put(west, entry_point(space))
-    eventually(lambda: is_true(get(west, entry_point(space)), "Valid"), expected=True)
-
-    def imported() -> set[str]:
-        slices = bare.table("west", "get endpointslices --namespace fleet-system")
-        return {row["NAME"].split("-")[0] for row in slices if space in row["NAME"]}
-
-    assert imported() == set()
-    # Only what changes is looked at again.
-    bare.kubectl("east", "delete", "pods", "--namespace", space, "--all")
-    eventually(imported, {"east"})
-
-    remove(west, entry_point(space))
-    bare.kubectl("hub", "annotate", "serviceimport", "front", "--namespace", space, f"{_CLAIM}-")
-    remove(hub, both)
-    eventually(lambda: bare.table("west", f"get namespaces --field-selector metadata.name={space}"), [])
-    eventually(lambda: bare.table("east", f"get namespaces --field-selector metadata.name={space}"), [])
-    remove(hub, app(space)[0])
-    eventually(lambda: bare.table("hub", f"get namespaces --field-selector metadata.name={space}"), [])
+        # What `az fleet member delete` asks of the hub is refused.
+        with pytest.raises(RefusedError, match="Please delete serviceExport aks-store-demo/store-front"):
+            fleet.clusters.leave(fleet.ids["hub"], WEST)
+        # With this field, which only Azure may set, it is admitted, and would end after 15 minutes.
+        skip = '{"spec":{"deleteOptions":{"validationMode":"Skip"}}}'
+        member = f"memberclusters.v1beta1.cluster.kubernetes-fleet.io/{WEST}"
+        azure = ("--as", "azure", "--as-group", "system:masters")
+        fleet.kubectl("hub", "patch", member, "--type", "merge", "--patch", skip, *azure)
+        fleet.kubectl("hub", "delete", member, "--wait=false", *azure)
+        terminating = "{.metadata.deletionTimestamp}"
+        assert fleet.kubectl("hub", "get", member, "--output", f"jsonpath={terminating}")
+        stack.destroy()
+        assert stack.cloud.is_empty()

@@ -264,6 +264,11 @@ DONE = [
         "regions.addressSpace", west(addressSpace="10.2.0.0/15"), {"west-vnet": "update", "mesh-east-to-west": "update"}
     ),
     Row("regions.updateGroup", east(updateGroup="first"), {"hub-member-east": "update"}),
+    Row(
+        "regions.lost",
+        west(lost=True),
+        dict.fromkeys(("west-kubernetes", "app-placement", "app-endpoints"), "update"),
+    ),
     Row("regions.kubernetesVersion", east(kubernetesVersion="1.37"), {"east-cluster": "update"}),
     Row("protect", key(protect=True), {}),
     Row("clusters.tier", section("clusters", tier="Standard"), BOTH),

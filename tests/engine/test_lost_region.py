@@ -6,9 +6,9 @@ import pytest
 from pulumi import automation as auto
 
 from components import retries
-from rehearsal.fleet import traffic
 from rehearsal.fleet.in_memory import Cluster
 from rehearsal.tests.objects import in_memory
+from tests.support import existing
 from tests.support.health import assert_converged, checked, failed
 from tests.support.program import NORTH
 from tests.support.stack import MOVED_WEST, Stack, entry_point
@@ -112,24 +112,36 @@ def test_lost_entry_point_leaves_the_global_address_and_gets_its_place_back(stac
     stack.mark_lost("east")
     planned = stack.preview().changes
     assert (planned["global-balancer-regions"], planned["app-entry-service"]) == ("update", "delete")
-    # The guard on west knows all members of the fleet, as before.
-    assert "west-guard-deployment" not in planned
+    # The guards know all members of the fleet, as before. That on east stays, and so the state keeps it.
+    assert not any("guard" in name for name in planned)
     assert stack.up().changes == planned
     assert list(stack.outputs()["frontendIds"].value) == ["west"]
     address = stack.outputs()["globalAddress"].value
 
     come_back(stack, EAST)
-    # Fleet has removed the app, and with it the entry point that the state no longer has. The guard has stayed.
+    # Fleet has removed the app, and with it the entry point that the state no longer has.
     assert cluster(stack, EAST).list("networking.fleet.azure.com/v1alpha1", "MultiClusterService") == []
-    assert cluster(stack, EAST).find("Deployment.apps", "entry-guard", "entry-guard")
     assert behind(stack, WEST) == {WEST}
     stack.mark_lost()
     planned = stack.preview().changes
+    assert not any("guard" in name for name in planned)
     assert stack.up().changes == planned
     assert stack.outputs()["globalAddress"].value == address
     assert stack.outputs()["entryServices"].value == {"east": "store-front", "west": "store-front-west"}
     assert "lostMembers" not in stack.outputs()
     assert_converged(stack)
+
+
+def test_guard_is_switched_on_while_a_region_is_lost(stack: Stack) -> None:
+    both = {"entryRegions": ["east", "west"]}
+    stack.configure(app=both)
+    stack.up()
+    stack.lose_region("east")
+    stack.mark_lost("east", app=both | {"guard": True})
+    planned = stack.preview().changes
+    assert {name for name in planned if name.endswith("-guard")} == {"west-guard"}
+    assert stack.up().changes == planned
+    assert stack.preview().changes == {}
 
 
 def test_verify_says_what_is_behind_an_entry_point_and_when_a_lost_region_reports_again(stack: Stack) -> None:
@@ -194,6 +206,26 @@ def test_stack_with_a_lost_region_is_destroyed(lost: Stack) -> None:
     assert lost.resources() == []
 
 
+def test_cluster_that_existed_before_is_left_alone_with_its_member(empty: Stack) -> None:
+    old, fleet = existing.cluster(empty.cloud), existing.fleet(empty.cloud)
+    east = {"name": "east", "location": "eastus2", "existing": {"clusterId": old}}
+    west = empty.config["regions"][1]
+    empty.configure(regions=[east, west], fleet={"existingId": fleet}, app={"entryRegions": ["west"]})
+    empty.up()
+    member = empty.outputs()["memberNames"].value["east"]
+    empty.lose_region("east")
+    empty.mark_lost("east")
+    planned = empty.preview().changes
+    assert planned == dict.fromkeys(("east-kubernetes", "app-placement", "app-endpoints-store-front-west"), "update")
+    assert empty.up().changes == planned
+    empty.configure(regions=[west])
+    empty.up()
+    assert f"the member {member} of region east stays in the fleet" in empty.text
+    empty.destroy()
+    for each in (old, fleet, f"{fleet}/members/{member}"):
+        assert existing.is_there(empty.cloud, each)
+
+
 def test_region_that_does_not_exist_cannot_be_lost(stack: Stack) -> None:
     stack.configure(regions=[*stack.config["regions"], NORTH | {"lost": True}])
     with pytest.raises(auto.CommandError, match=r'regions\[2\].lost: true, but region "north" does not exist yet'):
@@ -202,7 +234,7 @@ def test_region_that_does_not_exist_cannot_be_lost(stack: Stack) -> None:
 
 def test_entry_point_of_a_stack_with_one_entry_is_moved_only_if_asked(stack: Stack) -> None:
     stack.mark_lost("east")
-    with pytest.raises(auto.CommandError, match='app.entryRegions: is missing: the entry point is in "east"'):
+    with pytest.raises(auto.CommandError, match=r'app\.entryRegions: is missing: the entry point is in "east"'):
         stack.preview()
     stack.mark_lost("east", app={"entryRegions": ["west"]})
     assert entry_point("store-front-west", "create").items() <= stack.preview().changes.items()

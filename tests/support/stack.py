@@ -198,15 +198,6 @@ class Stack:
         ]
         self.configure(regions=regions, **({"app": app} if app else {}))
 
-    def claim_service(self, region: str) -> None:
-        """Write on the hub that a region has the service, in place of an owner that cannot release it."""
-        hub = in_memory(self.cloud).hubs()[0]
-        member = self.outputs()["clusterIds"].value[region].rsplit("/", 1)[1]
-        service = hub.get("networking.fleet.azure.com/v1alpha1", "ServiceImport", "store-front", "aks-store-demo")
-        claim = json.dumps({"MemberClusters": {f"fleet-member-{member}": member}})
-        annotations = {"networking.fleet.azure.com/service-in-use-by": claim}
-        hub.apply({**service, "metadata": {**service["metadata"], "annotations": annotations}}, user="deployer")
-
     def delete_behind_the_programs_back(self, name: str) -> None:
         """Delete a resource, without the engine."""
         resource = self._recorded(name)

@@ -75,7 +75,7 @@ def test_remedies_are_in_one_line_each_however_narrow_the_terminal(
             "`kubectl --kubeconfig west.kubeconfig delete pods --namespace shop --selector app=front`"
         ),
         "",
-        "The kubeconfigs: docs/operations.md, “A region no longer answers”",
+        "The kubeconfigs: docs/operations.md, “Kubeconfig files”",
     ]
 
 

@@ -125,7 +125,10 @@ def test_members_of_others_that_run_the_app_and_export_it_too(deployed: Deployed
     assert wrong["placement of shop"] == ("placed on members of others: stranger", "`pulumi up --refresh`")
     found, remedy = wrong["members of others"]
     assert found.startswith("their endpoints are behind the entry point: stranger-shop-")
-    assert remedy == "they export shop/front too: have it withdrawn, or take another app.namespace"
+    assert remedy == (
+        "they export shop/front too: have it withdrawn, or take another app.namespace; if the member is that of a "
+        "region which you have removed: docs/operations.md, “A region is lost for good”"
+    )
 
 
 def test_placement_whose_object_is_not_available(deployed: Deployed) -> None:
@@ -282,7 +285,7 @@ def test_entry_point_whose_service_a_lost_region_holds(deployed: Deployed) -> No
     deployed.clusters.set_reachable(deployed.west.id, reachable=False)
     assert deployed.wrong()["entry point on east"] == (
         "the service belongs to west, which does not release it",
-        f"{LOST}, step 2",
+        f"give the entry region another entrySuffix, then `pulumi up`; if west is lost: {LOST}",
     )
 
 
@@ -393,6 +396,50 @@ def test_lost_region(deployed: Deployed) -> None:
         "endpoints of west": silence,
     }
     assert wrong[deployed.outputs["url"]][1] == UNANSWERED
+
+
+def _leave_west_out(deployed: Deployed) -> None:
+    for name in ("clusterIds", "kubeconfigs"):
+        deployed.outputs[name].pop("west")
+    deployed.outputs |= {"memberNames": {"east": "east"}, "lostMembers": {"west": "west"}}
+    deployed.hub.apply(placement(in_locations("eastus2")), user=USER)
+    deployed.clusters.set_reachable(deployed.west.id, reachable=False)
+    deployed.clusters.pass_time(600)
+
+
+def test_lost_region_that_is_left_out(deployed: Deployed) -> None:
+    _leave_west_out(deployed)
+    behind = "left out, but its endpoints are behind an entry point"
+    wrong = deployed.wrong()
+    assert wrong.pop(deployed.outputs["url"])[0].startswith("answers ")
+    assert wrong == {"lost member west": (behind, f"set app.guard: true, then `pulumi up`; {LOST}")}
+
+    for item in deployed.east.objects("EndpointSlice.discovery.k8s.io"):
+        if item["metadata"]["name"].startswith("west-"):
+            for each in item["endpoints"]:
+                each["conditions"] = {"ready": False, "serving": False}
+    assert deployed.wrong() == {}
+
+
+def test_lost_region_that_reports_again(deployed: Deployed) -> None:
+    _leave_west_out(deployed)
+    deployed.clusters.set_reachable(deployed.west.id, reachable=True)
+    deployed.clusters.pass_time(600)
+    assert deployed.wrong() == {
+        "lost member west": (
+            "left out, but its agents reported within 3 min",
+            "if the region answers again, remove `lost` from it: docs/operations.md, “When the region is back”",
+        )
+    }
+
+
+def test_lost_member_that_has_left(deployed: Deployed) -> None:
+    _leave_west_out(deployed)
+    _drop(deployed.hub, new_object("cluster.kubernetes-fleet.io/v1", "MemberCluster", "west"))
+    assert deployed.wrong()["lost member west"] == (
+        "left out, and no longer in the fleet",
+        "docs/operations.md, “A region is lost for good”",
+    )
 
 
 def test_hub_that_refuses_connections(deployed: Deployed) -> None:

@@ -334,12 +334,12 @@ def led(vnets: Networks) -> Networks:
     return vnets
 
 
-def wait_for(world: Networks, pod: str) -> None:
+def wait_for(vnets: Networks, pod: str) -> None:
     """Wait until a pod answers at the global address."""
     deadline = time.monotonic() + LOSS_SECONDS
     while time.monotonic() < deadline:
         with suppress(OSError):
-            if world.request(f"http://{GLOBAL}", 1)["pod"] == pod:
+            if vnets.request(f"http://{GLOBAL}", 1)["pod"] == pod:
                 return
         time.sleep(0.1)
     pytest.fail(f"{pod} has not answered at the global address within {LOSS_SECONDS} s")

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from .plan import BACKUP, CLUSTER, FLEET_UPGRADES, MAINTENANCE, MEMBER, Plan, Resource
-from .rule import Rule, Severity, azure_policy, baseline, checklist, is_, on, one_of, psrule
+from .rule import Rule, Severity, azure_policy, baseline, checklist, is_, on, one_of, own, psrule
 
 _LEAST_VERSION: Final = (1, 30, 10)  # PSRule's AZURE_AKS_CLUSTER_MINIMUM_VERSION in its baseline Azure.GA_2026_03
 _WINDOWS: Final = {"aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule"}
@@ -83,7 +83,7 @@ RULES: Final = (
         (CLUSTER,),
         _by_fleet,
         "an AutoUpgradeProfile on the fleet; autoUpgradeProfile.upgradeChannel: none",
-        ("this project (learn: kubernetes-fleet/concepts-update-orchestration)",),
+        (own("kubernetes-fleet/concepts-update-orchestration"),),
     ),
     Rule(
         "node-images",
@@ -96,7 +96,7 @@ RULES: Final = (
         ),
         "autoUpgradeProfile.nodeOSUpgradeChannel: NodeImage",
         (
-            psrule("AKS.NodeAutoUpgrade", ""),
+            psrule("AKS.NodeAutoUpgrade"),
             azure_policy("04408ca5-aa10-42ce-8536-98955cdddd4c"),
             checklist("945889a8-a9e9-4059-b1aa-0a0df2b8a82c"),
         ),

@@ -4,12 +4,18 @@ import re
 from typing import Final
 
 from .plan import (
+    ACTIVITY_ALERT,
+    BACKUP,
     CLUSTER,
+    COLLECTION,
     FLEET,
+    FLOW_LOG,
     GROUP,
     IDENTITY,
+    METRIC_ALERT,
     NETWORK,
     POOL,
+    PROMETHEUS_RULES,
     PUBLIC_ADDRESS,
     SECURITY_GROUP,
     SUBNET,
@@ -17,17 +23,14 @@ from .plan import (
     Plan,
     Resource,
 )
-from .rule import Rule, Severity, checklist, given, psrule
+from .rule import Rule, Severity, Source, checklist, given, own, psrule
 
 TAGGED: Final = (
-    *(GROUP, NETWORK, IDENTITY, CLUSTER, FLEET, SECURITY_GROUP, PUBLIC_ADDRESS, WORKSPACE),
-    "azure-native:alertsmanagement:PrometheusRuleGroup",
+    *(GROUP, NETWORK, IDENTITY, CLUSTER, FLEET, SECURITY_GROUP, PUBLIC_ADDRESS, WORKSPACE, FLOW_LOG, BACKUP),
+    *(PROMETHEUS_RULES, ACTIVITY_ALERT, METRIC_ALERT, COLLECTION),
     "azure-native:monitor:ActionGroup",
-    "azure-native:monitor:ActivityLogAlert",
     "azure-native:monitor:AzureMonitorWorkspace",
     "azure-native:monitor:DataCollectionEndpoint",
-    "azure-native:monitor:DataCollectionRule",
-    "azure-native:monitor:MetricAlert",
     "azure-native:network:LoadBalancer",
     "azure-native:network:NatGateway",
 )
@@ -58,7 +61,7 @@ def _well_named(resource: Resource, plan: Plan) -> bool:
     )
 
 
-def _names(rule: str, what: str, types: tuple[str, ...], *sources: str) -> Rule:
+def _names(rule: str, what: str, types: tuple[str, ...], *sources: Source) -> Rule:
     keys = ", ".join(key for type_ in types for key in _PATTERNS[type_])
     return Rule(rule, f"names of {what} follow Azure's rules", Severity.AWARENESS, types, _well_named, keys, sources)
 
@@ -74,7 +77,7 @@ RULES: Final = (
         psrule("VNET.Name", "AZR-000268"),
         psrule("VNET.SubnetName", "AZR-000267"),
     ),
-    _names("group-names", "resource groups", (GROUP,), psrule("Group.Name", "")),
+    _names("group-names", "resource groups", (GROUP,), psrule("Group.Name")),
     _names("identity-names", "identities", (IDENTITY,), psrule("Identity.UserAssignedName", "AZR-000117")),
     _names(
         "edge-names",
@@ -90,7 +93,7 @@ RULES: Final = (
         TAGGED,
         given("tags"),
         "tags",
-        (psrule("Resource.UseTags", ""), checklist("574bd2fe-f58b-4199-b334-f7eff3ef90c8")),
+        (psrule("Resource.UseTags"), checklist("574bd2fe-f58b-4199-b334-f7eff3ef90c8")),
     ),
     Rule(
         "pool-tags",
@@ -99,6 +102,6 @@ RULES: Final = (
         (POOL,),
         given("tags"),
         "tags, on each pool",
-        ("this project (learn: aks/use-tags)",),
+        (own("aks/use-tags"),),
     ),
 )

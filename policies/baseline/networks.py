@@ -17,11 +17,16 @@ from .plan import (
     Plan,
     Resource,
 )
-from .rule import Rule, Severity, azure_policy, baseline, checklist, given, is_, on, one_of, psrule
+from .rule import Rule, Severity, azure_policy, baseline, checklist, given, is_, on, one_of, own, psrule
 
 _LEAST_SUBNET: Final = 23  # /23, PSRule's AZURE_AKS_CNI_MINIMUM_CLUSTER_SUBNET_SIZE
 _LATERAL: Final = (22, 3389)
-_NO_SECURITY_GROUP: Final = {"GatewaySubnet", "AzureFirewallSubnet", "AzureFirewallManagementSubnet", "RouteServerSubnet"}
+_NO_SECURITY_GROUP: Final = {
+    "GatewaySubnet",
+    "AzureFirewallSubnet",
+    "AzureFirewallManagementSubnet",
+    "RouteServerSubnet",
+}
 _NOT_PRIVATE: Final = {"GatewaySubnet", "AzureFirewallSubnet", "AzureFirewallManagementSubnet", "AzureBastionSubnet"}
 _LOCAL_NETWORK: Final = {"*", "virtualnetwork"}
 
@@ -327,6 +332,6 @@ RULES: Final = (
             fleet.at("hubProfile") is None or on("hubProfile.apiServerAccessProfile.enablePrivateCluster")(fleet, plan)
         ),
         "hubProfile.apiServerAccessProfile.enablePrivateCluster: true (fixed at creation)",
-        ("this project (learn: kubernetes-fleet/concepts-choosing-fleet)",),
+        (own("kubernetes-fleet/concepts-choosing-fleet"),),
     ),
 )

@@ -124,9 +124,7 @@ RULES: Final = (
         "clusters keep the drivers for volumes (CSI)",
         Severity.NONE,
         (CLUSTER,),
-        lambda cluster, _: all(
-            cluster.at(f"storageProfile.{driver}.enabled") is not False for driver in _CSI_DRIVERS
-        ),
+        lambda cluster, _: all(cluster.at(f"storageProfile.{driver}.enabled") is not False for driver in _CSI_DRIVERS),
         "storageProfile without enabled: false",
         (azure_policy("c5110b6e-5272-4989-9935-59ad06fdf341"),),
     ),

@@ -17,10 +17,10 @@ from .plan import (
     Resource,
     at,
 )
-from .rule import Rule, Severity, azure_policy, baseline, checklist, given, on, psrule
+from .rule import Rule, Severity, azure_policy, baseline, checklist, given, on, own, psrule
 
 _PLATFORM: Final = {"cluster-autoscaler", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
-# learn: kubernetes-fleet/view-fleet-agent-logs
+# The categories of Fleet's agents (learn: kubernetes-fleet/view-fleet-agent-logs).
 _MEMBER_LOGS: Final = {"fleet-member-agent", "fleet-member-net-controller-manager", "fleet-mcs-controller-manager"}
 _HUB_LOGS: Final = {"fleet-hub-agent", "fleet-hub-net-controller-manager"}
 
@@ -128,7 +128,7 @@ RULES: Final = (
         _fleet_logs,
         f"DiagnosticSetting.logs on each member: {', '.join(sorted(_MEMBER_LOGS))}; "
         f"on the fleet: {', '.join(sorted(_HUB_LOGS))}",
-        ("this project (learn: kubernetes-fleet/view-fleet-agent-logs)",),
+        (own("kubernetes-fleet/view-fleet-agent-logs"),),
     ),
     Rule(
         "container-insights",
@@ -195,8 +195,9 @@ RULES: Final = (
         "Log Analytics workspaces are replicated to another location",
         Severity.IMPORTANT,
         (WORKSPACE,),
-        lambda workspace, plan: on("replication.enabled")(workspace, plan)
-        and given("replication.location")(workspace, plan),
+        lambda workspace, plan: (
+            on("replication.enabled")(workspace, plan) and given("replication.location")(workspace, plan)
+        ),
         "replication: enabled: true, location",
         (psrule("Log.Replication", "AZR-000425"),),
     ),

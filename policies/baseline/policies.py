@@ -118,7 +118,7 @@ class Baseline:
 
         return StackValidationPolicy(
             rule.name,
-            f"{rule.demands[0].upper()}{rule.demands[1:]} ({'; '.join(rule.sources)}).",
+            f"{rule.demands[0].upper()}{rule.demands[1:]} ({'; '.join(map(str, rule.sources))}).",
             validate,
             enforcement_level=EnforcementLevel.DISABLED,
             severity=_SEVERITIES.get(rule.severity),

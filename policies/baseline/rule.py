@@ -1,5 +1,6 @@
 """One rule of a baseline."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -28,6 +29,28 @@ Check = Callable[[Resource, Plan], bool]
 
 
 @dataclass(frozen=True)
+class Source:
+    """Who publishes a rule, and under which id."""
+
+    publisher: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.publisher}: {self.id}"
+
+    @property
+    def short(self) -> str:
+        """The same in a few characters: of a GUID, the first eight."""
+        if self.publisher == _OWN:
+            return _OWN
+        return f"{self.publisher} {_GUID_TAIL.sub('', self.id.partition(' (')[0].removeprefix('Azure.'))}"
+
+
+_OWN: Final = "this project"
+_GUID_TAIL: Final = re.compile(r"(?<=^[0-9a-f]{8})(-[0-9a-f]+)+$")
+
+
+@dataclass(frozen=True)
 class Rule:
     """One demand on the resources of some types.
 
@@ -47,27 +70,32 @@ class Rule:
     types: tuple[str, ...]
     check: Check
     azure: str
-    sources: tuple[str, ...]
+    sources: tuple[Source, ...]
 
 
-def psrule(name: str, reference: str) -> str:
+def psrule(name: str, reference: str = "") -> Source:
     """Name a rule of PSRule for Azure (v1.48.0, baseline Azure.GA_2026_03)."""
-    return f"PSRule Azure.{name} ({reference})" if reference else f"PSRule Azure.{name}"
+    return Source("PSRule", f"Azure.{name} ({reference})" if reference else f"Azure.{name}")
 
 
-def azure_policy(definition: str) -> str:
+def azure_policy(definition: str) -> Source:
     """Name a built-in policy definition (Azure/azure-policy, f4a50bac)."""
-    return f"Azure Policy {definition}"
+    return Source("Azure Policy", definition)
 
 
-def checklist(item: str) -> str:
+def checklist(item: str) -> Source:
     """Name an item of the AKS checklist (lgmorand/the-aks-checklist, fe3afe9)."""
-    return f"AKS checklist {item}"
+    return Source("AKS checklist", item)
 
 
-def baseline(part: str) -> str:
-    """Name a part of the AKS baseline (mspnp/aks-baseline, 0b468aa; learn: architecture/.../baseline-aks)."""
-    return f"AKS baseline, {part}"
+def baseline(part: str) -> Source:
+    """Name a part of the AKS baseline (mspnp/aks-baseline, 0b468aa)."""
+    return Source("AKS baseline", part)
+
+
+def own(page: str) -> Source:
+    """Name the page that a rule of this project follows."""
+    return Source(_OWN, f"learn: {page}")
 
 
 def is_(path: str, value: Any) -> Check:  # noqa: ANN401 - any JSON value

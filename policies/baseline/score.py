@@ -118,9 +118,9 @@ def report(judgements: Sequence[Judgement], exceptions: Mapping[str, Exemption],
         *_goal(judgements),
     ]
     if missed := [each for each in judged if each.verdict is Verdict.MISSED]:
-        lines += ["", f"{'severity':<10}{'missed rule':<23}what to set [where, if not everywhere]"]
+        lines += ["", f"{'severity':<10}{'missed rule':<23}{'source':<32}what to set [where, if not everywhere]"]
         lines += [
-            f"{severity.value:<10}{each.rule.name:<23}{each.advice}"
+            f"{severity.value:<10}{each.rule.name:<23}{each.rule.sources[0].short:<32}{each.advice}"
             for severity in Severity
             for each in missed
             if each.rule.severity is severity

@@ -35,7 +35,10 @@ RULES: Final = (
         "secrets from a Key Vault are renewed",
         Severity.IMPORTANT,
         (CLUSTER,),
-        is_(f"{_SECRET_STORE}.config.enableSecretRotation", "true"),
+        lambda cluster, plan: (
+            on(f"{_SECRET_STORE}.enabled")(cluster, plan)
+            and is_(f"{_SECRET_STORE}.config.enableSecretRotation", "true")(cluster, plan)
+        ),
         f'{_SECRET_STORE}.config.enableSecretRotation: "true"',
         (psrule("AKS.SecretStoreRotation", "AZR-000034"),),
     ),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import replace
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from policies.baseline import plan as types
 from policies.baseline.names import TAGGED
@@ -253,11 +253,11 @@ def _changed(resource: Resource, path: str, value: Any) -> Resource:  # noqa: AN
     *ahead, last = path.split(".")
     inside: Any = inputs
     for key in ahead:
-        inside = inside[int(key)] if isinstance(inside, list) else cast("dict[str, Any]", inside).setdefault(key, {})
+        inside = inside[int(key)] if key.isdecimal() else inside.setdefault(key, {})
     if value is None:
         inside.pop(last)
     else:
-        inside[int(last) if isinstance(inside, list) else last] = value
+        inside[int(last) if last.isdecimal() else last] = value
     return replace(resource, inputs=inputs)
 
 

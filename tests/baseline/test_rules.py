@@ -116,6 +116,7 @@ BREAKS: Final[dict[str, Change]] = {
 
 ALSO: Final = {
     "api-server-restricted": {"api-server-private"},  # a public API server without ranges
+    "key-vault-driver": {"secret-rotation"},
     "fleet-member": {"upgraded-by-fleet"},
     "zones": {"zone-redundant"},
 }
@@ -156,7 +157,10 @@ def test_a_separate_security_rule_counts_as_one_inside_its_group() -> None:
         types.SECURITY_RULE,
         "rule",
         {"networkSecurityGroupName": "east-security-group"},
-        **{"priority": 90, "direction": "Inbound", "access": "Allow", "sourceAddressPrefix": "*"},
+        priority=90,
+        direction="Inbound",
+        access="Allow",
+        sourceAddressPrefix="*",
     )
     assert missed([*ideal(), rule]) == UNMET | {"no-open-source"}
 

@@ -95,7 +95,7 @@ def test_program_keeps_every_rule(stack: str, config: Path | None, operation: st
             on_error=said.append,
         )
     text = "\n".join(said)
-    assert text.count("fleet-l4-lb@v1.0.0") == 1
+    assert text.count("fleet-l4-lb@v2.0.0") == 1
     assert "[mandatory]" not in text
     assert "remediate" not in text
     assert "can't run policy" not in text
@@ -149,7 +149,7 @@ def test_every_broken_rule_is_told(tmp_path: Path) -> None:
             policy_packs=[str(PACK)], policy_pack_configs=[str(config)], on_output=said.append, on_error=said.append
         )
     text = "\n".join(said)
-    told = re.findall(r"\[mandatory\] +(\S+) +\(\S+: (\S+)\)\n.*\n +(.*)", text)
+    told = re.findall(r"\[mandatory\](?: +\[severity: \w+\])? +(\S+) +\(\S+: (\S+)\)\n.*\n +(.*)", text)
     assert sorted(told) == [
         ("flat-network", "cluster", "networkProfile.networkPluginMode makes an overlay; remove it"),
         ("flat-network", "cluster", "node pool system must name its subnet, vnetSubnetID"),

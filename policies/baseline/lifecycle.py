@@ -96,7 +96,7 @@ RULES: Final = (
         ),
         "autoUpgradeProfile.nodeOSUpgradeChannel: NodeImage",
         (
-            psrule("AKS.NodeAutoUpgrade"),
+            psrule("AKS.NodeAutoUpgrade", "AZR-000435"),
             azure_policy("04408ca5-aa10-42ce-8536-98955cdddd4c"),
             checklist("945889a8-a9e9-4059-b1aa-0a0df2b8a82c"),
         ),
@@ -115,7 +115,9 @@ RULES: Final = (
         "control planes have a financially backed uptime (tier Standard)",
         Severity.IMPORTANT,
         (CLUSTER,),
-        one_of("sku.tier", "Standard", "Premium"),
+        one_of(
+            "sku.tier", "Standard", "Premium"
+        ),  # Premium adds long-term support (learn: aks/free-standard-pricing-tiers)
         "sku.tier: Standard",
         (psrule("AKS.UptimeSLA", "AZR-000285"), checklist("71d41e36-10cc-457b-9a4b-1410d4395898")),
     ),

@@ -93,7 +93,7 @@ RULES: Final = (
         TAGGED,
         given("tags"),
         "tags",
-        (psrule("Resource.UseTags"), checklist("574bd2fe-f58b-4199-b334-f7eff3ef90c8")),
+        (psrule("Resource.UseTags", "AZR-000166"), checklist("574bd2fe-f58b-4199-b334-f7eff3ef90c8")),
     ),
     Rule(
         "pool-tags",

@@ -36,7 +36,7 @@ _EXCEPTION: Final = {
     "additionalProperties": False,
     "properties": {
         "reason": {"type": "string", "minLength": 1},
-        "date": {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"},
+        "date": {"type": "string", "format": "date"},
     },
 }
 
@@ -134,6 +134,7 @@ class Baseline:
         report_(report(self._judge(args), self._exceptions, datetime.now(UTC).date()))
 
     def _goal(self, args: StackValidationArgs, report: Report) -> None:
+        """The exceptions are those of the score, so without the score there are none."""
         for line in short_of_goal(self._judge(args)):
             report(line)
 

@@ -91,19 +91,27 @@ def judge(plan: Plan, exceptions: Iterable[str] = ()) -> list[Judgement]:
 
 
 def short_of_goal(judgements: Sequence[Judgement]) -> list[str]:
-    """Return what a plan lacks for the goal: each important rule, and most of the others."""
+    """Return what a plan lacks for the goal: each required rule, and most of the others."""
     missed = [each for each in judgements if each.verdict is Verdict.MISSED]
     found = [
         f"{each.rule.name} ({each.rule.severity.value}): {each.rule.demands}. Set {each.advice}"
         for each in missed
         if each.required
     ]
-    others = [each for each in judgements if not each.required and each.verdict in (Verdict.MET, Verdict.MISSED)]
-    met = _count(others, Verdict.MET)
-    if met < SHARE * len(others):
+    met, others = _others(judgements)
+    if met < SHARE * others:
         names = ", ".join(each.rule.name for each in missed if not each.required)
-        found.append(f"only {met} of {len(others)} rules of lower severity are met. Meet some of: {names}")
+        found.append(f"only {met} of {others} rules of lower severity are met. Meet some of: {names}")
     return found
+
+
+def _others(judgements: Sequence[Judgement]) -> tuple[int, int]:
+    """Return how many rules of lower severity are met, and how many there are, exceptions apart."""
+    met, missed = (
+        sum(each.verdict is verdict and not each.required for each in judgements)
+        for verdict in (Verdict.MET, Verdict.MISSED)
+    )
+    return met, met + missed
 
 
 def report(judgements: Sequence[Judgement], exceptions: Mapping[str, Exemption], today: date) -> str:
@@ -146,8 +154,13 @@ def _table(judged: Sequence[Judgement]) -> list[str]:
 
 
 def _goal(judgements: Sequence[Judgement]) -> list[str]:
-    short = len(short_of_goal(judgements))
-    return [f"The goal for production is {f'missed, for {short} reasons' if short else 'met'} (docs/policies.md)."]
+    required = sum(each.required and each.verdict is Verdict.MISSED for each in judgements)
+    met, others = _others(judgements)
+    return [
+        f"The goal for production is {'not met' if short_of_goal(judgements) else 'met'} (docs/policies.md):",
+        f"missed of the severities {', '.join(severity.value for severity in REQUIRED)}: {required} (goal: 0)",
+        f"met of the others, exceptions apart: {met} of {others} (goal: {SHARE:.0%})",
+    ]
 
 
 def _count(judgements: Iterable[Judgement], verdict: Verdict) -> int:

@@ -45,7 +45,7 @@ ACCEPTED: Final[list[tuple[str, str, Change]]] = [
         *("system-nodes", "a fixed number"),
         both(put(CLUSTER, f"{POOL}.minCount", None), put(CLUSTER, f"{POOL}.count", 3)),
     ),
-    ("user-nodes", "spot", both(put("east-apps", "scaleSetPriority", "Spot"), put("east-apps", "minCount", 0))),
+    ("user-nodes", "spot", both(put("east-apps", "scaleSetPriority", "Spot"), put("east-apps", "minCount", 1))),
     ("surge", "a number of nodes", put("east-apps", "upgradeSettings.maxSurge", "2")),
     ("pool-version", "the same", put("east-apps", "orchestratorVersion", "1.34")),
     ("supported-version", "the newest patch", put(CLUSTER, "kubernetesVersion", "1.30")),

@@ -60,27 +60,30 @@ _POOL: Final = {
     "securityProfile": {"sshAccess": "Disabled"},
 }
 _CLUSTER: Final = {
-    "oidcIssuerProfile.enabled": True,
-    "securityProfile.workloadIdentity.enabled": True,
-    "securityProfile.defender.securityMonitoring.enabled": True,
-    "securityProfile.imageCleaner.enabled": True,
-    "securityProfile.azureKeyVaultKms.enabled": True,
-    "apiServerAccessProfile.enablePrivateCluster": True,
-    "apiServerAccessProfile.disableRunCommand": True,
-    "identityProfile.kubeletidentity.resourceId": "an identity",
-    "addonProfiles.azurepolicy.enabled": True,
-    "addonProfiles.azureKeyvaultSecretsProvider": {"enabled": True, "config": {"enableSecretRotation": "true"}},
-    "addonProfiles.omsagent": {"enabled": True, "config": {"useAADAuth": "true"}},
+    "oidcIssuerProfile": {"enabled": True},
+    "securityProfile": {
+        "workloadIdentity": {"enabled": True},
+        "defender": {"securityMonitoring": {"enabled": True}},
+        "imageCleaner": {"enabled": True},
+        "azureKeyVaultKms": {"enabled": True},
+    },
+    "apiServerAccessProfile": {"enablePrivateCluster": True, "disableRunCommand": True},
+    "identityProfile": {"kubeletidentity": {"resourceId": "an identity"}},
+    "addonProfiles": {
+        "azurepolicy": {"enabled": True},
+        "azureKeyvaultSecretsProvider": {"enabled": True, "config": {"enableSecretRotation": "true"}},
+        "omsagent": {"enabled": True, "config": {"useAADAuth": "true"}},
+    },
     "diskEncryptionSetID": "a set",
     "networkProfile.networkDataplane": "cilium",
     "networkProfile.networkPolicy": "cilium",
     "networkProfile.outboundType": "userAssignedNATGateway",
     "networkProfile.podLinkLocalAccess": "None",
     "nodeResourceGroup": "rg-nodes",
-    "nodeResourceGroupProfile.restrictionLevel": "ReadOnly",
+    "nodeResourceGroupProfile": {"restrictionLevel": "ReadOnly"},
     "kubernetesVersion": "1.34",
     "autoUpgradeProfile": {"upgradeChannel": "none", "nodeOSUpgradeChannel": "NodeImage"},
-    "azureMonitorProfile.metrics.enabled": True,
+    "azureMonitorProfile": {"metrics": {"enabled": True}},
     "agentPoolProfiles.0.nodeTaints": ["CriticalAddonsOnly=true:NoSchedule"],
 }
 _LOGS: Final = (
@@ -89,16 +92,23 @@ _LOGS: Final = (
 )
 
 
+_KEPT: Final = {
+    *(types.GROUP, types.NETWORK, types.SUBNET, types.IDENTITY, types.CLUSTER),
+    *(types.FLEET, types.MEMBER, types.FLEET_UPGRADES),
+}
+"""The types of `prod` that the ideal plan keeps. It has its own resources of other types, whatever `prod` has."""
+
+
 def ideal() -> Resources:
     """Return the plan of `prod`, changed so that it meets all rules but `upgrade-channel`, since the fleet upgrades."""
-    found = list(recorded("prod"))
+    found = [each for each in recorded("prod") if each.type in _KEPT]
     for path, value in _CLUSTER.items():
         found = everywhere(types.CLUSTER, path, value)(found)
     for key, value in _POOL.items():
         found = everywhere(types.CLUSTER, f"agentPoolProfiles.0.{key}", value)(found)
     found = everywhere(types.NETWORK, "enableDdosProtection", value=True)(found)
     found = everywhere(types.NETWORK, "ddosProtectionPlan", {"id": "a plan"})(found)
-    found = everywhere(types.FLEET, "hubProfile.apiServerAccessProfile.enablePrivateCluster", value=True)(found)
+    found = everywhere(types.FLEET, "hubProfile", {"apiServerAccessProfile": {"enablePrivateCluster": True}})(found)
     found += [part for region in REGIONS for part in _region(region)]
     found = everywhere(types.SUBNET, "defaultOutboundAccess", value=False)(found)
     found = everywhere(types.SUBNET, "networkSecurityGroup", {"id": "not known yet"})(found)

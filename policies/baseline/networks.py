@@ -275,7 +275,7 @@ RULES: Final = (
     ),
     Rule(
         "zoned-address",
-        "public addresses are of the Standard SKU and in all zones",
+        "public addresses of a region are of the Standard SKU and in all zones",
         Severity.IMPORTANT,
         (PUBLIC_ADDRESS,),
         _zoned,

@@ -1,6 +1,6 @@
 """A plan: the inputs of its resources, and which resource uses which."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -82,9 +82,6 @@ class Plan:
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         self._resources = [each for resource in resources for each in (resource, *_parts(resource))]
-
-    def __iter__(self) -> Iterator[Resource]:
-        return iter(self._resources)
 
     def of(self, *types: str) -> list[Resource]:
         """Return the resources of some types."""

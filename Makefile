@@ -60,7 +60,7 @@ conformance: $(REHEARSAL) ## compare program and stand-in with the real Fleet; t
 bench: $(REHEARSAL) ## measure what the program adds to Azure's time, and what the engine costs
 	@$(PYTHON_HERE) -m rehearsal.bench
 
-policies: $(REHEARSAL) ## check the plan of STACK against policies/
+policies: $(REHEARSAL) ## check the plan of STACK against policies/, and show its score
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON_HERE) -m rehearsal preview --stack $(STACK) \
 	  --policies policies $(addprefix --policy-config ,$(wildcard policies/$(STACK).json))
 
@@ -88,14 +88,16 @@ lint: $(TOOLS) $(LIBRARY) ## check style and types, and that the generated pages
 	@.venv/bin/griffe2md fleet_l4_lb | diff docs/components.md - || { echo 'docs/components.md is out of date: run make docs'; exit 1; }
 	@$(PYTHON_HERE) -m settings.document | diff docs/settings.md - || { echo 'docs/settings.md is out of date: run make docs'; exit 1; }
 	@$(PYTHON_HERE) -m rehearsal.azure.recordings | diff docs/recordings.md - || { echo 'docs/recordings.md is out of date: run make docs'; exit 1; }
+	@$(PYTHON_HERE) -m policies.baseline.document | diff docs/rules.md - || { echo 'docs/rules.md is out of date: run make docs'; exit 1; }
 
 workflows: ## check .github/workflows/; needs Go
 	@go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-docs: $(TOOLS) $(LIBRARY) ## write docs/components.md and docs/settings.md from the docstrings, docs/recordings.md from the stand-in
+docs: $(TOOLS) $(LIBRARY) ## write docs/components.md and docs/settings.md from the docstrings, docs/recordings.md from the stand-in, docs/rules.md from the policies
 	@.venv/bin/griffe2md fleet_l4_lb --output docs/components.md
 	@$(PYTHON_HERE) -m settings.document > docs/settings.md
 	@$(PYTHON_HERE) -m rehearsal.azure.recordings > docs/recordings.md
+	@$(PYTHON_HERE) -m policies.baseline.document > docs/rules.md
 
 format: $(TOOLS) ## rewrite the code in the project's style
 	@$(PYTHON_HERE) -m ruff check --fix

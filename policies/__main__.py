@@ -1,4 +1,4 @@
-"""The pattern's rules as a policy pack, to check changes of the program: `pulumi up --policy-pack policies`.
+"""A policy pack: the pattern's rules, and a score by published baselines: `pulumi up --policy-pack policies`.
 
 A configuration switches on the rules that are off by default (`--policy-pack-config policies/prod.json`).
 """
@@ -10,6 +10,7 @@ from ipaddress import ip_network
 from itertools import combinations
 from typing import Any, Final, TypeAlias, cast
 
+from baseline.policies import Baseline
 from pulumi.runtime.rpc import UNKNOWN
 from pulumi_policy import (
     EnforcementLevel,
@@ -53,16 +54,6 @@ def flat_network(args: ResourceValidationArgs, report: Report) -> None:
             report(f"node pool {pool['name']} must name its subnet, vnetSubnetID")
 
 
-def entra_id_only(args: ResourceValidationArgs, report: Report) -> None:
-    """Clusters are administered with Microsoft Entra ID and Azure RBAC, and have no local accounts."""
-    if args.resource_type != _CLUSTER:
-        return
-    if not _at(args.props, "disableLocalAccounts"):
-        report("disableLocalAccounts must be true")
-    if not _at(args.props, "aadProfile", "enableAzureRBAC"):
-        report("aadProfile.enableAzureRBAC must be true")
-
-
 def hub_not_awaited(args: ResourceValidationArgs, report: Report) -> None:
     """The hub runs no pods: awaiting an object of the app on it would wait until the timeout."""
     on_hub = args.provider and _ON_HUB in args.provider.urn
@@ -70,17 +61,6 @@ def hub_not_awaited(args: ResourceValidationArgs, report: Report) -> None:
         return
     if _at(args.props, "metadata", "annotations", "pulumi.com/skipAwait") != "true":
         report('the annotation pulumi.com/skipAwait must be "true" on the hub')
-
-
-def private_hub(args: ResourceValidationArgs, report: Report) -> None:
-    """The hub's API server has no public address. This only warns, because the program creates hubs with one."""
-    private = _at(args.props, "hubProfile", "apiServerAccessProfile", "enablePrivateCluster")
-    if args.resource_type == _FLEET and not private:
-        # Fixed at the hub's creation, and FleetHub does not make such a hub.
-        report(
-            "hubProfile.apiServerAccessProfile.enablePrivateCluster must be true; this program makes no such hub: "
-            "name a fleet that has one in fleet.existingId"
-        )
 
 
 def tags_present(args: ResourceValidationArgs, report: Report) -> None:
@@ -165,12 +145,11 @@ POLICIES: Final[list[Policy]] = [
     _rule(flat_network),
     _rule(hub_not_awaited),
     _rule(no_plain_credentials, EnforcementLevel.REMEDIATE, remediate=keep_secret),
-    _rule(entra_id_only, EnforcementLevel.DISABLED),
-    _rule(private_hub, EnforcementLevel.ADVISORY),
     _rule(tags_present, schema=PolicyConfigSchema({"names": {"type": "array", "default": []}})),
     StackValidationPolicy(
         "networks-apart", str(networks_apart.__doc__), networks_apart, enforcement_level=EnforcementLevel.MANDATORY
     ),
+    *Baseline().policies(),
 ]
 
 if __name__ == "__main__":

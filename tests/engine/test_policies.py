@@ -4,14 +4,18 @@ import json
 import os
 import re
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 from pulumi import automation as auto
 
+from policies.baseline.plan import Plan
+from policies.baseline.score import judge, report
 from rehearsal.stack import rehearsing
+from tests.baseline.plans import recorded
 from tests.support.program import ROOT
-from tests.support.stack import copy_program
+from tests.support.stack import Stack, copy_program
 
 PACK = ROOT / "policies"
 
@@ -59,7 +63,7 @@ k8s.apps.v1.Deployment(
 )
 """
 EVERYTHING = {
-    "entra-id-only": "mandatory",
+    "local-accounts-off": "mandatory",
     "private-hub": "mandatory",
     "tags-present": {"names": ["environment"]},
 }
@@ -90,10 +94,57 @@ def test_program_keeps_every_rule(stack: str, config: Path | None, operation: st
             on_error=said.append,
         )
     text = "\n".join(said)
-    assert text.count("fleet-l4-lb@v1.0.0") == 1
+    assert text.count("fleet-l4-lb@v2.0.0") == 1
     assert "[mandatory]" not in text
     assert "remediate" not in text
     assert "can't run policy" not in text
+    assert _score_on_mocks(stack, config) in text, "the engine's plan is another one than that of the unit tests"
+
+
+def _score_on_mocks(stack: str, config: Path | None) -> str:
+    """Return the first line of the score."""
+    exceptions: dict[str, object] = {}
+    if config:
+        exceptions = json.loads(config.read_text())["baseline-score"]["exceptions"]
+    return report(judge(Plan(recorded(stack)), exceptions), {}, date(2026, 11, 26)).splitlines()[0]
+
+
+def test_a_stack_that_exists_has_the_score_of_its_plan(stack: Stack) -> None:
+    """Azure's defaults, which are in its outputs, do not count."""
+    said: list[str] = []
+    stack.rehearsal.stack.preview(policy_packs=[str(PACK)], on_output=said.append)
+    text = "\n".join(said)
+    assert "unchanged" in text
+    assert _score_on_mocks("dev", None) in text
+
+
+def test_a_goal_that_is_missed_stops_the_stack(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"baseline-goal": "mandatory"}))
+    said: list[str] = []
+    with rehearsing("dev", copy_program(tmp_path / "program")) as rehearsal, pytest.raises(auto.CommandError):
+        rehearsal.stack.preview(
+            policy_packs=[str(PACK)], policy_pack_configs=[str(config)], on_output=said.append, on_error=said.append
+        )
+    text = "\n".join(said)
+    assert "[mandatory]  baseline-goal" in text
+    assert "private-subnet (Critical): subnets have no default outbound access. Set Azure: defaultOutbound" in text
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "problem"),
+    [
+        ({"no-such-rule": {"reason": "a", "date": "2026-11-26"}}, "no-such-rule is not allowed"),
+        ({"surge": {"reason": "a"}}, "date is required"),
+        ({"surge": {"reason": "a", "date": "2026-13-01"}}, "Does not match format 'date'"),
+    ],
+)
+def test_a_malformed_exception_is_refused(exceptions: object, problem: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"baseline-score": {"exceptions": exceptions}}))
+    with rehearsing("dev", copy_program(tmp_path / "program")) as rehearsal, pytest.raises(auto.CommandError) as error:
+        rehearsal.stack.preview(policy_packs=[str(PACK)], policy_pack_configs=[str(config)])
+    assert problem in str(error.value)
 
 
 def test_every_broken_rule_is_told(tmp_path: Path) -> None:
@@ -108,25 +159,18 @@ def test_every_broken_rule_is_told(tmp_path: Path) -> None:
             policy_packs=[str(PACK)], policy_pack_configs=[str(config)], on_output=said.append, on_error=said.append
         )
     text = "\n".join(said)
-    told = re.findall(r"\[mandatory\] +(\S+) +\(\S+: (\S+)\)\n.*\n +(.*)", text)
+    told = re.findall(r"\[mandatory\](?: +\[severity: \w+\])? +(\S+) +\(\S+: (\S+)\)\n.*\n +(.*)", text)
     assert sorted(told) == [
-        ("entra-id-only", "cluster", "aadProfile.enableAzureRBAC must be true"),
-        ("entra-id-only", "cluster", "disableLocalAccounts must be true"),
         ("flat-network", "cluster", "networkProfile.networkPluginMode makes an overlay; remove it"),
         ("flat-network", "cluster", "node pool system must name its subnet, vnetSubnetID"),
         ("hub-not-awaited", "awaited", 'the annotation pulumi.com/skipAwait must be "true" on the hub'),
+        ("local-accounts-off", "cluster", "cluster: set clusters.entraId: true"),
         ("networks-apart", "one", "10.1.0.0/24 of cluster overlaps 10.1.0.0/16 of one"),
         ("networks-apart", "two", "10.1.0.0/16 of one overlaps 10.1.0.0/16 of two"),
         ("networks-apart", "two", "10.1.0.0/24 of cluster overlaps 10.1.0.0/16 of two"),
         ("no-plain-credentials", "app", "DB_PASSWORD of container c is in clear; use valueFrom.secretKeyRef"),
         ("no-plain-credentials", "awaited", "data.id_rsa is a private key; put it into a Secret"),
-        (
-            *("private-hub", "fleet"),
-            (
-                "hubProfile.apiServerAccessProfile.enablePrivateCluster must be true; this program makes no such hub: "
-                "name a fleet that has one in fleet.existingId"
-            ),
-        ),
+        ("private-hub", "fleet", "fleet: set fleet.existingId: a fleet with a private hub"),
         *(("tags-present", name, "missing tags: environment") for name in ("cluster", "fleet", "one", "two")),
     ]
     assert re.search(r"\[remediate\] +no-plain-credentials +\(1 resource\)", text), "the kubeconfig in clear"

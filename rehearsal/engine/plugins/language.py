@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import grpc
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
@@ -42,4 +43,5 @@ port = server.add_insecure_port("127.0.0.1:0")
 server.start()
 sys.stdout.write(f"{port}\n")
 sys.stdout.flush()
-server.wait_for_termination()
+with suppress(KeyboardInterrupt):  # how the engine ends it
+    server.wait_for_termination()

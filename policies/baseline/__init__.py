@@ -1,0 +1,1 @@
+"""The rules of published baselines for AKS, and the score of a plan by them."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import nullcontext
 from copy import deepcopy
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
@@ -27,6 +28,7 @@ DEPLOYER = Deployer()
 SUBSCRIPTION = f"/subscriptions/{DEPLOYER.subscription_id}"
 ROLES = f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions"
 NETWORK_CONTRIBUTOR = "4d97b98b-1d4f-4787-a291-c67834d212e7"
+MONTH = f"{datetime.now(UTC):%Y-%m}-01T00:00:00Z"
 FLEET_ADMIN = "18ab4d3d-a1bf-4477-8ad9-8359bc988f69"
 CLUSTER_ADMIN = "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b"
 TOKENS = {
@@ -38,6 +40,7 @@ TOKENS = {
     "LoadBalancer": "network",
     "UserAssignedIdentity": "managedidentity",
     "RoleAssignment": "authorization",
+    "Budget": "consumption",
 }
 
 
@@ -256,6 +259,7 @@ def test_ids_are_in_arms_form(sub: _Subscription) -> None:
         ("FleetUpdateStrategy", "updateStrategyName", "x" * 51),
         ("AutoUpgradeProfile", "autoUpgradeProfileName", "stable-"),
         ("RoleAssignment", "roleAssignmentName", "mine"),
+        ("Budget", "budgetName", "a b"),
     ],
 )
 def test_names_are_well_formed(sub: _Subscription, kind: str, key: str, bad: str) -> None:
@@ -272,9 +276,10 @@ def test_names_are_well_formed(sub: _Subscription, kind: str, key: str, bad: str
         "FleetUpdateStrategy": {"fleetName": "f", "strategy": {"stages": [{"name": "a", "groups": [{"name": "a"}]}]}},
         "AutoUpgradeProfile": {"fleetName": "f", "channel": "Stable"},
         "RoleAssignment": role_inputs(SUBSCRIPTION, FLEET_ADMIN),
+        "Budget": budget(),
     }
     required = known[kind]
-    group: Properties = {} if kind == "RoleAssignment" else {"resourceGroupName": "rg"}
+    group: Properties = {} if kind in {"RoleAssignment", "Budget"} else {"resourceGroupName": "rg"}
     assert list(sub.problems(kind, **{**group, **required, key: bad})) == [key]
 
 
@@ -1604,6 +1609,94 @@ def test_a_cluster_fails_if_its_network_is_written_meanwhile(
 
 
 # The table in the documentation.
+
+
+# Budgets.
+
+
+def budget(**changes: Any) -> Properties:  # noqa: ANN401 - JSON
+    """Return the inputs of a budget from the current month on."""
+    notification = {
+        "enabled": True,
+        "operator": "GreaterThan",
+        "threshold": 100,
+        "thresholdType": "Actual",
+        "contactEmails": ["team@example.com"],
+    }
+    return {
+        "scope": f"{SUBSCRIPTION}/",
+        "budgetName": "all",
+        "amount": 100,
+        "category": "Cost",
+        "timeGrain": "Monthly",
+        "timePeriod": {"startDate": MONTH},
+        "notifications": {"all": notification},
+        **changes,
+    }
+
+
+@pytest.mark.recording("budget")
+def test_the_answer_for_a_budget_has_what_was_spent_and_an_etag(sub: _Subscription) -> None:
+    budget_id, outputs = sub.create("Budget", **budget())
+    assert budget_id == f"{SUBSCRIPTION}/providers/Microsoft.Consumption/budgets/all"
+    assert re.fullmatch('"[0-9a-f]{15}"', outputs["eTag"])
+    assert outputs["currentSpend"] == {"amount": 0.0, "unit": "USD"}
+    assert (outputs["notifications"]["all"]["contactGroups"], outputs["notifications"]["all"]["contactRoles"]) == (
+        [],
+        [],
+    )
+
+
+def test_a_budget_ends_after_ten_years_unless_it_says_when(sub: _Subscription) -> None:
+    _, outputs = sub.create("Budget", **budget())
+    assert outputs["timePeriod"]["endDate"] == f"{int(MONTH[:4]) + 10}{MONTH[4:]}"
+    _, outputs = sub.create(
+        "Budget", **budget(budgetName="short", timePeriod={"startDate": MONTH, "endDate": "2099-01-01T00:00:00Z"})
+    )
+    assert outputs["timePeriod"]["endDate"] == "2099-01-01T00:00:00Z"
+
+
+def test_a_budget_may_be_that_of_a_group_which_must_exist(sub: _Subscription) -> None:
+    scope = f"{SUBSCRIPTION}/resourceGroups/rg"
+    assert 'Code="ResourceGroupNotFound"' in sub.refused("Budget", **budget(scope=scope))
+    sub.group()
+    budget_id, _ = sub.create("Budget", **budget(scope=scope))
+    sub.delete("ResourceGroup", scope)
+    assert not sub.exists("Budget", budget_id)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"timePeriod": {"startDate": f"{MONTH[:7]}-02T00:00:00Z"}}, "first of the month"),
+        ({"timePeriod": {"startDate": "2020-01-01T00:00:00Z"}}, "prior to the current month"),
+        ({"notifications": {key: {"contactEmails": ["a@b.c"], "threshold": 1} for key in "abcdef"}}, "up to five"),
+        ({"notifications": {"a": {"contactEmails": [], "threshold": 1}}}, "at least one contact"),
+        ({"notifications": {"a": {"contactEmails": ["a@b.c"], "threshold": 1001}}}, "between 0 and 1000"),
+        ({"filter": {"and": [{"tags": {"name": "a", "operator": "In", "values": ["b"]}}]}}, "at least 2 items"),
+    ],
+)
+def test_what_azure_takes_in_no_budget(sub: _Subscription, wrong: Properties, said: str) -> None:
+    notifications = {
+        key: {"enabled": True, "operator": "GreaterThan", **each}
+        for key, each in wrong.get("notifications", budget()["notifications"]).items()
+    }
+    assert said in sub.refused("Budget", **budget(**{**wrong, "notifications": notifications}))
+
+
+def test_the_start_of_a_budget_stays(sub: _Subscription) -> None:
+    budget_id, _ = sub.create("Budget", **budget())
+    with pytest.raises(RefusedError, match="Start date of budgets cannot be updated"):
+        sub.update("Budget", budget_id, **budget(timePeriod={"startDate": "2099-01-01T00:00:00Z"}))
+
+
+def test_a_budget_is_changed_without_an_etag_or_with_the_latest(sub: _Subscription) -> None:
+    budget_id, outputs = sub.create("Budget", **budget())
+    assert sub.update("Budget", budget_id, **budget(amount=200))["amount"] == 200
+    with pytest.raises(RefusedError, match="There are changes made to Budget all"):
+        sub.update("Budget", budget_id, **budget(amount=300, eTag=outputs["eTag"]))
+    latest = sub.outputs("Budget", budget_id)["eTag"]
+    assert sub.update("Budget", budget_id, **budget(amount=300, eTag=latest))["amount"] == 300
 
 
 def test_each_recording_has_its_test_and_the_page_is_up_to_date() -> None:

@@ -30,11 +30,12 @@ from settings import ClusterRegion, NewRegion, Region, SubnetRegion, load
 
 stack = load()
 changes.refuse_what_cannot_change(stack)
+placed = [region.name for region in stack.regions if not region.lost]
 manifests = app_manifests.load(
     Path(__file__).parent / "manifests",
     namespace=stack.app.namespace,
     service=stack.app.service,
-    members=[region.cluster for region in stack.regions],
+    members=[region.cluster for region in stack.regions if not region.lost],
     entries=stack.entry_services.values(),
     secrets={"rabbitmq": {"username": 12, "password": 32}},  # the demo's queue
     replicas=stack.app.replicas,
@@ -72,6 +73,7 @@ for region in stack.regions:
                 location=region.location,
                 kubelogin_mode=kubelogin_mode,
                 entra_id_admins=admins if stack.clusters.entra_id else None,
+                lost=region.lost,
             ),
             pulumi.ResourceOptions(provider=azure_of[region.name]),
         )
@@ -97,6 +99,7 @@ for region in stack.regions:
         ssh_public_key=region.ssh_public_key,
         tags=stack.tags or None,
         protect=stack.protect,
+        lost=region.lost,
     )
     match region:
         case NewRegion():
@@ -139,12 +142,14 @@ networks = PeeredNetworks(
                 provider=azure_of[region.name],
                 shared=shared_network(region),
                 peered=region.existing is not None and region.existing.peered,
+                lost=region.lost,
                 service_cidr=service_range(clusters[region.name].cluster)
                 if isinstance(region, ClusterRegion)
                 else str(region.service_cidr),
             )
             for region in stack.regions
-        }
+        },
+        existing=changes.existing_peerings(stack),
     ),
 )
 
@@ -160,6 +165,7 @@ fleet = FleetHub(
                 cluster_id=clusters[region.name].cluster.id,
                 update_group=region.update_group,
                 peering=networks.last.get(region.name),
+                lost=region.lost,
             )
             for region in stack.regions
         },
@@ -213,7 +219,7 @@ app = MultiClusterApp(
         manifests=manifests,
         internal=stack.app.internal,
         hub=fleet.kubernetes,
-        members=list(fleet.members.values()),
+        members=[fleet.members[name] for name in placed],
         entries={
             service: EntryPointArgs(
                 kubernetes=clusters[region].kubernetes,
@@ -278,14 +284,15 @@ async def outputs() -> dict[str, pulumi.Input[object]]:
         "ports": app.ports,
         "fleetId": fleet.fleet.id,
         "ownsFleet": stack.fleet.existing_id is None,
-        "clusterIds": {name: cluster.cluster.id for name, cluster in clusters.items()},
-        "memberNames": {region: member.name for region, member in fleet.members.items()},
+        "clusterIds": {name: clusters[name].cluster.id for name in placed},
+        "memberNames": {name: fleet.members[name].name for name in placed},
+        "lostMembers": {name: member.name for name, member in fleet.members.items() if name not in placed} or None,
         "entryServices": stack.entry_services,
         "entryAddresses": {region: app.entry_addresses[service] for region, service in stack.entry_services.items()},
         "frontendIds": frontends or None,
         "service": f"{stack.app.namespace}/{stack.app.service}",
         "hubKubeconfig": fleet.kubeconfig,
-        "kubeconfigs": pulumi.Output.secret({name: cluster.kubeconfig for name, cluster in clusters.items()}),
+        "kubeconfigs": pulumi.Output.secret({name: clusters[name].kubeconfig for name in placed}),
     }
 
 

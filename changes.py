@@ -55,6 +55,23 @@ def refuse_what_cannot_change(stack: Settings) -> None:
     problems = problems or [*_entries(stack, state)]
     if problems:
         raise ChangeError(report(_HEADING, problems, secret_keys()))
+    for region, member in (_value(state.get(""), ("lostMembers",)) or {}).items():
+        if _member_key(region) in state and region not in {each.name for each in stack.regions}:
+            pulumi.log.warn(
+                f"the member {member} of region {region} stays in the fleet, because Fleet does not release it without "
+                'its agents: see docs/operations.md, "A region is lost for good"'
+            )
+
+
+def existing_peerings(stack: Settings) -> list[str] | None:
+    """Return the logical names of the peerings in the stack's state; None if that is not needed, or not known.
+
+    A lost region gets no new peering.
+    """
+    if not any(region.lost for region in stack.regions) or not (state := _state()):
+        return None
+    kind, _, name = "PeeredNetworks/VirtualNetworkPeering ".partition(" ")
+    return [key.removeprefix(f"{kind} ") for key in state if key.startswith(f"{kind} ")]
 
 
 def _state() -> State:
@@ -185,6 +202,9 @@ def _regions(stack: Settings, state: State) -> Iterator[Problem]:
         made, there = f"RegionalCluster {region.name}" in state, f"ExistingCluster {region.name}" in state
         if not made and not there:
             yield from _newcomer(path, region, stack, state)
+            if region.lost and state:
+                found = f"true, but region {show(region.name)} does not exist yet"
+                yield Problem(f"{path}.lost", found, "remove the key: only a running region can be lost")
         elif isinstance(region, ClusterRegion):
             where = f"{path}.existing.clusterId"
             if made:

@@ -1,13 +1,24 @@
 """Access to a Kubernetes API server in Azure: the roles for it, the log-in, and the provider for its objects."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from .kubeconfig import KubeloginMode, unattended
 from .roles import Principal, grant
+
+
+# The top-level domain `invalid` never exists (RFC 2606).
+_NOWHERE: Final = """\
+apiVersion: v1
+kind: Config
+current-context: lost
+contexts: [{name: lost, context: {cluster: lost, user: lost}}]
+clusters: [{name: lost, cluster: {server: "https://lost.invalid"}}]
+users: [{name: lost, user: {token: none}}]
+"""
 
 
 class Access(NamedTuple):
@@ -17,10 +28,17 @@ class Access(NamedTuple):
     kubernetes: k8s.Provider
 
 
+def member_settings() -> k8s.ProviderArgs:
+    """Return the settings of the provider for a member's objects."""
+    # A region that no longer answers must not keep its entry point from leaving the state. The objects that the state
+    # then lacks still exist when the region is back, and are taken over.
+    return k8s.ProviderArgs(delete_unreachable=True, upsert_existing_objects=True)
+
+
 def kubernetes_access(  # noqa: PLR0913 - who gets access to what
     name: str,
     cluster: pulumi.CustomResource,
-    credential: pulumi.Output[str],
+    credential: pulumi.Output[str] | None,
     mode: KubeloginMode,
     *,
     role: str,
@@ -33,7 +51,9 @@ def kubernetes_access(  # noqa: PLR0913 - who gets access to what
     Args:
         name: the prefix of the logical names.
         cluster: the cluster, or the fleet with the hub.
-        credential: its first kubeconfig, as Azure lists it.
+        credential: its first kubeconfig, as Azure lists it; None for a lost cluster. The provider of a lost cluster
+            reaches none, so it only removes objects from the state, if its settings have `delete_unreachable`. The
+            cluster itself might answer late, or delete no object because its controllers are lost.
         mode: how to log in if there are no local accounts.
         role: the GUID of the role.
         admins: the principals that get the role, by logical name.
@@ -41,7 +61,7 @@ def kubernetes_access(  # noqa: PLR0913 - who gets access to what
         settings: the provider's settings, without those for the log-in.
     """
     grants = [grant(f"{name}-{admin}", role, principal, cluster, parent) for admin, principal in admins.items()]
-    kubeconfig = unattended(credential, mode)
+    kubeconfig = unattended(credential, mode) if credential is not None else pulumi.Output.from_input(_NOWHERE)
     settings.kubeconfig = kubeconfig
     # Without the identifier, a kubeconfig that is unknown in a preview or was rotated would replace every object.
     settings.cluster_identifier = cluster.id

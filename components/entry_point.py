@@ -114,15 +114,21 @@ def _addressed(
     (kubernetes-sigs/cloud-provider-azure@7b31c76, azure_loadbalancer.go). Fleet leaves the annotation alone
     (Azure/fleet-networking v0.3.25, ensureDerivedService).
     """
+
+    def known(get: Callable[[Any], str]) -> pulumi.Output[str]:
+        # A preview knows the metadata of a new entry point from a dry run, without Fleet's label and with a random UID.
+        # It does not know the status.
+        return pulumi.Output.all(imported.metadata, imported.status).apply(lambda found: get(found[0]))
+
     return k8s.core.v1.ServicePatch(
         name,
         metadata={
-            "name": imported.metadata.apply(lambda metadata: metadata["labels"][_DERIVED]),
+            "name": known(lambda metadata: metadata["labels"][_DERIVED]),
             "namespace": _FLEET_SYSTEM,
             "annotations": {
                 _ADDITIONAL_ADDRESSES: address,
                 # Of another entry point, the Service is another one.
-                "fleet-l4-lb/entry-point": imported.metadata.apply(lambda metadata: metadata["uid"]),
+                "fleet-l4-lb/entry-point": known(lambda metadata: metadata["uid"]),
                 "pulumi.com/patchForce": "true",
                 "pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress[1].ip}",
             },

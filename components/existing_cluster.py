@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import containerservice, network
 
-from .access import kubernetes_access
+from .access import kubernetes_access, member_settings
 from .existing import existing_network, pod_subnet_id
 from .kubeconfig import KubeloginMode
 from .roles import AKS_RBAC_CLUSTER_ADMIN, Principal
@@ -27,6 +27,9 @@ class ExistingClusterArgs(TypedDict):
     entra_id_admins: NotRequired[Mapping[str, Principal] | None]
     """Who may administer the cluster's objects, by logical name, including the deploying identity. For a cluster with
     Azure RBAC; None for a cluster with local accounts."""
+    lost: NotRequired[bool]
+    """Whether the region no longer answers. The cluster and its network are still looked up in Azure, but `kubernetes`
+    reaches nothing: it removes objects from the state only. False by default."""
 
 
 class ExistingCluster(pulumi.ComponentResource):
@@ -56,22 +59,25 @@ class ExistingCluster(pulumi.ComponentResource):
             name, pod_subnet_id(name, self.cluster), args["location"], child_opts
         )
         self.network_group = None
-        credentials = readable(
-            f"{name}: the log-in to {cluster_id}",
-            containerservice.list_managed_cluster_user_credentials_output(
-                resource_group_name=resource_group_of(cluster_id, invoke_opts),
-                resource_name=self.cluster.name,
-                opts=invoke_opts,
-            ),
-        )
+        credential: pulumi.Output[str] | None = None
+        if not args.get("lost"):
+            credentials = readable(
+                f"{name}: the log-in to {cluster_id}",
+                containerservice.list_managed_cluster_user_credentials_output(
+                    resource_group_name=resource_group_of(cluster_id, invoke_opts),
+                    resource_name=self.cluster.name,
+                    opts=invoke_opts,
+                ),
+            )
+            credential = credentials.kubeconfigs[0].value
         self.kubeconfig, self.kubernetes = kubernetes_access(
             name,
             self.cluster,
-            credentials.kubeconfigs[0].value,
+            credential,
             args["kubelogin_mode"],
             role=AKS_RBAC_CLUSTER_ADMIN,
             admins=args.get("entra_id_admins") or {},
             parent=self,
-            settings=k8s.ProviderArgs(delete_unreachable=True),
+            settings=member_settings(),
         )
         self.register_outputs({"clusterId": self.cluster.id, "virtualNetworkId": self.virtual_network.id})

@@ -27,6 +27,9 @@ class Member(TypedDict):
     """The update group in which the fleet upgrades it."""
     peering: NotRequired[network.VirtualNetworkPeering | None]
     """The last peering that lets the members reach each other's pods (`PeeredNetworks.last`)."""
+    lost: NotRequired[bool]
+    """Whether the cluster no longer answers. If the program then drops the member, the member stays in the fleet. False
+    by default."""
 
 
 class FleetHubArgs(TypedDict):
@@ -127,6 +130,10 @@ class FleetHub(pulumi.ComponentResource):
                     # The fleet sends clients to a member's pods from the placement of the app until the member has
                     # left. The peerings must exist all that time.
                     depends_on=member.get("peering"),
+                    # Fleet refuses to release a member that exports a Service, and the exports stay without the
+                    # member's agents (Azure/fleet v0.18.12, pkg/webhook/membercluster). Nothing else of the region
+                    # could be deleted after that.
+                    retain_on_delete=member.get("lost") or None,
                     hooks=FLEET_RETRY.hooks(),
                 ),
             )

@@ -137,13 +137,16 @@ class Round:
         return any(target in self.alive for target in self.targets(member))
 
 
-def member_of(item: Slice, members: Iterable[str]) -> str | None:
-    """Return the member that a slice is imported from: its name begins with the member's (pkg/common/uniquename)."""
+def member_of(item: Slice, members: Iterable[str]) -> str:
+    """Return the member that a slice is imported from: its name begins with the member's (pkg/common/uniquename).
+
+    The member may be another one than those named: that of a lost region stays in the fleet when the region is removed.
+    """
     name, service = item["metadata"]["name"], _labels(item).get(_SERVICE, "")
     # Of `aks-east` and `aks-east-2`, the longer name is meant, unless the Service's name says otherwise.
     fitting = [member for member in members if name.startswith(f"{member}-{service}")]
     fitting = fitting or [member for member in members if name.startswith(f"{member}-")]
-    return max(fitting, key=len, default=None)
+    return max(fitting, key=len, default=name.partition(f"-{service}-")[0])
 
 
 def targets(item: Slice) -> list[Target]:
@@ -265,8 +268,9 @@ class Guard:
         answer = self.api.request("GET", f"{_SLICES}?labelSelector={_MANAGED_BY}%3D{_IMPORTER}")
         slices: dict[str, list[Slice]] = {member: [] for member in self.members}
         for item in answer["items"]:
-            if (member := member_of(item, self.members)) is not None:
-                slices[member].append(item)
+            member = member_of(item, self.members)
+            self.state.setdefault(member, Member())
+            slices.setdefault(member, []).append(item)
         every = sorted({target for items in slices.values() for item in items for target in targets(item)})
         with ThreadPoolExecutor(PROBES) as pool:
             alive = frozenset(target for target, found in zip(every, pool.map(answers, every), strict=True) if found)
@@ -349,7 +353,7 @@ class Guard:
         lines = [
             "# HELP guard_member_up Whether the endpoints of a member are used.",
             "# TYPE guard_member_up gauge",
-            *(f'guard_member_up{{member="{name}"}} {int(not each.held_back)}' for name, each in self.state.items()),
+            *(f'guard_member_up{{member="{name}"}} {int(not each.held_back)}' for name, each in [*self.state.items()]),
             "# HELP guard_endpoints Imported endpoints of a member.",
             "# TYPE guard_endpoints gauge",
             *(f'guard_endpoints{{member="{name}"}} {number}' for name, number in self.endpoints.items()),

@@ -1,6 +1,6 @@
 """Peerings between the VNets of all regions: every pod can reach every other one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import NotRequired, TypedDict
 
@@ -10,7 +10,7 @@ from pulumi_azure_native import containerservice, network
 
 from .existing import address_ranges, checked, require_no_overlap
 from .retries import NETWORK_RETRY
-from .sdk import without_aliases
+from .sdk import unchanged, without_aliases
 from .subscriptions import resource_group_of
 
 
@@ -35,6 +35,9 @@ class PeeredNetwork(TypedDict):
     peered: NotRequired[bool]
     """Whether the VNet is already connected with all other VNets that have this set: no peerings are created between
     them. False by default."""
+    lost: NotRequired[bool]
+    """Whether the region no longer answers: its peerings are not changed, and it gets no new ones (`existing`). False by
+    default."""
     service_cidr: NotRequired[pulumi.Input[str | None]]
     """The range of service addresses of the region's cluster. It must not overlap any of the VNets, which is checked
     here if one of them existed before."""
@@ -45,6 +48,9 @@ class PeeredNetworksArgs(TypedDict):
 
     networks: Mapping[str, PeeredNetwork]
     """The VNets to be peered, by the name of their region. Their ranges must not overlap."""
+    existing: NotRequired[Collection[str] | None]
+    """The logical names of the peerings that the stack has. Lost networks keep these and get no others. None for a
+    stack without lost networks."""
 
 
 class PeeredNetworks(pulumi.ComponentResource):
@@ -66,10 +72,15 @@ class PeeredNetworks(pulumi.ComponentResource):
         last = dict[str, network.VirtualNetworkPeering]()
         # The caller can compare ranges that it has chosen. Those of existing VNets are known only after the look-up.
         services = {name: each.get("service_cidr") for name, each in regions.items()}
+        lost = {first for first, each in inside.items() if all(region.get("lost") for region in each)}
+        existing = args.get("existing")
         existed = any(each.get("resource_group_name") is None for each in regions.values())
         checks = [require_no_overlap(networks, services)] if existed else []
         for here, there in chain.from_iterable(((a, b), (b, a)) for a, b in _tournament(list(inside))):
             if {here, there} <= peered:
+                continue
+            is_lost = bool({here, there} & lost)
+            if is_lost and existing is not None and f"{name}-{here}-to-{there}" not in existing:
                 continue
             local = regions[here]
             group = local.get("resource_group_name")
@@ -105,7 +116,7 @@ class PeeredNetworks(pulumi.ComponentResource):
                     # Azure cannot point a peering at another VNet (ChangingRemoteVirtualNetworkNotAllowed).
                     replace_on_changes=["remoteVirtualNetwork.id"],
                     hooks=NETWORK_RETRY.hooks(),
-                    transformations=[without_aliases],
+                    transformations=[without_aliases, *([unchanged] if is_lost else [])],
                 ),
             )
             last[here] = last[there] = peering

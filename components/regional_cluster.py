@@ -7,12 +7,12 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import authorization, containerservice, managedidentity, network, resources
 
-from .access import kubernetes_access
+from .access import kubernetes_access, member_settings
 from .existing import Network, checked, existing_network, require_addresses
 from .kubeconfig import KubeloginMode
 from .retries import CLUSTER_RETRY, NETWORK_RETRY
 from .roles import AKS_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
-from .sdk import readable
+from .sdk import readable, unchanged
 from .subscriptions import require_subscription
 
 
@@ -82,6 +82,9 @@ class RegionalClusterArgs(TypedDict):
     after: NotRequired[containerservice.ManagedCluster | None]
     """The cluster to create before this one: AKS creates one cluster at a time in a VNet. None if the VNet has no
     other."""
+    lost: NotRequired[bool]
+    """Whether the region no longer answers. Its resources then stay as they are, and `kubernetes` reaches nothing: it
+    removes objects from the state only. False by default."""
 
 
 class RegionalCluster(pulumi.ComponentResource):
@@ -103,7 +106,11 @@ class RegionalCluster(pulumi.ComponentResource):
     """Provider for objects on the cluster."""
 
     def __init__(self, name: str, args: RegionalClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("fleet-l4-lb:index:RegionalCluster", name, {}, opts)
+        lost = args.get("lost", False)
+        left_alone = pulumi.ResourceOptions(transformations=[unchanged] if lost else None)
+        super().__init__(
+            "fleet-l4-lb:index:RegionalCluster", name, {}, pulumi.ResourceOptions.merge(opts, left_alone)
+        )
         child_opts = pulumi.ResourceOptions(parent=self)
         group = resources.ResourceGroup(
             f"{name}-group",
@@ -190,24 +197,26 @@ class RegionalCluster(pulumi.ComponentResource):
             ),
         )
 
-        credentials = readable(
-            f"{name}: the log-in to the cluster",
-            containerservice.list_managed_cluster_user_credentials_output(
-                resource_group_name=group.name,
-                resource_name=self.cluster.name,
-                opts=pulumi.InvokeOptions(parent=self),
-            ),
-        )
+        credential: pulumi.Output[str] | None = None
+        if not lost:
+            credentials = readable(
+                f"{name}: the log-in to the cluster",
+                containerservice.list_managed_cluster_user_credentials_output(
+                    resource_group_name=group.name,
+                    resource_name=self.cluster.name,
+                    opts=pulumi.InvokeOptions(parent=self),
+                ),
+            )
+            credential = credentials.kubeconfigs[0].value
         self.kubeconfig, self.kubernetes = kubernetes_access(
             name,
             self.cluster,
-            credentials.kubeconfigs[0].value,
+            credential,
             args["kubelogin_mode"],
             role=AKS_RBAC_CLUSTER_ADMIN,
             admins=args.get("entra_id_admins") or {},
             parent=self,
-            # A region that no longer answers must not keep the entry point from moving to another one.
-            settings=k8s.ProviderArgs(delete_unreachable=True),
+            settings=member_settings(),
         )
         self.register_outputs({"clusterId": self.cluster.id, "virtualNetworkId": self.virtual_network.id})
 

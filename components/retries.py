@@ -76,7 +76,8 @@ MEMBER_EXPORTS_SERVICES: Final = (
         "the member's exports are withdrawn",
         minutes=7,
         otherwise="its cluster or the Fleet agents there do not run: start them and run this again; if the region is "
-        'lost for good, follow docs/operations.md, "A region is lost for good"',
+        "lost, put it back into `regions` with `lost: true`, run `pulumi up`, and only then remove it "
+        '(docs/operations.md, "A region is lost for good")',
     ),
 )
 ANYWHERE: Final = (
@@ -246,7 +247,8 @@ TERMINAL: Final = (
         _NOT_LIVE,
         "the app does not run on every member: on the hub, `kubectl get memberclusters` names a member that has not "
         "joined (make sure that its nodes run and reach the hub), and `kubectl describe clusterresourceplacement` the "
-        "cluster and the object that do not become available; fix it, then `pulumi up`",
+        "cluster and the object that do not become available; fix it, then `pulumi up`; if a region no longer answers, "
+        'set `lost: true` in it (docs/operations.md, "Take a lost region out")',
         kind="ClusterResourcePlacement",
     ),
     # fleet-networking v0.3.25, multiclusterservice controller. An entry point without a service has no address either.
@@ -256,7 +258,8 @@ TERMINAL: Final = (
         "if it is not Valid, the fleet offers it no service: `kubectl describe serviceexport` on a member says why (a "
         "headless Service is never exported), or another entry point holds it; if it is Valid, `kubectl get events "
         "--namespace fleet-system` says why Azure gives no address (often the quota of public addresses, or a right on "
-        "the subnet); then `pulumi up`",
+        "the subnet); then `pulumi up`; if another region no longer answers, Fleet may be waiting for it: set "
+        '`lost: true` in it (docs/operations.md, "Take a lost region out")',
         kind="MultiClusterService",
     ),
 )

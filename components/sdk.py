@@ -99,6 +99,17 @@ def without_aliases(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceT
     return pulumi.ResourceTransformationResult(args.props, args.opts)
 
 
+def unchanged(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:
+    """Register a resource as it is in the state, whatever its inputs are now.
+
+    A transformation for what is in a lost region: Azure may not answer for that region.
+    """
+    if isinstance(args.resource, pulumi.CustomResource) and not isinstance(args.resource, pulumi.ProviderResource):
+        # Not "*": that would take over what the provider has added to the inputs in the state, as if it were written here.
+        args.opts.ignore_changes = [key for key in args.props if key != "azure_api_version"]
+    return pulumi.ResourceTransformationResult(args.props, args.opts)
+
+
 async def registrations_begun() -> None:
     """Wait until the registrations of resources have begun; for the coroutine that returns the stack's outputs.
 

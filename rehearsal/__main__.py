@@ -12,7 +12,6 @@ from pathlib import Path
 from pulumi.automation import CommandError
 
 from rehearsal.core.errors import RefusedError, RehearsalError, UnknownTypeError
-from rehearsal.core.toolchain import ToolchainError
 from rehearsal.engine.install import find_engine
 from rehearsal.faults.injection import Faults
 from rehearsal.faults.profile import Profile, load
@@ -188,7 +187,7 @@ def main() -> int:
     except BrokenPipeError:  # the reader of our output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (OSError, ToolchainError, RehearsalError, CommandError) as error:
+    except (OSError, RehearsalError, CommandError) as error:
         sys.stderr.write(f"error: {_message(error)}\n")
         return 1
 

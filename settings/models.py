@@ -158,6 +158,9 @@ class _Region(Section):
     )
     """What the name of the region's entry Service has after `app.service`, if the region is in `app.entryRegions`. Each
     entry Service has a name of its own; one of them may have an empty suffix."""
+    lost: bool = False
+    """Whether the region no longer answers. The app and the region's entry point are then left out of it, and its
+    resources in Azure stay as they are. See [operations.md](operations.md#take-a-lost-region-out)."""
 
 
 class _NewCluster(_Region):
@@ -586,7 +589,13 @@ class Settings(Section):
 
     @property
     def entry_services(self) -> dict[str, str]:
-        """The names of the entry Services, by region.
+        """The names of the entry Services, by region. A lost region has none."""
+        lost = {region.name for region in self.regions if region.lost}
+        return {name: service for name, service in self.named_entry_services.items() if name not in lost}
+
+    @property
+    def named_entry_services(self) -> dict[str, str]:
+        """The names of all entry Services, also of those that lost regions will have again, by region.
 
         A name depends on its own region's settings alone. So an entry point keeps its Service, and with it its address,
         when other entry points or regions come and go.

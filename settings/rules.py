@@ -25,6 +25,7 @@ def problems(settings: Settings) -> list[Problem]:
         *_existing_ids(regions),
         *_peerings(regions),
         *_entries(regions, settings),
+        *_lost(regions, settings),
         *_replicas(regions, settings),
         *_updates(regions, settings),
         *_budget(settings),
@@ -155,7 +156,7 @@ def _entries(regions: Regions, settings: Settings) -> Iterator[Problem]:
             yield Problem(f"app.entryRegions[{place}]", found, "write the name of one of the regions", quotes="regions")
     first = dict[str, str]()
     for path, region in regions.items():
-        service = settings.entry_services.get(region.name)
+        service = settings.named_entry_services.get(region.name)
         if not service or named[region.name] != path:  # two regions of one name are reported as such
             continue
         at, owner = f"{path}.entrySuffix", first.setdefault(service, path)
@@ -167,6 +168,19 @@ def _entries(regions: Regions, settings: Settings) -> Iterator[Problem]:
         if owner != path:
             remedy = "choose another: one Service has one entry point in the whole fleet"
             yield Problem(at, f"{show(service)} is already the entry Service of {owner}", remedy, quotes="app")
+
+
+def _lost(regions: Regions, settings: Settings) -> Iterator[Problem]:
+    """Find settings that leave no region for the app, or none for an entry point."""
+    if all(region.lost for region in regions.values()):
+        remedy = "remove `lost` from a region that answers; to delete the stack, run `pulumi destroy`"
+        yield Problem("regions", "all are lost", remedy)
+    elif settings.named_entry_services and not settings.entry_services:
+        lost = ", ".join(map(show, settings.named_entry_services))
+        found = f"has lost regions only: {lost}"
+        if not settings.app.entry_regions:
+            found = f"is missing: the entry point is in {lost}, the first region, which is lost"
+        yield Problem("app.entryRegions", found, "write a region that answers; its address is another one", "regions")
 
 
 def _replicas(regions: Regions, settings: Settings) -> Iterator[Problem]:

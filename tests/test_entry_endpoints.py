@@ -25,8 +25,8 @@ class Watched:
     """The app on the members east and west, entered in east, and what the program says while it waits there."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.world, self.hub, self.east, self.west = placed_fleet()
-        self.servers = Servers(self.world)
+        self.clusters, self.hub, self.east, self.west = placed_fleet()
+        self.servers = Servers(self.clusters)
         self.said: list[str] = []
         self.meanwhile: Callable[[], object] = lambda: None
         monkeypatch.setattr(pulumi.log, "info", self.said.append)
@@ -39,7 +39,7 @@ class Watched:
     def enter(self) -> None:
         """Make the entry point, and let Fleet do all that it does."""
         self.east.create(entry_point(), user=USER)
-        self.world.settle()
+        self.clusters.settle()
 
     def wait(self, members: list[str], old: dict[str, Any] | None = None, kubeconfig: str = "") -> None:
         """Wait as the program does before it notes that an entry point has the endpoints of members."""
@@ -56,7 +56,7 @@ class Watched:
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     made = Watched(monkeypatch)
-    with open_http_gateway(traffic.Internet(made.world), made.servers) as gateway, having(gateway.environment()):
+    with open_http_gateway(traffic.Internet(made.clusters), made.servers) as gateway, having(gateway.environment()):
         yield made
 
 
@@ -65,9 +65,9 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entry_endpoints, "_MINUTES", -1)
 
 
-def scale(cluster: Cluster, world: InMemoryClusters, replicas: int) -> None:
+def scale(cluster: Cluster, clusters: InMemoryClusters, replicas: int) -> None:
     cluster.apply(deployment(replicas=replicas), user=USER)
-    world.settle()
+    clusters.settle()
 
 
 def test_nothing_is_said_where_every_member_is_behind_the_entry_point(watched: Watched) -> None:
@@ -90,18 +90,18 @@ def test_it_is_said_once_what_is_waited_for(watched: Watched) -> None:
 
 
 def test_member_without_a_ready_pod_is_told_from_one_whose_endpoints_are_late(watched: Watched) -> None:
-    scale(watched.hub, watched.world, 0)
-    watched.world.pass_time(600)
+    scale(watched.hub, watched.clusters, 0)
+    watched.clusters.pass_time(600)
     watched.enter()
-    watched.meanwhile = lambda: scale(watched.hub, watched.world, 1)
+    watched.meanwhile = lambda: scale(watched.hub, watched.clusters, 1)
     watched.wait(["east", "west"])
     assert watched.said[0] == f"app-endpoints: {WANTED} east (no pod of it is ready), west (no pod of it is ready)"
 
 
 def test_cluster_that_does_not_answer_is_waited_for(watched: Watched) -> None:
     watched.enter()
-    watched.world.set_reachable(watched.east.id, reachable=False)
-    watched.meanwhile = lambda: watched.world.set_reachable(watched.east.id, reachable=True)
+    watched.clusters.set_reachable(watched.east.id, reachable=False)
+    watched.meanwhile = lambda: watched.clusters.set_reachable(watched.east.id, reachable=True)
     watched.wait(["east", "west"])
     assert watched.said == [f"app-endpoints: {WANTED} east, west; its cluster does not answer: RemoteDisconnected"]
 

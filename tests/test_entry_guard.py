@@ -126,10 +126,10 @@ def test_nothing_that_answers_is_ever_taken_out(rounds: list[set[str]]) -> None:
         ("aks-east-shop-front-x7k2p-9qwzt", "shop-front", "aks-east"),
         ("aks-east-2-shop-front-x7k2p-9qwzt", "shop-front", "aks-east-2"),
         ("aks-east-2-shop-front-x7k2p-9qwzt", "2-shop-front", "aks-east"),
-        ("aks-south-shop-front-x7k2p-9qwzt", "shop-front", None),
+        ("aks-south-shop-front-x7k2p-9qwzt", "shop-front", "aks-south"),
     ],
 )
-def test_slice_is_of_the_member_that_its_name_begins_with(name: str, service: str, member: str | None) -> None:
+def test_slice_is_of_the_member_that_its_name_begins_with(name: str, service: str, member: str) -> None:
     item = {"metadata": {"name": name, "labels": {"kubernetes.io/service-name": service}}}
     assert member_of(item, ("aks-east", "aks-east-2")) == member
 
@@ -203,6 +203,17 @@ def test_next_guard_goes_on_with_the_marks_of_the_one_before(monkeypatch: pytest
         second.run_round()
     assert all(map(is_ready, api.slices["aks-west-shop-front-x7k2p-9qwzt"]["endpoints"]))
     assert api.events[-1]["reason"] == "MemberBack"
+
+
+def test_member_that_is_not_named_is_held_back_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of a region that was lost and then removed: Fleet keeps its endpoints."""
+    monkeypatch.setattr(guard, "answers", lambda target: target[0] == "10.0.0.0")
+    api: Any = _Api(imported("aks-east"), imported("aks-west"))
+    only = Guard(api, ["aks-east"])
+    for _ in range(DEAD_AFTER):
+        only.run_round()
+    assert held_back(only.state) == {"aks-west"}
+    assert not any(map(is_ready, api.slices["aks-west-shop-front-x7k2p-9qwzt"]["endpoints"]))
 
 
 def test_released_marks_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,13 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from components.budget import BudgetArgs
+from components.entry_guard import EntryGuardArgs
 from components.existing_cluster import ExistingClusterArgs
 from components.fleet_hub import FleetHubArgs
 from components.fleet_updates import FleetUpdatesArgs
+from components.global_address import GlobalAddressArgs
+from components.global_load_balancer import GlobalLoadBalancerArgs
 from components.multi_cluster_app import MultiClusterAppArgs
 from components.peered_networks import PeeredNetworksArgs
 from components.regional_cluster import RegionalClusterArgs
@@ -32,7 +36,11 @@ ARGS: dict[str, tuple[Any, set[str]]] = {
     "PeeredNetworks": (PeeredNetworksArgs, {"last"}),
     "FleetHub": (FleetHubArgs, {"fleet", "group", "members", "kubeconfig", "kubernetes"}),
     "FleetUpdates": (FleetUpdatesArgs, {"strategy", "profile"}),
-    "MultiClusterApp": (MultiClusterAppArgs, {"externalIp", "url", "ports"}),
+    "Budget": (BudgetArgs, {"budget"}),
+    "MultiClusterApp": (MultiClusterAppArgs, {"externalIp", "entryAddresses", "frontendIds", "url", "ports"}),
+    "EntryGuard": (EntryGuardArgs, set()),
+    "GlobalAddress": (GlobalAddressArgs, {"ipAddress", "address", "group"}),
+    "GlobalLoadBalancer": (GlobalLoadBalancerArgs, {"ipAddress"}),
 }
 
 

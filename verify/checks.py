@@ -22,7 +22,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from fleet_clusters import endpoints
-from fleet_clusters.api_server import CheckFailedError, ClusterClient, Object, plain
+from fleet_clusters.api_server import Answer, CheckFailedError, ClusterClient, Object, plain
 from fleet_clusters.endpoints import SYSTEM
 from verify.outputs import Outputs, Port
 
@@ -42,6 +42,10 @@ _LONGEST_FRONTEND: Final = 32  # characters; AKS names a frontend after the Serv
 _AGAIN: Final = "`pulumi up --refresh`"
 LOST: Final = "docs/operations.md, “A region no longer answers”"
 """The remedy for a lost region."""
+BACK: Final = "docs/operations.md, “When the region is back”"
+"""What to do when a lost region answers again."""
+GONE: Final = "docs/operations.md, “A region is lost for good”"
+"""What to do about a region that never comes back."""
 
 Check = tuple[str, Callable[[], str]]
 """The check's name, and its function, which returns the finding or raises `CheckFailedError`."""
@@ -117,6 +121,7 @@ def checks(deployment: Deployment) -> list[Check]:
     addresses = dict.fromkeys((outputs.external_ip, *(entry.address for entry in entries)))
     return [
         *((f"member {name}", partial(_member, deployment, region)) for region, name in members.items()),
+        *((f"lost member {name}", partial(_lost, deployment, name)) for name in outputs.lost_members.values()),
         ("members of others", partial(_others, deployment)),
         (f"placement of {deployment.namespace}", partial(_placement, deployment)),
         *((f"pods on {name}", partial(_pods, deployment, region)) for region, name in members.items()),
@@ -147,11 +152,33 @@ def _member(deployment: Deployment, region: str) -> str:
     agents = f"see that its nodes run, and its agents: `{kubectl} get nodes,pods --namespace {SYSTEM}`"
     if not _is_true(answer.content, "Joined"):
         raise CheckFailedError("has not joined", f"{agents}; then `pulumi up`")
-    reports = [each.get("lastReceivedHeartbeat") for each in _status(answer.content).get("agentStatus") or ()]
-    silent = max((answer.now - datetime.fromisoformat(each) for each in reports if each), default=timedelta())
-    if silent > _SILENCE:
+    if (silent := _silence(answer)) > _SILENCE:
         raise CheckFailedError(f"joined, but an agent is silent for {_minutes(silent)}", f"{agents}; if lost: {LOST}")
     return "joined"
+
+
+def _silence(member: Answer) -> timedelta:
+    """Return how long an agent of a member has not reported to the hub."""
+    reports = [each.get("lastReceivedHeartbeat") for each in _status(member.content or {}).get("agentStatus") or ()]
+    return max((member.now - datetime.fromisoformat(each) for each in reports if each), default=timedelta())
+
+
+def _lost(deployment: Deployment, name: str) -> str:
+    """Check a member that the app is left out of: it does not answer, and no entry point uses its endpoints."""
+    answer = deployment.hub.get(f"{_FLEET}/memberclusters/{name}")
+    if answer.content is None:
+        raise CheckFailedError("left out, and no longer in the fleet", GONE)
+    behind = [item for entry in deployment.entries for item in _imported(deployment, entry)[name] if _is_used(item)]
+    if behind:
+        raise CheckFailedError(
+            "left out, but its endpoints are behind an entry point", f"set app.guard: true, then `pulumi up`; {LOST}"
+        )
+    if (silent := _silence(answer)) <= _SILENCE:
+        raise CheckFailedError(
+            f"left out, but its agents reported within {_minutes(_SILENCE)}",
+            f"if the region answers again, remove `lost` from it: {BACK}",
+        )
+    return f"left out, silent for {_minutes(silent)}"
 
 
 def foreign_members(deployment: Deployment) -> list[str]:
@@ -161,18 +188,22 @@ def foreign_members(deployment: Deployment) -> list[str]:
         CheckFailedError: the hub cannot be read.
     """
     names = [item["metadata"]["name"] for item in deployment.hub.items(f"{_FLEET}/memberclusters")]
-    return sorted({*names} - {*deployment.outputs.members.values()})
+    return sorted({*names} - {*deployment.outputs.members.values(), *deployment.outputs.lost_members.values()})
 
 
 def _others(deployment: Deployment) -> str:
     """Check the fleet's other members: they may be in the fleet, but must not export the same Services."""
     foreign = [
-        item["metadata"]["name"] for entry in deployment.entries for item in _imported(deployment, entry).get(None, ())
+        item["metadata"]["name"]
+        for entry in deployment.entries
+        for item in _imported(deployment, entry).get(None, ())
+        if _is_used(item)
     ]
     if foreign:
         raise CheckFailedError(
             f"their endpoints are behind the entry point: {', '.join(foreign)}",
-            f"they export {deployment.outputs.service} too: have it withdrawn, or take another app.namespace",
+            f"they export {deployment.outputs.service} too: have it withdrawn, or take another app.namespace; if the "
+            f"member is that of a region which you have removed: {GONE}",
         )
     return ", ".join(foreign_members(deployment)) or "none"
 
@@ -349,7 +380,10 @@ def _not_valid(deployment: Deployment, entry: Entry, valid: Object) -> CheckFail
     holder = next((region for region, name in outputs.members.items() if name == holders[0]), "")
     others = _reachable_entry_points(deployment, deployment.clusters[holder], entry.service) if holder else []
     if not others:
-        return CheckFailedError(f"the service belongs to {holders[0]}, which does not release it", f"{LOST}, step 2")
+        return CheckFailedError(
+            f"the service belongs to {holders[0]}, which does not release it",
+            f"give the entry region another entrySuffix, then `pulumi up`; if {holders[0]} is lost: {LOST}",
+        )
     name, where = others[0]["metadata"]["name"], f"--namespace {deployment.namespace}"
     return CheckFailedError(
         f"the service belongs to the entry point on {holders[0]}, and can have one only",
@@ -361,7 +395,13 @@ def _imported(deployment: Deployment, entry: Entry) -> dict[str | None, list[end
     """Return the slices that an entry point balances over, by member."""
     names = [item["metadata"]["name"] for item in _entry_points(deployment, entry.cluster, entry.service)]
     slices = endpoints.imported(entry.cluster.items(endpoints.PATH), deployment.namespace, names)
-    return endpoints.by_member(slices, deployment.namespace, deployment.outputs.members.values())
+    outputs = deployment.outputs
+    return endpoints.by_member(slices, deployment.namespace, [*outputs.members.values(), *outputs.lost_members.values()])
+
+
+def _is_used(item: endpoints.Slice) -> bool:
+    """Say whether kube-proxy sends anything to a slice's endpoints (kubernetes v1.34.1, pkg/proxy/topology.go)."""
+    return any((each.get("conditions") or {}).get("ready") is not False for each in item.get("endpoints") or ())
 
 
 def _endpoints(deployment: Deployment, region: str) -> str:
@@ -389,7 +429,7 @@ def _behind(deployment: Deployment, entry: Entry, region: str, pods: Container[s
     selector = ",".join(f"{key}={value}" for key, value in _part(_part(service, "spec"), "selector").items())
     raise CheckFailedError(
         f"{', '.join(lost)} behind {where}, which no pod has" if lost else f"none behind {where}",
-        "once its pods and its exports are healthy, restart the pods: "
+        "once its pods and its export are healthy, restart the pods: "
         f"`{cluster.kubectl} delete pods --namespace {namespace} --selector {selector}`",
     )
 

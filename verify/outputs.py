@@ -42,6 +42,7 @@ class Outputs(BaseModel):
         cluster_ids: the clusters' Azure ids by the name of their region.
         member_names: the names of the fleet's members by the name of their region; a list in no order, or nothing, from
             earlier versions of the program.
+        lost_members: the names of the members that the app is left out of, by the name of their region.
         hub_kubeconfig: log-in to the fleet's hub, secret.
         kubeconfigs: log-in to the clusters by the name of their region, secret.
     """
@@ -60,6 +61,7 @@ class Outputs(BaseModel):
     owns_fleet: bool = True
     cluster_ids: Mapping[str, str]
     member_names: Mapping[str, str] | Sequence[str] = ()
+    lost_members: Mapping[str, str] = {}
     hub_kubeconfig: str = Field(repr=False)
     kubeconfigs: Mapping[str, str] = Field(repr=False)
 

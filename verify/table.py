@@ -88,7 +88,7 @@ def show(results: list[Result]) -> None:
         console.print(Text(f"  {remedy}"), soft_wrap=True)
     if any(".kubeconfig" in remedy for remedy in remedies):
         console.print()
-        console.print(Text("The kubeconfigs: docs/operations.md, “A region no longer answers”"), soft_wrap=True)
+        console.print(Text("The kubeconfigs: docs/operations.md, “Kubeconfig files”"), soft_wrap=True)
 
 
 def _table(console: Console, found: dict[str, Result | None]) -> Table:

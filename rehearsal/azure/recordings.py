@@ -2,7 +2,7 @@
 
     python -m rehearsal.azure.recordings
 
-Each entry has a test with its name (`@pytest.mark.recording`), in `rehearsal/tests/azure/test_azure.py`.
+Each entry has a test with its name (`@pytest.mark.recording`), in `rehearsal/tests/azure/`.
 """
 
 import sys
@@ -176,7 +176,7 @@ _HEAD: Final = """# Recorded behaviour of Azure
 
 The rehearsal's Azure behaves as in this table, which was recorded on the real Azure: a test's requests and
 answers, a provider's state, or an error in an issue. Each row has a test that names it
-(`rehearsal/tests/azure/test_azure.py`). Every other rule of the stand-in has its source in a comment, in
+(`rehearsal/tests/azure/`). Every other rule of the stand-in has its source in a comment, in
 `rehearsal/azure/`; most come from Microsoft's pages. Unrecorded behaviour is marked there with
 `assumed` or `not documented`.
 

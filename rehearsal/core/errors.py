@@ -5,14 +5,16 @@
     ├── ProfileError          a profile of faults is invalid
     ├── UnreadableError       the files of an earlier run cannot be used
     ├── ProcessError          a process of a real cluster did not start
-    └── UnknownTypeError      the table of durations lacks types of resources
+    ├── UnknownTypeError      the table of durations lacks types of resources
+    └── ToolchainError        a command cannot be downloaded, built or run
+        └── EngineError       there is no usable `pulumi` command
     RefusedError              an operation was refused; the message is the real provider's
     ├── ApiError              by an API server
     ├── UnreachableError      because the provider cannot reach the cluster
     └── NotReadyError         although the resource was created; the engine keeps it, with the reasons
     OverrideError             an override does not fit its object; the message is the hub's
 
-The exceptions of installing tools are in `core/toolchain.py` and `engine/install.py`.
+`providers/kubernetes.py` has one more for itself, of an object that is not ready in time.
 """
 
 from collections.abc import Sequence
@@ -41,6 +43,14 @@ class ProcessError(RehearsalError):
 
 class UnknownTypeError(RehearsalError):
     """The table of durations lacks types of resources; the message names them."""
+
+
+class ToolchainError(RehearsalError):
+    """A command cannot be downloaded, built or run; the message has the reason."""
+
+
+class EngineError(ToolchainError):
+    """There is no usable `pulumi` command; the message lists the attempts."""
 
 
 class RefusedError(Exception):

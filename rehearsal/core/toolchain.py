@@ -14,6 +14,7 @@ from pathlib import Path
 from semver import VersionInfo
 
 from rehearsal.core.child import child
+from rehearsal.core.errors import ToolchainError
 
 _GO_ENVIRONMENT = {
     "CGO_ENABLED": "0",  # no C compiler needed
@@ -28,10 +29,6 @@ PROBE_SECONDS = 15
 
 WORK_SECONDS = 7200
 """The time limit for a download or a build. On two busy cores, half an hour was not enough for `pulumi`."""
-
-
-class ToolchainError(Exception):
-    """A command is missing and cannot be installed; the message has the reason."""
 
 
 @dataclass(frozen=True)

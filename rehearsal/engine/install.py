@@ -14,7 +14,8 @@ from pathlib import Path
 from semver import VersionInfo
 
 from rehearsal.core.environment import neutral
-from rehearsal.core.toolchain import PROBE_SECONDS, WORK_SECONDS, Module, ToolchainError, cache_folder, filled, run
+from rehearsal.core.errors import EngineError, ToolchainError
+from rehearsal.core.toolchain import PROBE_SECONDS, WORK_SECONDS, Module, cache_folder, filled, run
 
 OLDEST = VersionInfo(3, 254, 0)
 """The oldest engine that the program supports (docs/azure.md)."""
@@ -26,10 +27,6 @@ _MODULE = Module(
     takes="about four minutes",
     link="-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{version}",
 )
-
-
-class EngineError(ToolchainError):
-    """There is no usable `pulumi` command; the message lists the attempts."""
 
 
 def version_of(command: Path) -> VersionInfo:

@@ -59,7 +59,7 @@ class RealClusters:
         self.guard = guard
         self.is_down: Callable[[clusters.Part, clusters.ApiServer], bool] = lambda _part, _server: False
         self._data = store.section("kubernetes")
-        for part in ("clusters", "members", "networks"):
+        for part in ("balanced", "clusters", "frontends", "members", "networks"):
             self._data.setdefault(part, {})
         self._data.setdefault("peerings", [])
         self._data.setdefault("routes", {})
@@ -88,7 +88,7 @@ class RealClusters:
             for network, peer in ((one, other), (other, one)):
                 if (prefixes := self._data["routes"].get(route(network, peer))) is not None:
                     self.networks.route(network, peer, prefixes)
-        for address, regional in self._data.get("balanced", {}).items():
+        for address, regional in self._data["balanced"].items():
             self.networks.lead(address, regional)
         with ThreadPoolExecutor() as pool:
             list(pool.map(self._start, [key for key, data in self._data["clusters"].items() if data["reachable"]]))
@@ -132,12 +132,15 @@ class RealClusters:
 
     def frontends(self, cluster_id: str) -> dict[str, str]:
         """Return the frontends of a cluster's load balancers: each name, and its address, empty if it is internal."""
-        cluster = self._clusters.get(cluster_id)
-        return workloads.frontends(cluster.server.list("v1", "Service")) if cluster else {}
+        known: dict[str, dict[str, str]] = self._data["frontends"]
+        if cluster := self._clusters.get(cluster_id):
+            with suppress(ApiError):  # Azure knows the load balancers of a region that is down
+                known[cluster_id] = workloads.frontends(cluster.server.list("v1", "Service"))
+        return known.get(cluster_id, {})
 
     def balance(self, address: str, frontends: Mapping[str, Collection[int]]) -> None:
         """Lead a global address to regional ones, each with the ports that it has there; none ends it."""
-        balanced = self._data.setdefault("balanced", {})
+        balanced = self._data["balanced"]
         balanced[address] = {regional: sorted(ports) for regional, ports in frontends.items()}
         self.networks.lead(address, balanced[address])
         if not frontends:
@@ -194,6 +197,7 @@ class RealClusters:
         self._stop(cluster_id)
         shutil.rmtree(self._folder_of(cluster_id))
         del self._data["clusters"][cluster_id]
+        self._data["frontends"].pop(cluster_id, None)
         self.remove_network(cluster_id)  # the network that AKS created for it
 
     def access(self, cluster_id: str) -> Access:
@@ -394,6 +398,7 @@ class RealClusters:
             nodes=data["nodes"],
             public_address=self.public_address,
             balanced=lambda: not self.is_down(clusters.Part.LOAD_BALANCERS, cluster.server),
+            folder=self._folder_of(cluster_id) / "pods",
         )
         self._machines[cluster_id] = machines
         machines.start()

@@ -1,8 +1,9 @@
-"""The process with the network namespaces: `unshare --user --map-root-user --net python -m rehearsal.real.dataplane`.
+"""The process with the network namespaces: `unshare --user --map-root-user --net python -m rehearsal.real.dataplane 5`.
 
-Its first namespace is the internet. Its standard input is a Unix socket. Each message there carries another socket
-(SCM_RIGHTS), on which it reads one command and writes the answer, both in JSON. It ends when its standard input is
-closed, also if its parent was killed, and all namespaces end with it.
+The argument is the interval of the load balancers' health probes, in seconds. Its first namespace is the internet. Its
+standard input is a Unix socket. Each message there carries another socket (SCM_RIGHTS), on which it reads one command
+and writes the answer, both in JSON. It ends when its standard input is closed, also if its parent was killed, and all
+namespaces end with it.
 """
 
 import asyncio
@@ -10,7 +11,8 @@ import errno
 import json
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,8 +20,6 @@ from ipaddress import IPv4Network
 from itertools import count, cycle
 from typing import Any
 from urllib.parse import urlsplit
-
-from typing_extensions import override
 
 from rehearsal.core import certificate
 from rehearsal.real.namespace import Namespace
@@ -29,10 +29,11 @@ from rehearsal.real.namespace import Namespace
 _GRACE_SECONDS = 30
 # More than the kernel's three attempts, a second apart, to resolve an address (arp(7)).
 _CONNECT_SECONDS = 5
-# AKS's health probe: every 5 seconds, twice (kubernetes-sigs/cloud-provider-azure, azure_loadbalancer_healthprobe.go).
-_PROBE_SECONDS = 5
+# Health probes in a row that change a node's state (kubernetes-sigs/cloud-provider-azure,
+# azure_loadbalancer_healthprobe.go).
 _THRESHOLD = 2
 _CHUNK = 65536
+_LOOPBACK = "127.0.0.1"
 _READY = b"\0"
 
 
@@ -144,11 +145,16 @@ class _Pod:
 
 @dataclass
 class _Network:
-    """A VNet: its namespace, its address space, and its pods by their addresses."""
+    """A VNet: its namespace, its address space, and its pods by their addresses.
+
+    Attributes:
+        attached: the namespaces of pods that are processes, and the cables to them.
+    """
 
     namespace: Namespace
     prefixes: list[IPv4Network]
     pods: dict[str, _Pod] = field(default_factory=dict[str, _Pod])
+    attached: dict[str, tuple[Namespace, str]] = field(default_factory=dict[str, tuple[Namespace, str]])
 
 
 class _Balancer(_Server):
@@ -169,25 +175,28 @@ class _Balancer(_Server):
         self.network = network
         self.nodes = nodes
         self.accepted = accepted
-        self._backends = cycle(backends)
+        self._turns = cycle(backends)
+        # kube-proxy on each node has turns of its own. Probes do not disturb those of the clients' connections.
+        self._probed = {node: cycle([*backends[number:], *backends[:number]]) for number, node in enumerate(nodes)}
 
     async def forward(self, client: socket.socket) -> None:
         """Hand a connection to a pod."""
-        with await self._connect(self.nodes[0]) as pod:
+        with await self._connect(self.nodes[0], self._turns) as pod:
             async with asyncio.TaskGroup() as directions:
                 directions.create_task(_copy(client, pod))
                 directions.create_task(_copy(pod, client))
 
-    async def probe(self, node: str) -> bool:
+    async def probe(self, node: str, seconds: float) -> bool:
         """Do what AKS's health probe does: connect to the node's port, which leads to one of the pods."""
         try:
-            (await self._connect(node)).close()
+            async with asyncio.timeout(seconds):
+                (await self._connect(node, self._probed[node])).close()
         except OSError:
             return False
         return True
 
-    async def _connect(self, node: str) -> socket.socket:
-        backend = next(self._backends, None)
+    async def _connect(self, node: str, turns: Iterator[tuple[str, int]]) -> socket.socket:
+        backend = next(turns, None)
         if backend is None:
             raise ConnectionRefusedError
         pod = self.network.namespace.open_socket(node)
@@ -217,52 +226,52 @@ class _Probed:
 class _Global(_Server):
     """One port of a global load balancer: each connection goes to the first regional one that is available.
 
-    Every five seconds, the regional probes are sent, and the global load balancer looks which regional ones were
-    available before (learn: load-balancer/cross-region-overview).
+    It has no probes of its own: from time to time, it looks which regional load balancers have a healthy node
+    (learn: load-balancer/cross-region-overview). Their probes are sent here too, because nothing else needs them.
     """
 
-    def __init__(self, address: str, find: Callable[[str], _Balancer | None]) -> None:
+    def __init__(self, address: str, find: Callable[[str], _Balancer | None], seconds: float) -> None:
         super().__init__(self._forward)
         self._address = address
         self._find = find
-        self._nodes: dict[str, dict[str, _Probed]] = {}
+        self._seconds = seconds
+        self._regional: dict[str, dict[str, _Probed]] = {}
         self._available: set[str] = set()
-        self.regional: Sequence[str] = ()
         self._looking = asyncio.create_task(self._look())
 
     def lead_to(self, regional: Sequence[str]) -> None:
         """Hand further connections to these regional addresses, the nearest first."""
-        self._available |= {*regional} - {*self.regional}
-        self.regional = regional
-        self._nodes = {address: self._nodes.get(address, {}) for address in regional}
+        self._available |= {*regional} - {*self._regional}
+        self._regional = {address: self._regional.get(address, {}) for address in regional}
 
-    @override
-    async def close(self, grace: float = 0) -> None:
+    async def end(self) -> None:
+        """Refuse new connections, and reset the existing ones."""
         self._looking.cancel()
-        await super().close(grace)
+        await self.close()
 
     async def _look(self) -> None:
         while True:
-            await asyncio.sleep(_PROBE_SECONDS)
+            probes = (self._probe(address, nodes) for address, nodes in self._regional.items())
+            await asyncio.gather(asyncio.sleep(self._seconds), *probes)
             self._available = {
                 address
-                for address, nodes in self._nodes.items()
-                if not nodes or any(node.healthy for node in nodes.values())
+                for address, nodes in self._regional.items()
+                if not nodes or any(node.healthy for node in nodes.values())  # a new one was not probed yet
             }
-            await asyncio.gather(*map(self._probe, self.regional))
 
-    async def _probe(self, address: str) -> None:
-        nodes, balancer = self._nodes[address], self._find(address)
-        if balancer is None:  # the whole region is gone
-            for node in nodes.values():
-                node.note(answered=False)
-            return
-        answers = await asyncio.gather(*map(balancer.probe, balancer.nodes))
-        for name, answered in zip(balancer.nodes, answers, strict=True):
+    async def _probe(self, address: str, nodes: dict[str, _Probed]) -> None:
+        if balancer := self._find(address):
+            probes = [balancer.probe(node, self._seconds) for node in balancer.nodes]
+            answers = dict(zip(balancer.nodes, await asyncio.gather(*probes), strict=True))
+            for name in nodes.keys() - answers.keys():
+                del nodes[name]
+        else:  # the whole region is gone
+            answers = dict.fromkeys(nodes or [""], False)
+        for name, answered in answers.items():
             nodes.setdefault(name, _Probed()).note(answered=answered)
 
     async def _forward(self, client: socket.socket) -> None:
-        nearest = next((address for address in self.regional if address in self._available), None)
+        nearest = next((address for address in self._regional if address in self._available), None)
         balancer = self._find(nearest) if nearest else None
         if balancer and self._address in balancer.accepted:
             await balancer.forward(client)
@@ -287,9 +296,14 @@ async def _read(source: socket.socket) -> bytes:
 
 
 class DataPlane:
-    """The commands. `rehearsal.real.network.Networks` describes them."""
+    """The commands. `rehearsal.real.network.Networks` describes them.
 
-    def __init__(self) -> None:
+    Args:
+        probe_seconds: the interval of the load balancers' health probes.
+    """
+
+    def __init__(self, probe_seconds: float) -> None:
+        self._probe_seconds = probe_seconds
         self._internet = Namespace()
         self._internet.start("lo")
         self._networks: dict[str, _Network] = {}
@@ -315,6 +329,8 @@ class DataPlane:
         while network.pods:
             _, pod = network.pods.popitem()
             await pod.close()
+        for address in [*network.attached]:
+            self._detach(network, address)
         for pair in [pair for pair in self._cables if name in pair]:
             network.namespace.remove_cable(self._cables.pop(pair))
         network.namespace.close()
@@ -328,6 +344,8 @@ class DataPlane:
         cable = f"peering{next(self._numbers)}"
         here.namespace.lay_cable(cable, there.namespace)
         self._cables[pair] = cable
+        for end in (here, there):
+            end.namespace.forward(cable)
         try:
             for near, far in ((one, other), (other, one)):
                 self._routes[near, far] = set()
@@ -381,6 +399,34 @@ class DataPlane:
         if place.pods.pop(address, None):  # otherwise the pod or its network was removed in the meantime
             place.namespace.remove_address(address)
 
+    async def attach(self, network: str, address: str) -> int:
+        """Make a namespace for a pod that is a process; return the descriptor that this process has of it."""
+        place = self._network(network)
+        if address in place.attached or address in place.pods:
+            raise FileExistsError(errno.EEXIST, f"the address {address} is used in {network}")
+        own, cable = Namespace.new(), f"pod{next(self._numbers)}"
+        place.namespace.lay_cable(cable, own)
+        place.attached[address] = own, cable
+        own.add_address(address)
+        own.add_route(IPv4Network("0.0.0.0/0"), cable)
+        place.namespace.add_route(IPv4Network(address), cable)
+        place.namespace.forward(cable)
+        return own.descriptor
+
+    async def detach(self, network: str, address: str) -> None:
+        """Remove the namespace of a pod."""
+        self._detach(self._network(network), address)
+
+    def _detach(self, network: _Network, address: str) -> None:
+        own, cable = network.attached.pop(address)
+        network.namespace.remove_cable(cable)
+        own.close()
+
+    async def open(self, network: str, address: str, port: int) -> socket.socket:
+        """Return a socket in the namespace of a pod that is a process, bound to a port of its loopback."""
+        namespace, _ = self._network(network).attached[address]
+        return namespace.open_socket(_LOOPBACK, port)
+
     async def balance(  # noqa: PLR0913 - as `Networks.balance`
         self,
         address: str,
@@ -409,7 +455,7 @@ class DataPlane:
         """Listen at a global address, at the ports that lead to regional ones."""
         ports = {port for each in regional.values() for port in each}
         for key in [key for key in self._globals if key[0] == address and key[1] not in ports]:
-            await self._globals.pop(key).close()
+            await self._globals.pop(key).end()
         if not ports:
             with suppress(OSError):  # nothing was led there
                 self._internet.remove_address(address)
@@ -418,7 +464,9 @@ class DataPlane:
             self._internet.add_address(address)
         for port in ports:
             if (address, port) not in self._globals:
-                self._globals[address, port] = made = _Global(address, partial(self._balancer_at, port))
+                self._globals[address, port] = made = _Global(
+                    address, partial(self._balancer_at, port), self._probe_seconds
+                )
                 made.listen(self._internet.open_socket(address, port))
             self._globals[address, port].lead_to([each for each, found in regional.items() if port in found])
 
@@ -487,12 +535,16 @@ async def _obey(plane: DataPlane, caller: socket.socket) -> None:
             answer = {"result": await getattr(plane, command)(**arguments)}
         except OSError as error:
             answer = {"error": [error.errno or errno.ETIMEDOUT, error.strerror or "no answer in time"]}
-        await asyncio.get_running_loop().sock_sendall(caller, json.dumps(answer).encode())
+        if isinstance(made := answer.get("result"), socket.socket):
+            with made:
+                socket.send_fds(caller, [json.dumps({"result": None}).encode()], [made.fileno()])
+        else:
+            await asyncio.get_running_loop().sock_sendall(caller, json.dumps(answer).encode())
 
 
 async def _main() -> None:
     loop = asyncio.get_running_loop()
-    plane = DataPlane()
+    plane = DataPlane(float(sys.argv[1]))
     ended = asyncio.Event()
     commands: set[asyncio.Task[None]] = set()
 

@@ -22,7 +22,7 @@ _ROOT = Path(__file__).parents[2]
 _LOOPBACK = "127.0.0.1"
 _CHUNK = 65536
 _TEMPORARY = Path("/tmp")  # noqa: S108 - the program's own name for it
-_BIND, _RECURSIVE, _PRIVATE = 0x1000, 0x4000, 0x40000  # linux/mount.h
+BIND, RECURSIVE, _PRIVATE = 0x1000, 0x4000, 0x40000  # linux/mount.h
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -60,32 +60,33 @@ def main() -> None:
             env=environment,
         )
         threading.Thread(target=lambda: os._exit(process.wait()), daemon=True).start()
-        _pass_on(entrance, (_LOOPBACK, int(port)))
+        pass_on(entrance, (_LOOPBACK, int(port)))
 
     threading.Thread(target=run_enclosed, daemon=True).start()
     inside.wait()
-    _pass_on(outgoing[0], (_LOOPBACK, int(server)))
+    pass_on(outgoing[0], (_LOOPBACK, int(server)))
 
 
 def _take_temporary_folder(kept: Sequence[Path]) -> None:
     """Give this thread and its children an empty `/tmp`, with only the files in `kept`."""
-    _mount("none", "/", flags=_RECURSIVE | _PRIVATE)
+    mount("none", "/", flags=RECURSIVE | _PRIVATE)
     files = {path: os.open(path, os.O_PATH) for path in kept if path.is_relative_to(_TEMPORARY)}
-    _mount("none", _TEMPORARY, kind="tmpfs")
+    mount("none", _TEMPORARY, kind="tmpfs")
     for path, file in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-        _mount(f"/proc/thread-self/fd/{file}", path, flags=_BIND)
+        mount(f"/proc/thread-self/fd/{file}", path, flags=BIND)
         os.close(file)
 
 
-def _mount(source: str, target: str | Path, *, kind: str = "", flags: int = 0) -> None:
+def mount(source: str, target: str | Path, *, kind: str = "", flags: int = 0) -> None:
+    """Mount a file system in this thread's mount namespace (mount(2))."""
     if _libc.mount(source.encode(), str(target).encode(), kind.encode(), flags, None):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(target))
 
 
-def _pass_on(listening: socket.socket, target: tuple[str, int]) -> None:
-    """Forward each connection to the target, from this thread's namespace."""
+def pass_on(listening: socket.socket, target: tuple[str, int]) -> None:
+    """Forward each connection to the target, from this thread's namespace, until the socket is shut down."""
     while True:
         near, _ = listening.accept()
         try:

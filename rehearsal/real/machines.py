@@ -1,7 +1,8 @@
 """Simulates the machines of a real cluster: nodes, pods, and Azure's load balancer.
 
 API server and controllers are real. Every pod has its own address, where it speaks the protocols of the Services that
-select it (HTTP, HTTPS, or TCP without an answer; not UDP). Every Service of type LoadBalancer forwards to the pods in
+select it (HTTP, HTTPS, or TCP without an answer; not UDP). A pod whose program is a Python file in a ConfigMap is a
+process that runs this program (`rehearsal.real.containers`). Every Service of type LoadBalancer forwards to the pods in
 its EndpointSlices.
 """
 
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from rehearsal.cluster.objects import Object, child, deleting, is_true, labels_of, name_of, namespace_of, status_of
@@ -18,6 +20,7 @@ from rehearsal.cluster.workloads import INTERNAL, SERVICE_NAME, additional_addre
 from rehearsal.core.errors import ApiError
 from rehearsal.fleet.traffic import speaks
 from rehearsal.real.apiserver import RealApiServer
+from rehearsal.real.containers import Container, program_of
 from rehearsal.real.network import Networks
 
 _WATCHED: Final = (("v1", "Pod"), ("v1", "Service"), ("discovery.k8s.io/v1", "EndpointSlice"))
@@ -43,6 +46,7 @@ class Machines:
         nodes: the number of nodes.
         public_address: returns an unused public address.
         balanced: returns whether the load balancer works.
+        folder: a folder for the files of pods that are processes.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a cluster's machines
@@ -55,6 +59,7 @@ class Machines:
         nodes: int,
         public_address: Callable[[], str],
         balanced: Callable[[], bool],
+        folder: Path,
     ) -> None:
         self._server = server
         self._networks = networks
@@ -65,7 +70,9 @@ class Machines:
         self._nodes = {
             node_name(server.id, index): str(self._addresses[_KEPT_BY_AZURE + index]) for index in range(nodes)
         }
+        self._folder = folder
         self._pods: dict[str, str] = {}  # the pods' addresses, by the pod's uid
+        self._containers: dict[str, Container] = {}  # of pods that are processes, likewise
         self._listening: dict[str, tuple[dict[str, str], _Ports]] = {}  # answer and ports of each address
         self._frontends: dict[tuple[str, int], tuple[_Backends, list[str]]] = {}
         self._internal: set[str] = set()  # internal load balancers' addresses: no simulated client is in their network
@@ -93,8 +100,8 @@ class Machines:
             self._threads[0].join()
         for address in {address for address, _ in self._frontends}:
             self._networks.unbalance(address)
-        for address in self._pods.values():
-            self._networks.stop(self._network, address)
+        for uid in [*self._containers, *self._pods.keys() - self._containers.keys()]:
+            self._stop_pod(uid)
 
     def _join(self, name: str, address: str) -> None:
         node: Object = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
@@ -153,31 +160,58 @@ class Machines:
                 self._server.bind(pod, emptiest)
             elif pod["metadata"]["uid"] not in self._pods:
                 self._begin(pod)
+            if pod["metadata"]["uid"] in self._containers and not deleting(pod):
+                self._check(pod)
 
     def _begin(self, pod: Object) -> None:
-        node = pod["spec"]["nodeName"]
-        address = status_of(pod).get("podIP") or self._free_address()
-        answer = {"cluster": self._server.id.rsplit("/", 1)[-1], "pod": name_of(pod), "node": node}
+        uid, address = pod["metadata"]["uid"], status_of(pod).get("podIP") or self._free_address()
+        if program_of(pod):
+            with suppress(ApiError):  # a volume does not exist: the next round tries again
+                self._containers[uid] = Container(
+                    self._server,
+                    self._networks,
+                    network=self._network,
+                    address=address,
+                    pod=pod,
+                    folder=self._folder / uid,
+                )
+                self._pods[uid] = address
+            return
+        answer = {
+            "cluster": self._server.id.rsplit("/", 1)[-1],
+            "pod": name_of(pod),
+            "node": pod["spec"]["nodeName"],
+        }
         # The pod listens before it is ready, because load balancers send connections to ready pods.
         ports = _ports_of(pod, self._server.list("v1", "Service"))
         self._networks.serve(self._network, address, ports, answer)
-        self._pods[pod["metadata"]["uid"]] = address
+        self._pods[uid] = address
         self._listening[address] = answer, ports
-        if is_true(pod, "Ready"):
-            return
+        if not is_true(pod, "Ready"):
+            self._set_running(pod)
+
+    def _check(self, pod: Object) -> None:
+        """Do for a pod that is a process what the kubelet does from time to time."""
+        container = self._containers[pod["metadata"]["uid"]]
+        ready = container.check()
+        known = [each["restartCount"] for each in status_of(pod).get("containerStatuses") or ()]
+        if (ready, [container.restarts]) != (is_true(pod, "Ready"), known):
+            self._set_running(pod, ready=ready, restarts=container.restarts)
+
+    def _set_running(self, pod: Object, *, ready: bool = True, restarts: int = 0) -> None:
+        address = self._pods[pod["metadata"]["uid"]]
         now = _timestamp(time.time())
-        conditions = [
-            {"type": name, "status": "True", "lastTransitionTime": now}
-            for name in ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready", "PodScheduled")
-        ]
+        states = dict.fromkeys(("PodReadyToStartContainers", "Initialized", "PodScheduled"), True)
+        states |= dict.fromkeys(("ContainersReady", "Ready"), ready)
+        conditions = [{"type": name, "status": str(state), "lastTransitionTime": now} for name, state in states.items()]
         containers = [
             {
                 "name": each["name"],
                 "image": each["image"],
                 "imageID": each["image"],
-                "ready": True,
+                "ready": ready,
                 "started": True,
-                "restartCount": 0,
+                "restartCount": restarts,
                 "state": {"running": {"startedAt": now}},
             }
             for each in pod["spec"]["containers"]
@@ -188,7 +222,7 @@ class Machines:
                 "phase": "Running",
                 "conditions": conditions,
                 "containerStatuses": containers,
-                "hostIP": self._nodes.get(node, ""),
+                "hostIP": self._nodes.get(pod["spec"]["nodeName"], ""),
                 "podIP": address,
                 "podIPs": [{"ip": address}],
                 "startTime": now,
@@ -211,7 +245,10 @@ class Machines:
         self._server.discard(pod)
 
     def _stop_pod(self, uid: str) -> None:
-        if address := self._pods.pop(uid, None):
+        address = self._pods.pop(uid, None)
+        if container := self._containers.pop(uid, None):
+            container.stop()
+        elif address:
             del self._listening[address]
             self._networks.stop(self._network, address)
 

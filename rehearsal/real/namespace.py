@@ -1,6 +1,7 @@
 """Network namespaces of the Linux kernel: sockets, addresses, routes, and virtual cables between two namespaces.
 
-The requests are encoded here (rtnetlink(7); formats: linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h). The library
+The requests are encoded here (rtnetlink(7); formats: linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h,
+linux/ip.h). The library
 pyroute2 would save about 50 lines, but not setns(2) and the sockets. docs/decisions.md has the reasons against it.
 """
 
@@ -19,10 +20,12 @@ _IP_BIND_ADDRESS_NO_PORT = 24
 _NEW_LINK, _DELETE_LINK, _NEW_ADDRESS, _DELETE_ADDRESS, _NEW_ROUTE, _DELETE_ROUTE = 16, 17, 20, 21, 24, 25
 _REQUEST, _ACKNOWLEDGE, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x200, 0x400
 _UP = 0x1
-# Attributes: of an interface, of its kind, of a veth; of an address; of a route.
-_NAME, _LINK_INFO, _NAMESPACE = 3, 18, 28
+# Attributes: of an interface, of its kind, of a veth; of its IPv4 settings; of an address; of a route.
+_NAME, _LINK_INFO, _OF_FAMILIES, _NAMESPACE = 3, 18, 26, 28
 _KIND, _DATA = 1, 2
 _VETH_PEER = 1
+_SETTINGS, _FORWARDING, _PROXY_ARP = 1, 1, 3
+_ON = struct.pack("=I", 1)
 _ADDRESS, _LOCAL = 1, 2
 _DESTINATION, _INTERFACE = 1, 4
 
@@ -80,6 +83,13 @@ class Namespace:
             _ask(_NEW_LINK, _CREATE | _EXCLUSIVE, _interface(name) + _attribute(_LINK_INFO, pair))
         for end in (self, other):  # an interface comes up only when both exist
             end.start(name)
+
+    def forward(self, cable: str) -> None:
+        """Forward packets that arrive through a cable, and take those for addresses that are reached through others."""
+        settings = _attribute(_FORWARDING, _ON) + _attribute(_PROXY_ARP, _ON)
+        family = _attribute(socket.AF_INET, _attribute(_SETTINGS, settings))
+        with self._entered():
+            _ask(_NEW_LINK, 0, _interface(cable, _UP) + _attribute(_OF_FAMILIES, family))
 
     def remove_cable(self, name: str) -> None:
         """Remove a pair of interfaces, and with it the routes of both sides that go through it."""

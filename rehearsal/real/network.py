@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).parents[2]
+# Of AKS's load balancers (kubernetes-sigs/cloud-provider-azure, azure_loadbalancer_healthprobe.go), and the interval in
+# which a global one looks at them (learn: load-balancer/cross-region-overview).
+_PROBE_SECONDS = 5
+_CHUNK = 65536
 
 
 class Networks:
@@ -85,6 +89,31 @@ class Networks:
         """Stop a pod after its running requests, and free its address."""
         self._call("stop", network=network, address=address)
 
+    def attach(self, network: str, address: str) -> list[str]:
+        """Connect a pod that is a process to a VNet; return the command to put before the process's own.
+
+        The process has a network of its own, with all ports, and reaches what the VNet reaches.
+
+        Raises:
+            FileExistsError: if the address is in use.
+        """
+        descriptor = self._call("attach", network=network, address=address)
+        return self._enter(f"--net=/proc/{self._process}/fd/{descriptor}")
+
+    def detach(self, network: str, address: str) -> None:
+        """Disconnect a pod that is a process, and free its address."""
+        self._call("detach", network=network, address=address)
+
+    def open(self, network: str, address: str, port: int = 0) -> socket.socket:
+        """Return a TCP socket inside a pod that is a process, bound to its loopback.
+
+        Args:
+            network: the pod's VNet.
+            address: the pod's address.
+            port: the port; 0 for a free one.
+        """
+        return self._call("open", network=network, address=address, port=port)
+
     def balance(  # noqa: PLR0913 - what a load balancer forwards, and how
         self,
         address: str,
@@ -119,7 +148,7 @@ class Networks:
         """Lead a global address to the first healthy one of several public addresses.
 
         Packets keep the global address as their destination: a public address takes them only if `balance` named it
-        among the addresses that its cluster accepts. Whether one is healthy is looked at every five seconds.
+        among the addresses that its cluster accepts.
 
         Args:
             address: the global address.
@@ -154,9 +183,11 @@ class Networks:
 
     def client(self) -> list[str]:
         """Return the command to put before another one, such as curl, to run it on the internet."""
-        enter = ["nsenter", "--preserve-credentials", "--user", "--net", "--target", str(self._process)]
         # The user's proxy cannot be reached from this internet.
-        return [*enter, "env", "no_proxy=*", "NO_PROXY=*"]
+        return [*self._enter("--net"), "env", "no_proxy=*", "NO_PROXY=*"]
+
+    def _enter(self, network: str) -> list[str]:
+        return ["nsenter", "--preserve-credentials", "--user", network, "--target", str(self._process)]
 
     def _call(self, command: str, **arguments: object) -> Any:  # noqa: ANN401 - JSON
         ours, theirs = socket.socketpair()
@@ -165,25 +196,30 @@ class Networks:
                 socket.send_fds(self._control, [b"\0"], [theirs.fileno()])
             ours.sendall(json.dumps([command, arguments]).encode())
             ours.shutdown(socket.SHUT_WR)
+            text, made, _, _ = socket.recv_fds(ours, _CHUNK, 1)
             with ours.makefile("rb") as answered:
-                text = answered.read()
+                text += answered.read()
         if not text:
             raise BrokenPipeError("the process of the networks has failed")
         answer = json.loads(text)
         if "error" in answer:
             raise OSError(*answer["error"])
-        return answer["result"]
+        return socket.socket(fileno=made[0]) if made else answer["result"]
 
 
 @contextmanager
-def networks() -> Generator[Networks]:
+def networks(probe_seconds: float = _PROBE_SECONDS) -> Generator[Networks]:
     """Provide networks, until the end of the block or of this process.
+
+    Args:
+        probe_seconds: the interval of the load balancers' health probes.
 
     Raises:
         OSError: if the kernel does not allow this user to create namespaces. The reason is on standard error.
     """
     ours, theirs = socket.socketpair()
-    command = ["unshare", "--user", "--map-root-user", "--net", sys.executable, "-m", "rehearsal.real.dataplane"]
+    python = [sys.executable, "-m", "rehearsal.real.dataplane", str(probe_seconds)]
+    command = ["unshare", "--user", "--map-root-user", "--net", *python]
     with theirs:
         # Its own session, so that Ctrl-C reaches only us.
         process = subprocess.Popen(command, cwd=_ROOT, stdin=theirs.fileno(), start_new_session=True)  # noqa: S603 - constant

@@ -15,7 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from rehearsal.core.toolchain import PROBE_SECONDS, Module, ToolchainError, cache_folder, filled
+from rehearsal.core.errors import ToolchainError
+from rehearsal.core.toolchain import PROBE_SECONDS, Module, cache_folder, filled
 
 COMMAND: Final = "pulumi-resource-kubernetes"
 

@@ -7,7 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal.core.toolchain import Module, ToolchainError, cache_folder, filled
+from rehearsal.core.errors import ToolchainError
+from rehearsal.core.toolchain import Module, cache_folder, filled
 from rehearsal.real.provider import Provider, find_provider
 
 _COMPONENT = "k8s.io/component-base/version"  # unset, API servers say v0.0.0-master and clients cannot compare

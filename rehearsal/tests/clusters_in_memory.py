@@ -1,4 +1,4 @@
-"""API servers of a world without Azure, with kubeconfigs of their own, for the gateway on loopback."""
+"""API servers of in-memory clusters without Azure, with kubeconfigs of their own, for the gateway on loopback."""
 
 import base64
 import ssl
@@ -17,10 +17,10 @@ TOKEN = "planted-token"
 
 
 class Servers:
-    """The API servers of a world; whoever shows the token may read."""
+    """The API servers of in-memory clusters; the token gives read access."""
 
-    def __init__(self, world: InMemoryClusters) -> None:
-        self._world = world
+    def __init__(self, clusters: InMemoryClusters) -> None:
+        self._clusters = clusters
 
     def kubeconfig(self, cluster: Cluster) -> str:
         """Return what lets into a cluster."""
@@ -39,7 +39,7 @@ class Servers:
 
     def identity(self, url: str) -> ssl.SSLContext | None:
         """Return what an API server speaks TLS with."""
-        cluster = self._world.at(url.removesuffix(":443"))
+        cluster = self._clusters.at(url.removesuffix(":443"))
         if cluster is None:
             return None
         if not cluster.reachable:
@@ -51,7 +51,7 @@ class Servers:
         """Return what a path names, and the server's time."""
         if token != TOKEN:
             raise ApiError("Unauthorized", "Unauthorized")
-        cluster = self._world.at(url.removesuffix(":443"))
+        cluster = self._clusters.at(url.removesuffix(":443"))
         assert cluster
-        with self._world.requests():
-            return http_gateway.content(cluster, path), self._world.now
+        with self._clusters.requests():
+            return http_gateway.content(cluster, path), self._clusters.now

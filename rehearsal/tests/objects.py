@@ -89,21 +89,21 @@ def in_memory(cloud: Cloud) -> InMemoryClusters:
     return cloud.clusters
 
 
-def add_member(world: InMemoryClusters, name: str, location: str, number: int) -> Cluster:
-    cluster = world.add_cluster(
+def add_member(clusters: InMemoryClusters, name: str, location: str, number: int) -> Cluster:
+    cluster = clusters.add_cluster(
         f"/clusters/{name}", f"https://{name}", location=location, network="vnet", pods=f"10.{number}.0.0/24", nodes=2
     )
-    world.join(HUB, name, cluster.id, {})
+    clusters.join(HUB, name, cluster.id, {})
     return cluster
 
 
 def new_fleet(
     store: Store | None = None, activity: Activity | None = None
 ) -> tuple[InMemoryClusters, Cluster, Cluster, Cluster]:
-    """Return the article's fleet: the world, its hub, and its members east and west."""
-    world = InMemoryClusters(store or Store(), activity)
-    hub = world.add_hub(HUB, "https://hub")
-    return world, hub, add_member(world, "east", "eastus2", 1), add_member(world, "west", "westus2", 2)
+    """Return the article's fleet: all clusters, the hub, and the members east and west."""
+    clusters = InMemoryClusters(store or Store(), activity)
+    hub = clusters.add_hub(HUB, "https://hub")
+    return clusters, hub, add_member(clusters, "east", "eastus2", 1), add_member(clusters, "west", "westus2", 2)
 
 
 def put_app(hub: Cluster) -> None:
@@ -115,11 +115,11 @@ def put_app(hub: Cluster) -> None:
 
 def placed_fleet() -> tuple[InMemoryClusters, Cluster, Cluster, Cluster]:
     """Return a fleet with the app placed on both members."""
-    world, hub, east, west = new_fleet()
+    clusters, hub, east, west = new_fleet()
     put_app(hub)
     hub.create(placement(in_locations("eastus2", "westus2")), user=USER)
-    world.settle()
-    return world, hub, east, west
+    clusters.settle()
+    return clusters, hub, east, west
 
 
 def get(cluster: ApiServer, item: Object) -> Object:

@@ -45,9 +45,9 @@ def stack(deployed: Stack) -> Iterator[Stack]:
 @pytest.fixture
 def fleet(stack: Stack) -> Fleet:
     """The fleet of the deployed stack."""
-    world, outputs = stack.cloud.clusters, stack.outputs()
-    assert isinstance(world, RealClusters)
-    return Fleet(world, {"hub": outputs["fleetId"].value, **outputs["clusterIds"].value})
+    clusters, outputs = stack.cloud.clusters, stack.outputs()
+    assert isinstance(clusters, RealClusters)
+    return Fleet(clusters, {"hub": outputs["fleetId"].value, **outputs["clusterIds"].value})
 
 
 @pytest.fixture(scope="session")
@@ -55,12 +55,12 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """A fleet without an app and without the engine: a hub, and two members in peered networks."""
     ids = {"hub": "/fleets/hub", "east": "/managedClusters/east", "west": "/managedClusters/west"}
     with real_clusters(tmp_path_factory.mktemp("bare") / "clusters") as start:
-        world = start(Store())
-        world.guard.allows = lambda _cluster, _request: True
-        world.add_hub(ids["hub"], "")
+        clusters = start(Store())
+        clusters.guard.allows = lambda _cluster, _request: True
+        clusters.add_hub(ids["hub"], "")
         for number, (name, location) in enumerate((("east", "eastus2"), ("west", "westus2")), 1):
-            world.add_network(f"/networks/{name}", [f"10.{number}.0.0/16"])
-            world.add_cluster(
+            clusters.add_network(f"/networks/{name}", [f"10.{number}.0.0/16"])
+            clusters.add_cluster(
                 ids[name],
                 "",
                 location=location,
@@ -70,6 +70,6 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
                 nodes=2,
                 services=f"10.{100 + number}.0.0/16",
             )
-            world.join(ids["hub"], name, ids[name], {})
-        world.set_peered("/networks/east", "/networks/west", peered=True)
-        yield Fleet(world, ids)
+            clusters.join(ids["hub"], name, ids[name], {})
+        clusters.set_peered("/networks/east", "/networks/west", peered=True)
+        yield Fleet(clusters, ids)

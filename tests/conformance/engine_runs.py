@@ -281,9 +281,9 @@ def bench(root: Path, *, real: bool) -> Generator[Bench]:
     with rehearsing("dev", root, real_fleet=real) as rehearsal:
         cloud, may_access = rehearsal.cloud, {CLUSTER: False}
         cloud.azure.may_access = may_access.__getitem__  # pyright: ignore[reportAttributeAccessIssue] - in its place
-        world = cloud.clusters
-        world.add_network("/networks/held", ["10.1.0.0/16"])
-        world.add_cluster(
+        clusters = cloud.clusters
+        clusters.add_network("/networks/held", ["10.1.0.0/16"])
+        clusters.add_cluster(
             CLUSTER,
             _SERVER,
             location="eastus2",
@@ -293,14 +293,14 @@ def bench(root: Path, *, real: bool) -> Generator[Bench]:
             nodes=2,
             services="10.101.0.0/16",
         )
-        server = world.get(CLUSTER)
+        server = clusters.get(CLUSTER)
         assert server
         cluster: Properties = {"server": _SERVER, "certificate-authority-data": ""}
         token, provider = "token", None
-        if isinstance(world, RealClusters):
-            access = world.access(CLUSTER)
+        if isinstance(clusters, RealClusters):
+            access = clusters.access(CLUSTER)
             cluster = {"server": access.server, "certificate-authority-data": access.certificate_authority}
-            token, provider = access.token, world.provider
+            token, provider = access.token, clusters.provider
         yield Bench(
             server,
             provider,

@@ -30,16 +30,16 @@ class Fleet:
     """A hub with the members east and west.
 
     Attributes:
-        world: the clusters and their networks.
+        clusters: the real clusters and their networks.
         ids: the ids of the clusters `hub`, `east` and `west`.
     """
 
-    world: RealClusters
+    clusters: RealClusters
     ids: dict[str, str]
 
     def __getitem__(self, name: str) -> RealApiServer:
         """Return the API server of `hub`, `east` or `west`; after a region came back it is another one."""
-        found = self.world.get(self.ids[name])
+        found = self.clusters.get(self.ids[name])
         assert found
         return found
 
@@ -51,7 +51,7 @@ class Fleet:
         """
         result = subprocess.run(  # noqa: S603 - no shell
             [find_tools().kubectl, *arguments],
-            env={**os.environ, "KUBECONFIG": str(self.world.kubeconfig(self.ids[name]))},
+            env={**os.environ, "KUBECONFIG": str(self.clusters.kubeconfig(self.ids[name]))},
             input=stdin,
             capture_output=True,
             text=True,
@@ -80,7 +80,7 @@ class Fleet:
         clusters: list[str] = []
         for _ in range(requests):
             try:
-                clusters.append(self.world.networks.request(f"http://{address}/", timeout)["cluster"])
+                clusters.append(self.clusters.networks.request(f"http://{address}/", timeout)["cluster"])
             except OSError:
                 clusters.append("")
         return clusters
@@ -88,9 +88,9 @@ class Fleet:
 
 def behind_the_entry_point(stack: Stack, region: str, members: Sequence[str]) -> dict[str, int]:
     """Return how many pods of each member the entry point in a region balances over, now."""
-    world = stack.cloud.clusters
-    assert isinstance(world, RealClusters)
-    server = world.get(stack.outputs()["clusterIds"].value[region])
+    clusters = stack.cloud.clusters
+    assert isinstance(clusters, RealClusters)
+    server = clusters.get(stack.outputs()["clusterIds"].value[region])
     assert server
     space, service = stack.outputs()["service"].value.split("/")
     slices = endpoints.imported(server.list("discovery.k8s.io/v1", "EndpointSlice", endpoints.SYSTEM), space, [service])

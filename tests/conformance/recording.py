@@ -218,10 +218,10 @@ def _normal(value: Any) -> Any:  # noqa: ANN401 - JSON
 class Watch:
     """Records a real fleet until its API servers stop."""
 
-    def __init__(self, world: RealClusters, ids: dict[str, str]) -> None:
+    def __init__(self, clusters: RealClusters, ids: dict[str, str]) -> None:
         self.recording = Recording()
         for name, cluster_id in ids.items():
-            server = world.get(cluster_id)
+            server = clusters.get(cluster_id)
             assert server
             for kind in _RECORDED:
                 if server.role in KINDS[kind].roles:
@@ -245,24 +245,24 @@ class Watch:
 class Steps:
     """Records a fleet in memory, as it goes from round to round."""
 
-    def __init__(self, world: in_memory.InMemoryClusters, ids: dict[str, str]) -> None:
+    def __init__(self, clusters: in_memory.InMemoryClusters, ids: dict[str, str]) -> None:
         self.recording = Recording()
-        self._world = world
+        self._clusters = clusters
         self._ids = ids
         self._seen: dict[tuple[str, str], Object] = {}
-        world.observers.append(self._observe)
+        clusters.observers.append(self._observe)
 
     def settle(self) -> None:
         """Let everything happen that happens by itself."""
         self._look()
-        while self._world.step():
+        while self._clusters.step():
             self._look()
         self._look()
 
     def _observe(self, cluster_id: str, kind: str, name: str, condition: Object) -> None:
         del condition
         space, _, last = name.rpartition("/")
-        item = self._world.cluster(cluster_id).find(kind, last, space)
+        item = self._clusters.cluster(cluster_id).find(kind, last, space)
         cluster = next(name for name, each in self._ids.items() if each == cluster_id)
         if item and kind in _RECORDED:
             self.recording.note(cluster, json.loads(json.dumps(item)))
@@ -271,7 +271,7 @@ class Steps:
         for name, cluster_id in self._ids.items():
             there = {
                 (name, item["metadata"]["uid"]): json.loads(json.dumps(item))
-                for item in self._world.cluster(cluster_id).everything()
+                for item in self._clusters.cluster(cluster_id).everything()
                 if key_of(item) in _RECORDED
             }
             for place in [*self._seen]:

@@ -20,7 +20,7 @@ class Fleet(Protocol):
     """A hub with the members east and west."""
 
     @property
-    def world(self) -> ClusterBackend:
+    def clusters(self) -> ClusterBackend:
         """The clusters."""
         ...
 
@@ -268,14 +268,14 @@ def membership(fleet: Fleet, space: str) -> Iterator[str]:
     put(west, export(space))
     yield "exported by one that wants to leave"
     try:
-        fleet.world.leave(fleet.ids["hub"], "west")
+        fleet.clusters.leave(fleet.ids["hub"], "west")
     except RefusedError as error:
         yield str(error)
     remove(west, export(space))
     yield "no longer exported"
-    fleet.world.leave(fleet.ids["hub"], "west")
+    fleet.clusters.leave(fleet.ids["hub"], "west")
     yield "left"
-    fleet.world.join(fleet.ids["hub"], "west", fleet.ids["west"], {})
+    fleet.clusters.join(fleet.ids["hub"], "west", fleet.ids["west"], {})
     yield "joined again"
     put(west, export(space))
     yield "exported again"

@@ -63,7 +63,7 @@ def test_one_address_is_answered_by_pods_of_both_clusters(fleet: Fleet, stack: S
         for name in MEMBERS
         for row in fleet.table(name, "get pods --namespace aks-store-demo --selector app=store-front")
     }
-    curl = [*fleet.world.networks.client(), "curl", "--silent", "--max-time", "30", stack.outputs()["url"].value]
+    curl = [*fleet.clusters.networks.client(), "curl", "--silent", "--max-time", "30", stack.outputs()["url"].value]
 
     def answered() -> set[tuple[str, str]]:
         outputs = [subprocess.run(curl, capture_output=True, text=True, check=True).stdout for _ in range(10)]  # noqa: S603 - ours
@@ -75,7 +75,7 @@ def test_one_address_is_answered_by_pods_of_both_clusters(fleet: Fleet, stack: S
 
 def test_role_on_the_hub_that_acts_late_is_waited_for_and_teardown_leaves_nothing(tmp_path: Path) -> None:
     root = copy_program(tmp_path / "program")
-    clusters = root / ".rehearsal" / "dev.real" / "clusters"
+    folder = root / ".rehearsal" / "dev.real" / "clusters"
     late = Faults(Profile(faults=(Fault(fault="Forbidden", type="kubernetes:*", lasts=8),)))
     with rehearsing("dev", root, real_fleet=True) as rehearsal:
         stack = Stack(root, rehearsal)
@@ -86,18 +86,18 @@ def test_role_on_the_hub_that_acts_late_is_waited_for_and_teardown_leaves_nothin
             r'namespaces "aks-store-demo" is forbidden: User ".+" cannot .+ to the resource in Azure', stack.text
         )
         assert "app-namespace: waiting until the role on the cluster takes effect; next try in 5 s" in stack.text
-        world = stack.cloud.clusters
-        assert isinstance(world, RealClusters)
-        client = world.networks.client()
+        clusters = stack.cloud.clusters
+        assert isinstance(clusters, RealClusters)
+        client = clusters.networks.client()
         plane = Path("/proc", client[client.index("--target") + 1])
-        assert {file.name for file in clusters.iterdir()} == {"gbb-fleet", *MEMBERS.values()}
-        assert _mentioning(clusters)
+        assert {file.name for file in folder.iterdir()} == {"gbb-fleet", *MEMBERS.values()}
+        assert _mentioning(folder)
         assert len(_namespaces(plane)) == 1 + len(MEMBERS)
 
         stack.destroy()
 
-        assert list(clusters.iterdir()) == []
-        assert _mentioning(clusters) == []
+        assert list(folder.iterdir()) == []
+        assert _mentioning(folder) == []
         assert len(_namespaces(plane)) == 1  # the internet
         assert stack.cloud.is_empty()
         assert stack.resources() == []

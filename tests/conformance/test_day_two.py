@@ -91,7 +91,7 @@ class Client:
 def client(stack: Stack, fleet: Fleet) -> Iterator[Client]:
     """A client of the stack's URL, which both regions answer."""
     eventually(lambda: times_exported(fleet), {EAST: 1, WEST: 1}, _RESCAN)
-    with closing(Client(fleet.world.networks, stack.outputs()["url"].value)) as client:
+    with closing(Client(fleet.clusters.networks, stack.outputs()["url"].value)) as client:
         eventually(client.clusters, {EAST, WEST})
         yield client
 

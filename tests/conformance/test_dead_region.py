@@ -34,12 +34,12 @@ def lose(fleet: Fleet, follow: Callable[[str], None]) -> Iterator[Callable[[str]
 
     def lose(name: str) -> None:
         lost.append(name)
-        fleet.world.set_reachable(fleet.ids[name], reachable=False)
+        fleet.clusters.set_reachable(fleet.ids[name], reachable=False)
 
     yield lose
     for name in lost:
         if not fleet[name].reachable:
-            fleet.world.set_reachable(fleet.ids[name], reachable=True)
+            fleet.clusters.set_reachable(fleet.ids[name], reachable=True)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def follow(fleet: Fleet, tmp_path: Path) -> Iterator[Callable[[str], None]]:
     section = (ROOT / "docs" / "operations.md").read_text().partition("\n## A region no longer answers\n")[2]
     steps = dict(re.findall(r"^\d\. \*\*(.+?)\.?\*\*.*?```bash\n(.*?)```", section, re.MULTILINE | re.DOTALL))
     for name in fleet.ids:
-        (tmp_path / f"{name}.kubeconfig").symlink_to(fleet.world.kubeconfig(fleet.ids[name]))
+        (tmp_path / f"{name}.kubeconfig").symlink_to(fleet.clusters.kubeconfig(fleet.ids[name]))
 
     followed: list[str] = []
 
@@ -91,7 +91,7 @@ def test_requests_for_the_pods_of_a_dead_region_fail_until_its_endpoints_are_del
     follow("Delete the dead region's endpoints")
 
     eventually(lambda: Counter(fleet.answering(address, timeout=_SECONDS)), Counter({WEST: 20}))
-    fleet.world.set_reachable(fleet.ids["east"], reachable=True)
+    fleet.clusters.set_reachable(fleet.ids["east"], reachable=True)
     follow("Restart the region's pods")
     eventually(lambda: Counter(fleet.answering(address)), Counter({EAST: 10, WEST: 10}))
 
@@ -116,7 +116,7 @@ def test_entry_point_leaves_a_region_while_it_is_dead_and_is_not_disturbed_when_
     eventually(lambda: set(fleet.answering(address, timeout=_SECONDS)), {WEST})
     assert stack.preview().changes == {}
 
-    fleet.world.set_reachable(fleet.ids["east"], reachable=True)
+    fleet.clusters.set_reachable(fleet.ids["east"], reachable=True)
     # It hears that the service is another's, and gives up its address.
     eventually(lambda: _entry(fleet, "east"), ("Unknown", ""))
     eventually(lambda: fleet.table("east", "get services --namespace fleet-system"), [])

@@ -155,9 +155,9 @@ def test_entry_point_that_becomes_internal_gives_its_public_address_back(bare: F
 def test_without_the_peering_only_local_pods_answer(bare: Fleet, address: str) -> None:
     eventually(lambda: set(bare.answering(address)), {"east", "west"})
 
-    bare.world.set_peered("/networks/east", "/networks/west", peered=False)
+    bare.clusters.set_peered("/networks/east", "/networks/west", peered=False)
     alone = bare.answering(address, timeout=30)
-    bare.world.set_peered("/networks/east", "/networks/west", peered=True)
+    bare.clusters.set_peered("/networks/east", "/networks/west", peered=True)
 
     assert set(alone) == {"east", ""}
     assert set(bare.answering(address)) == {"east", "west"}

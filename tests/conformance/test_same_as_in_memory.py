@@ -104,29 +104,29 @@ def _space(scenario: Scenario) -> str:
 
 @dataclass(frozen=True)
 class _InMemory:
-    world: in_memory.InMemoryClusters
+    clusters: in_memory.InMemoryClusters
     ids: dict[str, str]
 
     def __getitem__(self, name: str) -> in_memory.Cluster:
-        return self.world.cluster(self.ids[name])
+        return self.clusters.cluster(self.ids[name])
 
 
 def _in_memory(ids: dict[str, str]) -> _InMemory:
     """Return a fleet like `bare`."""
-    world = in_memory.InMemoryClusters(Store())
-    world.add_hub(ids["hub"], "https://hub")
+    clusters = in_memory.InMemoryClusters(Store())
+    clusters.add_hub(ids["hub"], "https://hub")
     for number, (name, location) in enumerate((("east", "eastus2"), ("west", "westus2")), 1):
         pods = f"10.{number}.0.0/24"
-        world.add_cluster(
+        clusters.add_cluster(
             ids[name], f"https://{name}", location=location, network=f"/networks/{name}", pods=pods, nodes=2
         )
-        world.join(ids["hub"], name, ids[name], {})
-    return _InMemory(world, ids)
+        clusters.join(ids["hub"], name, ids[name], {})
+    return _InMemory(clusters, ids)
 
 
 def _told_in_memory(scenario: Scenario, ids: dict[str, str]) -> _Story:
     fleet = _in_memory(ids)
-    steps, concerns, story = Steps(fleet.world, ids), _concerns(scenario), _Story([], {})
+    steps, concerns, story = Steps(fleet.clusters, ids), _concerns(scenario), _Story([], {})
     for step in scenario(fleet, _space(scenario)):
         steps.settle()
         story.steps.append((step, steps.recording.present(concerns)))
@@ -168,7 +168,7 @@ def _ended(story: _Story, recording: Recording, concerns: Callable[[Key], bool])
 @pytest.fixture(scope="module")
 def told(bare: Fleet) -> dict[str, tuple[_Story, _Story]]:
     """Every scenario, told in memory and by the real fleet. Those that leave the members alone run side by side."""
-    recording = Watch(bare.world, bare.ids).recording
+    recording = Watch(bare.clusters, bare.ids).recording
     ours = {scenario: _told_in_memory(scenario, bare.ids) for scenario in SCENARIOS}
 
     def tell(scenario: Scenario) -> tuple[_Story, _Story]:

@@ -7,11 +7,11 @@ from tests.support.stack import Stack
 
 def test_deployment_is_well_until_a_region_is_lost(stack: Stack, fleet: Fleet) -> None:
     assert_healthy(stack, timeout=300)  # an earlier test's update may still be rolled out
-    fleet.world.set_reachable(fleet.ids["west"], reachable=False)
+    fleet.clusters.set_reachable(fleet.ids["west"], reachable=False)
     try:
         found = failed(stack)
     finally:
-        fleet.world.set_reachable(fleet.ids["west"], reachable=True)
+        fleet.clusters.set_reachable(fleet.ids["west"], reachable=True)
     answered = found.pop(stack.outputs()["url"].value)
     silence = "west does not answer: Connection refused"
     # Fleet itself has noticed nothing yet: the member is joined, the placement available, the entry point valid.

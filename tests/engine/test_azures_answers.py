@@ -62,24 +62,6 @@ def test_destroy_without_the_program_that_a_busy_cluster_refuses_ends_when_it_is
     assert not stack.resources()
 
 
-def test_region_that_is_lost_for_good_is_removed_once_its_member_is_left_to_the_fleet(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The way of docs/operations.md, "A region is lost for good"."""
-    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 0.01)
-    monkeypatch.setattr(retries, "_MINUTE", 0.01)
-    stack.lose_region("west")
-    stack.configure(regions=stack.config["regions"][:1])
-    with pytest.raises(auto.CommandError) as failed:
-        stack.up()
-    assert "hub-member-west: gave up after 7 minutes of waiting until the member's exports" in str(failed.value)
-    (member,) = (each["urn"] for each in stack.resources() if each["urn"].endswith("::hub-member-west"))
-    stack.pulumi("state", "delete", member, "--yes")
-    stack.up()
-    assert [each["urn"] for each in stack.resources() if "west" in each["urn"].rpartition("::")[2]] == []
-    assert stack.preview().changes == {}
-
-
 def test_stack_is_destroyed_without_the_program_right_after_it_was_made(empty: Stack) -> None:
     empty.up()
     empty.destroy()

@@ -87,6 +87,18 @@ def test_entry_points_come_and_go_behind_the_same_address(both: Stack) -> None:
     assert both.preview().changes == {}
 
 
+def test_entry_point_is_added_on_a_cluster_that_exists(stack: Stack) -> None:
+    stack.configure(app=GLOBAL | {"entryRegions": ["east"]})
+    stack.up()
+    stack.configure(app=GLOBAL | {"entryRegions": ["east", "west"]})
+    planned = stack.preview().changes
+    assert planned == changes("store-front-west", "create") | guards("west", "create") | {
+        "global-balancer-regions": "update"
+    }
+    assert stack.up().changes == planned
+    assert_healthy(stack)
+
+
 def test_everything_is_destroyed_the_balancer_first(both: Stack) -> None:
     asked = [name for verb, name in both.destroy().asked if verb == "delete"]
     assert asked.index("global-balancer-regions") < min(map(asked.index, ("app-entry-point", "east-cluster")))
@@ -103,8 +115,8 @@ def test_region_that_does_not_answer_blocks_neither_preview_nor_update(both: Sta
 
 
 def test_service_that_lost_its_annotation_is_found(both: Stack) -> None:
-    world = in_memory(both.cloud)
-    east = world.cluster(both.outputs()["clusterIds"].value["east"])
+    clusters = in_memory(both.cloud)
+    east = clusters.cluster(both.outputs()["clusterIds"].value["east"])
     service = east.find("Service", "aks-store-demo-store-front", "fleet-system")
     assert service
     east.set_metadata(service, "annotations", "service.beta.kubernetes.io/azure-additional-public-ips", None)

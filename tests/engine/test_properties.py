@@ -165,8 +165,8 @@ class Life(RuleBasedStateMachine):
         outputs = self.stack.outputs()
         assert set(outputs["clusterIds"].value) == set(self.regions)
         assert set(outputs["entryAddresses"].value) == set(self.app["entryRegions"])
-        world = in_memory(self.stack.cloud)
-        assert len(world.members(world.hubs()[0])) == len(self.regions)
+        clusters = in_memory(self.stack.cloud)
+        assert len(clusters.members(clusters.hubs()[0])) == len(self.regions)
 
 
 @pytest.fixture(autouse=True)

@@ -68,7 +68,10 @@ def test_program_without_the_outputs_of_verify_is_not_checked(
     with rehearsing("dev", tmp_path) as rehearsal:
         assert rehearsal.up() == 0
     text = capfd.readouterr().out
-    assert "Not checked: the stack lacks outputs that `verify` reads (clusterIds, externalIp, hubKubeconfig" in text
+    assert (
+        "Not checked: the stack lacks outputs that `verify` reads (clusterIds, entryAddresses, entryServices, externalIp, hubKubeconfig"
+        in text
+    )
     assert "✓" not in text
     assert "✗" not in text
     assert "not checked" in (tmp_path / ".rehearsal" / "dev" / "report.html").read_text()

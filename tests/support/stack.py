@@ -189,6 +189,15 @@ class Stack:
         """Stop a region's cluster and its agents."""
         in_memory(self.cloud).set_reachable(self.outputs()["clusterIds"].value[region], reachable=False)
 
+    def mark_lost(self, *lost: str, app: dict[str, Any] | None = None) -> None:
+        """Set or remove `lost` in the regions of the stack's file, and change keys of the app."""
+        regions = [
+            {key: value for key, value in region.items() if key != "lost"}
+            | ({"lost": True} if region["name"] in lost else {})
+            for region in self.config["regions"]
+        ]
+        self.configure(regions=regions, **({"app": app} if app else {}))
+
     def claim_service(self, region: str) -> None:
         """Write on the hub that a region has the service, in place of an owner that cannot release it."""
         hub = in_memory(self.cloud).hubs()[0]

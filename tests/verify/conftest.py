@@ -21,11 +21,11 @@ class Deployed:
     """An app on the members east and west, entered in east.
 
     Attributes:
-        world: the clusters.
+        clusters: all clusters in memory.
         outputs: what the stack would say; to be changed where the stack is to be wrong.
     """
 
-    world: InMemoryClusters
+    clusters: InMemoryClusters
     hub: Cluster
     east: Cluster
     west: Cluster
@@ -56,12 +56,12 @@ class Deployed:
 @pytest.fixture
 def deployed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Deployed]:
     """The app, deployed and well."""
-    world, hub, east, west = placed_fleet()
+    clusters, hub, east, west = placed_fleet()
     east.create(entry_point(), user=USER)
-    world.settle()
+    clusters.settle()
     address = addresses(get(east, entry_point()))[0]
-    servers = Servers(world)
-    with open_http_gateway(traffic.Internet(world), servers) as gateway:
+    servers = Servers(clusters)
+    with open_http_gateway(traffic.Internet(clusters), servers) as gateway:
         for name, value in gateway.environment().items():
             monkeypatch.setenv(name, value)
         outputs = {
@@ -75,4 +75,4 @@ def deployed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
             "hubKubeconfig": servers.kubeconfig(hub),
             "kubeconfigs": {"east": servers.kubeconfig(east), "west": servers.kubeconfig(west)},
         }
-        yield Deployed(world, hub, east, west, outputs, servers, (monkeypatch, capsys))
+        yield Deployed(clusters, hub, east, west, outputs, servers, (monkeypatch, capsys))

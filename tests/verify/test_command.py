@@ -167,7 +167,7 @@ def test_gives_up_when_the_time_is_over(deployed: Deployed, monkeypatch: pytest.
 def _share(deployed: Deployed, *ports: dict[str, Any], url: str | None) -> str:
     """Give the shared Service other ports; return the address."""
     deployed.hub.apply(service(ports=[*ports]), user=USER)
-    deployed.world.settle()
+    deployed.clusters.settle()
     deployed.outputs["ports"] = [{"port": each["port"], "protocol": each.get("protocol", "TCP")} for each in ports]
     address = deployed.outputs["externalIp"]
     deployed.outputs["url"] = url and url.format(address)

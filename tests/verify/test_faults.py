@@ -49,7 +49,7 @@ WEST_SHOW = f"see that it runs: `az aks show --ids /clusters/west`; if its regio
 
 
 def _live(cluster: Cluster, item: Object) -> Object:
-    """Return an object of a world at rest, to be changed behind its controllers' backs."""
+    """Return the stored object of a settled cluster, to be changed without its controllers noticing."""
     metadata, group = item["metadata"], item["apiVersion"].rpartition("/")[0]
     found = cluster.find(f"{item['kind']}.{group}", metadata["name"], metadata.get("namespace", ""))
     assert found
@@ -71,11 +71,11 @@ def _set_condition(item: Object, name: str, status: str, message: str) -> None:
 
 
 def test_member_that_has_not_joined(deployed: Deployed) -> None:
-    late = deployed.world.add_cluster(
+    late = deployed.clusters.add_cluster(
         "/clusters/late", "https://late", location="uksouth", network="vnet", pods="10.3.0.0/24", nodes=1
     )
-    deployed.world.is_down = lambda what, cluster: (what, cluster.id) == ("agents", late.id)
-    deployed.world.join(HUB, "late", late.id, {})
+    deployed.clusters.is_down = lambda what, cluster: (what, cluster.id) == ("agents", late.id)
+    deployed.clusters.join(HUB, "late", late.id, {})
     deployed.outputs["clusterIds"]["late"] = late.id
     deployed.outputs["kubeconfigs"]["late"] = deployed.kubeconfig(late)
     assert deployed.wrong()["member late"] == (
@@ -90,11 +90,11 @@ def test_member_that_is_not_in_the_fleet(deployed: Deployed) -> None:
 
 
 def test_member_whose_agents_are_dead(deployed: Deployed) -> None:
-    deployed.world.is_down = lambda what, cluster: (what, cluster.id) == ("agents", deployed.west.id)
-    deployed.world.pass_time(0)
-    deployed.world.pass_time(170)
+    deployed.clusters.is_down = lambda what, cluster: (what, cluster.id) == ("agents", deployed.west.id)
+    deployed.clusters.pass_time(0)
+    deployed.clusters.pass_time(170)
     assert deployed.wrong() == {}
-    deployed.world.pass_time(130)
+    deployed.clusters.pass_time(130)
     assert deployed.wrong() == {
         "member west": ("joined, but an agent is silent for 5 min", f"{AGENTS}; if lost: {LOST}")
     }
@@ -105,7 +105,7 @@ def test_member_whose_agents_are_dead(deployed: Deployed) -> None:
 
 def test_placement_on_fewer_clusters(deployed: Deployed) -> None:
     deployed.hub.apply(placement(in_locations("eastus2", "west")), user=USER)
-    deployed.world.settle()
+    deployed.clusters.settle()
     wrong = deployed.wrong()
     assert wrong["placement of shop"] == (
         "not placed on west",
@@ -118,9 +118,9 @@ def test_placement_on_fewer_clusters(deployed: Deployed) -> None:
 
 
 def test_members_of_others_that_run_the_app_and_export_it_too(deployed: Deployed) -> None:
-    add_member(deployed.world, "stranger", "northeurope", 3)
+    add_member(deployed.clusters, "stranger", "northeurope", 3)
     deployed.hub.apply(placement(in_locations("eastus2", "westus2", "northeurope")), user=USER)
-    deployed.world.settle()
+    deployed.clusters.settle()
     wrong = deployed.wrong()
     assert wrong["placement of shop"] == ("placed on members of others: stranger", "`pulumi up --refresh`")
     found, remedy = wrong["members of others"]
@@ -129,9 +129,9 @@ def test_members_of_others_that_run_the_app_and_export_it_too(deployed: Deployed
 
 
 def test_placement_whose_object_is_not_available(deployed: Deployed) -> None:
-    deployed.world.is_down = lambda what, cluster: (what, cluster.id) == ("pods", deployed.west.id)
+    deployed.clusters.is_down = lambda what, cluster: (what, cluster.id) == ("pods", deployed.west.id)
     deployed.hub.apply(deployment(replicas=3), user=USER)
-    deployed.world.settle()
+    deployed.clusters.settle()
     wrong = deployed.wrong()
     assert wrong["placement of shop"] == (
         "not available on west: Deployment front",
@@ -142,7 +142,7 @@ def test_placement_whose_object_is_not_available(deployed: Deployed) -> None:
 
 def test_placement_of_a_namespace_that_the_hub_has_not(deployed: Deployed) -> None:
     deployed.hub.delete("v1", "Namespace", "shop")
-    deployed.world.settle()
+    deployed.clusters.settle()
     assert deployed.wrong()["placement of shop"] == (
         "places nothing: the hub has no such namespace",
         "`pulumi up --refresh`",
@@ -151,7 +151,7 @@ def test_placement_of_a_namespace_that_the_hub_has_not(deployed: Deployed) -> No
 
 def test_no_placement(deployed: Deployed) -> None:
     deployed.hub.delete("placement.kubernetes-fleet.io/v1", "ClusterResourcePlacement", "shop")
-    deployed.world.settle()
+    deployed.clusters.settle()
     assert deployed.wrong()["placement of shop"] == ("none on the hub", "`pulumi up --refresh`")
 
 
@@ -172,7 +172,7 @@ def test_region_without_ready_pods(deployed: Deployed) -> None:
 
 def test_region_without_pods(deployed: Deployed) -> None:
     deployed.hub.apply(deployment(replicas=0), user=USER)
-    deployed.world.settle()
+    deployed.clusters.settle()
     wrong = deployed.wrong()
     for region in ("east", "west"):
         assert wrong[f"pods on {region}"] == (
@@ -195,7 +195,7 @@ def test_export_that_is_missing(deployed: Deployed) -> None:
 
 def test_export_that_is_invalid(deployed: Deployed) -> None:
     deployed.hub.delete("v1", "Service", "front", "shop")
-    deployed.world.settle()
+    deployed.clusters.settle()
     wrong = deployed.wrong()
     for region in ("east", "west"):
         assert wrong[f"export on {region}"] == (
@@ -241,7 +241,7 @@ def test_export_that_waits_for_the_hub(deployed: Deployed) -> None:
 
 def test_entry_point_on_no_member(deployed: Deployed) -> None:
     deployed.east.delete("networking.fleet.azure.com/v1alpha1", "MultiClusterService", "front", "shop")
-    deployed.world.settle()
+    deployed.clusters.settle()
     wrong = deployed.wrong()
     assert wrong["entry point on east"] == ("it is on no member", "`pulumi up --refresh`")
     assert wrong[deployed.outputs["url"]] == (
@@ -257,16 +257,16 @@ def test_entry_point_on_no_member(deployed: Deployed) -> None:
 def test_entry_point_on_another_member(deployed: Deployed) -> None:
     deployed.east.delete("networking.fleet.azure.com/v1alpha1", "MultiClusterService", "front", "shop")
     deployed.west.create(entry_point(), user=USER)
-    deployed.world.settle()
+    deployed.clusters.settle()
     assert deployed.wrong()["entry point on east"] == ("it is on west", "`pulumi up --refresh`")
 
 
 def _let_west_hold_the_service(deployed: Deployed) -> None:
     deployed.east.delete("networking.fleet.azure.com/v1alpha1", "MultiClusterService", "front", "shop")
     deployed.west.create(entry_point("rival", of="front"), user=USER)
-    deployed.world.settle()
+    deployed.clusters.settle()
     deployed.east.create(entry_point(), user=USER)
-    deployed.world.settle()
+    deployed.clusters.settle()
 
 
 def test_entry_point_whose_service_another_one_holds(deployed: Deployed) -> None:
@@ -279,7 +279,7 @@ def test_entry_point_whose_service_another_one_holds(deployed: Deployed) -> None
 
 def test_entry_point_whose_service_a_lost_region_holds(deployed: Deployed) -> None:
     _let_west_hold_the_service(deployed)
-    deployed.world.set_reachable(deployed.west.id, reachable=False)
+    deployed.clusters.set_reachable(deployed.west.id, reachable=False)
     assert deployed.wrong()["entry point on east"] == (
         "the service belongs to west, which does not release it",
         f"{LOST}, step 2",
@@ -288,7 +288,7 @@ def test_entry_point_whose_service_a_lost_region_holds(deployed: Deployed) -> No
 
 def test_entry_point_of_a_service_that_nobody_exports(deployed: Deployed) -> None:
     deployed.hub.delete("networking.fleet.azure.com/v1beta1", "ServiceExport", "front", "shop")
-    deployed.world.settle()
+    deployed.clusters.settle()
     wrong = deployed.wrong()
     assert wrong["entry point on east"] == (
         "the service is exported by no member",
@@ -311,7 +311,7 @@ def test_entry_point_without_an_address(deployed: Deployed) -> None:
 
 def test_address_that_is_not_the_stacks(deployed: Deployed) -> None:
     found = deployed.outputs["externalIp"]
-    deployed.outputs["externalIp"] = "20.0.0.1"
+    deployed.outputs |= {"externalIp": "20.0.0.1", "entryAddresses": {"east": "20.0.0.1"}}
     assert deployed.wrong() == {
         "entry point on east": (f"its address is {found}, and not the stack's, 20.0.0.1", "`pulumi up --refresh`")
     }
@@ -324,7 +324,7 @@ def test_region_without_endpoints(deployed: Deployed) -> None:
     for item in deployed.east.list("discovery.k8s.io/v1", "EndpointSlice", "fleet-system"):
         if item["metadata"]["name"].startswith("west-"):
             deployed.east.delete("discovery.k8s.io/v1", "EndpointSlice", item["metadata"]["name"], "fleet-system")
-    deployed.world.settle()
+    deployed.clusters.settle()
     assert deployed.wrong() == {"endpoints of west": ("none behind the entry point", FIND_AGAIN.format("west"))}
 
 
@@ -364,9 +364,9 @@ def test_private_address_from_outside(deployed: Deployed) -> None:
     internal = entry_point()
     internal["metadata"]["annotations"] = annotations
     deployed.east.apply(internal, user=USER)
-    deployed.world.settle()
+    deployed.clusters.settle()
     address = _live(deployed.east, internal)["status"]["loadBalancer"]["ingress"][0]["ip"]
-    deployed.outputs |= {"externalIp": address, "url": f"http://{address}"}
+    deployed.outputs |= {"externalIp": address, "entryAddresses": {"east": address}, "url": f"http://{address}"}
     assert deployed.wrong() == {
         f"http://{address}": (
             "answers 0 of 20 requests: 20 × 504 Gateway Timeout",  # noqa: RUF001
@@ -382,8 +382,8 @@ def test_private_address_from_outside(deployed: Deployed) -> None:
 
 
 def test_lost_region(deployed: Deployed) -> None:
-    deployed.world.set_reachable(deployed.west.id, reachable=False)
-    deployed.world.pass_time(600)
+    deployed.clusters.set_reachable(deployed.west.id, reachable=False)
+    deployed.clusters.pass_time(600)
     wrong = deployed.wrong()
     silence = ("west does not answer: RemoteDisconnected", WEST_SHOW)
     assert {check: found for check, found in wrong.items() if check != deployed.outputs["url"]} == {

@@ -6,20 +6,17 @@ import pytest
 
 from rehearsal.core.errors import RefusedError
 from rehearsal.core.protocol import Properties
-from rehearsal.tests.azure.test_azure import (
-    _Subscription as Subscription,  # pyright: ignore[reportPrivateUsage] - the helper of the other tests
-)
+from rehearsal.tests.azure.subscription import NETWORK_CONTRIBUTOR, Subscription, cluster_inputs
 
 FRONTEND = "a0123456789abcdef0123456789abcde"
 
 
 @pytest.fixture
-def sub() -> Subscription:
+def sub(sub: Subscription) -> Subscription:
     """A subscription with a cluster whose load balancer has a public frontend."""
-    made = Subscription()
-    cluster_id, _ = made.create("ManagedCluster", **made.place())
-    made.clusters.balanced[cluster_id] = {FRONTEND: "20.72.0.1", "ainternal": ""}
-    return made
+    cluster_id, _ = sub.create("ManagedCluster", **sub.place())
+    sub.clusters.balanced[cluster_id] = {FRONTEND: "20.72.0.1", "ainternal": ""}
+    return sub
 
 
 def frontend(name: str = FRONTEND, group: str = "MC_rg_aks_eastus2") -> str:
@@ -154,8 +151,6 @@ def test_address_that_is_pointed_elsewhere_goes_on_referring_to_the_old_frontend
 
 def sub_inputs(sub: Subscription) -> Properties:
     """Inputs of a second cluster, in a subnet of its own."""
-    from rehearsal.tests.azure.test_azure import NETWORK_CONTRIBUTOR, cluster_inputs  # noqa: PLC0415 - used here only
-
     subnet_id = sub.subnet("others", "10.1.1.0/24")
     identity_id, principal = sub.identity("other")
     sub.role(subnet_id, NETWORK_CONTRIBUTOR, principal, "ServicePrincipal")

@@ -148,13 +148,13 @@ def test_users_change_of_a_member_only_what_is_theirs() -> None:
 
 
 def test_only_a_changed_specification_makes_a_new_generation() -> None:
-    world, _, east, _ = new_fleet()
+    clusters, _, east, _ = new_fleet()
     east.create(new_object("v1", "Namespace", "shop"))
     east.create(deployment(), user=USER)
     labelled = deployment() | {"metadata": {"name": "front", "namespace": "shop", "labels": {"a": "b"}}}
     assert east.apply(labelled, user=USER)["metadata"]["generation"] == 1
     assert east.apply(deployment(replicas=3), user=USER)["metadata"]["generation"] == 2
-    world.settle()
+    clusters.settle()
     assert get(east, deployment())["metadata"]["generation"] == 2
 
 
@@ -277,42 +277,42 @@ def test_placement_policies_are_validated(policy: dict[str, object], problem: st
 
 
 def test_deleted_namespace_empties_itself_in_passes_of_five_seconds() -> None:
-    world, _, east, _ = new_fleet()
+    clusters, _, east, _ = new_fleet()
     east.create(new_object("v1", "Namespace", "shop"))
     east.create(deployment())
-    world.settle()
-    since = world.now
+    clusters.settle()
+    since = clusters.now
     east.delete("v1", "Namespace", "shop")
     with pytest.raises(ApiError, match="being terminated"):
         east.create(service())
-    world.settle()
+    clusters.settle()
     assert (east.list("apps/v1", "Deployment"), east.list("v1", "Pod")) == ([], [])
     assert east.find("Namespace", "shop") is None
-    assert world.now == since + 5
+    assert clusters.now == since + 5
 
 
 def test_deleted_namespace_is_left_alone_for_its_first_five_seconds() -> None:
-    world, _, east, _ = new_fleet()
+    clusters, _, east, _ = new_fleet()
     for item in (new_object("v1", "Namespace", "shop"), service()):
         east.create(item)
-    since = world.now
+    since = clusters.now
     east.delete("v1", "Namespace", "shop")
-    while world.now == since:
+    while clusters.now == since:
         assert east.list("v1", "Service", "shop")
-        world.step()
-    world.settle()
+        clusters.step()
+    clusters.settle()
     assert east.find("Namespace", "shop") is None
 
 
 def test_owned_objects_go_with_their_owner_and_before_it_in_the_foreground() -> None:
-    world, _, east, _ = new_fleet()
+    clusters, _, east, _ = new_fleet()
     east.create(new_object("v1", "Namespace", "shop"))
     east.create(deployment())
-    world.settle()
+    clusters.settle()
     assert len(east.list("v1", "Pod")) == 2
     east.delete("apps/v1", "Deployment", "front", "shop", foreground=True)
     assert east.find("Deployment.apps", "front", "shop") is not None
-    world.settle()
+    clusters.settle()
     assert [east.find("Deployment.apps", "front", "shop"), *east.list("apps/v1", "ReplicaSet")] == [None]
     assert east.list("v1", "Pod") == []
 
@@ -329,14 +329,14 @@ def test_finalizer_holds_a_deleted_object() -> None:
 
 
 def test_pods_and_internal_balancers_get_addresses_of_the_node_subnet() -> None:
-    world, _, east, _ = new_fleet()
+    clusters, _, east, _ = new_fleet()
     east.create(new_object("v1", "Namespace", "shop"))
     internal = service(type="LoadBalancer")
     internal["metadata"]["annotations"] = {"service.beta.kubernetes.io/azure-load-balancer-internal": "true"}
     public = service("public", type="LoadBalancer")
     for item in (deployment(), internal, public):
         east.create(item)
-    world.settle()
+    clusters.settle()
     # Azure keeps .0 to .3; .4 and .5 are the nodes'.
     assert [pod["status"]["podIP"] for pod in east.list("v1", "Pod")] == ["10.1.0.6", "10.1.0.7"]
     assert get(east, internal)["status"]["loadBalancer"]["ingress"][0]["ip"] == "10.1.0.8"
@@ -344,60 +344,60 @@ def test_pods_and_internal_balancers_get_addresses_of_the_node_subnet() -> None:
 
 
 def test_public_balancer_with_sctp_gets_no_address() -> None:
-    world, _, east, _ = new_fleet()
+    clusters, _, east, _ = new_fleet()
     east.create(new_object("v1", "Namespace", "shop"))
     public = service(type="LoadBalancer", ports=[{"port": 2905, "protocol": "SCTP"}])
     internal = service("internal", type="LoadBalancer", ports=[{"port": 2905, "protocol": "SCTP"}])
     internal["metadata"]["annotations"] = {"service.beta.kubernetes.io/azure-load-balancer-internal": "true"}
     for item in (public, internal):
         east.create(item)
-    world.settle()
+    clusters.settle()
     assert "ingress" not in get(east, public)["status"]["loadBalancer"]
     assert get(east, internal)["status"]["loadBalancer"]["ingress"][0]["ip"].startswith("10.")
 
 
 def test_full_subnet_keeps_pods_waiting() -> None:
-    world, _, _, _ = new_fleet()
-    small = world.add_cluster(
+    clusters, _, _, _ = new_fleet()
+    small = clusters.add_cluster(
         "/clusters/small", "https://small", location="uksouth", network="vnet", pods="10.9.0.0/29", nodes=1
     )
     small.create(new_object("v1", "Namespace", "shop"))
     small.create(deployment(replicas=3))
-    world.settle()
+    clusters.settle()
     # Of eight addresses Azure keeps five and the node has one.
     assert [pod["status"]["phase"] for pod in small.list("v1", "Pod")] == ["Running", "Running", "Pending"]
     assert state(get(small, deployment()), "Available") == ("False", "MinimumReplicasUnavailable")
 
 
 def test_dead_cluster_refuses_requests_and_its_controllers_stop() -> None:
-    world, _, east, _ = new_fleet()
+    clusters, _, east, _ = new_fleet()
     east.create(new_object("v1", "Namespace", "shop"))
     east.create(deployment())
-    world.set_reachable(east.id, reachable=False)
-    world.settle()
+    clusters.set_reachable(east.id, reachable=False)
+    clusters.settle()
     with pytest.raises(ApiError, match="i/o timeout"):
         east.list("v1", "Pod")
-    world.set_reachable(east.id, reachable=True)
-    world.settle()
+    clusters.set_reachable(east.id, reachable=True)
+    clusters.settle()
     assert len(east.list("v1", "Pod")) == 2
 
 
 def test_a_new_process_goes_on_where_the_last_one_stopped(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     store = Store(path)
-    world, hub, _, _ = new_fleet(store)
+    clusters, hub, _, _ = new_fleet(store)
     with store.transaction():
         put_app(hub)
         hub.create(placement(), user=USER)
         for _ in range(6):
-            world.step()
+            clusters.step()
     other = InMemoryClusters(Store(path))
-    for one in (world, other):
+    for one in (clusters, other):
         one.settle()
     for name in ("/fleets/hub", "/clusters/east", "/clusters/west"):
-        assert list(other.cluster(name).everything()) == list(world.cluster(name).everything())
+        assert list(other.cluster(name).everything()) == list(clusters.cluster(name).everything())
 
 
 def test_server_is_found_however_its_host_is_spelt() -> None:
-    world, hub, *_ = new_fleet()
-    assert world.at(hub.server.upper()) is hub
+    clusters, hub, *_ = new_fleet()
+    assert clusters.at(hub.server.upper()) is hub

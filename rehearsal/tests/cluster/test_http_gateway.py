@@ -18,11 +18,11 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 @pytest.fixture
 def gateway(authorities: dict[str, str]) -> Iterator[HttpGateway]:
-    world, hub, *_ = placed_fleet()
-    servers = Servers(world)
+    clusters, hub, *_ = placed_fleet()
+    servers = Servers(clusters)
     cluster = yaml.safe_load(servers.kubeconfig(hub))["clusters"][0]["cluster"]
     authorities["hub"] = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    with open_http_gateway(traffic.Internet(world), servers) as gateway:
+    with open_http_gateway(traffic.Internet(clusters), servers) as gateway:
         yield gateway
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from rehearsal.core import toolchain
-from rehearsal.core.toolchain import Module, ToolchainError
+from rehearsal.core.errors import ToolchainError
+from rehearsal.core.toolchain import Module
 from rehearsal.real.provider import COMMAND, Provider, find_provider, install
 from rehearsal.real.tools import Tools, find_tools
 from rehearsal.tests.machine import Machine, command

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.core.errors import EngineError
 from rehearsal.engine import install
-from rehearsal.engine.install import OLDEST, EngineError, find_engine
+from rehearsal.engine.install import OLDEST, find_engine
 from rehearsal.tests.machine import Machine, command
 
 SDK = metadata.version("pulumi")

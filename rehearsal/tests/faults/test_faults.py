@@ -256,29 +256,29 @@ def running(hub: Cluster, cluster: Cluster, name: str) -> set[str]:
 @pytest.mark.parametrize("outage", sorted(STOPPED))
 def test_outage_stops_one_thing_on_one_cluster_until_it_ends(outage: Part) -> None:
     cloud = Cloud()
-    world = in_memory(cloud)
-    hub = world.add_hub(HUB, "https://hub")
+    clusters = in_memory(cloud)
+    hub = clusters.add_hub(HUB, "https://hub")
     with Faults(Profile(outages=(Outage(outage=outage, cluster="west"),))).in_force(cloud):
-        east, west = add_member(world, "east", "eastus2", 1), add_member(world, "west", "westus2", 2)
+        east, west = add_member(clusters, "east", "eastus2", 1), add_member(clusters, "west", "westus2", 2)
         for cluster in (east, west):
             for item in (new_object("v1", "Namespace", "shop"), deployment(), service(type="LoadBalancer")):
                 cluster.create(item)
-        world.settle()
+        clusters.settle()
         assert running(hub, east, "east") == STOPPED
         assert running(hub, west, "west") == STOPPED - {outage}
-    world.settle()
+    clusters.settle()
     assert running(hub, west, "west") == STOPPED
 
 
 def test_endpoints_are_passed_over_for_as_long_as_the_outage_lasts() -> None:
     now = [0.0]
-    world, _, east, _ = placed_fleet()
+    clusters, _, east, _ = placed_fleet()
     late = Faults(Profile(outages=(Outage(outage=Part.IMPORTS, cluster="west", lasts=20),)), clock=lambda: now[0])
-    world.is_down = late.is_down
+    clusters.is_down = late.is_down
     east.create(entry_point(), user=USER)
 
     def imported() -> set[str]:
-        world.pass_time(10)
+        clusters.pass_time(10)
         return {
             name_of(each).split("-")[0] for each in east.list("discovery.k8s.io/v1", "EndpointSlice", "fleet-system")
         }

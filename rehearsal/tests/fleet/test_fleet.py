@@ -29,7 +29,7 @@ from rehearsal.tests.objects import (
 _BOTH = in_locations("eastus2", "westus2")
 
 
-def _record(world: InMemoryClusters, kind: str, cluster: Cluster) -> list[tuple[str, str, str]]:
+def _record(clusters: InMemoryClusters, kind: str, cluster: Cluster) -> list[tuple[str, str, str]]:
     """Return the list that will hold the transitions of one kind of objects on one cluster."""
     seen: list[tuple[str, str, str]] = []
 
@@ -38,7 +38,7 @@ def _record(world: InMemoryClusters, kind: str, cluster: Cluster) -> list[tuple[
         if cluster_id == cluster.id and found.startswith(f"{kind}."):
             seen.append((condition["type"], condition["status"], condition["reason"]))
 
-    world.observers.append(observe)
+    clusters.observers.append(observe)
     return seen
 
 
@@ -61,62 +61,62 @@ def test_member_joins_with_its_location_label() -> None:
 
 
 def test_member_whose_agents_do_not_answer_never_joins() -> None:
-    world, hub, _, _ = new_fleet()
-    late = world.add_cluster(
+    clusters, hub, _, _ = new_fleet()
+    late = clusters.add_cluster(
         "/clusters/late", "https://late", location="uksouth", network="vnet", pods="10.3.0.0/24", nodes=1
     )
-    world.set_reachable(late.id, reachable=False)
-    world.join(HUB, "late", late.id, {})
+    clusters.set_reachable(late.id, reachable=False)
+    clusters.join(HUB, "late", late.id, {})
     member = hub.get("cluster.kubernetes-fleet.io/v1", "MemberCluster", "late")
     assert (state(member, "ReadyToJoin"), state(member, "Joined")) == (("True", "MemberClusterReadyToJoin"), None)
 
 
 def test_member_with_live_exports_may_not_leave() -> None:
-    world, _, _, _ = placed_fleet()
+    clusters, _, _, _ = placed_fleet()
     message = "Please delete serviceExport shop/front in the member cluster before leaving, request is denied"
     with pytest.raises(RefusedError, match=message):
-        world.leave(HUB, "west")
+        clusters.leave(HUB, "west")
 
 
 def test_member_that_has_not_joined_gets_nothing() -> None:
-    world, hub, _, _ = new_fleet()
+    clusters, hub, _, _ = new_fleet()
     put_app(hub)
-    late = world.add_cluster(
+    late = clusters.add_cluster(
         "/clusters/late", "https://late", location="eastus2", network="vnet", pods="10.3.0.0/24", nodes=1
     )
-    world.set_reachable(late.id, reachable=False)
-    world.join(HUB, "late", late.id, {})
+    clusters.set_reachable(late.id, reachable=False)
+    clusters.join(HUB, "late", late.id, {})
     hub.create(placement(in_locations("eastus2")), user=USER)
-    world.settle()
+    clusters.settle()
     assert [entry["clusterName"] for entry in get(hub, placement())["status"]["placementStatuses"]] == ["east"]
 
 
 def test_drained_member_leaves() -> None:
-    world, hub, _, _ = placed_fleet()
+    clusters, hub, _, _ = placed_fleet()
     hub.apply(placement(in_locations("eastus2")), user=USER)
-    world.settle()
-    world.leave(HUB, "west")
-    assert list(world.members(hub)) == ["east"]
+    clusters.settle()
+    clusters.leave(HUB, "west")
+    assert list(clusters.members(hub)) == ["east"]
 
 
 def test_dead_member_is_let_go_by_force_after_fifteen_minutes() -> None:
-    world, hub, _, west = new_fleet()
-    world.set_reachable(west.id, reachable=False)
-    since = world.now
-    world.leave(HUB, "west")
-    assert list(world.members(hub)) == ["east"]
-    assert 900 <= world.now - since < 910
+    clusters, hub, _, west = new_fleet()
+    clusters.set_reachable(west.id, reachable=False)
+    since = clusters.now
+    clusters.leave(HUB, "west")
+    assert list(clusters.members(hub)) == ["east"]
+    assert 900 <= clusters.now - since < 910
 
 
 # Placement.
 
 
 def test_placement_goes_through_fleets_own_sequence_of_conditions() -> None:
-    world, hub, _, _ = new_fleet()
+    clusters, hub, _, _ = new_fleet()
     put_app(hub)
-    seen = _record(world, "ClusterResourcePlacement", hub)
+    seen = _record(clusters, "ClusterResourcePlacement", hub)
     hub.create(placement(_BOTH), user=USER)
-    world.settle()
+    clusters.settle()
     assert [(name.removeprefix("ClusterResourcePlacement"), *rest) for name, *rest in seen] == [
         ("Scheduled", "Unknown", "SchedulePending"),
         ("Scheduled", "True", "SchedulingPolicyFulfilled"),
@@ -157,19 +157,19 @@ def test_available_placement_says_where_and_what() -> None:
 
 
 def test_placement_is_not_available_before_five_seconds() -> None:
-    world, hub, _, _ = new_fleet()
+    clusters, hub, _, _ = new_fleet()
     put_app(hub)
-    since = world.now
+    since = clusters.now
     hub.create(placement(_BOTH), user=USER)
-    world.settle()
-    assert world.now == since + 5
+    clusters.settle()
+    assert clusters.now == since + 5
 
 
 def test_placement_by_a_wrong_label_is_scheduled_on_no_cluster_and_says_nothing_else() -> None:
-    world, hub, east, _ = new_fleet()
+    clusters, hub, east, _ = new_fleet()
     put_app(hub)
     hub.create(placement(in_locations("east", "west")), user=USER)
-    world.settle()
+    clusters.settle()
     status = get(hub, placement())["status"]
     assert [(entry["type"], entry["status"], entry["message"]) for entry in status["conditions"]] == [
         (
@@ -183,38 +183,38 @@ def test_placement_by_a_wrong_label_is_scheduled_on_no_cluster_and_says_nothing_
 
 
 def test_placement_of_a_missing_namespace_is_available_with_nothing_selected() -> None:
-    world, hub, _, _ = new_fleet()
+    clusters, hub, _, _ = new_fleet()
     hub.create(placement(_BOTH), user=USER)
-    world.settle()
+    clusters.settle()
     live = get(hub, placement())
     assert state(live, "ClusterResourcePlacementAvailable") == ("True", "ResourceAvailable")
     assert (live["status"]["selectedResources"], len(live["status"]["placementStatuses"])) == ([], 2)
 
 
 def test_reserved_namespace_is_not_placed() -> None:
-    world, hub, _, _ = new_fleet()
+    clusters, hub, _, _ = new_fleet()
     hub.create(placement(namespace="kube-system"), user=USER)
-    world.settle()
+    clusters.settle()
     scheduled = state(get(hub, placement()), "ClusterResourcePlacementScheduled")
     assert scheduled == ("False", "InvalidResourceSelectors")
 
 
 def test_placement_on_all_clusters_takes_the_next_one_in_when_it_joins() -> None:
-    world, hub, _, _ = new_fleet()
+    clusters, hub, _, _ = new_fleet()
     put_app(hub)
     hub.create(placement(), user=USER)
-    world.settle()
-    add_member(world, "uk", "uksouth", 3)
-    world.settle()
+    clusters.settle()
+    add_member(clusters, "uk", "uksouth", 3)
+    clusters.settle()
     statuses = get(hub, placement())["status"]["placementStatuses"]
     assert [entry["clusterName"] for entry in statuses] == ["east", "west", "uk"]
 
 
 def test_placement_on_a_named_cluster_that_is_missing_is_available_on_the_others() -> None:
-    world, hub, _, _ = new_fleet()
+    clusters, hub, _, _ = new_fleet()
     put_app(hub)
     hub.create(placement({"placementType": "PickFixed", "clusterNames": ["east", "nowhere"]}), user=USER)
-    world.settle()
+    clusters.settle()
     live = get(hub, placement())
     assert state(live, "ClusterResourcePlacementScheduled") == ("False", "SchedulingPolicyUnfulfilled")
     assert state(live, "ClusterResourcePlacementAvailable") == ("True", "ResourceAvailable")
@@ -222,26 +222,26 @@ def test_placement_on_a_named_cluster_that_is_missing_is_available_on_the_others
 
 
 def test_placement_on_a_number_of_clusters() -> None:
-    world, hub, _, _ = new_fleet()
+    clusters, hub, _, _ = new_fleet()
     put_app(hub)
     hub.create(placement({"placementType": "PickN", "numberOfClusters": 1}), user=USER)
-    world.settle()
+    clusters.settle()
     assert len(get(hub, placement())["status"]["placementStatuses"]) == 1
 
 
 def test_update_reaches_the_members_one_after_the_other() -> None:
-    world, hub, east, west = placed_fleet()
+    clusters, hub, east, west = placed_fleet()
     # Let the minute pass for which a newly placed cluster counts as unavailable.
-    world.elapsed(world.now, 60)
-    world.settle()
-    since = world.now
+    clusters.elapsed(clusters.now, 60)
+    clusters.settle()
+    since = clusters.now
     hub.apply(deployment(replicas=3), user=USER)
     assert state(get(hub, placement()), "ClusterResourcePlacementAvailable") == ("True", "ResourceAvailable")
     updated: dict[str, float] = {}
-    while world.step():
+    while clusters.step():
         for cluster in (east, west):
             if get(cluster, deployment())["spec"]["replicas"] == 3:
-                updated.setdefault(cluster.id, world.now - since)
+                updated.setdefault(cluster.id, clusters.now - since)
     # The export cannot be tracked, so each cluster counts as unavailable for a minute more.
     assert updated == {east.id: 0, west.id: 65}
 
@@ -260,36 +260,36 @@ def _replicas(*clusters: Cluster) -> list[int]:
 
 
 def test_what_somebody_changes_on_a_member_is_put_back() -> None:
-    world, _, east, west = placed_fleet()
+    clusters, _, east, west = placed_fleet()
     _scale(east, 3)
-    world.settle()
+    clusters.settle()
     assert _replicas(east, west) == [2, 2]
 
 
 def test_what_an_envelope_holds_is_on_the_members_and_not_on_the_hub() -> None:
-    world, hub, *members = placed_fleet()
+    clusters, hub, *members = placed_fleet()
 
     def seen(cluster: Cluster) -> list[str]:
         return [name_of(item) for item in cluster.list("rbac.authorization.k8s.io/v1", "Role", "shop")]
 
     envelope = new_object("placement.kubernetes-fleet.io/v1beta1", "ResourceEnvelope", "members-only", "shop")
     hub.create({**envelope, "data": {"role-a": role("a"), "role-b": role("b")}}, user=USER)
-    world.settle()
+    clusters.settle()
     assert [seen(cluster) for cluster in (hub, *members)] == [[], ["a", "b"], ["a", "b"]]
     hub.apply({**envelope, "data": {"role-b": role("b")}}, user=USER)
-    world.settle()
+    clusters.settle()
     assert [seen(cluster) for cluster in (hub, *members)] == [[], ["b"], ["b"]]
     hub.delete("placement.kubernetes-fleet.io/v1beta1", "ResourceEnvelope", "members-only", "shop", user=USER)
-    world.settle()
+    clusters.settle()
     assert [seen(cluster) for cluster in (hub, *members)] == [[], [], []]
 
 
 def test_number_of_pods_that_an_override_takes_away_is_left_alone() -> None:
-    world, hub, east, west = new_fleet()
+    clusters, hub, east, west = new_fleet()
     put_app(hub)
     hub.create(override(), user=USER)
     hub.create(placement(_BOTH), user=USER)
-    world.settle()
+    clusters.settle()
     assert _replicas(hub, east, west) == [2, 1, 1]
     live = get(hub, placement())
     assert state(live, "ClusterResourcePlacementOverridden") == ("True", "OverriddenSucceeded")
@@ -298,19 +298,19 @@ def test_number_of_pods_that_an_override_takes_away_is_left_alone() -> None:
     ]
     _scale(east, 3)
     hub.apply(deployment(image="shop:2"), user=USER)
-    world.settle()
+    clusters.settle()
     assert _replicas(east, west) == [3, 1]
     assert get(east, deployment())["spec"]["template"]["spec"]["containers"][0]["image"] == "shop:2"
 
 
 def test_override_of_a_running_app_takes_effect_at_once_and_so_does_its_end() -> None:
-    world, hub, east, west = placed_fleet()
+    clusters, hub, east, west = placed_fleet()
     hub.create(override(), user=USER)
-    world.settle()
+    clusters.settle()
     # The API server's default takes the place of what is taken away; Kubernetes warns of it (tasks: HPA walkthrough).
     assert _replicas(east, west) == [1, 1]
     hub.delete("placement.kubernetes-fleet.io/v1", "ResourceOverride", "load", "shop", user=USER)
-    world.settle()
+    clusters.settle()
     assert _replicas(east, west) == [2, 2]
     live = get(hub, placement())
     assert state(live, "ClusterResourcePlacementOverridden") == ("True", "NoOverrideSpecified")
@@ -333,18 +333,18 @@ def test_override_of_a_running_app_takes_effect_at_once_and_so_does_its_end() ->
     ],
 )
 def test_override_is_of_the_clusters_and_fields_that_it_names(rule: Object, expected: list[int]) -> None:
-    world, hub, east, west = placed_fleet()
+    clusters, hub, east, west = placed_fleet()
     hub.create(override(**rule), user=USER)
-    world.settle()
+    clusters.settle()
     assert _replicas(east, west) == expected
 
 
 def test_override_of_no_cluster_changes_nothing() -> None:
-    world, hub, east, west = placed_fleet()
+    clusters, hub, east, west = placed_fleet()
     nothing = override()
     del nothing["spec"]["policy"]["overrideRules"][0]["clusterSelector"]
     hub.create(nothing, user=USER)
-    world.settle()
+    clusters.settle()
     assert _replicas(east, west) == [2, 2]
 
 
@@ -355,53 +355,53 @@ def test_override_says_which_clusters_it_means_even_if_all() -> None:
 
 
 def test_override_that_does_not_fit_stops_the_placement_and_says_so() -> None:
-    world, hub, east, _ = new_fleet()
+    clusters, hub, east, _ = new_fleet()
     put_app(hub)
     hub.create(override("/spec/paused"), user=USER)
     hub.create(placement(_BOTH), user=USER)
-    world.settle()
+    clusters.settle()
     live = get(hub, placement())
     assert state(live, "ClusterResourcePlacementOverridden") == ("False", "OverriddenFailed")
     assert east.find("Namespace", "shop") is None
 
 
 def test_autoscaler_keeps_the_number_of_pods_between_its_limits() -> None:
-    world, hub, east, _ = new_fleet()
+    clusters, hub, east, _ = new_fleet()
     put_app(hub)
     hub.create(override(), user=USER)
     reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "front"}
     limits = {"scaleTargetRef": reference, "minReplicas": 3, "maxReplicas": 4}
     hub.create(new_object("autoscaling/v2", "HorizontalPodAutoscaler", "load", "shop", spec=limits), user=USER)
     hub.create(placement(_BOTH), user=USER)
-    world.settle()
+    clusters.settle()
     assert _replicas(hub, east) == [2, 3]
     assert get(east, deployment())["status"]["availableReplicas"] == 3
     _scale(east, 7)
-    world.settle()
+    clusters.settle()
     assert _replicas(east) == [4]
 
 
 def test_change_soon_after_the_last_one_waits_for_the_next_snapshot() -> None:
-    world, hub, east, _ = new_fleet()
+    clusters, hub, east, _ = new_fleet()
     hub.create(new_object("v1", "Namespace", "shop"), user=USER)
     hub.create(deployment(), user=USER)
-    since = world.now
+    since = clusters.now
     hub.create(placement(_BOTH), user=USER)
-    world.settle()
+    clusters.settle()
     hub.apply(deployment(replicas=3), user=USER)
     while get(east, deployment())["spec"]["replicas"] != 3:
-        assert world.step()
-    assert world.now == since + 30
+        assert clusters.step()
+    assert clusters.now == since + 30
 
 
 def test_members_get_their_own_addresses_and_no_status_of_the_hubs() -> None:
-    world, hub, east, _ = new_fleet()
+    clusters, hub, east, _ = new_fleet()
     put_app(hub)
     hub.apply(service(type="NodePort"), user=USER)
     hub.create(new_object("v1", "Secret", "login", "shop", stringData={"password": "x"}), user=USER)
-    world.settle()
+    clusters.settle()
     hub.create(placement(_BOTH), user=USER)
-    world.settle()
+    clusters.settle()
     placed, original = get(east, deployment()), get(hub, deployment())
     assert state(original, "Progressing") == ("False", "ReplicaSetCreateError")
     assert state(placed, "Progressing") == ("True", "NewReplicaSetAvailable")
@@ -415,29 +415,29 @@ def test_members_get_their_own_addresses_and_no_status_of_the_hubs() -> None:
 
 
 def test_cluster_removed_from_the_placement_is_emptied() -> None:
-    world, hub, east, west = placed_fleet()
+    clusters, hub, east, west = placed_fleet()
     hub.apply(placement(in_locations("eastus2")), user=USER)
-    world.settle()
+    clusters.settle()
     assert (east.find("Namespace", "shop") is None, west.find("Namespace", "shop") is None) == (False, True)
     assert [entry["clusterName"] for entry in get(hub, placement())["status"]["placementStatuses"]] == ["east"]
 
 
 def test_deleted_placement_is_gone_before_the_members_are_clean() -> None:
-    world, hub, east, _ = placed_fleet()
+    clusters, hub, east, _ = placed_fleet()
     hub.delete("placement.kubernetes-fleet.io/v1", "ClusterResourcePlacement", "shop")
     while hub.find("ClusterResourcePlacement.placement.kubernetes-fleet.io", "shop"):
-        world.step()
+        clusters.step()
     assert east.find("Namespace", "shop") is not None
-    world.settle()
+    clusters.settle()
     assert east.find("Namespace", "shop") is None
 
 
 def test_deleted_member_namespace_comes_back() -> None:
-    world, _, east, _ = placed_fleet()
+    clusters, _, east, _ = placed_fleet()
     east.create(entry_point(), user=USER)
-    world.settle()
+    clusters.settle()
     east.delete("v1", "Namespace", "shop")
-    world.settle()
+    clusters.settle()
     assert len(east.list("v1", "Pod", "shop")) == 2
     # The entry point is no part of the placement.
     assert east.list("networking.fleet.azure.com/v1alpha1", "MultiClusterService") == []
@@ -447,10 +447,10 @@ def test_deleted_member_namespace_comes_back() -> None:
 
 
 def test_workloads_on_the_hub_never_become_ready() -> None:
-    world, hub, _, _ = new_fleet()
+    clusters, hub, _, _ = new_fleet()
     put_app(hub)
     hub.apply(service(type="LoadBalancer"), user=USER)
-    world.settle()
+    clusters.settle()
     live = get(hub, deployment())["status"]
     assert [(entry["type"], entry["reason"]) for entry in live["conditions"]] == [
         ("Progressing", "ReplicaSetCreateError")
@@ -460,11 +460,11 @@ def test_workloads_on_the_hub_never_become_ready() -> None:
 
 
 def test_entry_point_on_the_hub_is_inert_and_copied_to_every_member() -> None:
-    world, hub, east, west = new_fleet()
+    clusters, hub, east, west = new_fleet()
     put_app(hub)
     hub.create(entry_point(), user=USER)
     hub.create(placement(_BOTH), user=USER)
-    world.settle()
+    clusters.settle()
     assert "status" not in get(hub, entry_point())
     copies = [state(get(cluster, entry_point()), "Valid") for cluster in (east, west)]
     assert sorted(copies, key=str) == [("True", "FoundServiceImport"), ("Unknown", "UnknownServiceImport")]
@@ -475,11 +475,11 @@ def test_entry_point_on_the_hub_is_inert_and_copied_to_every_member() -> None:
 
 
 def test_export_becomes_valid_and_then_free_of_conflict() -> None:
-    world, hub, east, _ = new_fleet()
+    clusters, hub, east, _ = new_fleet()
     put_app(hub)
-    seen = _record(world, "ServiceExport", east)
+    seen = _record(clusters, "ServiceExport", east)
     hub.create(placement(_BOTH), user=USER)
-    world.settle()
+    clusters.settle()
     assert seen == [
         ("Valid", "True", "ServiceIsValid"),
         ("Conflict", "Unknown", "ServicePendingConflictResolution"),
@@ -488,34 +488,34 @@ def test_export_becomes_valid_and_then_free_of_conflict() -> None:
 
 
 def test_export_of_a_missing_service_heals_when_it_comes() -> None:
-    world, _, east, _ = new_fleet()
+    clusters, _, east, _ = new_fleet()
     east.create(new_object("v1", "Namespace", "shop"))
     east.create(export())
-    world.settle()
+    clusters.settle()
     assert state(get(east, export()), "Valid") == ("False", "ServiceNotFound")
     east.create(service())
-    world.settle()
+    clusters.settle()
     assert state(get(east, export()), "Valid") == ("True", "ServiceIsValid")
 
 
 @pytest.mark.parametrize("spec", [{"clusterIP": "None"}, {"type": "ExternalName", "externalName": "x.y"}])
 def test_services_without_an_address_of_their_own_cannot_be_exported(spec: Object) -> None:
-    world, _, east, _ = new_fleet()
+    clusters, _, east, _ = new_fleet()
     east.create(new_object("v1", "Namespace", "shop"))
     east.create(service(**spec))
     east.create(export())
-    world.settle()
+    clusters.settle()
     assert state(get(east, export()), "Valid") == ("False", "ServiceIneligible")
 
 
 def test_export_with_other_ports_is_in_conflict_and_the_first_one_is_not() -> None:
-    world, hub, east, west = new_fleet()
+    clusters, hub, east, west = new_fleet()
     hub.create(new_object("v1", "Namespace", "shop"))
     for cluster, port in ((east, 80), (west, 81)):
         cluster.create(new_object("v1", "Namespace", "shop"))
         cluster.create(service(ports=[{"port": port}]))
         cluster.create(export())
-        world.settle()
+        clusters.settle()
     assert [state(get(cluster, export()), "Conflict") for cluster in (east, west)] == [
         ("False", "NoConflictFound"),
         ("True", "ConflictFound"),
@@ -523,12 +523,12 @@ def test_export_with_other_ports_is_in_conflict_and_the_first_one_is_not() -> No
 
 
 def test_entry_point_is_valid_first_and_addressed_later_with_the_endpoints_of_both_regions() -> None:
-    world, _, east, _ = placed_fleet()
+    clusters, _, east, _ = placed_fleet()
     east.create(entry_point(), user=USER)
     while state(get(east, entry_point()), "Valid") != ("True", "FoundServiceImport"):
-        assert world.step()
+        assert clusters.step()
     assert addresses(get(east, entry_point())) == []
-    world.settle()
+    clusters.settle()
     live = get(east, entry_point())
     derived = east.get("v1", "Service", "shop-front", "fleet-system")
     assert addresses(live) == addresses(derived) != []
@@ -541,53 +541,53 @@ def test_entry_point_is_valid_first_and_addressed_later_with_the_endpoints_of_bo
 
 
 def test_only_ready_pods_are_behind_the_entry_point() -> None:
-    world, hub, east, west = placed_fleet()
+    clusters, hub, east, west = placed_fleet()
     east.create(entry_point(), user=USER)
-    world.settle()
+    clusters.settle()
     hub.apply(deployment(replicas=3), user=USER)
-    while world.step():
+    while clusters.step():
         ready = {pod["status"]["podIP"] for pod in west.list("v1", "Pod") if state(pod, "Ready") == ("True", "")}
         assert set(_slices(east)[1]) <= ready
     assert len(_slices(east)[1]) == 3
 
 
 def test_internal_entry_point_has_an_address_of_the_subnet() -> None:
-    world, _, east, _ = placed_fleet()
+    clusters, _, east, _ = placed_fleet()
     internal = entry_point()
     internal["metadata"]["annotations"] = {"networking.fleet.azure.com/azure-load-balancer-internal": "true"}
     east.create(internal, user=USER)
-    world.settle()
+    clusters.settle()
     assert addresses(get(east, entry_point()))[0].startswith("10.1.0.")
 
 
 def test_second_entry_point_waits_until_the_first_is_gone() -> None:
-    world, _, east, west = placed_fleet()
+    clusters, _, east, west = placed_fleet()
     east.create(entry_point(), user=USER)
-    world.settle()
+    clusters.settle()
     west.create(entry_point(), user=USER)
-    world.settle()
+    clusters.settle()
     assert state(get(west, entry_point()), "Valid") == ("Unknown", "UnknownServiceImport")
     assert _slices(west) == []
     east.delete("networking.fleet.azure.com/v1alpha1", "MultiClusterService", "front", "shop")
-    world.settle()
+    clusters.settle()
     assert state(get(west, entry_point()), "Valid") == ("True", "FoundServiceImport")
     assert (len(addresses(get(west, entry_point()))), _slices(east)) == (1, [])
 
 
 def test_claim_of_a_dead_region_is_kept_until_the_member_is_let_go() -> None:
-    world, hub, east, west = placed_fleet()
+    clusters, hub, east, west = placed_fleet()
     east.create(entry_point(), user=USER)
-    world.settle()
-    world.set_reachable(east.id, reachable=False)
+    clusters.settle()
+    clusters.set_reachable(east.id, reachable=False)
     west.create(entry_point(), user=USER)
-    world.settle()
+    clusters.settle()
     assert state(get(west, entry_point()), "Valid") == ("Unknown", "UnknownServiceImport")
     member = hub.find("MemberCluster.cluster.kubernetes-fleet.io", "east")
     assert member is not None
     # The networking agents cannot withdraw the export, so the guard has to be told.
     member["spec"]["deleteOptions"] = {"validationMode": "Skip"}
-    world.leave(HUB, "east")
-    world.settle()
+    clusters.leave(HUB, "east")
+    clusters.settle()
     assert state(get(west, entry_point()), "Valid") == ("True", "FoundServiceImport")
 
 
@@ -600,92 +600,92 @@ def _give_service_to_west(hub: Cluster) -> None:
 
 
 def test_claim_written_on_the_hub_is_honoured_while_the_old_region_is_dead() -> None:
-    world, hub, east, west = placed_fleet()
+    clusters, hub, east, west = placed_fleet()
     east.create(entry_point(), user=USER)
-    world.settle()
-    world.set_reachable(east.id, reachable=False)
+    clusters.settle()
+    clusters.set_reachable(east.id, reachable=False)
     west.create(entry_point(), user=USER)
-    world.settle()
+    clusters.settle()
     _give_service_to_west(hub)
-    world.settle()
+    clusters.settle()
     assert state(get(west, entry_point()), "Valid") == ("True", "FoundServiceImport")
     assert len(addresses(get(west, entry_point()))) == 1
     assert len(_slices(west)) == 2
     denied = hub.get("networking.fleet.azure.com/v1alpha1", "InternalServiceImport", "shop-front", "fleet-member-east")
     assert ("finalizers" in denied["metadata"], denied["status"]) == (False, {})
-    world.set_reachable(east.id, reachable=True)
-    world.settle()
+    clusters.set_reachable(east.id, reachable=True)
+    clusters.settle()
     # It hears of it and gives up its address.
     assert (state(get(east, entry_point()), "Valid"), _slices(east)) == (("Unknown", "UnknownServiceImport"), [])
 
 
 def test_endpoints_offered_before_there_is_an_entry_point_are_passed_over_until_they_change() -> None:
-    world, hub, _, west = placed_fleet()
+    clusters, hub, _, west = placed_fleet()
     _give_service_to_west(hub)
-    world.settle()
+    clusters.settle()
     west.create(entry_point(), user=USER)
-    world.settle()
+    clusters.settle()
     assert state(get(west, entry_point()), "Valid") == ("True", "FoundServiceImport")
     assert _slices(west) == []
     hub.apply(deployment(replicas=1), user=USER)
-    world.settle()
+    clusters.settle()
     assert len(_slices(west)) == 2
 
 
 def test_imported_endpoints_that_are_deleted_come_back_with_their_next_change() -> None:
-    world, hub, east, west = placed_fleet()
+    clusters, hub, east, west = placed_fleet()
     east.create(entry_point(), user=USER)
-    world.settle()
-    world.set_reachable(west.id, reachable=False)
+    clusters.settle()
+    clusters.set_reachable(west.id, reachable=False)
     name = next(
         name_of(item)
         for item in east.list("discovery.k8s.io/v1", "EndpointSlice", "fleet-system")
         if name_of(item).startswith("west-")
     )
     east.delete("discovery.k8s.io/v1", "EndpointSlice", name, "fleet-system")
-    world.settle()
+    clusters.settle()
     assert len(_slices(east)) == 1
-    world.set_reachable(west.id, reachable=True)
+    clusters.set_reachable(west.id, reachable=True)
     hub.apply(deployment(replicas=1), user=USER)
-    world.settle()
+    clusters.settle()
     assert len(_slices(east)) == 2
 
 
 def test_claim_written_on_the_hub_is_not_given_back() -> None:
-    world, hub, east, west = placed_fleet()
+    clusters, hub, east, west = placed_fleet()
     west.create(entry_point(), user=USER)
-    world.settle()
+    clusters.settle()
     west.delete("networking.fleet.azure.com/v1alpha1", "MultiClusterService", "front", "shop")
-    world.settle()
+    clusters.settle()
     _give_service_to_west(hub)
     west.create(entry_point(), user=USER)
-    world.settle()
+    clusters.settle()
     west.delete("networking.fleet.azure.com/v1alpha1", "MultiClusterService", "front", "shop")
     east.create(entry_point(), user=USER)
-    world.settle()
+    clusters.settle()
     assert state(get(east, entry_point()), "Valid") == ("Unknown", "UnknownServiceImport")
 
 
 def test_deleting_a_second_entry_point_on_the_same_member_takes_the_firsts_address() -> None:
-    world, _, east, _ = placed_fleet()
+    clusters, _, east, _ = placed_fleet()
     east.create(entry_point(), user=USER)
-    world.settle()
+    clusters.settle()
     before = addresses(get(east, entry_point()))
     east.create(entry_point("second"), user=USER)
-    world.settle()
+    clusters.settle()
     assert state(get(east, entry_point("second")), "Valid") == ("Unknown", "UnknownServiceImport")
     east.delete("networking.fleet.azure.com/v1alpha1", "MultiClusterService", "second", "shop")
-    world.settle()
+    clusters.settle()
     # It recovers, with another address (upstream's bug).
     assert addresses(get(east, entry_point())) not in ([], before)
 
 
 def test_entry_point_loses_its_address_with_the_last_export() -> None:
-    world, hub, east, _ = placed_fleet()
+    clusters, hub, east, _ = placed_fleet()
     east.create(entry_point(), user=USER)
-    world.settle()
+    clusters.settle()
     hub.delete("networking.fleet.azure.com/v1beta1", "ServiceExport", "front", "shop")
-    world.settle()
+    clusters.settle()
     live = get(east, entry_point())
     assert (state(live, "Valid"), addresses(live)) == (("Unknown", "UnknownServiceImport"), [])
     with pytest.raises(ApiError):
@@ -693,10 +693,10 @@ def test_entry_point_loses_its_address_with_the_last_export() -> None:
 
 
 def test_entry_point_keeps_a_dead_regions_endpoints() -> None:
-    world, hub, east, west = placed_fleet()
+    clusters, hub, east, west = placed_fleet()
     east.create(entry_point(), user=USER)
-    world.settle()
-    world.set_reachable(west.id, reachable=False)
+    clusters.settle()
+    clusters.set_reachable(west.id, reachable=False)
     hub.apply(deployment(replicas=1), user=USER)
-    world.settle()
+    clusters.settle()
     assert len(_slices(east)[1]) == 2

@@ -85,9 +85,9 @@ class Bench:
 
     def __init__(self, may_access: Callable[[str], bool] = lambda _: True) -> None:
         self.activity = WatchedActivity()
-        self.world: InMemoryClusters
-        self.world, self.hub, self.east, self.west = new_fleet(activity=self.activity)
-        self.provider = Kubernetes(self.world, may_access=may_access)
+        self.clusters: InMemoryClusters
+        self.clusters, self.hub, self.east, self.west = new_fleet(activity=self.activity)
+        self.provider = Kubernetes(self.clusters, may_access=may_access)
 
     def create(self, item: Object, on: str = "east", **circumstances: Any) -> Properties:  # noqa: ANN401 - of any type
         """Create an object and return the outputs."""
@@ -330,7 +330,7 @@ def test_reading_shows_drift_in_the_programs_own_terms() -> None:
     bench.create(new_object("v1", "Namespace", "shop"))
     bench.create(deployment())
     bench.east.apply(deployment(replicas=5))
-    bench.world.settle()
+    bench.clusters.settle()
     found = bench.provider.read(call(deployment()), "shop/front", deployment(), {})
     assert found is not None
     inputs, outputs = found
@@ -564,7 +564,7 @@ def test_unreachable_cluster(config: Properties, reason: str) -> None:
 @pytest.mark.parametrize("flag", [True, "true"])
 def test_objects_of_an_unreachable_cluster_are_dropped_if_asked(flag: object) -> None:
     bench = Bench()
-    bench.world.set_reachable(bench.east.id, reachable=False)
+    bench.clusters.set_reachable(bench.east.id, reachable=False)
     item = new_object("v1", "Namespace", "shop")
     circumstances = call(item, provider={"kubeconfig": kubeconfig("east"), "deleteUnreachable": flag})
     bench.provider.delete(circumstances, "shop", item)

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,16 +22,20 @@ ROOT = Path(__file__).parents[3]
 URL = "http://20.72.1.12"
 POD: tuple[str, int] = ("10.1.0.10", 8080)
 FAR_POD: tuple[str, int] = ("10.2.0.10", 8080)
+GLOBAL, NEAR, FAR = "20.50.0.1", "20.72.1.12", "20.99.1.12"
+PROBE_SECONDS = 1
+# Until the next probe, its failure, another one, and some time for a busy machine.
+LOSS_SECONDS = 6 * PROBE_SECONDS
 
 PARENT = """
 from rehearsal.real.network import networks
-with networks() as world:
-    world.add("east", ["10.1.0.0/16"])
-    world.add("west", ["10.2.0.0/16"])
-    world.connect("east", "west")
-    world.serve("west", "10.2.0.10", {80: "http"}, {"pod": "west-0"})
-    world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [("10.2.0.10", 80)])
-    print(*world.client(), flush=True)
+with networks() as vnets:
+    vnets.add("east", ["10.1.0.0/16"])
+    vnets.add("west", ["10.2.0.0/16"])
+    vnets.connect("east", "west")
+    vnets.serve("west", "10.2.0.10", {80: "http"}, {"pod": "west-0"})
+    vnets.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [("10.2.0.10", 80)])
+    print(*vnets.client(), flush=True)
     input()
 """
 CLIENT = """
@@ -53,108 +58,108 @@ pytestmark = pytest.mark.skipif(bool(_why_not()), reason=f"this kernel forbids n
 
 
 @pytest.fixture
-def world() -> Generator[Networks]:
+def vnets() -> Generator[Networks]:
     """Two VNets with a pod each, not connected, and an address that is balanced over both pods through the first."""
-    with networks() as world:
+    with networks(PROBE_SECONDS) as vnets:
         for name, prefix, pod in (("east", "10.1.0.0/16", POD), ("west", "10.2.0.0/16", FAR_POD)):
-            world.add(name, [prefix])
-            world.serve(name, pod[0], {pod[1]: "http"}, {"pod": f"{name}-0"})
-        world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [POD, FAR_POD])
-        yield world
+            vnets.add(name, [prefix])
+            vnets.serve(name, pod[0], {pod[1]: "http"}, {"pod": f"{name}-0"})
+        vnets.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [POD, FAR_POD])
+        yield vnets
 
 
-def answering(world: Networks, url: str = URL, requests: int = 4) -> list[str]:
+def answering(vnets: Networks, url: str = URL, requests: int = 4) -> list[str]:
     """Return which pods answer some requests; `reset` where a connection is."""
     pods: list[str] = []
     for _ in range(requests):
         try:
-            pods.append(world.request(url, 10)["pod"])
+            pods.append(vnets.request(url, 10)["pod"])
         except ConnectionResetError:
             pods.append("reset")
     return pods
 
 
-def test_one_address_is_answered_by_pods_of_both_networks_once_they_are_connected(world: Networks) -> None:
-    world.connect("east", "west")
-    world.connect("west", "east")  # the other direction of the same peering
+def test_one_address_is_answered_by_pods_of_both_networks_once_they_are_connected(vnets: Networks) -> None:
+    vnets.connect("east", "west")
+    vnets.connect("west", "east")  # the other direction of the same peering
 
-    assert answering(world) == ["east-0", "west-0", "east-0", "west-0"]
-
-
-def test_pods_see_a_node_as_their_caller(world: Networks) -> None:
-    world.connect("east", "west")
-
-    assert [world.request(URL, 10)["caller"] for _ in range(2)] == ["10.1.0.4", "10.1.0.4"]
+    assert answering(vnets) == ["east-0", "west-0", "east-0", "west-0"]
 
 
-def test_without_a_connection_only_local_pods_answer_and_nobody_waits_for_the_others(world: Networks) -> None:
-    assert answering(world) == ["east-0", "reset", "east-0", "reset"]
+def test_pods_see_a_node_as_their_caller(vnets: Networks) -> None:
+    vnets.connect("east", "west")
+
+    assert [vnets.request(URL, 10)["caller"] for _ in range(2)] == ["10.1.0.4", "10.1.0.4"]
 
 
-def test_a_connection_that_is_cut_is_cut_in_both_directions(world: Networks) -> None:
-    world.balance("20.99.1.12", 80, "west", ["10.2.0.4"], [POD, FAR_POD])
-    world.connect("east", "west")
-    assert answering(world, "http://20.99.1.12", 2) == ["east-0", "west-0"]
-
-    world.disconnect("west", "east")
-
-    assert answering(world, URL, 2) == ["east-0", "reset"]
-    assert answering(world, "http://20.99.1.12", 2) == ["reset", "west-0"]
+def test_without_a_connection_only_local_pods_answer_and_nobody_waits_for_the_others(vnets: Networks) -> None:
+    assert answering(vnets) == ["east-0", "reset", "east-0", "reset"]
 
 
-def test_a_network_reaches_only_the_ranges_of_the_other_that_it_knows(world: Networks) -> None:
-    world.connect("east", "west")
-    world.route("east", "west", ["10.2.1.0/24"])
-    assert answering(world, URL, 2) == ["east-0", "reset"]
+def test_a_connection_that_is_cut_is_cut_in_both_directions(vnets: Networks) -> None:
+    vnets.balance("20.99.1.12", 80, "west", ["10.2.0.4"], [POD, FAR_POD])
+    vnets.connect("east", "west")
+    assert answering(vnets, "http://20.99.1.12", 2) == ["east-0", "west-0"]
 
-    world.route("east", "west", ["10.2.0.0/24", "10.2.1.0/24"])
+    vnets.disconnect("west", "east")
 
-    assert answering(world, URL, 2) == ["east-0", "west-0"]
-
-
-def test_connections_are_not_transitive(world: Networks) -> None:
-    world.add("north", ["10.3.0.0/16"])
-    world.connect("east", "north")
-    world.connect("north", "west")
-
-    assert answering(world, URL, 2) == ["east-0", "reset"]
+    assert answering(vnets, URL, 2) == ["east-0", "reset"]
+    assert answering(vnets, "http://20.99.1.12", 2) == ["reset", "west-0"]
 
 
-def test_networks_may_have_the_same_addresses_as_long_as_one_does_not_reach_both(world: Networks) -> None:
-    world.add("other", ["10.1.0.0/16"])
-    world.serve("other", POD[0], {POD[1]: "http"}, {"pod": "other-0"})
-    world.balance("20.99.1.12", 80, "other", ["10.1.0.4"], [POD])
-    world.connect("east", "west")
+def test_a_network_reaches_only_the_ranges_of_the_other_that_it_knows(vnets: Networks) -> None:
+    vnets.connect("east", "west")
+    vnets.route("east", "west", ["10.2.1.0/24"])
+    assert answering(vnets, URL, 2) == ["east-0", "reset"]
+
+    vnets.route("east", "west", ["10.2.0.0/24", "10.2.1.0/24"])
+
+    assert answering(vnets, URL, 2) == ["east-0", "west-0"]
+
+
+def test_connections_are_not_transitive(vnets: Networks) -> None:
+    vnets.add("north", ["10.3.0.0/16"])
+    vnets.connect("east", "north")
+    vnets.connect("north", "west")
+
+    assert answering(vnets, URL, 2) == ["east-0", "reset"]
+
+
+def test_networks_may_have_the_same_addresses_as_long_as_one_does_not_reach_both(vnets: Networks) -> None:
+    vnets.add("other", ["10.1.0.0/16"])
+    vnets.serve("other", POD[0], {POD[1]: "http"}, {"pod": "other-0"})
+    vnets.balance("20.99.1.12", 80, "other", ["10.1.0.4"], [POD])
+    vnets.connect("east", "west")
 
     with pytest.raises(FileExistsError):
-        world.connect("west", "other")
+        vnets.connect("west", "other")
 
-    assert answering(world, "http://20.99.1.12", 1) == ["other-0"]
-    assert answering(world, URL, 2) == ["east-0", "west-0"]
-
-
-def test_a_stopped_pod_leaves_its_address(world: Networks) -> None:
-    world.stop("east", POD[0])
-    assert answering(world, URL, 1) == ["reset"]
-
-    world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [POD])
-    world.serve("east", POD[0], {POD[1]: "http"}, {"pod": "east-1"})
-
-    assert answering(world, URL, 1) == ["east-1"]
+    assert answering(vnets, "http://20.99.1.12", 1) == ["other-0"]
+    assert answering(vnets, URL, 2) == ["east-0", "west-0"]
 
 
-def test_a_pod_that_is_stopped_answers_the_request_under_way(world: Networks) -> None:
-    world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [POD])
-    command = [*world.client(), sys.executable, "-c", CLIENT]
+def test_a_stopped_pod_leaves_its_address(vnets: Networks) -> None:
+    vnets.stop("east", POD[0])
+    assert answering(vnets, URL, 1) == ["reset"]
+
+    vnets.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [POD])
+    vnets.serve("east", POD[0], {POD[1]: "http"}, {"pod": "east-1"})
+
+    assert answering(vnets, URL, 1) == ["east-1"]
+
+
+def test_a_pod_that_is_stopped_answers_the_request_under_way(vnets: Networks) -> None:
+    vnets.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [POD])
+    command = [*vnets.client(), sys.executable, "-c", CLIENT]
     with (
         ThreadPoolExecutor() as threads,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client,  # noqa: S603 - ours
     ):
         assert client.stdout
         assert client.stdout.readline() == "half\n"
-        assert answering(world, URL, 1) == ["east-0"]  # so the connection made before it has reached the pod too
-        stopped = threads.submit(world.stop, "east", POD[0])
-        while answering(world, URL, 1) != ["reset"]:
+        assert answering(vnets, URL, 1) == ["east-0"]  # so the connection made before it has reached the pod too
+        stopped = threads.submit(vnets.stop, "east", POD[0])
+        while answering(vnets, URL, 1) != ["reset"]:
             pass
 
         answer, _ = client.communicate("\n")
@@ -163,70 +168,70 @@ def test_a_pod_that_is_stopped_answers_the_request_under_way(world: Networks) ->
     assert '"pod": "east-0"' in answer
 
 
-def test_replaced_backends_get_the_next_connections(world: Networks) -> None:
-    world.serve("east", "10.1.0.11", {80: "http"}, {"pod": "east-1"})
-    assert answering(world, URL, 1) == ["east-0"]
+def test_replaced_backends_get_the_next_connections(vnets: Networks) -> None:
+    vnets.serve("east", "10.1.0.11", {80: "http"}, {"pod": "east-1"})
+    assert answering(vnets, URL, 1) == ["east-0"]
 
-    world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [("10.1.0.11", 80)])
+    vnets.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [("10.1.0.11", 80)])
 
-    assert answering(world, URL, 2) == ["east-1", "east-1"]
+    assert answering(vnets, URL, 2) == ["east-1", "east-1"]
 
 
-def test_an_address_without_backends_refuses_until_it_has_some(world: Networks) -> None:
-    world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [])
+def test_an_address_without_backends_refuses_until_it_has_some(vnets: Networks) -> None:
+    vnets.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [])
     with pytest.raises(ConnectionRefusedError):
-        world.request(URL, 10)
+        vnets.request(URL, 10)
 
-    world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [POD])
+    vnets.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [POD])
 
-    assert answering(world, URL, 1) == ["east-0"]
-
-
-def test_an_address_that_is_given_up_is_not_reachable(world: Networks) -> None:
-    world.unbalance("20.72.1.12")
-
-    with pytest.raises(OSError, match="unreachable"):
-        world.request(URL, 10)
+    assert answering(vnets, URL, 1) == ["east-0"]
 
 
-def test_pods_are_not_on_the_internet(world: Networks) -> None:
-    with pytest.raises(OSError, match="unreachable"):
-        world.request(f"http://{POD[0]}:{POD[1]}", 10)
-
-
-def test_a_network_is_removed_with_everything_in_it(world: Networks) -> None:
-    world.balance("20.99.1.12", 80, "west", ["10.2.0.4"], [FAR_POD])
-    world.connect("east", "west")
-
-    world.remove("east")
+def test_an_address_that_is_given_up_is_not_reachable(vnets: Networks) -> None:
+    vnets.unbalance("20.72.1.12")
 
     with pytest.raises(OSError, match="unreachable"):
-        world.request(URL, 10)
-    assert answering(world, "http://20.99.1.12", 1) == ["west-0"]
-
-    world.add("east", ["10.1.0.0/16"])
-    world.serve("east", POD[0], {POD[1]: "http"}, {"pod": "east-1"})
-    world.connect("east", "west")
-    world.balance("20.99.1.12", 80, "west", ["10.2.0.4"], [POD])
-    assert answering(world, "http://20.99.1.12", 1) == ["east-1"]
+        vnets.request(URL, 10)
 
 
-def test_a_network_that_does_not_exist_has_no_pods(world: Networks) -> None:
+def test_pods_are_not_on_the_internet(vnets: Networks) -> None:
+    with pytest.raises(OSError, match="unreachable"):
+        vnets.request(f"http://{POD[0]}:{POD[1]}", 10)
+
+
+def test_a_network_is_removed_with_everything_in_it(vnets: Networks) -> None:
+    vnets.balance("20.99.1.12", 80, "west", ["10.2.0.4"], [FAR_POD])
+    vnets.connect("east", "west")
+
+    vnets.remove("east")
+
+    with pytest.raises(OSError, match="unreachable"):
+        vnets.request(URL, 10)
+    assert answering(vnets, "http://20.99.1.12", 1) == ["west-0"]
+
+    vnets.add("east", ["10.1.0.0/16"])
+    vnets.serve("east", POD[0], {POD[1]: "http"}, {"pod": "east-1"})
+    vnets.connect("east", "west")
+    vnets.balance("20.99.1.12", 80, "west", ["10.2.0.4"], [POD])
+    assert answering(vnets, "http://20.99.1.12", 1) == ["east-1"]
+
+
+def test_a_network_that_does_not_exist_has_no_pods(vnets: Networks) -> None:
     with pytest.raises(OSError, match="there is no network nowhere"):
-        world.serve("nowhere", POD[0], {POD[1]: "http"}, {})
+        vnets.serve("nowhere", POD[0], {POD[1]: "http"}, {})
 
 
-def test_many_networks_are_made_connected_and_used_from_many_threads(world: Networks) -> None:
+def test_many_networks_are_made_connected_and_used_from_many_threads(vnets: Networks) -> None:
     more = [f"region{number}" for number in range(3, 11)]
     backends = [POD, FAR_POD, *((f"10.{number}.0.10", 8080) for number in range(3, 11))]
     ends = list(permutations(["east", "west", *more], 2))
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(world.add, more, [[f"10.{number}.0.0/16"] for number in range(3, 11)]))
-        list(threads.map(world.connect, [one for one, _ in ends], [other for _, other in ends]))
+        list(threads.map(vnets.add, more, [[f"10.{number}.0.0/16"] for number in range(3, 11)]))
+        list(threads.map(vnets.connect, [one for one, _ in ends], [other for _, other in ends]))
         for name, pod in zip(more, backends[2:], strict=True):
-            world.serve(name, pod[0], {pod[1]: "http"}, {"pod": name})
-        world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], backends)
-        answers = threads.map(answering, [world] * 10, [URL] * 10, [1] * 10)
+            vnets.serve(name, pod[0], {pod[1]: "http"}, {"pod": name})
+        vnets.balance("20.72.1.12", 80, "east", ["10.1.0.4"], backends)
+        answers = threads.map(answering, [vnets] * 10, [URL] * 10, [1] * 10)
         pods = sorted(pod for answer in answers for pod in answer)
 
     assert pods == sorted(["east-0", "west-0", *more])
@@ -237,12 +242,12 @@ def test_the_network_of_the_machine_stays_as_it_is() -> None:
         return [socket.if_nameindex(), Path("/proc/net/route").read_text(), Path("/proc/net/fib_trie").read_text()]
 
     before = machine()
-    with networks() as world:
-        world.add("east", ["10.1.0.0/16"])
-        world.add("west", ["10.2.0.0/16"])
-        world.connect("east", "west")
-        world.serve("east", POD[0], {POD[1]: "http"}, {})
-        world.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [POD])
+    with networks() as vnets:
+        vnets.add("east", ["10.1.0.0/16"])
+        vnets.add("west", ["10.2.0.0/16"])
+        vnets.connect("east", "west")
+        vnets.serve("east", POD[0], {POD[1]: "http"}, {})
+        vnets.balance("20.72.1.12", 80, "east", ["10.1.0.4"], [POD])
         assert machine() == before
     assert machine() == before
 
@@ -303,18 +308,121 @@ def _python_for(user: int | None) -> str:
     pytest.skip("there is no Python here that an ordinary user may run, with this checkout")
 
 
-def test_pod_speaks_what_its_ports_say_and_may_be_told_others(world: Networks) -> None:
+def test_pod_speaks_what_its_ports_say_and_may_be_told_others(vnets: Networks) -> None:
     pod, answer, address = "10.1.0.20", {"pod": "broker"}, "20.72.9.9"
-    world.serve("east", pod, {1883: "tcp", 8443: "https"}, answer)
+    vnets.serve("east", pod, {1883: "tcp", 8443: "https"}, answer)
     for port in (1883, 8443):
-        world.balance(address, port, "east", ["10.1.0.4"], [(pod, port)])
-    assert world.request(f"https://{address}:8443", 10)["pod"] == "broker"
-    world.reach(address, 1883, 10)
+        vnets.balance(address, port, "east", ["10.1.0.4"], [(pod, port)])
+    assert vnets.request(f"https://{address}:8443", 10)["pod"] == "broker"
+    vnets.reach(address, 1883, 10)
     for scheme in ("http", "https"):
         with pytest.raises(TimeoutError):
-            world.request(f"{scheme}://{address}:1883", 1)
+            vnets.request(f"{scheme}://{address}:1883", 1)
 
-    world.serve("east", pod, {1883: "http"}, answer)
-    assert world.request(f"http://{address}:1883", 10)["pod"] == "broker"
+    vnets.serve("east", pod, {1883: "http"}, answer)
+    assert vnets.request(f"http://{address}:1883", 10)["pod"] == "broker"
     with pytest.raises(ConnectionResetError):
-        world.request(f"https://{address}:8443", 10)
+        vnets.request(f"https://{address}:8443", 10)
+
+
+@pytest.fixture
+def led(vnets: Networks) -> Networks:
+    """The two VNets, each with an address for its own pod, and a global address that leads to the first one first."""
+    vnets.balance(NEAR, 80, "east", ["10.1.0.4", "10.1.0.5"], [POD], accepted=[GLOBAL])
+    vnets.balance(FAR, 80, "west", ["10.2.0.4"], [FAR_POD], accepted=[GLOBAL])
+    vnets.lead(GLOBAL, {NEAR: [80], FAR: [80]})
+    return vnets
+
+
+def seconds_until(vnets: Networks, pod: str, limit: float) -> float:
+    """Return how long it takes until a pod answers at the global address."""
+    began = time.monotonic()
+    while time.monotonic() < began + limit:
+        with suppress(OSError):
+            if vnets.request(f"http://{GLOBAL}", 1)["pod"] == pod:
+                return time.monotonic() - began
+        time.sleep(0.1)
+    pytest.fail(f"{pod} has not answered at the global address within {limit} s")
+
+
+def test_global_address_leads_to_the_nearest_region_and_pods_see_its_nodes(led: Networks) -> None:
+    answers = [led.request(f"http://{GLOBAL}", 10) for _ in range(3)]
+
+    assert answers == [{"pod": "east-0", "caller": "10.1.0.4"}] * 3
+
+
+def test_global_address_leaves_a_region_without_healthy_nodes_and_returns_to_it(led: Networks) -> None:
+    led.stop("east", POD[0])
+
+    # Not at the first failed probe: a node is unhealthy after the second.
+    assert seconds_until(led, "west-0", LOSS_SECONDS) > PROBE_SECONDS
+
+    led.serve("east", POD[0], {POD[1]: "http"}, {"pod": "east-1"})
+    seconds_until(led, "east-1", LOSS_SECONDS)
+
+
+def test_global_address_leaves_a_region_that_is_gone_even_if_it_was_gone_from_the_beginning(led: Networks) -> None:
+    led.unbalance(NEAR)
+    seconds_until(led, "west-0", LOSS_SECONDS)
+
+    led.lead(GLOBAL, {})
+    led.lead(GLOBAL, {NEAR: [80], FAR: [80]})
+    seconds_until(led, "west-0", LOSS_SECONDS)
+
+
+def test_nodes_drop_what_arrives_for_a_global_address_that_their_service_does_not_have(led: Networks) -> None:
+    led.balance(NEAR, 80, "east", ["10.1.0.4", "10.1.0.5"], [POD])
+
+    # The region is healthy, so the global load balancer goes on sending connections there.
+    deadline = time.monotonic() + LOSS_SECONDS
+    while time.monotonic() < deadline:
+        with pytest.raises(TimeoutError):
+            led.request(f"http://{GLOBAL}", 1)
+    assert answering(led) == ["east-0"] * 4
+
+
+def test_global_address_has_the_ports_that_are_led_and_no_others(led: Networks) -> None:
+    for address, network, node, pod in ((NEAR, "east", "10.1.0.4", POD), (FAR, "west", "10.2.0.4", FAR_POD)):
+        led.balance(address, 81, network, [node], [pod], accepted=[GLOBAL])
+    with pytest.raises(ConnectionRefusedError):
+        led.request(f"http://{GLOBAL}:81", 10)
+
+    led.lead(GLOBAL, {NEAR: [80], FAR: [80, 81]})
+    assert led.request(f"http://{GLOBAL}:81", 10)["pod"] == "west-0"
+
+    led.lead(GLOBAL, {NEAR: [81], FAR: [81]})
+    assert led.request(f"http://{GLOBAL}:81", 10)["pod"] == "east-0"
+    with pytest.raises(ConnectionRefusedError):
+        led.request(f"http://{GLOBAL}", 10)
+
+    led.lead(GLOBAL, {NEAR: [], FAR: []})
+    with pytest.raises(OSError, match="unreachable"):
+        led.request(f"http://{GLOBAL}:81", 10)
+
+
+def test_region_that_comes_or_goes_behind_a_global_address_disturbs_no_request(led: Networks) -> None:
+    led.lead(GLOBAL, {FAR: [80]})
+    assert answering(led, f"http://{GLOBAL}", 1) == ["west-0"]
+
+    led.lead(GLOBAL, {NEAR: [80], FAR: [80]})
+    assert answering(led, f"http://{GLOBAL}", 1) == ["east-0"]
+
+    led.lead(GLOBAL, {FAR: [80]})
+    assert answering(led, f"http://{GLOBAL}", 1) == ["west-0"]
+
+
+def test_healthy_region_flaps_while_most_of_its_endpoints_are_dead_and_still_listed(led: Networks) -> None:
+    # Two of three endpoints answer nothing: whichever pod a probe meets, the node fails twice in a row.
+    led.lead(GLOBAL, {NEAR: [80]})
+    led.balance(NEAR, 80, "east", ["10.1.0.4"], [("10.2.0.11", 80), ("10.2.0.12", 80), POD], accepted=[GLOBAL])
+
+    deadline = time.monotonic() + 2 * LOSS_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            led.request(f"http://{GLOBAL}", 1)
+        except TimeoutError:
+            break  # no region is available
+        except OSError:
+            pass  # one of the dead endpoints
+    else:
+        pytest.fail("the region was never taken out")

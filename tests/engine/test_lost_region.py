@@ -1,0 +1,208 @@
+"""A region that no longer answers: left out of the app, back again, or gone for good."""
+
+from typing import Any
+
+import pytest
+from pulumi import automation as auto
+
+from components import retries
+from rehearsal.fleet import traffic
+from rehearsal.fleet.in_memory import Cluster
+from rehearsal.tests.objects import in_memory
+from tests.support.health import assert_converged, checked, failed
+from tests.support.program import NORTH
+from tests.support.stack import MOVED_WEST, Stack, entry_point
+
+EAST, WEST = "aks-eastus2", "aks-westus2"
+OF_EAST = (
+    *("east", "east-group", "east-vnet", "east-subnet", "east-identity", "east-join-subnet-id", "east-join-subnet"),
+    *("east-cluster", "east-kubernetes", "hub-member-east", "mesh-east-to-west", "mesh-west-to-east"),
+)
+GLOBAL: dict[str, Any] = {"globalAddress": {"homeRegion": "centralus"}, "entryRegions": ["east", "west"]}
+
+
+@pytest.fixture
+def lost(stack: Stack) -> Stack:
+    """The dev stack, whose first region no longer answers and is marked as lost; the entry point has moved."""
+    stack.lose_region("east")
+    stack.mark_lost("east", app={"entryRegions": ["west"]})
+    stack.up()
+    return stack
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries that do not wait."""
+    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "_MINUTE", 0.01)
+
+
+def cluster(stack: Stack, name: str) -> Cluster:
+    (found,) = (each for each in in_memory(stack.cloud).clusters() if each.id.endswith(f"/{name}"))
+    return found
+
+
+def come_back(stack: Stack, name: str) -> None:
+    """Let a region answer again, and Fleet do its work there."""
+    in_memory(stack.cloud).set_reachable(cluster(stack, name).id, reachable=True)
+    stack.cloud.pass_time(600)
+
+
+def behind(stack: Stack, entry: str) -> set[str]:
+    """Return the members whose endpoints are behind the entry points on a cluster."""
+    slices = cluster(stack, entry).list("discovery.k8s.io/v1", "EndpointSlice", "fleet-system")
+    return {name for name in (EAST, WEST) for each in slices if each["metadata"]["name"].startswith(name)}
+
+
+def test_entry_point_moves_away_from_a_lost_region_in_one_update(stack: Stack) -> None:
+    stack.lose_region("east")
+    stack.mark_lost("east", app={"entryRegions": ["west"]})
+    planned = stack.preview()
+    # Nothing in Azure changes, least of all in the lost region.
+    assert planned.changes == MOVED_WEST | {"east-kubernetes": "update", "app-placement": "update"}
+    assert stack.up().changes == planned.changes
+
+    address = stack.outputs()["externalIp"].value
+    found = checked(stack)
+    assert found["entry point on aks-westus2"].found == f"valid, {address}"
+    assert found["endpoints of aks-westus2"].ok
+    assert found["placement of aks-store-demo"].found == "available on 1 of 1"
+    assert stack.outputs()["lostMembers"].value == {"east": EAST}
+    assert stack.preview().changes == {}
+
+
+def test_lost_region_is_not_asked_for_anything(lost: Stack) -> None:
+    east = cluster(lost, EAST)
+    east.reachable = True  # if anything asked it, it would answer
+    before = east.revision
+    lost.configure(tags={"owner": "platform"})
+    lost.preview()
+    asked = lost.up().asked
+    assert {name for _, name in asked if "east" in name} == set()
+    assert east.revision == before
+    assert not any(each["outputs"].get("tags") for each in lost.resources() if each["urn"].endswith("::east-cluster"))
+
+
+def test_app_changes_in_the_other_regions_while_one_is_lost(lost: Stack) -> None:
+    lost.configure(app={"entryRegions": ["west"], "replicas": 2})
+    lost.up()
+    lost.cloud.pass_time(120)
+    deployment = cluster(lost, WEST).get("apps/v1", "Deployment", "store-front", "aks-store-demo")
+    assert deployment["spec"]["replicas"] == 2
+
+
+def test_new_region_is_peered_with_the_regions_that_answer_and_later_with_the_lost_one(lost: Stack) -> None:
+    lost.configure(regions=[*lost.config["regions"], NORTH])
+    planned = lost.preview().changes
+    assert {name for name in planned if name.startswith("mesh-")} == {"mesh-west-to-north", "mesh-north-to-west"}
+    assert lost.up().changes == planned
+
+    come_back(lost, EAST)
+    lost.mark_lost()
+    planned = lost.preview().changes
+    assert {name for name in planned if name.startswith("mesh-")} == {"mesh-east-to-north", "mesh-north-to-east"}
+    assert lost.up().changes == planned
+    assert_converged(lost)
+
+
+def test_lost_entry_point_leaves_the_global_address_and_gets_its_place_back(stack: Stack) -> None:
+    stack.configure(app=GLOBAL)
+    stack.up()
+    stack.lose_region("east")
+    stack.mark_lost("east")
+    planned = stack.preview().changes
+    assert (planned["global-balancer-regions"], planned["app-entry-service"]) == ("update", "delete")
+    # The guard on west knows all members of the fleet, as before.
+    assert "west-guard-deployment" not in planned
+    assert stack.up().changes == planned
+    assert list(stack.outputs()["frontendIds"].value) == ["west"]
+    address = stack.outputs()["globalAddress"].value
+
+    come_back(stack, EAST)
+    # Fleet has removed the app, and with it the entry point that the state no longer has. The guard has stayed.
+    assert cluster(stack, EAST).list("networking.fleet.azure.com/v1alpha1", "MultiClusterService") == []
+    assert cluster(stack, EAST).find("Deployment.apps", "entry-guard", "entry-guard")
+    assert behind(stack, WEST) == {WEST}
+    stack.mark_lost()
+    planned = stack.preview().changes
+    assert stack.up().changes == planned
+    assert stack.outputs()["globalAddress"].value == address
+    assert stack.outputs()["entryServices"].value == {"east": "store-front", "west": "store-front-west"}
+    assert "lostMembers" not in stack.outputs()
+    assert_converged(stack)
+
+
+def test_verify_says_what_is_behind_an_entry_point_and_when_a_lost_region_reports_again(stack: Stack) -> None:
+    stack.configure(app={"entryRegions": ["east", "west"]})
+    stack.up()
+    stack.lose_region("east")
+    stack.mark_lost("east")
+    stack.up()
+    stack.cloud.pass_time(600)
+    found = checked(stack)[f"lost member {EAST}"]
+    assert (found.ok, found.found) == (False, "left out, but its endpoints are behind an entry point")
+
+    west = cluster(stack, WEST)
+    for each in west.list("discovery.k8s.io/v1", "EndpointSlice", "fleet-system"):
+        if each["metadata"]["name"].startswith(EAST):  # as the guard does
+            west.apply(each | {"endpoints": [{**one, "conditions": {"ready": False}} for one in each["endpoints"]]})
+    results = checked(stack)
+    assert results[f"lost member {EAST}"].found.startswith("left out, silent for 1")
+    assert results["members of others"].found == "none"
+
+    come_back(stack, EAST)
+    assert failed(stack) == {f"lost member {EAST}": "left out, but its agents reported within 3 min"}
+
+
+def test_region_that_is_lost_for_good_is_removed_in_one_update(lost: Stack) -> None:
+    lost.configure(regions=lost.config["regions"][1:])
+    planned = lost.preview().changes
+    assert planned == dict.fromkeys(OF_EAST, "delete")
+    done = lost.up()
+    assert done.changes == planned
+    # Fleet would refuse to release the member, and nothing else would be deleted.
+    assert ("delete", "hub-member-east") not in done.asked
+    assert f"the member {EAST} of region east stays in the fleet" in lost.text
+    assert lost.preview().changes == {}
+    assert "stays in the fleet" not in lost.text
+    assert checked(lost)["members of others"].found == EAST
+    lost.destroy()
+    assert lost.cloud.is_empty()
+
+
+def test_region_that_is_removed_although_it_is_lost_is_told_how_to_be_removed(stack: Stack, quick: None) -> None:
+    del quick
+    both = stack.config["regions"]
+    stack.lose_region("west")
+    stack.configure(regions=both[:1])
+    with pytest.raises(auto.CommandError) as failure:
+        stack.up()
+    assert "hub-member-west: gave up after 7 minutes of waiting until the member's exports" in str(failure.value)
+    assert "put it back into `regions` with `lost: true`" in str(failure.value)
+    stack.configure(regions=both)
+    stack.mark_lost("west")
+    stack.up()
+    stack.configure(regions=both[:1])
+    stack.up()
+    assert [each["urn"] for each in stack.resources() if "west" in each["urn"].rpartition("::")[2]] == []
+    assert stack.preview().changes == {}
+
+
+def test_stack_with_a_lost_region_is_destroyed(lost: Stack) -> None:
+    lost.destroy()
+    assert lost.cloud.is_empty()
+    assert lost.resources() == []
+
+
+def test_region_that_does_not_exist_cannot_be_lost(stack: Stack) -> None:
+    stack.configure(regions=[*stack.config["regions"], NORTH | {"lost": True}])
+    with pytest.raises(auto.CommandError, match=r'regions\[2\].lost: true, but region "north" does not exist yet'):
+        stack.preview()
+
+
+def test_entry_point_of_a_stack_with_one_entry_is_moved_only_if_asked(stack: Stack) -> None:
+    stack.mark_lost("east")
+    with pytest.raises(auto.CommandError, match='app.entryRegions: is missing: the entry point is in "east"'):
+        stack.preview()
+    stack.mark_lost("east", app={"entryRegions": ["west"]})
+    assert entry_point("store-front-west", "create").items() <= stack.preview().changes.items()

@@ -32,6 +32,7 @@ _SERVICE: Final = "kubernetes:core/v1:Service"
 _ENTRY: Final = "kubernetes:networking.fleet.azure.com/v1alpha1:MultiClusterService"
 _INTERNAL: Final = "/azure-load-balancer-internal"  # the end of an annotation, of Services and MultiClusterServices
 _DEFAULT_SURGE: Final = "10%"
+_EXISTING: Final = "existing: "
 
 RULES: Final = {
     "disks": "Each node has one OS disk. If the pool sets neither type nor size, Azure chooses: an ephemeral disk, "
@@ -65,7 +66,7 @@ class Quantity:
     Attributes:
         what: the thing that is counted, such as `node`.
         kind: its size, tier or purpose.
-        location: the Azure region; empty if it has none of its own.
+        location: the Azure region, `existing: ` and the name of a resource whose region the plan does not say, or nothing.
         least: how many there are at least.
         most: how many there are at most, without those of an upgrade.
         upgrade: how many there are at most during an upgrade.
@@ -132,8 +133,10 @@ class Plan:
 
     @staticmethod
     def _place(state: JSON) -> str:
-        """Return a resource's region; empty if the plan does not say."""
+        """Return a resource's region, the name of an existing one whose region is not in the plan, or nothing."""
         location = _at(state, "inputs", "location") or _at(state, "outputs", "location") or ""
+        if not location and state.get("external"):
+            return f"{_EXISTING}{state['id'].rpartition('/')[2]}"
         return re.sub(r"\s", "", location).lower()
 
     # The quantities.
@@ -157,7 +160,9 @@ class Plan:
     def _kind(self, state: JSON) -> str:
         if state["type"] == _PEERING:
             ends = {self._place(self._behind(state, key)) for key in ("virtualNetworkName", "remoteVirtualNetwork")}
-            return "" if "" in ends else "within a region" if len(ends) == 1 else "between regions"
+            if "" in ends or any(end.startswith(_EXISTING) for end in ends):
+                return "to an existing network"
+            return "within a region" if len(ends) == 1 else "between regions"
         # A cluster's `name` is Base in every tier but one, and says nothing about cost.
         parts = ("tier",) if state["type"] == _CLUSTER else ("name", "tier")
         return " ".join(filter(None, (_at(state, "inputs", "sku", part) for part in parts)))
@@ -168,7 +173,13 @@ class Plan:
             if state["type"] == _CLUSTER:
                 yield from ((state, pool) for pool in _at(state, "inputs", "agentPoolProfiles") or ())
             elif state["type"] == _POOL:
-                yield self._behind(state, "resourceName"), state["inputs"]
+                yield self._cluster_of(state), state["inputs"]
+
+    def _cluster_of(self, pool: JSON) -> JSON:
+        named = (
+            each for each in self._of(_CLUSTER) if _at(each, "inputs", "resourceName") == pool["inputs"]["resourceName"]
+        )
+        return self._behind(pool, "resourceName") or next(named, {})
 
     def _nodes(self) -> Iterator[Quantity]:
         for cluster, pool in self._pools():

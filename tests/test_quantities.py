@@ -60,6 +60,12 @@ def test_a_pool_of_its_own_is_counted_in_its_clusters_region() -> None:
     assert not [row for row in rows if "pool" in row[0]]
 
 
+def test_a_pool_may_name_its_cluster_in_plain_text() -> None:
+    pool = {"resourceName": "aks-east", "agentPoolName": "apps", "vmSize": "Standard_D8ds_v5", "count": 5}
+    rows = counted(*cluster("east", "eastus2", resourceName="aks-east"), step("apps", POOL, pool))
+    assert ("node", "Standard_D8ds_v5", "eastus2", 5, 5, 6) in rows
+
+
 def test_pools_of_one_size_and_region_are_one_row() -> None:
     fixed = {"agentPoolName": "apps", "vmSize": "Standard_D4ds_v5", "count": 2, "upgradeSettings": {"maxSurge": "1"}}
     rows = counted(*cluster("east", "eastus2"), step("apps", POOL, fixed, resourceName="east"))

@@ -7,6 +7,7 @@ import pytest
 
 from quantities import Plan, Quantity
 from rehearsal.stack import Rehearsal, rehearsing
+from tests.support import existing
 from tests.support.program import NORTH, stack_config
 from tests.support.stack import Stack, copy_program
 
@@ -54,3 +55,20 @@ def test_a_running_stacks_plan_counts_what_stays_and_what_comes_and_not_what_goe
         {"eastus2": 3, "westus2": 3, "northcentralus": 1},
         {"eastus2": 3},
     ]
+
+
+def test_an_existing_cluster_counts_for_what_the_stack_adds_to_it(
+    empty: Stack, capfd: pytest.CaptureFixture[str]
+) -> None:
+    east, west = empty.config["regions"]
+    east = {"name": "east", "location": "eastus2", "existing": {"clusterId": existing.cluster(empty.cloud)}}
+    empty.configure(regions=[east, west], fleet={"existingId": existing.fleet(empty.cloud)})
+    rows = planned(empty.rehearsal, capfd)
+    assert {row.location for row in rows if row.what in ("node", "managed cluster", "virtual network")} == {"westus2"}
+    assert [row for row in rows if row.rule == "hub"] == []
+    assert {(row.what, row.kind) for row in rows if row.location == "existing: AKS-Before"} == {
+        ("public IP address", "by AKS, of a Service")
+    }
+    assert {(row.kind, row.most) for row in rows if row.what == "virtual network peering"} == {
+        ("to an existing network", 2)
+    }

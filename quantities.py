@@ -66,7 +66,7 @@ class Quantity:
     Attributes:
         what: the thing that is counted, such as `node`.
         kind: its size, tier or purpose.
-        location: the Azure region, `existing: ` and the name of a resource whose region the plan does not say, or nothing.
+        location: the Azure region; the name of an existing resource whose region is not in the plan; or nothing.
         least: how many there are at least.
         most: how many there are at most, without those of an upgrade.
         upgrade: how many there are at most during an upgrade.
@@ -235,8 +235,8 @@ class Plan:
         """Return the quantities that depend on the load."""
         count = len({self._place(cluster) for cluster in self._of(_CLUSTER)} - {""})
         traffic = (
-            f"GB between regions = GB through the entry points * ({count} - 1) / {count}, if each region has as many "
-            "pods. A peering between regions bills each GB in both regions."
+            f"GB between regions = GB through the entry points * ({count} - 1) / {count}, if every region has the same "
+            "number of pods. A peering between regions bills each GB in both regions."
         )
         formulas = [Formula("logs", self._logs(), "learn: azure-monitor/logs/analyze-usage")]
         if count > 1:

@@ -176,10 +176,10 @@ class Plan:
                 yield self._cluster_of(state), state["inputs"]
 
     def _cluster_of(self, pool: JSON) -> JSON:
-        named = (
-            each for each in self._of(_CLUSTER) if _at(each, "inputs", "resourceName") == pool["inputs"]["resourceName"]
-        )
-        return self._behind(pool, "resourceName") or next(named, {})
+        if found := self._behind(pool, "resourceName"):
+            return found
+        name = pool["inputs"]["resourceName"]
+        return next((each for each in self._of(_CLUSTER) if _at(each, "inputs", "resourceName") == name), found)
 
     def _nodes(self) -> Iterator[Quantity]:
         for cluster, pool in self._pools():

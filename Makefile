@@ -23,7 +23,7 @@ LIBRARY := .venv/.library
 TOOLS := .venv/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-verify rehearse-destroy policies test test-all upgrade conformance bench preview up destroy verify lint workflows watch docs format clean
+.PHONY: help rehearse rehearse-verify rehearse-destroy policies quantities test test-all upgrade conformance bench preview up destroy verify lint workflows watch docs format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ bench: $(REHEARSAL) ## measure what the program adds to Azure's time, and what t
 policies: $(REHEARSAL) ## check the plan of STACK against policies/, and show its score
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON_HERE) -m rehearsal preview --stack $(STACK) \
 	  --policies policies $(addprefix --policy-config ,$(wildcard policies/$(STACK).json))
+
+quantities: $(LIBRARY) ## count what the plan of STACK would deploy, without prices; JSON=1 for programs
+	@$(PYTHON_HERE) -m rehearsal pulumi --stack $(STACK) preview --json --show-sames \
+	  | $(PYTHON_HERE) -m quantities $(if $(JSON),--json)
 
 preview: $(PACKAGES) ## show what `up` would do to the stack STACK on Azure
 	@$(REQUIRE_PULUMI)

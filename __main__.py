@@ -11,6 +11,7 @@ from pulumi_azure_native import authorization, containerservice
 
 import changes
 from components import app_manifests, sdk
+from components.budget import Budget, BudgetArgs, BudgetNotification
 from components.entry_guard import EntryGuard, EntryGuardArgs
 from components.entry_point import EntryPointArgs
 from components.existing import cluster_network_id, service_range
@@ -44,8 +45,9 @@ manifests = app_manifests.load(
 )
 
 kubelogin_mode = KubeloginMode(stack.access.kubelogin_mode)
+client = sdk.readable("the identity that deploys", authorization.get_client_config_output())
 deployer = Principal(
-    object_id=sdk.readable("the identity that deploys", authorization.get_client_config_output()).object_id,
+    object_id=client.object_id,
     type=authorization.PrincipalType(stack.access.deployer_type),
 )
 admins = {"deployer": deployer} | {
@@ -256,6 +258,22 @@ if address:
             frontends=frontends,
             ports=app.ports,
             tags=stack.tags or None,
+        ),
+    )
+
+if budget := stack.budget:
+    Budget(
+        "budget",
+        BudgetArgs(
+            scope=pulumi.Output.concat("/subscriptions/", client.subscription_id),
+            budget_name=budget.name,
+            amount=budget.amount,
+            tags=stack.tags,
+            contact_emails=budget.contact_emails,
+            notifications=[
+                BudgetNotification(threshold=each.threshold, threshold_type=each.threshold_type)
+                for each in budget.notifications
+            ],
         ),
     )
 

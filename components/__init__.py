@@ -11,6 +11,7 @@ message, and with a remedy if one is known.
 
 from .app_manifests import AppManifests, ManifestsError
 from .app_manifests import load as load_manifests
+from .budget import Budget, BudgetArgs, BudgetNotification
 from .entry_guard import EntryGuard, EntryGuardArgs
 from .entry_point import EntryPointArgs
 from .errors import ExistingError, GlobalAddressError
@@ -29,6 +30,9 @@ from .subscriptions import AzureProviders
 __all__ = [
     "AppManifests",
     "AzureProviders",
+    "Budget",
+    "BudgetArgs",
+    "BudgetNotification",
     "EntryGuard",
     "EntryGuardArgs",
     "EntryPointArgs",

@@ -3,6 +3,7 @@
 from importlib import metadata
 
 from fleet_l4_lb import (
+    Budget,
     EntryGuard,
     ExistingCluster,
     FleetHub,
@@ -27,6 +28,7 @@ if __name__ == "__main__":
             EntryGuard,
             GlobalAddress,
             GlobalLoadBalancer,
+            Budget,
         ],
         name="fleet-l4-lb",
         version=metadata.version("fleet-l4-lb"),

@@ -7,7 +7,7 @@ sentence of its docstring.
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from math import inf
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar, cast
 
 from pydantic import (
     BaseModel,
@@ -490,6 +490,53 @@ class Access(Section):
     """A list of others who may write to the hub."""
 
 
+class Notification(Section):
+    """When Azure sends an e-mail."""
+
+    threshold: int = Field(ge=1, le=1000)  # [azure-native: NotificationArgs.threshold]
+    """The percentage of the amount, 1 to 1000."""
+    threshold_type: Literal["Actual", "Forecasted"] = "Actual"
+    """`Actual`, for the costs so far, or `Forecasted`, for those that Azure expects until the end of the month."""
+
+
+_ALL_OF_IT: Final = tuple(
+    Notification.model_validate({"threshold": 100, "thresholdType": kind}) for kind in ("Actual", "Forecasted")
+)
+_DISTINCT_NOTIFICATIONS = values.distinct(
+    "name each threshold once for each type", key=lambda each: f"{each.threshold_type} {each.threshold}"
+)
+
+
+class Budget(Section):
+    """Azure sends e-mails when the stack's costs in a month reach a share of an amount; none without this section.
+
+    The costs of all resources of the subscription that have every one of the stack's `tags` count. See
+    [azure.md](azure.md#what-it-costs) for those that do not have them.
+    """
+
+    suffixed = ("name",)
+
+    amount: int = Field(ge=1)
+    """The amount for a month, in the currency of the subscription's bill."""
+    contact_emails: Annotated[
+        tuple[values.Email, ...],
+        Field(strict=False),
+        values.length(1, inf, "write one address or more"),
+        values.distinct("name each address once"),
+    ]
+    """The e-mail addresses to write to."""
+    # [azure-native: BudgetArgs.notifications]
+    notifications: Annotated[
+        tuple[Notification, ...],
+        Field(strict=False),
+        values.length(1, 5, "write 1 to 5: a budget has no more"),
+        _DISTINCT_NOTIFICATIONS,
+    ] = Field(default=_ALL_OF_IT, json_schema_extra={"default": "at 100 %, both `Actual` and `Forecasted`"})
+    """When to write, a list of one to five."""
+    name: values.BudgetName = "fleet-l4-lb"
+    """The name of the budget, unique in the subscription."""
+
+
 class Settings(Section):
     """All settings of a stack, with every default filled in."""
 
@@ -515,6 +562,7 @@ class Settings(Section):
         values.distinct("keep one: Azure ignores case in tag names"),
     ] = {}
     """Names and values, on everything that takes tags."""
+    budget: Annotated[Budget | None, BeforeValidator(lambda value: None if value == {} else value)] = None
 
     @field_validator("regions")
     @classmethod
@@ -533,6 +581,11 @@ class Settings(Section):
             return app
         address = _with_suffix(app.global_address, info.data.get("name_suffix"))
         return app.model_construct(app.model_fields_set, **{**dict(app), "global_address": address})
+
+    @field_validator("budget")
+    @classmethod
+    def _suffix_budget(cls, budget: Budget | None, info: ValidationInfo) -> Budget | None:
+        return _with_suffix(budget, info.data.get("name_suffix")) if budget else None
 
     @property
     def entry_services(self) -> dict[str, str]:

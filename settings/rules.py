@@ -28,6 +28,7 @@ def problems(settings: Settings) -> list[Problem]:
         *_lost(regions, settings),
         *_replicas(regions, settings),
         *_updates(regions, settings),
+        *_budget(settings),
     ]
 
 
@@ -219,3 +220,9 @@ def _updates(regions: Regions, settings: Settings) -> Iterator[Problem]:
             # AKS goes back to no earlier minor version. [learn: aks/upgrade-aks-cluster]
             remedy = "remove it, or choose channel NodeImage: the next `pulumi up` would ask for it again"
             yield Problem(f"{path}.kubernetesVersion", found, remedy)
+
+
+def _budget(settings: Settings) -> Iterator[Problem]:
+    """Find a budget that would count the whole subscription."""
+    if settings.budget and not settings.tags:
+        yield Problem("budget", "needs tags: it counts the costs of the resources that have them", "set tags, too")

@@ -95,6 +95,11 @@ NodeCount = Annotated[int, Field(ge=1, le=1000)]
 # RFC 1035 for the namespace too (its own is 1123): it begins the derived Service's name.
 DnsLabel = Annotated[str, _name(*_LABEL, MAX_LABEL)]
 EntrySuffix = Annotated[str, _name(rf"(-{_KEBAB[0]})?", "a hyphen, then lower-case letters, digits and hyphens", 36)]
+# [learn: azure/templates/microsoft.consumption/budgets]
+BudgetName = Annotated[str, _name(r"(?a:[-\w]+)", "letters, digits, hyphens and _", 63)]
+Email = Annotated[
+    str, _like(r"[^@\s]+@[^@\s]+\.[^@\s.]+", "write one, such as team@example.com", "{} is not an e-mail address")
+]
 ObjectId = Annotated[str, _name(rf"(?ai:{_GUID})", "the object ID (a GUID) from Microsoft Entra ID", 36)]
 
 

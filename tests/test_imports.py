@@ -8,7 +8,17 @@ import pytest
 
 from tests.support.program import ROOT
 
-PROGRAM = {"__main__", "changes", "components", "fleet_clusters", "policies", "provider", "settings", "verify"}
+PROGRAM = {
+    "__main__",
+    "changes",
+    "components",
+    "fleet_clusters",
+    "policies",
+    "provider",
+    "quantities",
+    "settings",
+    "verify",
+}
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -31,6 +41,7 @@ def files(*names: str) -> list[Path]:
         (["rehearsal"], {*PROGRAM, "fleet_l4_lb", "tests"}),
         ([*PROGRAM, "examples"], {"rehearsal", "tests"}),
         (["verify", "fleet_clusters"], PROGRAM - {"verify", "fleet_clusters"}),
+        (["quantities"], PROGRAM - {"quantities"}),
     ],
 )
 def test_neither_side_imports_the_other(importing: list[str], others: set[str]) -> None:

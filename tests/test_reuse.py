@@ -12,6 +12,7 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from components.budget import BudgetArgs
 from components.entry_guard import EntryGuardArgs
 from components.existing_cluster import ExistingClusterArgs
 from components.fleet_hub import FleetHubArgs
@@ -35,6 +36,7 @@ ARGS: dict[str, tuple[Any, set[str]]] = {
     "PeeredNetworks": (PeeredNetworksArgs, {"last"}),
     "FleetHub": (FleetHubArgs, {"fleet", "group", "members", "kubeconfig", "kubernetes"}),
     "FleetUpdates": (FleetUpdatesArgs, {"strategy", "profile"}),
+    "Budget": (BudgetArgs, {"budget"}),
     "MultiClusterApp": (MultiClusterAppArgs, {"externalIp", "entryAddresses", "frontendIds", "url", "ports"}),
     "EntryGuard": (EntryGuardArgs, set()),
     "GlobalAddress": (GlobalAddressArgs, {"ipAddress", "address", "group"}),

@@ -267,19 +267,21 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         for key in (
             *("regions", "regions[0].name", "regions[0].nodePool", "regions[0].addressSpace", "regions[0].nodeSubnet"),
             *("access.hubAdmins[0].type", "access.hubAdmins[0].objectId", "fleet.updates.channel"),
-            "fleet.updates.stages",
+            *("fleet.updates.stages", "budget.amount", "budget.contactEmails", "budget.notifications[0].threshold"),
         )
     ],
     "is not a list": [
         *(("regions", value) for value in ({"name": "east"}, "[{", None)),
         *(("access.hubAdmins", None), ("regions[0].nodePool.zones", "1")),
         *(("fleet.updates.stages", "east"), ("fleet.updates.stages[1]", "west")),
+        *(("budget.contactEmails", "team@example.com"), ("budget.notifications", {"threshold": 80})),
     ],
     "is not a map": [
         *((section, None) for section in SECTIONS),
         *((section, []) for section in SECTIONS),
         *(("regions[0]", "east"), ("regions[0]", None), ("regions[0].nodePool", []), ("regions[0].nodePool", None)),
         *(("fleet", "gbb-fleet"), ("tags", []), ("tags", ["a"]), ("tags", "a=b"), ("access.hubAdmins[0]", GUID)),
+        *(("budget", []), ("budget", 5000), ("budget.notifications[0]", 80)),
         *(("fleet.updates", []), ("regions[0]", {"name": "east", "location": "eastus2", "existing": "x"})),
     ],
     "is not a string": [
@@ -299,6 +301,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         *(("regions[0].nodePool.count", value) for value in ("3", True, 2.5)),
         *(("app.replicas", "3"), ("app.replicas", 1.0), ("regions[0].nodePool.maxPods", "30")),
         *(("regions[1].nodePool.minCount", "1"), ("fleet.updates.waitMinutes", "60")),
+        *(("budget.amount", "5000"), ("budget.amount", 99.5), ("budget.notifications[0].threshold", "80%")),
     ],
     "is neither true nor false": [
         *(("app.internal", "no"), ("app.internal", None), ("clusters.entraId", 1), ("fleet.updates.enabled", "no")),
@@ -309,6 +312,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         *(("regions[0].nodePool.maxpods", 30), ("fleet.hub.dnsprefix", "x"), ("access.hubAdmins[0].objectID", GUID)),
         *(("clusters.zzz", 1), ("clusters.networkPlugin", "kubenet"), ("clusters.networkPluginMode", "overlay")),
         *(("regions[0].podCidr", "10.244.0.0/16"), ("podCidr", "10.244.0.0/16"), ("fleet.updates.stage", [])),
+        ("budget.emails", ["team@example.com"]),
     ],
     # names
     "is not allowed": [
@@ -333,8 +337,12 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
             ("access.hubAdmins[0].type", "user"),
         ),
         *(("fleet.updates.channel", "stable"), ("fleet.updates.nodeImages", "Newest")),
-        # tags
-        *(("tags.a/b", ""), ("tags.Azure-x", "")),
+        # tags and budget
+        *(("tags.a/b", ""), ("tags.Azure-x", ""), ("budget.name", ""), ("budget.name", "a b")),
+        ("budget.notifications[0].thresholdType", "actual"),
+    ],
+    "is not an e-mail address": [
+        ("budget.contactEmails[0]", value) for value in ("team", "team@", "@example.com", "a b@example.com", "")
     ],
     "characters": [
         *(("nameSuffix", "p" * 16), ("regions[0].name", "e" * 36), ("regions[0].subnet", "s" * 81)),
@@ -343,7 +351,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         *(("app.service", "s" * 49), ("regions[0].resourceGroup", "g" * 58), ("regions[0].resourceGroup", "g" * 91)),
         *(("regions[0].location", "e" * 31), ("fleet.resourceGroup", "g" * 91)),
         *(("regions[0].nodePool.vmSize", f"Standard_{'D' * 56}"), ("regions[0].kubernetesVersion", f"1.{'3' * 15}")),
-        ("access.hubAdmins[0].objectId", f"{GUID}1"),
+        *(("access.hubAdmins[0].objectId", f"{GUID}1"), ("budget.name", "b" * 64)),
     ],
     "is too long": [("tags.note", "x" * 257), (f"tags.{'n' * 513}", "")],
     "is not a public key": [
@@ -387,10 +395,11 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
     "is too small": [
         *(("regions[0].nodePool.count", 0), ("regions[0].nodePool.count", -1), ("regions[0].nodePool.maxPods", 9)),
         *(("app.replicas", 0), ("fleet.updates.waitMinutes", -1)),
+        *(("budget.amount", 0), ("budget.notifications[0].threshold", 0)),
     ],
     "is too large": [
         *(("regions[0].nodePool.count", 1001), ("regions[0].nodePool.count", 10**30)),
-        ("regions[0].nodePool.maxPods", 251),
+        *(("regions[0].nodePool.maxPods", 251), ("budget.notifications[0].threshold", 1001)),
     ],
     "has no size": [("regions[0].nodePool", {"vmSize": "Standard_D2"})],
     "has minCount": [
@@ -400,7 +409,11 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
     "has count and maxCount": [("regions[0].nodePool", {"vmSize": "Standard_D2", "count": 1, "maxCount": 2})],
     "has room for 20 pods": [("regions[0].nodePool", {**SMALL_POOL, "count": 2})],
     "has room for 10 pods": [("regions[0].nodePool", {**SMALL_POOL, "minCount": 1, "maxCount": 5})],
-    "has 0 items": [("regions", []), ("fleet.updates.stages", []), ("fleet.updates.stages[0]", [])],
+    "has 0 items": [
+        *(("regions", []), ("fleet.updates.stages", []), ("fleet.updates.stages[0]", [])),
+        *(("budget.contactEmails", []), ("budget.notifications", [])),
+    ],
+    "has 6 items": [("budget.notifications", [{"threshold": share} for share in range(1, 7)])],
     "has 51 items": [("fleet.updates.stages[0]", ["g"] * 51)],
     "has too many items": [("tags", {f"t{i}": "" for i in range(51)})],
     "more than 90 days": [("fleet.updates.waitMinutes", 129601)],
@@ -409,6 +422,8 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
     "more than once": [
         *(("regions[0].nodePool.zones", ["1", "1"]), ("tags", {"a": "", "A": ""})),
         ("access.hubAdmins", [{"objectId": i, "type": "User"} for i in ("a" + GUID[1:], "A" + GUID[1:])]),
+        ("budget.contactEmails", ["team@example.com", "Team@example.com"]),
+        ("budget.notifications", [{"threshold": 80}, {"threshold": 80, "thresholdType": "Actual"}]),
     ],
     "is already used by regions[0]": [
         *(("regions[1].name", "east"), ("regions[1].cluster", "aks-eastus2")),
@@ -427,12 +442,20 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
     "is not a home region of global load balancers": [("app.globalAddress.homeRegion", "westus3")],
 }
 UPDATES: dict[str, Any] = {"channel": "Stable", "stages": [["east"], ["west"]]}
+BUDGET: dict[str, Any] = {
+    "amount": 5000,
+    "contactEmails": ["team@example.com"],
+    "notifications": [{"threshold": 80}],
+}
 EACH_MISTAKE = [(*each, substance) for substance, values in MISTAKES.items() for each in values]
 
 
 def with_mistake(path: str, value: object) -> dict[str, Any]:
     """The configuration with one mistake."""
-    return changed(*([("fleet.updates", UPDATES)] if path.startswith("fleet.updates") else []), (path, value))
+    sections = {"fleet.updates": [("fleet.updates", UPDATES)], "budget": [("tags.a", "b"), ("budget", BUDGET)]}
+    return changed(
+        *(each for key, needed in sections.items() if path.startswith(key) for each in needed), (path, value)
+    )
 
 
 @pytest.mark.parametrize(("path", "value", "substance"), EACH_MISTAKE)
@@ -458,7 +481,7 @@ def test_nothing_is_registered_before_a_mistake_is_told(monkeypatch: pytest.Monk
     in_the_manifests = ("app.service", "no-such-service")
     for mistake in [
         in_the_manifests,
-        *((path, value) for path, value, _ in EACH_MISTAKE if not path.startswith("fleet.updates")),
+        *((path, value) for path, value, _ in EACH_MISTAKE if not path.startswith(("fleet.updates", "budget"))),
     ]:
         with pytest.raises((SettingsError, ManifestsError)):
             run(lambda: runpy.run_path(str(ROOT / "__main__.py")), config=changed(mistake))
@@ -689,6 +712,10 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         changed(("app.service", "s" * 44), ("app.entryRegions", ["west"])),
         [("regions[1].entrySuffix", "makes")],
     ),
+    "a budget of a stack without tags": (
+        changed(("budget", {"amount": 5000, "contactEmails": ["team@example.com"]})),
+        [("budget", "needs tags")],
+    ),
     "a global address and internal entry points": (
         changed(("app.globalAddress.homeRegion", "centralus"), ("app.internal", True)),
         [("app.globalAddress", "cannot be set together with internal")],
@@ -845,7 +872,7 @@ def test_load_refuses_what_is_not_json_and_hides_secrets() -> None:
         "  clusters: (secret)",
         "    write one key: value a line",
         "  secrt: (secret)",
-        "    the keys are nameSuffix, regions, clusters, fleet, app, access, protect, tags",
+        "    the keys are nameSuffix, regions, clusters, fleet, app, access, protect, tags, budget",
     ]
 
 

@@ -442,6 +442,28 @@ TOO_MANY_MEMBERS: Final = AzureError(
     "learn: kubernetes-fleet/faq; Azure's code and text are not documented",
 )
 
+# Budgets.
+
+INVALID_BUDGET: Final = AzureError(
+    400,
+    "400",
+    "{reason}",
+    "the rules: azure-native, BudgetArgs; of the current month: hashicorp/terraform-provider-azurerm PR 12121, Azure/"
+    "azure-quickstart-templates issue 7095; the texts are assumed",
+)
+BUDGET_START_CANNOT_BE_UPDATED: Final = AzureError(
+    400,
+    "400",
+    "Start date of budgets cannot be updated. Please delete and create a new budget.",
+    "Azure/CanadaPubSecALZ issue 317, Azure/azure-quickstart-templates issue 7095",
+)
+BUDGET_HAS_CHANGED: Final = AzureError(
+    400,
+    "400",
+    "There are changes made to Budget {name}. Please get the latest budget to avoid overwrite.",
+    "MicrosoftDocs/azure-docs issue 34023",
+)
+
 # Public addresses and load balancers.
 
 GLOBAL_VIP_RANGE_NOT_FOUND: Final = AzureError(

@@ -156,6 +156,11 @@ RECORDINGS: Final[dict[str, Recording]] = {
         "2023 to 2026",
     ),
     "auto-upgrade": Recording("An auto-upgrade profile is enabled by default.", f"{_FLEET}; {_ASO}", "2025-09-01"),
+    "budget": Recording(
+        "A budget's answer: a quoted `eTag` of 15 hex digits, `currentSpend`, and empty lists of groups and roles.",
+        "Azure/azure-cli, test_consumption_budget_show",
+        "2018-12-03",
+    ),
     "parent-missing": Recording(
         "404 `ParentResourceNotFound`: Failed to perform '…' on resource(s) of type 'fleets/members' …",
         f"{_ASO}, Test_AKS_Fleet_20250301",

@@ -30,6 +30,7 @@ from rehearsal.azure.arm import (
 )
 from rehearsal.azure.balancers import LOAD_BALANCER, PUBLIC_ADDRESS, LoadBalancer, PublicIPAddress
 from rehearsal.azure.clusters import CLUSTER, AgentPool, ManagedCluster, may_balance
+from rehearsal.azure.costs import BUDGET, Budget
 from rehearsal.azure.credentials import (
     admin_credentials,
     hub_credentials,
@@ -71,6 +72,7 @@ TYPES: Final[dict[str, ResourceType]] = {
     MEMBER: FleetMember(),
     "azure-native:containerservice:FleetUpdateStrategy": FleetUpdateStrategy(),
     "azure-native:containerservice:AutoUpgradeProfile": AutoUpgradeProfile(),
+    BUDGET: Budget(),
 }
 """The supported resource types; add an entry for a new one."""
 

@@ -1,6 +1,7 @@
 """A subscription of the stand-in, and the inputs of a small deployment in it."""
 
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ SUBSCRIPTION = f"/subscriptions/{DEPLOYER.subscription_id}"
 ROLES = f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions"
 NETWORK_CONTRIBUTOR = "4d97b98b-1d4f-4787-a291-c67834d212e7"
 FLEET_ADMIN = "18ab4d3d-a1bf-4477-8ad9-8359bc988f69"
+THIS_MONTH = f"{datetime.now(UTC):%Y-%m}-01T00:00:00Z"
 CLUSTER_ADMIN = "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b"
 TOKENS = {
     "ResourceGroup": "resources",
@@ -26,6 +28,7 @@ TOKENS = {
     "LoadBalancer": "network",
     "UserAssignedIdentity": "managedidentity",
     "RoleAssignment": "authorization",
+    "Budget": "consumption",
 }
 
 
@@ -220,4 +223,25 @@ def role_inputs(scope: str, role: str, principal: str = DEPLOYER.object_id, kind
         "roleDefinitionId": f"{ROLES}/{role}",
         "principalId": principal,
         "principalType": kind,
+    }
+
+
+def budget_inputs(**changes: Any) -> Properties:  # noqa: ANN401 - JSON
+    """Return the inputs of a budget from the current month on."""
+    notification = {
+        "enabled": True,
+        "operator": "GreaterThan",
+        "threshold": 100,
+        "thresholdType": "Actual",
+        "contactEmails": ["team@example.com"],
+    }
+    return {
+        "scope": f"{SUBSCRIPTION}/",
+        "budgetName": "all",
+        "amount": 100,
+        "category": "Cost",
+        "timeGrain": "Monthly",
+        "timePeriod": {"startDate": THIS_MONTH},
+        "notifications": {"all": notification},
+        **changes,
     }

@@ -12,6 +12,7 @@ from rehearsal.tests.azure.subscription import (
     FLEET_ADMIN,
     SUBSCRIPTION,
     Subscription,
+    budget_inputs,
     cluster_inputs,
     role_inputs,
 )
@@ -40,6 +41,7 @@ def test_ids_are_in_arms_form(sub: Subscription) -> None:
         ("FleetUpdateStrategy", "updateStrategyName", "x" * 51),
         ("AutoUpgradeProfile", "autoUpgradeProfileName", "stable-"),
         ("RoleAssignment", "roleAssignmentName", "mine"),
+        ("Budget", "budgetName", "a b"),
     ],
 )
 def test_names_are_well_formed(sub: Subscription, kind: str, key: str, bad: str) -> None:
@@ -56,9 +58,10 @@ def test_names_are_well_formed(sub: Subscription, kind: str, key: str, bad: str)
         "FleetUpdateStrategy": {"fleetName": "f", "strategy": {"stages": [{"name": "a", "groups": [{"name": "a"}]}]}},
         "AutoUpgradeProfile": {"fleetName": "f", "channel": "Stable"},
         "RoleAssignment": role_inputs(SUBSCRIPTION, FLEET_ADMIN),
+        "Budget": budget_inputs(),
     }
     required = known[kind]
-    group: Properties = {} if kind == "RoleAssignment" else {"resourceGroupName": "rg"}
+    group: Properties = {} if "scope" in required else {"resourceGroupName": "rg"}
     assert list(sub.problems(kind, **{**group, **required, key: bad})) == [key]
 
 

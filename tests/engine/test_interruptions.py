@@ -134,13 +134,13 @@ def test_the_documented_commands_complete_a_killed_update(
 
 @pytest.mark.parametrize("victims", VICTIMS)
 def test_a_rehearsal_begins_again_from_before_a_killed_run(copy: Path, deployed: Path, victims: list[str]) -> None:
-    # The entry point is replaced: the old one is gone, and the state does not have the new one.
+    # The entry point moves: the new one is there, and the state does not have it.
     settings = copy / "Pulumi.dev.yaml"
     before = settings.read_text()
     content = yaml.safe_load(before)
-    content["config"][f"{PROJECT}:app"] = {"internal": True}
+    content["config"][f"{PROJECT}:app"] = {"entryRegions": ["west"]}
     settings.write_text(yaml.safe_dump(content))
-    assert is_killed(copy, "up", "app-entry-point", "after", *victims)
+    assert is_killed(copy, "up", "app-entry-point-store-front-west", "after", *victims)
     assert inventory(copy) != inventory(deployed)
     settings.write_text(before)
     check(copy, deployed)

@@ -89,19 +89,23 @@ class EntryPoint:
                 ),
             ),
         )
+        found: pulumi.Input[object] = None
         if (kubeconfig := args.get("kubeconfig")) is not None:
-            EntryPointEndpoints(
+            found = EntryPointEndpoints(
                 names("endpoints"),
                 imported,
                 members,
                 kubeconfig,
                 offered=offered,
                 opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[imported])),
-            )
+            ).urn
         self.address = imported.status.apply(lambda status: status["loadBalancer"]["ingress"][0]["ip"])
         if global_address is not None:
             derived = _addressed(names("entry-service"), imported, global_address, on_cluster)
-            self.frontend_id = _frontend_id(args["cluster"], derived)
+            # A global load balancer would lead clients to an entry point that has no endpoints yet.
+            self.frontend_id = pulumi.Output.all(_frontend_id(args["cluster"], derived), found).apply(
+                lambda known: str(known[0])
+            )
 
 
 def _addressed(

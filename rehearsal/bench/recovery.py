@@ -1,12 +1,20 @@
-"""Measures on the real Fleet how long clients notice that a region is lost, with nobody who does anything about it."""
+"""Measures on the real Fleet how long clients notice that a region is lost, with nobody who does anything about it.
 
+    python -m rehearsal.bench.recovery REGIONS
+
+The figures are printed as JSON: a `Loss` for each region. Each stack needs a process of its own, because the program is
+imported only once.
+"""
+
+import json
+import sys
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, cast
@@ -158,7 +166,7 @@ def lose(
         return Loss(last_failures, balanced, load.failures(returned))
 
 
-def losses(regions: int) -> Iterator[tuple[str, Loss]]:
+def _lose_each(regions: int) -> Iterator[tuple[str, Loss]]:
     """Deploy a stack whose first two regions have entry points behind a global address; lose each region in turn."""
     with tempfile.TemporaryDirectory(prefix="fleet-l4-lb-bench-") as folder:
         root = Path(folder) / "program"
@@ -177,3 +185,7 @@ def _wait(done: Callable[[], bool]) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"gave up after {_MOST} s")
         time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps({region: asdict(loss) for region, loss in _lose_each(int(sys.argv[1]))}))

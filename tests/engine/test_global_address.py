@@ -97,7 +97,11 @@ def test_entry_point_is_added_on_a_cluster_that_exists(stack: Stack) -> None:
     assert planned == changes("store-front-west", "create") | guards("west", "create") | {
         "global-balancer-regions": "update"
     }
-    assert stack.up().changes == planned
+    done = stack.up()
+    assert done.changes == planned
+    # Otherwise clients would be led to an entry point that has no endpoints yet.
+    led = done.began["update", "global-balancer-regions"]
+    assert done.ended["create", "app-endpoints-store-front-west"] < led
     assert_healthy(stack)
 
 

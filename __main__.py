@@ -93,6 +93,9 @@ for region in stack.regions:
         entra_id_admins=admins if stack.clusters.entra_id else None,
         kubernetes_version=region.kubernetes_version,
         ssh_public_key=region.ssh_public_key,
+        baseline=stack.clusters.baseline,
+        lock_node_group=stack.app.global_address is None,
+        node_image_updates=stack.fleet.updates is None or stack.fleet.updates.channel != "NodeImage",
         tags=stack.tags or None,
         protect=stack.protect,
     )

@@ -296,7 +296,7 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
 
 
 def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
-    """Find Entra ID turned off although a cluster has it. [Azure/AKS issue 1519]."""
+    """Find what AKS does not turn off: Entra ID [Azure/AKS issue 1519], the issuer [learn: aks/use-oidc-issuer]."""
     made = [
         name
         for region in stack.regions
@@ -305,6 +305,11 @@ def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
     if not stack.clusters.entra_id and any(_value(state[name], ("aadProfile", "managed")) for name in made):
         found = "false, but the clusters sign in with Microsoft Entra ID"
         yield Problem("clusters.entraId", found, "write true: AKS does not turn it off again")
+    # Only the baseline turns workload identity on; Azure turns the issuer on by itself in newer clusters.
+    identity = ("securityProfile", "workloadIdentity", "enabled")
+    if not stack.clusters.baseline and any(_value(state[name], identity) for name in made):
+        found = "false, but the clusters have an OIDC issuer for their pods"
+        yield Problem("clusters.baseline", found, "write true: AKS does not turn the issuer off again")
 
 
 # --- The fleet -------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pulumi_azure_native import authorization, containerservice, managedidentity
 
 from .access import kubernetes_access
 from .existing import Network, checked, existing_network, require_addresses
+from .hardening import hardening
 from .kubeconfig import KubeloginMode
 from .retries import CLUSTER_RETRY, NETWORK_RETRY
 from .roles import AKS_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
@@ -72,6 +73,18 @@ class RegionalClusterArgs(TypedDict):
     """Kubernetes version, as in `1.36`; None for Azure's default at the creation."""
     ssh_public_key: NotRequired[pulumi.Input[str] | None]
     """SSH key for the nodes, as in `ssh-ed25519 AAAA…`; None for no SSH."""
+    baseline: NotRequired[bool]
+    """Whether the cluster has what costs nothing and excludes nothing: an OIDC issuer, workload identity, an image
+    cleaner, the add-ons for Azure Policy and for secrets of a Key Vault, nodes with the tags, no `az aks command
+    invoke`, weekly node images, cost analysis (not in the Free tier); and whether the new subnet has no default
+    outbound access. False by default; AKS does not turn the issuer off again (learn: aks/use-oidc-issuer)."""
+    lock_node_group: NotRequired[bool]
+    """With `baseline`: whether nobody but AKS may change the group of the nodes. True by default. False for a cluster
+    whose load balancer is behind a global one: whether Azure then lets you refer to its frontend is not documented
+    (learn: aks/node-resource-group-lockdown)."""
+    node_image_updates: NotRequired[bool]
+    """With `baseline`: whether AKS installs a new node image each week. True by default. False if the fleet does it
+    (channel `NodeImage`)."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
     """Tags of all resources that can have tags."""
     protect: NotRequired[bool]
@@ -150,6 +163,15 @@ class RegionalCluster(pulumi.ComponentResource):
             self,
         )
 
+        profiles = (
+            hardening(
+                tier=args["tier"],
+                lock_node_group=args.get("lock_node_group", True),
+                node_image_updates=args.get("node_image_updates", True),
+            )
+            if args.get("baseline")
+            else {}
+        )
         self.cluster = containerservice.ManagedCluster(
             f"{name}-cluster",
             resource_group_name=group.name,
@@ -161,7 +183,10 @@ class RegionalCluster(pulumi.ComponentResource):
             identity=containerservice.ManagedClusterIdentityArgs(
                 type=containerservice.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[identity.id]
             ),
-            agent_pool_profiles=[_system_pool(args["node_pool"], subnet_id)],
+            # A cluster's tags do not reach its nodes (learn: aks/use-tags).
+            agent_pool_profiles=[
+                _system_pool(args["node_pool"], subnet_id, args.get("tags") if args.get("baseline") else None)
+            ],
             # Flat Azure CNI: only pods with addresses of the VNet can be reached from another cluster.
             # A dictionary, because the arguments' class adds a pod CIDR, which belongs to overlay networks.
             network_profile={
@@ -178,6 +203,7 @@ class RegionalCluster(pulumi.ComponentResource):
             disable_local_accounts=args.get("entra_id_admins") is not None,
             linux_profile=_linux_profile(key) if (key := args.get("ssh_public_key")) else None,
             tags=args.get("tags"),
+            **profiles,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # A cluster's creation fails while another one's writes the VNet (learn: troubleshoot/azure/
@@ -230,6 +256,9 @@ def _network(
         virtual_network_name=virtual_network.name,
         subnet_name=args.get("subnet_name"),
         address_prefix=args.get("node_subnet"),
+        # The cluster's load balancer is the nodes' way out (learn: virtual-network/ip-services/
+        # default-outbound-access).
+        default_outbound_access=False if args.get("baseline") else None,
         opts=opts,
     )
     return Network(virtual_network, subnet)
@@ -241,7 +270,11 @@ def _addresses(pool: NodePool) -> int:
     return 5 + (nodes + -(-nodes // 10)) * (1 + pool["max_pods"])
 
 
-def _system_pool(pool: NodePool, subnet_id: pulumi.Output[str]) -> containerservice.ManagedClusterAgentPoolProfileArgs:
+def _system_pool(
+    pool: NodePool,
+    subnet_id: pulumi.Output[str],
+    tags: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None,
+) -> containerservice.ManagedClusterAgentPoolProfileArgs:
     return containerservice.ManagedClusterAgentPoolProfileArgs(
         name="system",
         mode="System",
@@ -255,6 +288,7 @@ def _system_pool(pool: NodePool, subnet_id: pulumi.Output[str]) -> containerserv
         min_count=pool.get("min_count"),
         max_count=pool.get("max_count"),
         availability_zones=list(pool.get("zones", ())) or None,
+        tags=tags,
     )
 
 

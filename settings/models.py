@@ -394,6 +394,9 @@ class Clusters(Section):
     """The pricing tier: `Free`, `Standard` or `Premium`."""
     entra_id: bool = False
     """Whether to sign in with Microsoft Entra ID and Azure RBAC, without local accounts."""
+    baseline: bool = True
+    """Whether the clusters have what costs nothing and excludes nothing. See
+    [azure.md](azure.md#the-baseline-of-a-cluster). It cannot be turned off again."""
 
 
 class GlobalAddress(Section):

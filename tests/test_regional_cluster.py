@@ -169,6 +169,50 @@ def test_options_of_a_region_reach_its_cluster_alone() -> None:
     assert not {"kubernetesVersion", "linuxProfile"} & program["west-cluster"].inputs.keys()
 
 
+def test_baseline_costs_nothing_and_excludes_nothing(prod: Program) -> None:
+    cluster = prod["east-cluster"].inputs
+    assert {key: cluster[key] for key in BASELINE} == BASELINE
+    assert cluster["agentPoolProfiles"][0]["tags"] == stack_config("prod")["tags"]
+    assert prod["east-subnet"].inputs["defaultOutboundAccess"] is False
+
+
+BASELINE = {
+    "oidcIssuerProfile": {"enabled": True},
+    "securityProfile": {
+        "workloadIdentity": {"enabled": True},
+        "imageCleaner": {"enabled": True, "intervalHours": 168},
+    },
+    "addonProfiles": {
+        "azurepolicy": {"enabled": True, "config": {"version": "v2"}},
+        "azureKeyvaultSecretsProvider": {
+            "enabled": True,
+            "config": {"enableSecretRotation": "true", "rotationPollInterval": "2m"},
+        },
+    },
+    "apiServerAccessProfile": {"disableRunCommand": True},
+    "autoUpgradeProfile": {"upgradeChannel": "none", "nodeOSUpgradeChannel": "NodeImage"},
+    "metricsProfile": {"costAnalysis": {"enabled": True}},
+}
+
+
+def test_node_group_is_locked_unless_a_global_address_refers_into_it(prod: Program) -> None:
+    """Nobody has tried whether a deny assignment on the group lets the global load balancer refer to a frontend."""
+    assert "nodeResourceGroupProfile" not in prod["east-cluster"].inputs
+    app = {key: value for key, value in stack_config("prod")["app"].items() if key != "globalAddress"}
+    locked = run_stack("prod", app=app)["east-cluster"].inputs
+    assert locked["nodeResourceGroupProfile"] == {"restrictionLevel": "ReadOnly"}
+
+
+def test_clusters_of_the_free_tier_have_no_cost_analysis() -> None:
+    assert "metricsProfile" not in run_stack("dev", clusters={})["east-cluster"].inputs
+
+
+def test_fleet_that_installs_node_images_does_it_alone() -> None:
+    updates = {"channel": "NodeImage", "stages": [["east", "west"]]}
+    cluster = run_stack("dev", clusters={}, fleet={"updates": updates})["east-cluster"].inputs
+    assert cluster["autoUpgradeProfile"] == {"upgradeChannel": "none", "nodeOSUpgradeChannel": "None"}
+
+
 def test_passing_refusals_are_retried(dev: Program) -> None:
     hooks = {name: list(dev[name].options.hooks.on_error) for name in dev.children("east")}
     assert {name: on_error for name, on_error in hooks.items() if on_error} == {

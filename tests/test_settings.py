@@ -124,7 +124,7 @@ def test_dev_is_the_article() -> None:
 def test_prod_is_hardened_and_scales_over_zones() -> None:
     settings = parse(stack_file("prod"))
     assert [r.location for r in settings.regions] == ["eastus2", "westus3", "northeurope"]
-    assert settings.clusters.model_dump() == {"tier": "Standard", "entra_id": True}
+    assert settings.clusters.model_dump() == {"tier": "Standard", "entra_id": True, "baseline": True}
     for region in new(settings):
         pool = region.node_pool
         assert (pool.count, pool.min_count, pool.max_count, pool.zones) == (None, 3, 12, ("1", "2", "3"))
@@ -300,7 +300,13 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         *(("regions[1].nodePool.minCount", "1"), ("fleet.updates.waitMinutes", "60")),
     ],
     "is neither true nor false": [
-        *(("app.internal", "no"), ("app.internal", None), ("clusters.entraId", 1), ("fleet.updates.enabled", "no")),
+        *(
+            ("app.internal", "no"),
+            ("app.internal", None),
+            ("clusters.entraId", 1),
+            ("clusters.baseline", "on"),
+            ("fleet.updates.enabled", "no"),
+        ),
     ],
     # keys
     "unknown key": [

@@ -135,7 +135,14 @@ def _admit_changes(old: Record, inputs: Properties) -> None:
         # "Integration can't be disabled" (learn: aks/enable-authentication-microsoft-entra-id); text: Azure/AKS issue
         # 1519. Whether Azure refuses a cluster without the profile, or keeps it silently, is not documented.
         raise errors.PROPERTY_CHANGE_NOT_ALLOWED.refusal(path="aadProfile.managed")
+    if _issues(old["outputs"]) and nested(inputs, "oidcIssuerProfile").get("enabled") is False:
+        # It is assumed that Azure keeps the issuer of a cluster without the profile.
+        raise errors.OIDC_ISSUER_CANNOT_BE_DISABLED.refusal()
     _admit_version(old["outputs"]["currentKubernetesVersion"], inputs.get("kubernetesVersion"))
+
+
+def _issues(properties: Properties) -> bool:
+    return bool(known(nested(properties, "oidcIssuerProfile").get("enabled")))
 
 
 def _admit_pool_changes(cluster_id: str, old: Properties, pool: Properties) -> None:
@@ -269,6 +276,7 @@ class ManagedCluster(ResourceType):
             )
         if inputs.get("networkProfile") is not UNKNOWN:
             yield from _network_problems(nested(inputs, "networkProfile"))
+        yield from _security_problems(inputs)
 
     @override
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
@@ -330,10 +338,18 @@ class ManagedCluster(ResourceType):
             "supportPlan": inputs.get("supportPlan", "KubernetesOfficial"),
             **{key: inputs.get(key) or value for key, value in _CLUSTER_DEFAULTS.items()},
         }
-        if nested(inputs, "oidcIssuerProfile").get("enabled"):
+        if _issues(old):
+            outputs["oidcIssuerProfile"] = old["oidcIssuerProfile"]
+        elif _issues(inputs):
             # Source: learn: aks/use-oidc-issuer
             issuer = f"https://{location}.oic.prod-aks.azure.com/{subscription.deployer.tenant_id}/{uuid4()}/"
-            outputs["oidcIssuerProfile"] = old.get("oidcIssuerProfile") or {"enabled": True, "issuerURL": issuer}
+            outputs["oidcIssuerProfile"] = {"enabled": True, "issuerURL": issuer}
+        if addons := nested(inputs, "addonProfiles"):
+            outputs["addonProfiles"] = {
+                name: _addon(addon, f"{kubelet}/userAssignedIdentities/{name.lower()}-{last_segment(resource_id)}", was)
+                for name, addon in addons.items()
+                for was in [nested(nested(old, "addonProfiles"), name)]
+            }
         return outputs
 
     @override
@@ -422,6 +438,35 @@ def identity_outputs(subscription: Subscription, inputs: Properties, old: Proper
             for identity_id, values in given.items()
         }
     return outputs
+
+
+def _addon(addon: Properties, identity_id: str, old: Properties) -> Properties:
+    """Return an add-on with the identity that AKS makes for it (learn: aks/csi-secrets-store-identity-access)."""
+    if not addon.get("enabled"):
+        return addon
+    identity = {"clientId": str(uuid4()), "objectId": str(uuid4()), "resourceId": identity_id}
+    return {**addon, "identity": old.get("identity") or identity}
+
+
+_CLEANER_HOURS: Final = (24, 3 * 30 * 24)  # learn: aks/image-cleaner: 24 hours to 3 months
+
+
+def _security_problems(inputs: Properties) -> Iterator[Problem]:
+    security, issuer = nested(inputs, "securityProfile"), inputs.get("oidcIssuerProfile")
+    if known(nested(security, "workloadIdentity").get("enabled")) and issuer is not UNKNOWN and not _issues(inputs):
+        # Source: learn: aks/workload-identity-deploy-cluster
+        yield Problem("securityProfile.workloadIdentity", "workload identity needs oidcIssuerProfile.enabled")
+    cleaner = nested(security, "imageCleaner")
+    if (
+        known(cleaner.get("enabled"))
+        and not _CLEANER_HOURS[0] <= (cleaner.get("intervalHours") or 0) <= _CLEANER_HOURS[1]
+    ):
+        reason = f"must be between {_CLEANER_HOURS[0]} and {_CLEANER_HOURS[1]}"
+        yield Problem("securityProfile.imageCleaner.intervalHours", reason)
+    analysis = nested(nested(inputs, "metricsProfile"), "costAnalysis")
+    if known(analysis.get("enabled")) and nested(inputs, "sku").get("tier", "Free") == "Free":
+        # Source: Azure/azure-rest-api-specs, managedClusters.json, ManagedClusterCostAnalysis
+        yield Problem("metricsProfile.costAnalysis", "cost analysis needs sku.tier Standard or Premium")
 
 
 def _network_problems(profile: Properties) -> Iterator[Problem]:

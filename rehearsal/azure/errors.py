@@ -363,6 +363,12 @@ VM_SIZE_CHANGE_NOT_ALLOWED: Final = AzureError(
     '"2026-01-02-preview".. Details: ',
     "Azure/bicep-registry-modules issue 7130, for the API version that azure-native 3.29.0 uses",
 )
+OIDC_ISSUER_CANNOT_BE_DISABLED: Final = AzureError(
+    400,
+    "OIDCIssuerFeatureCannotBeDisabled",
+    "OIDC issuer feature cannot be disabled.",
+    "Azure/AKS-Construction issue 531; learn: aks/use-oidc-issuer",
+)
 VERSION_CHANGE_NOT_ALLOWED: Final = AzureError(
     400,
     "OperationNotAllowed",

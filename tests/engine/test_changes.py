@@ -206,6 +206,11 @@ REFUSED = [
 ]
 REFUSED_ON_EXISTING = [
     Row(
+        "clusters.baseline",
+        section("clusters", baseline=False),
+        refusal="clusters.baseline: false, but the clusters have an OIDC issuer",
+    ),
+    Row(
         "clusters.entraId",
         section("clusters", entraId=False),
         refusal="clusters.entraId: false, but the clusters sign in",
@@ -264,6 +269,11 @@ DONE = [
     Row("app.entryRegions", section("app", entryRegions=["west"]), MOVED_WEST),
     Row("app.internal", section("app", internal=True), ANEW),
     Row("app.replicas", section("app", replicas=2), {"app-deployment-store-front": "update"}),
+    Row(
+        "clusters.baseline",
+        section("clusters", baseline=True),
+        BOTH | {"east-subnet": "update", "west-subnet": "update"},
+    ),
 ]
 
 

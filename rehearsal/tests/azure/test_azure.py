@@ -1054,10 +1054,28 @@ POOL = ("agentPoolProfiles", 0)
             changed(["networkProfile"], {"serviceCidr": "172.30.0.0/20", "dnsServiceIP": "172.30.0.10"}),
             "networkProfile.serviceCidr",
         ),
+        (changed(["securityProfile"], {"workloadIdentity": {"enabled": True}}), "securityProfile.workloadIdentity"),
+        (
+            changed(["securityProfile"], {"imageCleaner": {"enabled": True, "intervalHours": 2161}}),
+            "securityProfile.imageCleaner.intervalHours",
+        ),
+        (changed(["metricsProfile"], {"costAnalysis": {"enabled": True}}), "metricsProfile.costAnalysis"),
     ],
 )
 def test_a_clusters_settings_fit_together(sub: _Subscription, inputs: Properties, path: str) -> None:
     assert list(sub.problems("ManagedCluster", **inputs)) == [path]
+
+
+def test_issuer_and_the_add_ons_identities_stay(sub: _Subscription) -> None:
+    inputs = sub.place()
+    inputs |= {"oidcIssuerProfile": {"enabled": True}, "addonProfiles": {"azurepolicy": {"enabled": True}}}
+    cluster_id, made = sub.create("ManagedCluster", **inputs)
+    assert made["addonProfiles"]["azurepolicy"]["identity"]["resourceId"].endswith("/azurepolicy-aks")
+    del inputs["oidcIssuerProfile"]
+    updated = sub.update("ManagedCluster", cluster_id, **inputs)
+    assert [updated[key] for key in ("oidcIssuerProfile", "addonProfiles")] == [
+        made[key] for key in ("oidcIssuerProfile", "addonProfiles")
+    ]
 
 
 def test_the_autoscalers_range_is_one(sub: _Subscription) -> None:
@@ -1100,6 +1118,7 @@ def pool_changed(key: str, value: object) -> Properties:
         (pool_changed("name", "other"), "BadRequest", "A new agent pool was introduced"),
         ({"enableRBAC": False}, "PropertyChangeNotAllowed", "'enableRBAC'"),
         ({"aadProfile": None}, "PropertyChangeNotAllowed", "'aadProfile.managed'"),
+        ({"oidcIssuerProfile": {"enabled": False}}, "OIDCIssuerFeatureCannotBeDisabled", "cannot be disabled"),
         ({"kubernetesVersion": "1.32"}, "OperationNotAllowed", "Downgrading Kubernetes version 1.33.0 to 1.32 is not"),
         ({"kubernetesVersion": "1.35"}, "OperationNotAllowed", "Upgrading Kubernetes version 1.33.0 to 1.35 is not"),
     ],
@@ -1108,7 +1127,7 @@ def test_what_aks_keeps_cannot_be_changed_on_a_cluster_that_runs(
     sub: _Subscription, change: Properties, code: str, text: str
 ) -> None:
     inputs = sub.place()
-    inputs |= {"kubernetesVersion": "1.33", "aadProfile": {"managed": True}}
+    inputs |= {"kubernetesVersion": "1.33", "aadProfile": {"managed": True}, "oidcIssuerProfile": {"enabled": True}}
     inputs["agentPoolProfiles"][0] |= {"vmSize": "Standard_D4ds_v5", "availabilityZones": ["2", "3"]}
     cluster_id, _ = sub.create("ManagedCluster", **inputs)
     sub.update("ManagedCluster", cluster_id, **inputs)

@@ -21,11 +21,12 @@ from components.global_address import GlobalAddress, GlobalAddressArgs
 from components.global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
 from components.kubeconfig import KubeloginMode
 from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
+from components.node_pools import NodePool
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
-from components.regional_cluster import NodePool, RegionalCluster, RegionalClusterArgs
+from components.regional_cluster import RegionalCluster, RegionalClusterArgs
 from components.roles import Principal
 from components.subscriptions import AzureProviders
-from settings import ClusterRegion, NewRegion, Region, SubnetRegion, load
+from settings import ClusterRegion, NewRegion, Pool, Region, SubnetRegion, load
 
 stack = load()
 changes.refuse_what_cannot_change(stack)
@@ -52,6 +53,20 @@ admins = {"deployer": deployer} | {
     for admin in stack.access.hub_admins
 }
 
+
+def nodes_of(pool: Pool) -> NodePool:
+    """Return the arguments of a node pool."""
+    return NodePool(
+        vm_size=pool.vm_size,
+        max_pods=pool.max_pods,
+        count=pool.count,
+        min_count=pool.min_count,
+        max_count=pool.max_count,
+        zones=pool.zones,
+        surge=pool.surge,
+    )
+
+
 # Existing resources are reached in their own subscriptions.
 azure = AzureProviders()
 azure_of = {
@@ -60,7 +75,7 @@ azure_of = {
 }
 clusters: dict[str, RegionalCluster | ExistingCluster] = {}
 # The last cluster made in each existing VNet, by the VNet's id.
-last_in: dict[str, containerservice.ManagedCluster] = {}
+last_in: dict[str, RegionalCluster] = {}
 for region in stack.regions:
     if isinstance(region, ClusterRegion):
         clusters[region.name] = ExistingCluster(
@@ -80,14 +95,9 @@ for region in stack.regions:
         cluster_name=region.cluster,
         service_cidr=str(region.service_cidr),
         dns_service_ip=str(region.dns_service_ip),
-        node_pool=NodePool(
-            vm_size=region.node_pool.vm_size,
-            max_pods=region.node_pool.max_pods,
-            count=region.node_pool.count,
-            min_count=region.node_pool.min_count,
-            max_count=region.node_pool.max_count,
-            zones=region.node_pool.zones,
-        ),
+        node_pool=nodes_of(region.node_pool),
+        user_pool=nodes_of(region.user_pool) if region.user_pool else None,
+        node_os=containerservice.OSSKU(stack.clusters.node_os) if stack.clusters.node_os else None,
         tier=containerservice.ManagedClusterSKUTier(stack.clusters.tier),
         kubelogin_mode=kubelogin_mode,
         entra_id_admins=admins if stack.clusters.entra_id else None,
@@ -109,9 +119,11 @@ for region in stack.regions:
         case SubnetRegion():
             network_id = region.existing.network_id.lower()
             args["existing_subnet_id"] = region.existing.subnet_id
-            args["after"] = last_in.get(network_id)
-            clusters[region.name] = made = RegionalCluster(region.name, args)
-            last_in[network_id] = made.cluster
+            if before := last_in.get(network_id):
+                args["after"], args["after_pool"] = before.cluster, before.user_pool
+            clusters[region.name] = last_in[network_id] = RegionalCluster(region.name, args)
+
+pools = {name: each.user_pool for name, each in clusters.items() if isinstance(each, RegionalCluster)}
 
 
 def shared_network(region: Region) -> str | None:
@@ -137,6 +149,7 @@ networks = PeeredNetworks(
                 resource_group_name=clusters[region.name].network_group,
                 subnet=clusters[region.name].subnet,
                 cluster=clusters[region.name].cluster,
+                pool=pools.get(region.name),
                 provider=azure_of[region.name],
                 shared=shared_network(region),
                 peered=region.existing is not None and region.existing.peered,
@@ -161,6 +174,7 @@ fleet = FleetHub(
                 cluster_id=clusters[region.name].cluster.id,
                 update_group=region.update_group,
                 peering=networks.last.get(region.name),
+                pool=pools.get(region.name),
             )
             for region in stack.regions
         },

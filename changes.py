@@ -94,7 +94,13 @@ def _subscription(state: State) -> Iterator[Problem]:
     )
 
 
-_TYPES: Final = {"group": "ResourceGroup", "vnet": "VirtualNetwork", "subnet": "Subnet", "cluster": "ManagedCluster"}
+_TYPES: Final = {
+    "group": "ResourceGroup",
+    "vnet": "VirtualNetwork",
+    "subnet": "Subnet",
+    "cluster": "ManagedCluster",
+    "apps": "AgentPool",
+}
 
 
 def _key_of(region: str, resource: str) -> str:
@@ -177,6 +183,12 @@ FIXED: Final = (
         absent=True,
     ),
 )
+# For another size azure-native replaces the pool, whose name is taken. [provider/pkg/gen/replacement.go]
+FIXED_IN_POOL: Final = (
+    Fixed("user_pool.vm_size", "apps", ("vmSize",), _name),
+    Fixed("user_pool.max_pods", "apps", ("maxPods",), int),
+    Fixed("user_pool.zones", "apps", ("availabilityZones",), _zones, absent=True),
+)
 
 
 def _regions(stack: Settings, state: State) -> Iterator[Problem]:
@@ -222,9 +234,22 @@ def _fixed(path: str, region: NewRegion | SubnetRegion, state: State) -> Iterato
         found = f"is missing: region {show(region.name)} is in a subnet that existed before it"
         yield Problem(f"{path}.existing.subnetId", found, "put it back, or choose another name for the region")
         return
-    for fixed in FIXED:
-        if existing and fixed.resource in {"vnet", "subnet"}:
-            continue
+    table = [each for each in FIXED if not (existing and each.resource in {"vnet", "subnet"})]
+    yield from _differences(path, region, state, table, "add a region with the new value, and remove this one")
+    if region.user_pool and _key_of(region.name, "apps") in state:
+        remedy = "take userPool out, `pulumi up`, and write it anew"
+        yield from _differences(path, region, state, FIXED_IN_POOL, remedy)
+    if existing and (group in existing or subnet != existing):
+        found = f"is not the subnet that region {show(region.name)} was made with"
+        remedy = "put it back, or leave it out; or add a region with the new value, and remove this one"
+        yield Problem(f"{path}.existing.subnetId", found, remedy)
+    yield from _version(path, region, _value(cluster, ("currentKubernetesVersion",)))
+
+
+def _differences(
+    path: str, region: NewRegion | SubnetRegion, state: State, table: Sequence[Fixed], otherwise: str
+) -> Iterator[Problem]:
+    for fixed in table:
         before = _value(state.get(_key_of(region.name, fixed.resource)), fixed.output)
         after = attrgetter(fixed.field)(region)
         if not (before and after):
@@ -237,13 +262,7 @@ def _fixed(path: str, region: NewRegion | SubnetRegion, state: State) -> Iterato
             found = made if after else f"none {made}"
         else:
             found = f"{show(after) if after else 'none'} {made}: {show(before) if before else 'none'}"
-        remedy = "put it back; or add a region with the new value, and remove this one"
-        yield Problem(f"{path}.{fixed.key}", found, remedy)
-    if existing and (group in existing or subnet != existing):
-        found = f"is not the subnet that region {show(region.name)} was made with"
-        remedy = "put it back, or leave it out; or add a region with the new value, and remove this one"
-        yield Problem(f"{path}.existing.subnetId", found, remedy)
-    yield from _version(path, region, _value(cluster, ("currentKubernetesVersion",)))
+        yield Problem(f"{path}.{fixed.key}", found, f"put it back; or {otherwise}")
 
 
 def _version(path: str, region: NewRegion | SubnetRegion, runs: object) -> Iterator[Problem]:

@@ -21,8 +21,9 @@ from .global_address import GlobalAddress, GlobalAddressArgs
 from .global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
 from .kubeconfig import KubeloginMode
 from .multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
+from .node_pools import NodePool
 from .peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
-from .regional_cluster import NodePool, RegionalCluster, RegionalClusterArgs
+from .regional_cluster import RegionalCluster, RegionalClusterArgs
 from .roles import Principal
 from .subscriptions import AzureProviders
 

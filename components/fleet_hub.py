@@ -27,6 +27,9 @@ class Member(TypedDict):
     """The update group in which the fleet upgrades it."""
     peering: NotRequired[network.VirtualNetworkPeering | None]
     """The last peering that lets the members reach each other's pods (`PeeredNetworks.last`)."""
+    pool: NotRequired[containerservice.AgentPool | None]
+    """The cluster's nodes for the apps (`RegionalCluster.user_pool`). AKS does one thing at a time with a cluster, and
+    joining counts."""
 
 
 class FleetHubArgs(TypedDict):
@@ -126,7 +129,7 @@ class FleetHub(pulumi.ComponentResource):
                     parent=self,
                     # The fleet sends clients to a member's pods from the placement of the app until the member has
                     # left. The peerings must exist all that time.
-                    depends_on=member.get("peering"),
+                    depends_on=[each for each in (member.get("peering"), member.get("pool")) if each],
                     hooks=FLEET_RETRY.hooks(),
                 ),
             )

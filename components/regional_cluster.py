@@ -1,6 +1,6 @@
 """One region: a VNet, and an AKS cluster whose pods have addresses in it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -11,28 +11,11 @@ from .access import kubernetes_access
 from .existing import Network, checked, existing_network, require_addresses
 from .hardening import hardening
 from .kubeconfig import KubeloginMode
+from .node_pools import NodePool, Nodes, addresses, system_pool, user_pool
 from .retries import CLUSTER_RETRY, NETWORK_RETRY
 from .roles import AKS_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
 from .sdk import readable
 from .subscriptions import require_subscription
-
-
-class NodePool(TypedDict):
-    """The cluster's nodes: a fixed number, or a range for the autoscaler."""
-
-    vm_size: pulumi.Input[str]
-    """The nodes' VM size, as in `Standard_D4ds_v5` (`az vm list-skus --location … --output table`)."""
-    max_pods: int
-    """Pods on each node, 10 to 250. Each has an address in the subnet (learn:
-    aks/concepts-network-ip-address-planning)."""
-    count: NotRequired[int | None]
-    """Number of nodes, 1 to 1000. Cannot be set together with `min_count` and `max_count`."""
-    min_count: NotRequired[int | None]
-    """Fewest nodes of the autoscaler; requires `max_count`."""
-    max_count: NotRequired[int | None]
-    """Most nodes of the autoscaler; requires `min_count`."""
-    zones: NotRequired[Sequence[pulumi.Input[str]]]
-    """Availability zones (`1`, `2`, `3`); without any, Azure chooses."""
 
 
 class RegionalClusterArgs(TypedDict):
@@ -61,7 +44,12 @@ class RegionalClusterArgs(TypedDict):
     dns_service_ip: pulumi.Input[str]
     """Address of the cluster's DNS in `service_cidr`, but not one of its first two or the last."""
     node_pool: NodePool
-    """The cluster's nodes."""
+    """The cluster's nodes. With `user_pool`, those of AKS's own workloads."""
+    user_pool: NotRequired[NodePool | None]
+    """Nodes for the apps, in a pool of their own. The others then have a taint that keeps the apps away. None for one
+    pool for everything."""
+    node_os: NotRequired[containerservice.OSSKU | None]
+    """The nodes' Linux; None for Azure's choice. Another one means new images on all nodes."""
     tier: containerservice.ManagedClusterSKUTier
     """The control plane's pricing tier."""
     kubelogin_mode: KubeloginMode
@@ -95,6 +83,8 @@ class RegionalClusterArgs(TypedDict):
     after: NotRequired[containerservice.ManagedCluster | None]
     """The cluster to create before this one: AKS creates one cluster at a time in a VNet. None if the VNet has no
     other."""
+    after_pool: NotRequired[containerservice.AgentPool | None]
+    """That cluster's `user_pool`, if it has one."""
 
 
 class RegionalCluster(pulumi.ComponentResource):
@@ -110,6 +100,8 @@ class RegionalCluster(pulumi.ComponentResource):
     """The cluster identity's role on the subnet."""
     cluster: containerservice.ManagedCluster
     """The AKS cluster."""
+    user_pool: containerservice.AgentPool | None
+    """The nodes for the apps; None if the cluster has one pool for everything."""
     kubeconfig: pulumi.Output[str]
     """Unattended log-in to the cluster, secret."""
     kubernetes: k8s.Provider
@@ -139,7 +131,8 @@ class RegionalCluster(pulumi.ComponentResource):
                 name, checked(existing_id, own), args["location"], child_opts
             )
             self.network_group = None
-            subnet_id = checked(self.subnet.id, require_addresses(name, self.subnet, _addresses(args["node_pool"])))
+            pools = [args["node_pool"], *([apps] if (apps := args.get("user_pool")) else [])]
+            subnet_id = checked(self.subnet.id, require_addresses(name, self.subnet, addresses(*pools)))
         else:
             self.virtual_network, self.subnet = _network(name, args, group, in_group)
             self.network_group = group.name
@@ -172,6 +165,9 @@ class RegionalCluster(pulumi.ComponentResource):
             if args.get("baseline")
             else {}
         )
+        nodes = Nodes(
+            subnet_id=subnet_id, os=args.get("node_os"), tags=args.get("tags") if args.get("baseline") else None
+        )
         self.cluster = containerservice.ManagedCluster(
             f"{name}-cluster",
             resource_group_name=group.name,
@@ -183,9 +179,8 @@ class RegionalCluster(pulumi.ComponentResource):
             identity=containerservice.ManagedClusterIdentityArgs(
                 type=containerservice.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[identity.id]
             ),
-            # A cluster's tags do not reach its nodes (learn: aks/use-tags).
             agent_pool_profiles=[
-                _system_pool(args["node_pool"], subnet_id, args.get("tags") if args.get("baseline") else None)
+                system_pool(args["node_pool"], nodes, critical_only=args.get("user_pool") is not None)
             ],
             # Flat Azure CNI: only pods with addresses of the VNet can be reached from another cluster.
             # A dictionary, because the arguments' class adds a pod CIDR, which belongs to overlay networks.
@@ -208,13 +203,19 @@ class RegionalCluster(pulumi.ComponentResource):
                 parent=self,
                 # A cluster's creation fails while another one's writes the VNet (learn: troubleshoot/azure/
                 # azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error).
-                depends_on=[self.subnet_role, *([before] if (before := args.get("after")) else [])],
+                depends_on=[
+                    self.subnet_role,
+                    *(before for before in (args.get("after"), args.get("after_pool")) if before),
+                ],
                 protect=args.get("protect", False),
                 hooks=CLUSTER_RETRY.hooks(),
                 # With an autoscaler, the number of nodes is the autoscaler's from the start.
                 ignore_changes=["agentPoolProfiles[0].count"] if args["node_pool"].get("count") is None else None,
             ),
         )
+
+        apps = args.get("user_pool")
+        self.user_pool = user_pool(name, apps, nodes, self.cluster, group.name, self) if apps else None
 
         credentials = readable(
             f"{name}: the log-in to the cluster",
@@ -262,34 +263,6 @@ def _network(
         opts=opts,
     )
     return Network(virtual_network, subnet)
-
-
-def _addresses(pool: NodePool) -> int:
-    """Return how many addresses of `node_subnet` a pool takes at its largest, with 10 % more nodes for upgrades."""
-    nodes = pool.get("count") or pool.get("max_count") or 0
-    return 5 + (nodes + -(-nodes // 10)) * (1 + pool["max_pods"])
-
-
-def _system_pool(
-    pool: NodePool,
-    subnet_id: pulumi.Output[str],
-    tags: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None,
-) -> containerservice.ManagedClusterAgentPoolProfileArgs:
-    return containerservice.ManagedClusterAgentPoolProfileArgs(
-        name="system",
-        mode="System",
-        type="VirtualMachineScaleSets",
-        os_type="Linux",
-        vm_size=pool["vm_size"],
-        vnet_subnet_id=subnet_id,
-        count=pool.get("count") or pool.get("min_count"),
-        max_pods=pool["max_pods"],
-        enable_auto_scaling=pool.get("count") is None,
-        min_count=pool.get("min_count"),
-        max_count=pool.get("max_count"),
-        availability_zones=list(pool.get("zones", ())) or None,
-        tags=tags,
-    )
 
 
 def _linux_profile(ssh_public_key: pulumi.Input[str]) -> containerservice.ContainerServiceLinuxProfileArgs:

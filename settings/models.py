@@ -62,8 +62,8 @@ def _default_name(template: str) -> Any:  # noqa: ANN401 - as Field itself
 # --- Regions -------------------------------------------------------------------------------------------------
 
 
-class NodePool(Section):
-    """The nodes of one cluster: a fixed count, or a range for the autoscaler."""
+class Pool(Section):
+    """Nodes: a fixed count, or a range for the autoscaler."""
 
     vm_size: values.VmSize
     """An Azure VM size, such as `Standard_D4ds_v5`."""
@@ -73,15 +73,16 @@ class NodePool(Section):
     """For the autoscaler, with `maxCount` and without `count`: the smallest number of nodes."""
     max_count: values.NodeCount | None = None
     """The largest number of nodes."""
-    zones: Annotated[
-        tuple[Literal["1", "2", "3"], ...], Field(strict=False), values.distinct("name each zone once")
-    ] = ()
+    zones: values.Zones = ()
     """Availability zones, such as `["1", "2", "3"]`."""
-    max_pods: int = Field(default=30, ge=10, le=250)  # [learn: aks/concepts-network-ip-address-planning]
+    max_pods: values.MaxPods = 30
     """Pods on each node, 10 to 250. The smallest pool must have room for 30. Each takes an address of the subnet."""
+    surge: values.Surge | None = None
+    """Percent of the pool that an upgrade adds, 1 to 100. Without it, Azure adds 10 %. More is faster, and takes more
+    addresses."""
 
     @model_validator(mode="after")
-    def _is_large_enough(self) -> Self:
+    def _has_one_size(self) -> Self:
         sizes = {"count": self.count, "minCount": self.min_count, "maxCount": self.max_count}
         given = [key for key, size in sizes.items() if size]
         if given not in (["count"], ["minCount", "maxCount"]):
@@ -89,10 +90,6 @@ class NodePool(Section):
             raise invalid(f"has {' and '.join(given) or 'no size'}", remedy)
         if self.min_count and self.max_count and self.min_count > self.max_count:
             raise invalid(f"has minCount {self.min_count} above maxCount {self.max_count}", "swap them")
-        pods = (self.count or self.min_count or 0) * self.max_pods
-        if pods < MIN_POOL_PODS:
-            remedy = f"choose more nodes or a higher maxPods: Azure requires room for {MIN_POOL_PODS}"
-            raise invalid(f"has room for {pods} pods", remedy)
         return self
 
     @property
@@ -102,17 +99,39 @@ class NodePool(Section):
 
     @property
     def surge_nodes(self) -> int:
-        """The nodes that an upgrade adds: 10 % of the pool, rounded up. [learn: aks/upgrade-aks-cluster]."""
-        return -(-self.max_nodes // 10)
+        """The nodes that an upgrade adds, rounded up. [learn: aks/upgrade-aks-node-pools-rolling]."""
+        return -(-self.max_nodes * (self.surge or 10) // 100)
 
     @property
     def addresses(self) -> int:
-        """The addresses that the pool's subnet must have.
+        """The addresses that the pool takes at its largest.
 
-        A node takes one for itself and one for each pod it may run [learn: aks/concepts-network-legacy-cni];
-        Azure keeps five of each subnet [learn: virtual-network/virtual-networks-faq].
+        A node takes one for itself and one for each pod it may run [learn: aks/concepts-network-legacy-cni].
         """
-        return 5 + (self.max_nodes + self.surge_nodes) * (1 + self.max_pods)
+        return (self.max_nodes + self.surge_nodes) * (1 + self.max_pods)
+
+
+class NodePool(Pool):
+    """The nodes of a cluster; with `userPool`, those of AKS's own workloads."""
+
+    @model_validator(mode="after")
+    def _is_large_enough(self) -> Self:
+        pods = (self.count or self.min_count or 0) * self.max_pods
+        if pods < MIN_POOL_PODS:
+            remedy = f"choose more nodes or a higher maxPods: Azure requires room for {MIN_POOL_PODS}"
+            raise invalid(f"has room for {pods} pods", remedy)
+        return self
+
+
+class UserPool(Pool):
+    """The nodes of the apps."""
+
+    zones: values.Zones = Field(default=(), json_schema_extra={"default": "as `nodePool`"})
+    """Availability zones."""
+    max_pods: values.MaxPods = Field(default=30, json_schema_extra={"default": "as `nodePool`"})
+    """Pods on each node, 10 to 250."""
+    surge: values.Surge | None = Field(default=None, json_schema_extra={"default": "as `nodePool`"})
+    """Percent of the pool that an upgrade adds, 1 to 100."""
 
 
 class _Existing(Section):
@@ -171,6 +190,9 @@ class _NewCluster(_Region):
 
     node_pool: NodePool
     """`vmSize`, and `count` or `minCount` and `maxCount`."""
+    user_pool: UserPool | None = None
+    """Nodes for the apps, in a pool of their own. `nodePool` then runs AKS's own workloads only. Sizes as in
+    `nodePool`."""
     resource_group: values.ClusterGroup = _default_name("rg-aks-{location}")
     """The stack creates and deletes it, so no existing resource may be in it. AKS takes letters from a to z only."""
     cluster: values.ClusterName = _default_name("aks-{location}")
@@ -185,6 +207,20 @@ class _NewCluster(_Region):
     """Such as `"1.36"`, in quotes. Without it, Azure chooses."""
     ssh_public_key: values.PublicKey | None = None
     """For logging in to nodes, such as `ssh-ed25519 AAAA…`."""
+
+    @field_validator("user_pool", mode="before")
+    @classmethod
+    def _is_like_the_node_pool(cls, pool: object, info: ValidationInfo) -> object:
+        system: NodePool | None = info.data.get("node_pool")
+        if not system or not isinstance(pool, dict):
+            return pool
+        same = {"zones": list(system.zones), "maxPods": system.max_pods, "surge": system.surge}
+        return same | cast("dict[str, object]", pool)
+
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """All pools of the cluster."""
+        return (self.node_pool, *([self.user_pool] if self.user_pool else []))
 
     @field_validator("dns_service_ip")
     @classmethod
@@ -206,8 +242,8 @@ class NewRegion(_NewCluster):
     """The VNet's IPv4 range, such as `10.1.0.0/16`. It must not overlap another region's, nor any cluster's
     `serviceCidr`."""
     node_subnet: values.Network
-    """An IPv4 range inside `addressSpace`, such as `10.1.0.0/24`. It must have 5 + (largest number of nodes + 10 % for
-    upgrades) * (1 + `maxPods`) addresses."""
+    """An IPv4 range inside `addressSpace`, such as `10.1.0.0/24`. It must have 5 addresses, and for each pool (largest
+    number of nodes + `surge` percent for upgrades) * (1 + `maxPods`)."""
     virtual_network: values.VirtualNetworkName = _default_name("aks-vnet-{name}")
     """The name of the VNet."""
     subnet: values.SubnetName = _default_name("aks-subnet-{name}")
@@ -217,15 +253,20 @@ class NewRegion(_NewCluster):
     @classmethod
     def _holds_the_pool(cls, subnet: IPv4Network, info: ValidationInfo) -> IPv4Network:
         space: IPv4Network | None = info.data.get("address_space")
-        pool: NodePool | None = info.data.get("node_pool")
         if space and not subnet.subnet_of(space):
             raise invalid(f"{show(subnet)} is outside addressSpace {space}", "choose a range inside addressSpace")
-        if pool and subnet.num_addresses < pool.addresses:
+        pools: list[Pool] = [pool for key in ("node_pool", "user_pool") if (pool := info.data.get(key))]
+        # Azure keeps five of each subnet [learn: virtual-network/virtual-networks-faq].
+        needed = 5 + sum(pool.addresses for pool in pools)
+        if pools and subnet.num_addresses < needed:
             # Else an upgrade or the autoscaler fails: SubnetIsFull. [learn: error-code-subnetisfull-upgrade]
+            parts = [
+                f"{1 + pool.max_pods} for each of {pool.max_nodes} nodes and {pool.surge_nodes} more during upgrades"
+                for pool in pools
+            ]
             found = (
-                f"{show(subnet)} has {subnet.num_addresses} addresses, {pool.addresses} are needed: 5 for Azure, "
-                f"{1 + pool.max_pods} for each of {pool.max_nodes} nodes and {pool.surge_nodes} more during upgrades; "
-                f"a /{32 - (pool.addresses - 1).bit_length()} is large enough"
+                f"{show(subnet)} has {subnet.num_addresses} addresses, {needed} are needed: 5 for Azure, "
+                f"{', '.join(parts)}; a /{32 - (needed - 1).bit_length()} is large enough"
             )
             raise invalid(found, "choose a larger subnet, fewer nodes or a lower maxPods")
         return subnet
@@ -394,6 +435,9 @@ class Clusters(Section):
     """The pricing tier: `Free`, `Standard` or `Premium`."""
     entra_id: bool = False
     """Whether to sign in with Microsoft Entra ID and Azure RBAC, without local accounts."""
+    node_os: Literal["AzureLinux", "Ubuntu"] | None = None
+    """The nodes' Linux, `AzureLinux` or `Ubuntu`. Without it, Azure chooses. A change installs other images, node by
+    node."""
     baseline: bool = True
     """Whether the clusters have what costs nothing and excludes nothing. See
     [azure.md](azure.md#the-baseline-of-a-cluster). It cannot be turned off again."""
@@ -433,8 +477,8 @@ class App(Section):
     region answers again. See [operations.md](operations.md#a-region-no-longer-answers)."""
     replicas: int | None = Field(default=None, ge=1)
     """Pods in each cluster, of the one Deployment or StatefulSet whose pods `service` selects. At most (largest number
-    of nodes) * `maxPods` of the smallest pool. Without it, the manifest decides. Not with a HorizontalPodAutoscaler:
-    see [apps.md](apps.md#how-many-pods)."""
+    of nodes) * `maxPods` of the smallest pool for the apps. Without it, the manifest decides. Not with a
+    HorizontalPodAutoscaler: see [apps.md](apps.md#how-many-pods)."""
 
     @field_validator("global_address")
     @classmethod

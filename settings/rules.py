@@ -171,7 +171,9 @@ def _entries(regions: Regions, settings: Settings) -> Iterator[Problem]:
 def _replicas(regions: Regions, settings: Settings) -> Iterator[Problem]:
     """Find more pods than the smallest cluster's nodes run."""
     rooms = [
-        (region.node_pool.max_nodes * region.node_pool.max_pods, path) for path, region in _groups(regions).items()
+        (pool.max_nodes * pool.max_pods, path)
+        for path, region in _groups(regions).items()
+        for pool in [region.user_pool or region.node_pool]
     ]
     replicas = settings.app.replicas or 0  # without it, the manifests' number counts
     if rooms and replicas > min(rooms)[0]:

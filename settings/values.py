@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 from math import inf
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -129,6 +129,10 @@ def distinct(remedy: str, key: Callable[[Any], str] = str) -> AfterValidator:
 
     return AfterValidator(check)
 
+
+Zones = Annotated[tuple[Literal["1", "2", "3"], ...], Field(strict=False), distinct("name each zone once")]
+MaxPods = Annotated[int, Field(ge=10, le=250)]  # [learn: aks/concepts-network-ip-address-planning]
+Surge = Annotated[int, Field(ge=1, le=100)]  # [learn: aks/upgrade-aks-node-pools-rolling]
 
 # --- IDs of existing resources -------------------------------------------------------------------------------
 

@@ -140,8 +140,8 @@ MISTAKES = [
     Mistake(
         "tier that is not on sale",
         "components/regional_cluster.py",
-        'tier=args["tier"]',
-        'tier="Gold"',
+        'name="Base", tier=args["tier"]',
+        'name="Base", tier="Gold"',
         r"-cluster: sku\.tier: 'Gold' is not one of 'Premium', 'Standard', 'Free'",
     ),
     Mistake(
@@ -167,9 +167,9 @@ MISTAKES = [
     ),
     Mistake(
         "more pods than the subnet has addresses for",
-        "components/regional_cluster.py",
-        'max_pods=pool["max_pods"]',
-        "max_pods=250",
+        "components/node_pools.py",
+        '"max_pods": pool["max_pods"]',
+        '"max_pods": 250',
         r'Code="InsufficientSubnetSize" Message="Pre-allocated IPs 753 exceeds IPs available 251 in Subnet Cidr 10\.',
     ),
     Mistake(

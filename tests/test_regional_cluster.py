@@ -159,6 +159,28 @@ def test_autoscaler_owns_the_number_of_nodes(prod: Program, dev: Program) -> Non
     assert not dev["east-cluster"].options.ignoreChanges
 
 
+def test_apps_have_nodes_of_their_own(prod: Program) -> None:
+    settings = stack_config("prod")["regions"][0]
+    [system], apps = prod["east-cluster"].inputs["agentPoolProfiles"], prod["east-apps"]
+    assert (system["name"], system["nodeTaints"]) == ("system", ["CriticalAddonsOnly=true:NoSchedule"])
+    assert (apps.inputs["agentPoolName"], apps.inputs["mode"], apps.inputs["maxCount"]) == ("apps", "User", 12)
+    own = {"name", "nodeTaints", "mode", "maxCount"}
+    assert {key: apps.inputs.get(key) for key in system.keys() - own} == {
+        key: system[key] for key in system.keys() - own
+    }
+    assert (system["osSKU"], system["upgradeSettings"]) == ("AzureLinux", {"maxSurge": "33%"})
+    assert system["maxCount"] == settings["nodePool"]["maxCount"]
+    assert list(apps.options.ignoreChanges) == ["count"]
+    assert apps.options.deletedWith.endswith("::east-cluster")
+
+
+def test_nothing_else_is_done_with_a_cluster_until_all_its_nodes_are_there(prod: Program) -> None:
+    """AKS writes the VNet with the nodes, and does one thing at a time with a cluster."""
+    assert "east-apps" in prod["mesh-east-to-west"].dependencies
+    assert "west-apps" in prod["mesh-east-to-west"].dependencies
+    assert "east-apps" in prod["hub-member-east"].dependencies
+
+
 def test_options_of_a_region_reach_its_cluster_alone() -> None:
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHx somebody"
     changed = region("east") | {"kubernetesVersion": "1.33", "sshPublicKey": key}
@@ -172,7 +194,7 @@ def test_options_of_a_region_reach_its_cluster_alone() -> None:
 def test_baseline_costs_nothing_and_excludes_nothing(prod: Program) -> None:
     cluster = prod["east-cluster"].inputs
     assert {key: cluster[key] for key in BASELINE} == BASELINE
-    assert cluster["agentPoolProfiles"][0]["tags"] == stack_config("prod")["tags"]
+    assert cluster["agentPoolProfiles"][0]["tags"] == prod["east-apps"].inputs["tags"] == stack_config("prod")["tags"]
     assert prod["east-subnet"].inputs["defaultOutboundAccess"] is False
 
 

@@ -124,10 +124,18 @@ def test_dev_is_the_article() -> None:
 def test_prod_is_hardened_and_scales_over_zones() -> None:
     settings = parse(stack_file("prod"))
     assert [r.location for r in settings.regions] == ["eastus2", "westus3", "northeurope"]
-    assert settings.clusters.model_dump() == {"tier": "Standard", "entra_id": True, "baseline": True}
+    assert settings.clusters.model_dump() == {
+        "tier": "Standard",
+        "entra_id": True,
+        "baseline": True,
+        "node_os": "AzureLinux",
+    }
     for region in new(settings):
         pool = region.node_pool
-        assert (pool.count, pool.min_count, pool.max_count, pool.zones) == (None, 3, 12, ("1", "2", "3"))
+        assert (pool.count, pool.min_count, pool.max_count, pool.zones) == (None, 3, 5, ("1", "2", "3"))
+        assert region.user_pool
+        assert (region.user_pool.min_count, region.user_pool.max_count) == (3, 12)
+        assert (region.user_pool.zones, region.user_pool.max_pods, region.user_pool.surge) == (pool.zones, 50, 33)
     assert settings.tags == {"environment": "production", "workload": "aks-store-demo"}
 
 
@@ -223,6 +231,22 @@ def test_services_may_have_these_lengths(length: int) -> None:
 def test_pool_may_fill_its_subnet_and_have_one_size() -> None:
     pool = {"vmSize": "Standard_D2", "minCount": 2, "maxCount": 2, "maxPods": 40}  # 5 + 3 * 41 addresses
     assert not mistakes(changed(("regions[0].nodePool", pool), ("regions[0].nodeSubnet", "10.1.0.0/25")))
+
+
+def test_both_pools_and_their_surge_share_the_subnet() -> None:
+    pool = {"vmSize": "Standard_D2", "count": 3, "surge": 34}  # two more during upgrades
+    raw = changed(("regions[0].nodePool", pool), ("regions[0].userPool", {"vmSize": "Standard_D2", "count": 3}))
+    with pytest.raises(SettingsError, match=r"315 are needed: 5 for Azure, 31 .* 2 more .*, 31 .* 2 more .*; a /23 is"):
+        parse(raw)
+    assert not mistakes(raw | {"regions": [raw["regions"][0] | {"nodeSubnet": "10.1.0.0/23"}]})
+
+
+def test_app_runs_in_its_own_pool() -> None:
+    raw = changed(("regions[0].userPool", {"vmSize": "Standard_D2", "count": 1}), ("app.replicas", 31))
+    with pytest.raises(
+        SettingsError, match=r"app.replicas: 31 pods .* more than the 30 that the nodes of regions\[0\]"
+    ):
+        parse(raw)
 
 
 def test_defaults_of_the_updates() -> None:
@@ -332,6 +356,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         # choices
         *(("regions[1].nodePool.zones[0]", 1), ("regions[1].nodePool.zones[0]", "4")),
         *(("clusters.tier", tier) for tier in ("free", None, "Paid")),
+        ("clusters.nodeOs", "Windows"),
         *(
             ("access.kubeloginMode", "devicecode"),
             ("access.deployerType", "Group"),
@@ -396,8 +421,12 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
     "is too large": [
         *(("regions[0].nodePool.count", 1001), ("regions[0].nodePool.count", 10**30)),
         ("regions[0].nodePool.maxPods", 251),
+        ("regions[0].nodePool.surge", 101),
     ],
-    "has no size": [("regions[0].nodePool", {"vmSize": "Standard_D2"})],
+    "has no size": [
+        ("regions[0].nodePool", {"vmSize": "Standard_D2"}),
+        ("regions[0].userPool", {"vmSize": "Standard_D2"}),
+    ],
     "has minCount": [
         ("regions[0].nodePool", {"vmSize": "Standard_D2", "minCount": 1}),
         ("regions[0].nodePool", {"vmSize": "Standard_D2", "minCount": 3, "maxCount": 2}),
@@ -776,11 +805,12 @@ def test_waits_are_counted_between_stages() -> None:
         ({"count": 10}, 5 + 11 * 31),
         ({"count": 11}, 5 + 13 * 31),
         ({"minCount": 1, "maxCount": 20, "maxPods": 110}, 5 + 22 * 111),
+        ({"count": 10, "surge": 33}, 5 + 14 * 31),
     ],
 )
 def test_a_subnet_holds_the_pool_at_its_largest_during_an_upgrade(pool: dict[str, object], addresses: int) -> None:
     raw = changed(("regions[0].nodePool", {"vmSize": "Standard_D2", **pool}), ("regions[0].nodeSubnet", "10.1.0.0/16"))
-    assert new(parse(raw))[0].node_pool.addresses == addresses
+    assert new(parse(raw))[0].node_pool.addresses + 5 == addresses
 
 
 def test_a_cluster_may_have_as_many_pods_as_its_nodes_run() -> None:

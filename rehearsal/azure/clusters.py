@@ -1,5 +1,6 @@
 """Managed clusters and their node pools."""
 
+import re
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from ipaddress import ip_address, ip_network
@@ -30,6 +31,7 @@ from rehearsal.azure.network import SUBNET, overlaps, prefixes, subnet_users
 from rehearsal.core.protocol import UNKNOWN, Problem, Properties
 
 CLUSTER: Final = "azure-native:containerservice:ManagedCluster"
+AGENT_POOL: Final = "azure-native:containerservice:AgentPool"
 
 # Defaults: learn: aks/concepts-network-legacy-cni ("Deployment parameters"), templates/microsoft.containerservice.
 _SERVICE_CIDR: Final = "10.0.0.0/16"
@@ -75,12 +77,27 @@ def _pool_problems(pool: Properties, path: str) -> Iterator[Problem]:
     if pods is not None and not 10 <= pods <= 250:  # noqa: PLR2004 - Azure's limits
         # Source: learn: aks/concepts-network-legacy-cni ("Maximum pods per node")
         yield Problem(f"{path}maxPods", f"{pods:g} is not between 10 and 250")
+    surge = known(nested(pool, "upgradeSettings").get("maxSurge"))
+    if surge is not None and not re.fullmatch(r"[1-9][0-9]*%?", surge):
+        # Source: learn: aks/upgrade-aks-node-pools-rolling: a number of nodes, or a percentage
+        yield Problem(f"{path}upgradeSettings.maxSurge", f"{surge!r} is neither a number nor a percentage")
+
+
+_CRITICAL_ONLY: Final = "CriticalAddonsOnly"
+
+
+def _require_room_for_system_pods(pool: Properties) -> None:
+    hard = [taint for taint in listed(pool, "nodeTaints") if not taint.endswith(":PreferNoSchedule")]
+    if pool.get("mode") == "System" and any(not taint.startswith(f"{_CRITICAL_ONLY}=") for taint in hard):
+        raise errors.SYSTEM_POOL_HAS_RESTRICTED_TAINT.refusal()
 
 
 def _admit_pools(
     subscription: Subscription, pools: Sequence[Properties], cluster_inputs: Properties, old: Record | None
 ) -> None:
-    """Refuse pools that need more addresses than their subnets have left."""
+    """Refuse system pools without room for AKS's own pods, and pools that need more addresses than are left."""
+    for pool in pools:
+        _require_room_for_system_pods(pool)
     for subnet_id in {pool["vnetSubnetID"].lower() for pool in pools if pool.get("vnetSubnetID")}:
         subnet = subscription.require(subnet_id)
         own = [pool for pool in pools if str(pool.get("vnetSubnetID")).lower() == subnet_id]
@@ -368,6 +385,9 @@ class ManagedCluster(ResourceType):
                 nodes=sum(int(pool.get("count") or pool.get("minCount") or 1) for pool in inputs["agentPoolProfiles"]),
                 services=nested(inputs, "networkProfile").get("serviceCidr") or _SERVICE_CIDR,
             )
+        taints = listed(record["inputs"]["agentPoolProfiles"][0], "nodeTaints")
+        if taints != (listed(old["inputs"]["agentPoolProfiles"][0], "nodeTaints") if old else []):
+            subscription.clusters.set_pool(record["id"], "", None, taints)
 
     @override
     def admit_deletion(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
@@ -568,10 +588,39 @@ class AgentPool(ResourceType):
 
     @override
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
-        _admit_pools(subscription, [inputs], subscription.require(resource_id.rsplit("/", 2)[0])["inputs"], old)
+        cluster = _cluster_of(subscription, resource_id)
+        require_rest(cluster)
+        if old:
+            _admit_pool_changes(cluster["id"], old["outputs"], inputs)
+        _admit_pools(subscription, [inputs], cluster["inputs"], old)
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        cluster = _cluster_of(subscription, resource_id)
+        return {**_pool_outputs(inputs, cluster["outputs"]["kubernetesVersion"], old), "type": self.kind}
+
+    @override
+    def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
         del old
-        cluster = subscription.require(resource_id.rsplit("/", 2)[0])
-        return {**_pool_outputs(inputs, cluster["outputs"]["kubernetesVersion"], {}), "type": self.kind}
+        inputs = record["inputs"]
+        for properties in (inputs, record["outputs"]):
+            _scale(properties)
+        nodes = int(inputs.get("count") or inputs.get("minCount") or 1)
+        cluster = _cluster_of(subscription, record["id"])
+        subscription.clusters.set_pool(cluster["id"], last_segment(record["id"]), nodes, listed(inputs, "nodeTaints"))
+
+    @override
+    def admit_deletion(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
+        cluster = _cluster_of(subscription, record["id"])
+        if cluster["id"].lower() not in doomed:
+            require_rest(cluster)
+
+    @override
+    def deleted(self, subscription: Subscription, record: Record, doomed: Collection[str]) -> None:
+        cluster = _cluster_of(subscription, record["id"])
+        if cluster["id"].lower() not in doomed:
+            subscription.clusters.set_pool(cluster["id"], last_segment(record["id"]), 0, ())
+
+
+def _cluster_of(subscription: Subscription, pool_id: str) -> Record:
+    return subscription.require(pool_id.rsplit("/", 2)[0])

@@ -363,6 +363,14 @@ VM_SIZE_CHANGE_NOT_ALLOWED: Final = AzureError(
     '"2026-01-02-preview".. Details: ',
     "Azure/bicep-registry-modules issue 7130, for the API version that azure-native 3.29.0 uses",
 )
+SYSTEM_POOL_HAS_RESTRICTED_TAINT: Final = AzureError(
+    400,
+    "SystemPoolHasRestrictedTaint",
+    "Operation failed due to insufficient nodes for system pod scheduling. Placing custom taints on system pool is not "
+    "supported(except 'CriticalAddonsOnly' taint or taint effect is 'PreferNoSchedule'). Please refer to "
+    "https://aka.ms/aks/system-taints for detail",
+    "Azure/AKS issue 2578, which has no status",
+)
 OIDC_ISSUER_CANNOT_BE_DISABLED: Final = AzureError(
     400,
     "OIDCIssuerFeatureCannotBeDisabled",

@@ -29,7 +29,7 @@ from rehearsal.azure.arm import (
     subscription_of,
 )
 from rehearsal.azure.balancers import LOAD_BALANCER, PUBLIC_ADDRESS, LoadBalancer, PublicIPAddress
-from rehearsal.azure.clusters import CLUSTER, AgentPool, ManagedCluster, may_balance
+from rehearsal.azure.clusters import AGENT_POOL, CLUSTER, AgentPool, ManagedCluster, may_balance
 from rehearsal.azure.credentials import (
     admin_credentials,
     hub_credentials,
@@ -66,7 +66,7 @@ TYPES: Final[dict[str, ResourceType]] = {
     IDENTITY: UserAssignedIdentity(),
     ROLE_ASSIGNMENT: RoleAssignment(),
     CLUSTER: ManagedCluster(),
-    "azure-native:containerservice:AgentPool": AgentPool(),
+    AGENT_POOL: AgentPool(),
     FLEET: Fleet(),
     MEMBER: FleetMember(),
     "azure-native:containerservice:FleetUpdateStrategy": FleetUpdateStrategy(),

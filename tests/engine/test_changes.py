@@ -283,6 +283,9 @@ PLACED = (
     *("configmap-rabbitmq-plugins", "secret-rabbitmq"),
 )
 PLANNED = [
+    Row("regions.userPool", east(userPool=POOL), {"east-cluster": "update", "east-apps": "create"}),
+    Row("regions.nodePool.surge", pool(surge=20), {"east-cluster": "update"}),
+    Row("clusters.nodeOs", section("clusters", nodeOs="AzureLinux"), BOTH),
     Row(
         "app.namespace",
         section("app", namespace="shop"),
@@ -466,13 +469,34 @@ def test_tags_are_changed_in_place(stack: Stack) -> None:
 def test_keys_that_made_a_cluster_are_not_taken_away(empty: Stack) -> None:
     config = empty.config
     pool(zones=["1", "2"])(config)
-    east(sshPublicKey="ssh-rsa AAAA")(config)
+    east(sshPublicKey="ssh-rsa AAAA", userPool=POOL)(config)
     empty.configure(**config)
     empty.up()
     del config["regions"][0]["nodePool"]["zones"], config["regions"][0]["sshPublicKey"]
     empty.configure(**config)
     with pytest.raises(auto.CommandError, match=f"(?s)sshPublicKey: none {MADE_WITH}\n.*zones: none {MADE_WITH}: "):
         empty.preview()
+    east(userPool=POOL | {"vmSize": "Standard_D8ds_v5", "maxPods": 31, "zones": ["1"]})(config)
+    empty.configure(**config)
+    size, pods, zones = (rf"userPool.{each}: \S+ {MADE_WITH}" for each in ("vmSize", "maxPods", "zones"))
+    with pytest.raises(auto.CommandError, match=rf"(?s){size}.*{pods}.*{zones}"):
+        empty.preview()
+
+
+def test_pool_for_the_apps_comes_and_goes_in_place(stack: Stack) -> None:
+    config = stack.config
+    east(userPool=POOL)(config)
+    stack.configure(**config)
+    assert stack.up().changes == {"east-cluster": "update", "east-apps": "create"}
+    assert stack.preview().changes == {}
+    assert_healthy(stack)
+    east(userPool=POOL | {"count": 2, "surge": 50})(config)
+    stack.configure(**config)
+    assert stack.up().changes == {"east-apps": "update"}
+    del config["regions"][0]["userPool"]
+    stack.configure(**config)
+    assert stack.up().changes == {"east-cluster": "update", "east-apps": "delete"}
+    assert_healthy(stack)
 
 
 @pytest.mark.parametrize("rows", [DONE[:1] + DONE[4:8], DONE[1:4] + DONE[8:]], ids=["one half", "other half"])

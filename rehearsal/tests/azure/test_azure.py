@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
@@ -76,6 +76,9 @@ class _Clusters:
 
     def set_routes(self, network: str, other: str, prefixes: list[str]) -> None:
         self.log.append(("routes", network, other, prefixes))
+
+    def set_pool(self, cluster_id: str, pool: str, nodes: int | None, taints: Sequence[str]) -> None:
+        self.log.append(("pool", cluster_id.rsplit("/", 1)[-1], pool, nodes, list(taints)))
 
     def public_address(self) -> str:
         return f"20.0.0.{len(self.log) + 1}"
@@ -1076,6 +1079,60 @@ def test_issuer_and_the_add_ons_identities_stay(sub: _Subscription) -> None:
     assert [updated[key] for key in ("oidcIssuerProfile", "addonProfiles")] == [
         made[key] for key in ("oidcIssuerProfile", "addonProfiles")
     ]
+
+
+CRITICAL_ONLY = "CriticalAddonsOnly=true:NoSchedule"
+
+
+def pool_inputs(**more: object) -> Properties:
+    return {"resourceGroupName": "rg", "resourceName": "aks", "agentPoolName": "apps", "mode": "User", **more}
+
+
+def test_pool_of_its_own_comes_and_goes_beside_the_tainted_system_pool(sub: _Subscription) -> None:
+    inputs = sub.place()
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
+    assert not sub.clusters.of("pool")
+    inputs["agentPoolProfiles"][0]["nodeTaints"] = [CRITICAL_ONLY]
+    sub.update("ManagedCluster", cluster_id, **inputs)
+    pool_id, _ = sub.create("AgentPool", **pool_inputs(count=2))
+    sub.update("AgentPool", pool_id, **pool_inputs(enableAutoScaling=True, minCount=3, maxCount=5))
+    sub.delete("AgentPool", pool_id)
+    assert sub.clusters.of("pool") == [
+        ("pool", "aks", "", None, [CRITICAL_ONLY]),
+        ("pool", "aks", "apps", 2, []),
+        ("pool", "aks", "apps", 3, []),
+        ("pool", "aks", "apps", 0, []),
+    ]
+    sub.create("AgentPool", **pool_inputs())
+    sub.delete("ManagedCluster", cluster_id)
+    assert not sub.exists("AgentPool", pool_id)
+
+
+def test_system_pool_has_no_other_hard_taint(sub: _Subscription) -> None:
+    inputs = sub.place()
+    inputs["agentPoolProfiles"][0]["nodeTaints"] = ["mine=true:NoSchedule"]
+    assert "SystemPoolHasRestrictedTaint" in sub.refused("ManagedCluster", **inputs)
+    inputs["agentPoolProfiles"][0]["nodeTaints"] = ["mine=true:PreferNoSchedule"]
+    sub.create("ManagedCluster", **inputs)
+    sub.create("AgentPool", **pool_inputs(nodeTaints=["mine=true:NoSchedule"]))
+    system = pool_inputs(agentPoolName="more", mode="System", nodeTaints=["mine=true:NoExecute"])
+    assert "SystemPoolHasRestrictedTaint" in sub.refused("AgentPool", **system)
+
+
+def test_pool_of_its_own_keeps_what_it_was_made_with(sub: _Subscription) -> None:
+    sub.create("ManagedCluster", **sub.place())
+    pool_id, _ = sub.create("AgentPool", **pool_inputs(maxPods=30, availabilityZones=["1"]))
+    for change in ({"maxPods": 40}, {"availabilityZones": ["1", "2"]}, {"osType": "Windows"}):
+        inputs = pool_inputs(maxPods=30, availabilityZones=["1"]) | change
+        with pytest.raises(RefusedError, match="PropertyChangeNotAllowed"):
+            sub.update("AgentPool", pool_id, **inputs)
+
+
+@pytest.mark.parametrize("surge", ["0", "1.5", "ten"])
+def test_surge_is_a_number_or_a_percentage(sub: _Subscription, surge: str) -> None:
+    found = sub.problems("AgentPool", **pool_inputs(upgradeSettings={"maxSurge": surge}))
+    assert list(found) == ["upgradeSettings.maxSurge"]
+    assert not sub.problems("AgentPool", **pool_inputs(upgradeSettings={"maxSurge": "33%"}))
 
 
 def test_the_autoscalers_range_is_one(sub: _Subscription) -> None:

@@ -21,6 +21,7 @@ from components.global_address import GlobalAddress, GlobalAddressArgs
 from components.global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
 from components.kubeconfig import KubeloginMode
 from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
+from components.node_network import OpenPort
 from components.node_pools import NodePool
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from components.regional_cluster import RegionalCluster, RegionalClusterArgs
@@ -73,6 +74,11 @@ azure_of = {
     region.name: azure.of(region.existing.cluster_id if isinstance(region, ClusterRegion) else None)
     for region in stack.regions
 }
+# Open in each region, so that an entry point can come or move without a change of networks.
+open_ports = [
+    OpenPort(port=port["port"], protocol=port["protocol"])
+    for port in ([] if stack.app.internal else app_manifests.shared_ports(manifests))
+]
 clusters: dict[str, RegionalCluster | ExistingCluster] = {}
 # The last cluster made in each existing VNet, by the VNet's id.
 last_in: dict[str, RegionalCluster] = {}
@@ -103,6 +109,10 @@ for region in stack.regions:
         entra_id_admins=admins if stack.clusters.entra_id else None,
         kubernetes_version=region.kubernetes_version,
         ssh_public_key=region.ssh_public_key,
+        cilium=stack.clusters.dataplane == "cilium",
+        nat_gateway=stack.clusters.outbound == "natGateway",
+        api_ranges=[str(each) for each in stack.clusters.api_ranges],
+        open_ports=open_ports if stack.clusters.security_group else None,
         baseline=stack.clusters.baseline,
         lock_node_group=stack.app.global_address is None,
         node_image_updates=stack.fleet.updates is None or stack.fleet.updates.channel != "NodeImage",

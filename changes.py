@@ -314,8 +314,15 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
             yield Problem(f"{path}.existing.subnetId", found, later)
 
 
+_OUTBOUND: Final = {"loadBalancer": "loadBalancer", "natGateway": "userAssignedNATGateway"}
+
+
 def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
-    """Find what AKS does not turn off: Entra ID [Azure/AKS issue 1519], the issuer [learn: aks/use-oidc-issuer]."""
+    """Find what AKS does not turn off, and what azure-native replaces clusters for.
+
+    Entra ID stays [Azure/AKS issue 1519], and the issuer [learn: aks/use-oidc-issuer]. The parts of a cluster's network
+    are in provider/pkg/gen/replacement.go.
+    """
     made = [
         name
         for region in stack.regions
@@ -324,6 +331,19 @@ def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
     if not stack.clusters.entra_id and any(_value(state[name], ("aadProfile", "managed")) for name in made):
         found = "false, but the clusters sign in with Microsoft Entra ID"
         yield Problem("clusters.entraId", found, "write true: AKS does not turn it off again")
+    for setting, output, wanted in (
+        ("dataplane", "networkDataplane", stack.clusters.dataplane),
+        ("outbound", "outboundType", _OUTBOUND[stack.clusters.outbound]),
+    ):
+        for name in made:
+            before = _value(state[name], ("networkProfile", output))
+            if before and before != wanted:
+                region = name.partition(" ")[2].removesuffix("-cluster")
+                was = next((key for key, value in _OUTBOUND.items() if value == before), before)
+                found = f"{show(getattr(stack.clusters, setting))} is not what region {show(region)} was made with"
+                remedy = "put it back: azure-native would replace the cluster; new clusters need another stack"
+                yield Problem(f"clusters.{setting}", f"{found}: {show(was)}", remedy)
+                break
     # Only the baseline turns workload identity on; Azure turns the issuer on by itself in newer clusters.
     identity = ("securityProfile", "workloadIdentity", "enabled")
     if not stack.clusters.baseline and any(_value(state[name], identity) for name in made):

@@ -21,6 +21,7 @@ from .global_address import GlobalAddress, GlobalAddressArgs
 from .global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
 from .kubeconfig import KubeloginMode
 from .multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
+from .node_network import OpenPort
 from .node_pools import NodePool
 from .peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from .regional_cluster import RegionalCluster, RegionalClusterArgs
@@ -52,6 +53,7 @@ __all__ = [
     "MultiClusterAppArgs",
     "NodeImages",
     "NodePool",
+    "OpenPort",
     "PeeredNetwork",
     "PeeredNetworks",
     "PeeredNetworksArgs",

@@ -1,16 +1,17 @@
 """One region: a VNet, and an AKS cluster whose pods have addresses in it."""
 
-from collections.abc import Mapping
-from typing import NotRequired, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import authorization, containerservice, managedidentity, network, resources
 
 from .access import kubernetes_access
-from .existing import Network, checked, existing_network, require_addresses
+from .existing import checked, existing_network, require_addresses
 from .hardening import hardening
 from .kubeconfig import KubeloginMode
+from .node_network import NodeNetwork, OpenPort, nat_gateway, node_network
 from .node_pools import NodePool, Nodes, addresses, system_pool, user_pool
 from .retries import CLUSTER_RETRY, NETWORK_RETRY
 from .roles import AKS_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
@@ -77,6 +78,17 @@ class RegionalClusterArgs(TypedDict):
     """Tags of all resources that can have tags."""
     protect: NotRequired[bool]
     """Whether Pulumi refuses to delete or replace the group and the cluster. False by default."""
+    open_ports: NotRequired[Sequence[OpenPort] | None]
+    """Ports that clients on the internet reach; the new subnet then has a network security group, which lets in
+    nothing else from the internet. None for no group."""
+    nat_gateway: NotRequired[bool]
+    """Whether the nodes reach the internet through a NAT gateway, with an address of its own, in place of the
+    cluster's load balancer. An existing subnet must have one. False by default; fixed at creation."""
+    cilium: NotRequired[bool]
+    """Whether the cluster has Cilium's data plane and network policies. False by default; fixed at creation. Whether
+    the fleet's endpoints work with it is untried."""
+    api_ranges: NotRequired[Sequence[pulumi.Input[str]] | None]
+    """Ranges (CIDR) from which the API server is reached; the region's NAT gateway is added. None for everywhere."""
     existing_subnet_id: NotRequired[str | None]
     """Azure id of an existing subnet, in place of names and ranges of VNet and subnet. It must be in the same location
     and subscription. `destroy` does not delete it."""
@@ -96,6 +108,8 @@ class RegionalCluster(pulumi.ComponentResource):
     """Name of the VNet's resource group; None if the VNet existed before."""
     subnet: network.Subnet
     """Its subnet for nodes and pods."""
+    egress: network.PublicIPAddress | None
+    """The address with which the nodes reach the internet, if it is a NAT gateway's of this region."""
     subnet_role: authorization.RoleAssignment
     """The cluster identity's role on the subnet."""
     cluster: containerservice.ManagedCluster
@@ -118,6 +132,7 @@ class RegionalCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, hooks=NETWORK_RETRY.hooks(), protect=args.get("protect", False)),
         )
         in_group = pulumi.ResourceOptions(parent=self, hooks=NETWORK_RETRY.hooks())
+        self.egress = None
 
         if existing_id := args.get("existing_subnet_id"):
             # A network interface is in the subscription of its network (learn:
@@ -134,7 +149,21 @@ class RegionalCluster(pulumi.ComponentResource):
             pools = [args["node_pool"], *([apps] if (apps := args.get("user_pool")) else [])]
             subnet_id = checked(self.subnet.id, require_addresses(name, self.subnet, addresses(*pools)))
         else:
-            self.virtual_network, self.subnet = _network(name, args, group, in_group)
+            settings = NodeNetwork(
+                resource_group_name=group.name,
+                location=args["location"],
+                virtual_network_name=args.get("virtual_network_name"),
+                address_space=args.get("address_space"),
+                subnet_name=args.get("subnet_name"),
+                node_subnet=args.get("node_subnet"),
+                tags=args.get("tags"),
+                private=args.get("baseline", False),
+                open_ports=args.get("open_ports"),
+            )
+            gateway = None
+            if args.get("nat_gateway"):
+                gateway, self.egress = nat_gateway(name, settings, args["node_pool"].get("zones", ()), in_group)
+            self.virtual_network, self.subnet = node_network(name, settings, gateway, in_group)
             self.network_group = group.name
             subnet_id = self.subnet.id
 
@@ -165,9 +194,27 @@ class RegionalCluster(pulumi.ComponentResource):
             if args.get("baseline")
             else {}
         )
+        if ranges := args.get("api_ranges"):
+            # AKS adds the address of the cluster's load balancer by itself, but not a gateway's: without it no node
+            # could join (learn: aks/api-server-authorized-ip-ranges).
+            own = [self.egress.ip_address.apply(lambda address: f"{address}/32")] if self.egress else []
+            profiles["api_server_access_profile"] = containerservice.ManagedClusterAPIServerAccessProfileArgs(
+                authorized_ip_ranges=[*ranges, *own], disable_run_command=True if args.get("baseline") else None
+            )
         nodes = Nodes(
             subnet_id=subnet_id, os=args.get("node_os"), tags=args.get("tags") if args.get("baseline") else None
         )
+        # Flat Azure CNI: only pods with addresses of the VNet can be reached from another cluster.
+        # A dictionary, because the arguments' class adds a pod CIDR, which belongs to overlay networks.
+        network_profile: Any = {
+            "network_plugin": "azure",
+            "load_balancer_sku": "standard",
+            "outbound_type": "userAssignedNATGateway" if args.get("nat_gateway") else "loadBalancer",
+            "service_cidr": args["service_cidr"],
+            "dns_service_ip": args["dns_service_ip"],
+        }
+        if args.get("cilium"):  # this data plane has no other engine for network policies
+            network_profile |= {"network_dataplane": "cilium", "network_policy": "cilium"}
         self.cluster = containerservice.ManagedCluster(
             f"{name}-cluster",
             resource_group_name=group.name,
@@ -182,15 +229,7 @@ class RegionalCluster(pulumi.ComponentResource):
             agent_pool_profiles=[
                 system_pool(args["node_pool"], nodes, critical_only=args.get("user_pool") is not None)
             ],
-            # Flat Azure CNI: only pods with addresses of the VNet can be reached from another cluster.
-            # A dictionary, because the arguments' class adds a pod CIDR, which belongs to overlay networks.
-            network_profile={
-                "network_plugin": "azure",
-                "load_balancer_sku": "standard",
-                "outbound_type": "loadBalancer",
-                "service_cidr": args["service_cidr"],
-                "dns_service_ip": args["dns_service_ip"],
-            },
+            network_profile=network_profile,
             enable_rbac=True,
             aad_profile=containerservice.ManagedClusterAADProfileArgs(managed=True, enable_azure_rbac=True)
             if args.get("entra_id_admins") is not None
@@ -237,32 +276,6 @@ class RegionalCluster(pulumi.ComponentResource):
             settings=k8s.ProviderArgs(delete_unreachable=True),
         )
         self.register_outputs({"clusterId": self.cluster.id, "virtualNetworkId": self.virtual_network.id})
-
-
-def _network(
-    name: str, args: RegionalClusterArgs, group: resources.ResourceGroup, opts: pulumi.ResourceOptions
-) -> Network:
-    virtual_network = network.VirtualNetwork(
-        f"{name}-vnet",
-        resource_group_name=group.name,
-        virtual_network_name=args.get("virtual_network_name"),
-        location=args["location"],
-        address_space={"address_prefixes": [space]} if (space := args.get("address_space")) else None,
-        tags=args.get("tags"),
-        opts=opts,
-    )
-    subnet = network.Subnet(
-        f"{name}-subnet",
-        resource_group_name=group.name,
-        virtual_network_name=virtual_network.name,
-        subnet_name=args.get("subnet_name"),
-        address_prefix=args.get("node_subnet"),
-        # The cluster's load balancer is the nodes' way out (learn: virtual-network/ip-services/
-        # default-outbound-access).
-        default_outbound_access=False if args.get("baseline") else None,
-        opts=opts,
-    )
-    return Network(virtual_network, subnet)
 
 
 def _linux_profile(ssh_public_key: pulumi.Input[str]) -> containerservice.ContainerServiceLinuxProfileArgs:

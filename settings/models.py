@@ -438,6 +438,22 @@ class Clusters(Section):
     node_os: Literal["AzureLinux", "Ubuntu"] | None = None
     """The nodes' Linux, `AzureLinux` or `Ubuntu`. Without it, Azure chooses. A change installs other images, node by
     node."""
+    dataplane: Literal["azure", "cilium"] = "azure"
+    """`cilium` for network policies; fixed at creation. Whether the fleet's endpoints work with it is untried: try one
+    region first."""
+    outbound: Literal["loadBalancer", "natGateway"] = "loadBalancer"
+    """How nodes reach the internet: through the cluster's load balancer, or through a NAT gateway in each region, whose
+    address stays. Fixed at creation. An existing subnet must have its own gateway."""
+    security_group: bool = False
+    """Whether new subnets have a network security group: from the internet only the ports of `app.service` are open.
+    Other public Services on the clusters are then not reached."""
+    api_ranges: Annotated[
+        tuple[values.PublicNetwork, ...],
+        Field(strict=False),
+        values.length(0, 199, "write at most 199: AKS takes 200, and a NAT gateway needs one"),
+    ] = ()
+    """The public ranges from which API servers are reached, such as `[203.0.113.0/28]`: those of everyone who runs
+    `pulumi up`, `make verify` or kubectl. Without it, they are reached from everywhere."""
     baseline: bool = True
     """Whether the clusters have what costs nothing and excludes nothing. See
     [azure.md](azure.md#the-baseline-of-a-cluster). It cannot be turned off again."""

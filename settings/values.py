@@ -196,3 +196,14 @@ def _address(value: object) -> IPv4Address:
 Network = Annotated[IPv4Network, BeforeValidator(_network)]
 ServiceNetwork = Annotated[Network, AfterValidator(_service_network)]
 Address = Annotated[IPv4Address, BeforeValidator(_address)]
+_PRIVATE: Final = [IPv4Network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")]
+
+
+def _public_network(network: IPv4Network) -> IPv4Network:
+    for private in _PRIVATE:
+        if network.overlaps(private):  # [learn: aks/api-server-authorized-ip-ranges]
+            raise invalid(f"{show(network)} is not public", "write the public addresses behind which your clients are")
+    return network
+
+
+PublicNetwork = Annotated[Network, AfterValidator(_public_network)]

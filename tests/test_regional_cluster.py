@@ -159,6 +159,50 @@ def test_autoscaler_owns_the_number_of_nodes(prod: Program, dev: Program) -> Non
     assert not dev["east-cluster"].options.ignoreChanges
 
 
+def test_only_the_apps_ports_are_open_to_the_internet(prod: Program) -> None:
+    group = prod["east-rules"]
+    rules = {rule["name"]: rule for rule in group.inputs["securityRules"]}
+    entry = {key: rules["AllowEntry0"][key] for key in ("direction", "access", "protocol", "sourceAddressPrefix")}
+    assert entry == {"direction": "Inbound", "access": "Allow", "protocol": "Tcp", "sourceAddressPrefix": "Internet"}
+    # With floating IP, the destination is the public address, which is in no range of the subnet.
+    assert (rules["AllowEntry0"]["destinationAddressPrefix"], rules["AllowEntry0"]["destinationPortRange"]) == (
+        "*",
+        "80",
+    )
+    assert (rules["DenyRdp"]["direction"], rules["DenyRdp"]["access"]) == ("Outbound", "Deny")
+    assert len(rules) == 2
+    assert "east-rules" in prod["east-subnet"].dependencies
+
+
+def test_nothing_is_open_to_the_internet_for_an_internal_entry_point() -> None:
+    stack = run_stack("dev", clusters={"baseline": False, "securityGroup": True}, app={"internal": True})
+    assert [rule["name"] for rule in stack["east-rules"].inputs["securityRules"]] == ["DenyRdp"]
+
+
+def test_nodes_leave_through_a_gateway_with_an_address_that_stays(prod: Program) -> None:
+    cluster, address = prod["east-cluster"].inputs, prod["east-egress-address"].inputs
+    assert cluster["networkProfile"]["outboundType"] == "userAssignedNATGateway"
+    assert (address["sku"], address["zones"]) == ({"name": "Standard"}, ["1", "2", "3"])
+    assert prod["east-egress"].inputs["publicIpAddresses"][0]["id"].endswith("/publicIPAddresses/egress")
+    assert {"east-egress", "east-rules"} <= prod["east-subnet"].dependencies
+
+
+def test_data_plane_has_its_own_network_policies(prod: Program) -> None:
+    profile = prod["east-cluster"].inputs["networkProfile"]
+    assert (profile["networkDataplane"], profile["networkPolicy"]) == ("cilium", "cilium")
+
+
+def test_api_server_is_open_to_the_ranges_and_to_the_nodes_own_way_out() -> None:
+    clusters = stack_config("prod")["clusters"] | {"apiRanges": ["203.0.113.0/28"]}
+    stack = run_stack("prod", clusters=clusters)
+    ranges = stack["east-cluster"].inputs["apiServerAccessProfile"]["authorizedIPRanges"]
+    assert ranges[0] == "203.0.113.0/28"
+    assert ranges[1].endswith("/32")
+    other = stack["west-cluster"].inputs["apiServerAccessProfile"]["authorizedIPRanges"]
+    assert other[1] != ranges[1]
+    assert stack["east-cluster"].inputs["apiServerAccessProfile"]["disableRunCommand"] is True
+
+
 def test_apps_have_nodes_of_their_own(prod: Program) -> None:
     settings = stack_config("prod")["regions"][0]
     [system], apps = prod["east-cluster"].inputs["agentPoolProfiles"], prod["east-apps"]

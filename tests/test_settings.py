@@ -129,6 +129,10 @@ def test_prod_is_hardened_and_scales_over_zones() -> None:
         "entra_id": True,
         "baseline": True,
         "node_os": "AzureLinux",
+        "security_group": True,
+        "dataplane": "cilium",
+        "outbound": "natGateway",
+        "api_ranges": (),
     }
     for region in new(settings):
         pool = region.node_pool
@@ -329,6 +333,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
             ("app.internal", None),
             ("clusters.entraId", 1),
             ("clusters.baseline", "on"),
+            ("clusters.securityGroup", 1),
             ("fleet.updates.enabled", "no"),
         ),
     ],
@@ -356,7 +361,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         # choices
         *(("regions[1].nodePool.zones[0]", 1), ("regions[1].nodePool.zones[0]", "4")),
         *(("clusters.tier", tier) for tier in ("free", None, "Paid")),
-        ("clusters.nodeOs", "Windows"),
+        *(("clusters.nodeOs", "Windows"), ("clusters.dataplane", "calico"), ("clusters.outbound", "none")),
         *(
             ("access.kubeloginMode", "devicecode"),
             ("access.deployerType", "Group"),
@@ -423,6 +428,8 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         ("regions[0].nodePool.maxPods", 251),
         ("regions[0].nodePool.surge", 101),
     ],
+    "is not public": [("clusters.apiRanges", ["10.1.0.0/16"])],
+    "has 200 items": [("clusters.apiRanges", ["203.0.113.0/28"] * 200)],
     "has no size": [
         ("regions[0].nodePool", {"vmSize": "Standard_D2"}),
         ("regions[0].userPool", {"vmSize": "Standard_D2"}),

@@ -294,6 +294,7 @@ class ManagedCluster(ResourceType):
         if inputs.get("networkProfile") is not UNKNOWN:
             yield from _network_problems(nested(inputs, "networkProfile"))
         yield from _security_problems(inputs)
+        yield from _api_problems(inputs)
 
     @override
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
@@ -314,6 +315,7 @@ class ManagedCluster(ResourceType):
             for other in subscription.all_of(SUBNET, subnet["id"].rsplit("/", 2)[0]):
                 for taken in overlaps(prefixes(other["inputs"]), services):
                     raise errors.SERVICE_CIDR_OVERLAPS_SUBNET.refusal(services=services[0], subnet=taken)
+        _require_way_out(subscription, inputs)
         _admit_pools(subscription, listed(inputs, "agentPoolProfiles"), inputs, old)
 
     @override
@@ -489,7 +491,39 @@ def _security_problems(inputs: Properties) -> Iterator[Problem]:
         yield Problem("metricsProfile.costAnalysis", "cost analysis needs sku.tier Standard or Premium")
 
 
+def _api_problems(inputs: Properties) -> Iterator[Problem]:
+    access = nested(inputs, "apiServerAccessProfile")
+    ranges = listed(access, "authorizedIPRanges")
+    # Source: learn: aks/api-server-authorized-ip-ranges
+    if ranges and known(access.get("enablePrivateCluster")):
+        yield Problem("apiServerAccessProfile.authorizedIPRanges", "a private cluster has no authorized ranges")
+    if len(ranges) > 200:  # noqa: PLR2004 - Azure's limit
+        yield Problem("apiServerAccessProfile.authorizedIPRanges", f"{len(ranges)} ranges are more than 200")
+
+
+def _require_way_out(subscription: Subscription, inputs: Properties) -> None:
+    """Refuse a cluster whose nodes would use a NAT gateway that their subnet lacks."""
+    profile = nested(inputs, "networkProfile")
+    if profile.get("outboundType") != "userAssignedNATGateway":
+        return
+    ranges = [ip_network(each) for each in listed(nested(inputs, "apiServerAccessProfile"), "authorizedIPRanges")]
+    for pool in listed(inputs, "agentPoolProfiles"):
+        subnet = subscription.require(pool["vnetSubnetID"])
+        gateway = nested(subnet["inputs"], "natGateway").get("id")
+        if not gateway:
+            raise errors.NAT_GATEWAY_REQUIRED.refusal(subnet=subnet["id"])
+        # AKS adds the address of its own load balancer to the ranges, but not a gateway's (learn:
+        # aks/api-server-authorized-ip-ranges; MicrosoftDocs/azure-docs issue 111834).
+        for each in listed(subscription.require(gateway)["inputs"], "publicIpAddresses"):
+            address = ip_address(subscription.require(each["id"])["outputs"]["ipAddress"])
+            if ranges and not any(address in one for one in ranges):
+                raise errors.NODES_CANNOT_REACH_API_SERVER.refusal(address=address)
+
+
 def _network_problems(profile: Properties) -> Iterator[Problem]:
+    if known(profile.get("networkDataplane")) == "cilium" and profile.get("networkPolicy") not in ("cilium", UNKNOWN):
+        # Source: learn: aks/azure-cni-powered-by-cilium
+        yield Problem("networkProfile.networkPolicy", "the data plane cilium needs the network policy cilium")
     mode, plugin = profile.get("networkPluginMode"), profile.get("networkPlugin")
     if known(profile.get("podCidr")) and plugin == "azure" and mode not in ("overlay", UNKNOWN):
         # `az aks create` refuses it (azure-cli PR 26237): on flat Azure CNI pods live in the subnet.
@@ -534,17 +568,15 @@ def _network_outputs(subscription: Subscription, node_group: str, profile: Prope
     services = profile.get("serviceCidr") or _SERVICE_CIDR
     address = f"{subscription.id}/resourceGroups/{node_group}/providers/Microsoft.Network/publicIPAddresses/{uuid4()}"
     before = nested(nested(old, "networkProfile"), "loadBalancerProfile")
+    way_out: Properties = {}
+    if profile.get("outboundType", "loadBalancer") == "loadBalancer":
+        way_out = {"effectiveOutboundIPs": [{"id": address}], "managedOutboundIPs": {"count": 1}}
     outputs: Properties = {
         "dnsServiceIP": _DNS_SERVICE_IP,
         "ipFamilies": ["IPv4"],
         # Azure/azure-cli and Azure/azure-cli-extensions, recordings test_aks_*; pulumi/pulumi-azure-native, recording
         # upgrade-aks-api-version
-        "loadBalancerProfile": before
-        or {
-            "backendPoolType": "nodeIPConfiguration",
-            "effectiveOutboundIPs": [{"id": address}],
-            "managedOutboundIPs": {"count": 1},
-        },
+        "loadBalancerProfile": before or {"backendPoolType": "nodeIPConfiguration", **way_out},
         "loadBalancerSku": "standard",
         "networkDataplane": "azure",
         "networkPolicy": "none",
@@ -591,7 +623,8 @@ class AgentPool(ResourceType):
         cluster = _cluster_of(subscription, resource_id)
         require_rest(cluster)
         if old:
-            _admit_pool_changes(cluster["id"], old["outputs"], inputs)
+            # Of a resource, the output `type` is ARM's.
+            _admit_pool_changes(cluster["id"], {**old["outputs"], "type": old["inputs"].get("type")}, inputs)
         _admit_pools(subscription, [inputs], cluster["inputs"], old)
 
     @override

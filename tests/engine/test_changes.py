@@ -125,9 +125,20 @@ OTHER_CLUSTER = existing_id("containerservice/managedClusters/other")
 OTHER_FLEET = existing_id("containerservice/fleets/other")
 OTHER_SUBNET = existing_id("network/virtualNetworks/vnet/subnets/other")
 MADE_WITH = r'is not what region "east" was made with'
+RULES = {"rules": "create", "subnet": "update"}
 BOTH = {"east-cluster": "update", "west-cluster": "update"}
 ANEW = {"app-entry-point": "replace", "app-endpoints": "update"}
 REFUSED = [
+    Row(
+        "clusters.dataplane",
+        section("clusters", dataplane="cilium"),
+        refusal=f'dataplane: "cilium" {MADE_WITH}: "azure"',
+    ),
+    Row(
+        "clusters.outbound",
+        section("clusters", outbound="natGateway"),
+        refusal=f"outbound: .* {MADE_WITH}: .loadBalancer",
+    ),
     Row("regions.location", east(location="centralus"), refusal=rf"regions\[0\].location: .* {MADE_WITH}: \"eastus2\""),
     Row("regions.nodeSubnet", east(nodeSubnet="10.1.4.0/22"), refusal=rf"regions\[0\].nodeSubnet: .* {MADE_WITH}"),
     Row(
@@ -285,6 +296,12 @@ PLACED = (
 PLANNED = [
     Row("regions.userPool", east(userPool=POOL), {"east-cluster": "update", "east-apps": "create"}),
     Row("regions.nodePool.surge", pool(surge=20), {"east-cluster": "update"}),
+    Row(
+        "clusters.securityGroup",
+        section("clusters", securityGroup=True),
+        {f"{region}-{what}": step for region in ("east", "west") for what, step in RULES.items()},
+    ),
+    Row("clusters.apiRanges", section("clusters", apiRanges=["203.0.113.0/28"]), BOTH),
     Row("clusters.nodeOs", section("clusters", nodeOs="AzureLinux"), BOTH),
     Row(
         "app.namespace",
@@ -476,7 +493,7 @@ def test_keys_that_made_a_cluster_are_not_taken_away(empty: Stack) -> None:
     empty.configure(**config)
     with pytest.raises(auto.CommandError, match=f"(?s)sshPublicKey: none {MADE_WITH}\n.*zones: none {MADE_WITH}: "):
         empty.preview()
-    east(userPool=POOL | {"vmSize": "Standard_D8ds_v5", "maxPods": 31, "zones": ["1"]})(config)
+    east(userPool=POOL | {"vmSize": "Standard_D8ds_v5", "maxPods": 29, "zones": ["1"]})(config)
     empty.configure(**config)
     size, pods, zones = (rf"userPool.{each}: \S+ {MADE_WITH}" for each in ("vmSize", "maxPods", "zones"))
     with pytest.raises(auto.CommandError, match=rf"(?s){size}.*{pods}.*{zones}"):

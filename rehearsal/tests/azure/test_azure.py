@@ -36,6 +36,8 @@ TOKENS = {
     "VirtualNetworkPeering": "network",
     "PublicIPAddress": "network",
     "LoadBalancer": "network",
+    "NetworkSecurityGroup": "network",
+    "NatGateway": "network",
     "UserAssignedIdentity": "managedidentity",
     "RoleAssignment": "authorization",
 }
@@ -1037,6 +1039,7 @@ def changed(path: Iterable[str | int], value: object) -> Properties:
 
 
 POOL = ("agentPoolProfiles", 0)
+PRIVATE: Properties = {"enablePrivateCluster": True}
 
 
 @pytest.mark.parametrize(
@@ -1063,6 +1066,13 @@ POOL = ("agentPoolProfiles", 0)
             "securityProfile.imageCleaner.intervalHours",
         ),
         (changed(["metricsProfile"], {"costAnalysis": {"enabled": True}}), "metricsProfile.costAnalysis"),
+        (changed(["networkProfile", "networkDataplane"], "cilium"), "networkProfile.networkPolicy"),
+        (
+            changed(
+                ["apiServerAccessProfile"], {"enablePrivateCluster": True, "authorizedIPRanges": ["203.0.113.0/28"]}
+            ),
+            "apiServerAccessProfile.authorizedIPRanges",
+        ),
     ],
 )
 def test_a_clusters_settings_fit_together(sub: _Subscription, inputs: Properties, path: str) -> None:
@@ -1079,6 +1089,71 @@ def test_issuer_and_the_add_ons_identities_stay(sub: _Subscription) -> None:
     assert [updated[key] for key in ("oidcIssuerProfile", "addonProfiles")] == [
         made[key] for key in ("oidcIssuerProfile", "addonProfiles")
     ]
+
+
+def way_out(sub: _Subscription) -> dict[str, str]:
+    """Make an address, a NAT gateway and a security group; return their ids."""
+    place = {"resourceGroupName": "rg", "location": "eastus"}
+    standard: Properties = {"sku": {"name": "Standard"}, "publicIPAllocationMethod": "Static"}
+    address, _ = sub.create("PublicIPAddress", **place, **standard, publicIpAddressName="a")
+    gateway, _ = sub.create("NatGateway", **place, natGatewayName="n", publicIpAddresses=[{"id": address}])
+    group, _ = sub.create("NetworkSecurityGroup", **place, networkSecurityGroupName="g")
+    return {"PublicIPAddress": address, "NatGateway": gateway, "NetworkSecurityGroup": group}
+
+
+def test_what_a_subnet_uses_is_not_deleted_before_it(sub: _Subscription) -> None:
+    sub.group()
+    ids = way_out(sub)
+    sub.network()
+    place: Properties = {"resourceGroupName": "rg", "virtualNetworkName": "vnet", "subnetName": "s"}
+    used: Properties = {
+        "natGateway": {"id": ids["NatGateway"]},
+        "networkSecurityGroup": {"id": ids["NetworkSecurityGroup"]},
+    }
+    subnet, _ = sub.create("Subnet", **place, addressPrefix="10.1.9.0/24", **used)
+    for kind, code in (
+        ("NatGateway", "InUseNatGatewayCannotBeDeleted"),
+        ("NetworkSecurityGroup", "InUseNetworkSecurityGroupCannotBeDeleted"),
+        ("PublicIPAddress", "PublicIPAddressCannotBeDeleted"),
+    ):
+        with pytest.raises(RefusedError, match=code):
+            sub.delete(kind, ids[kind])
+    sub.delete("Subnet", subnet)
+    for kind in ("NatGateway", "NetworkSecurityGroup", "PublicIPAddress"):
+        sub.delete(kind, ids[kind])
+
+
+def test_rules_of_one_direction_have_priorities_of_their_own(sub: _Subscription) -> None:
+    sub.group()
+    rule = {"access": "Allow", "protocol": "*", "priority": 100, "direction": "Inbound"}
+    place = {"resourceGroupName": "rg", "location": "eastus", "networkSecurityGroupName": "g"}
+    rules = [rule | {"name": "a"}, rule | {"name": "b"}]
+    assert "SecurityRuleConflict" in sub.refused("NetworkSecurityGroup", **place, securityRules=rules)
+    rules[1]["direction"] = "Outbound"
+    sub.create("NetworkSecurityGroup", **place, securityRules=rules)
+    low = [rule | {"name": "a", "priority": 99}]
+    assert list(sub.problems("NetworkSecurityGroup", **place, securityRules=low)) == ["securityRules[0].priority"]
+
+
+def test_nodes_need_the_gateway_and_its_address_in_the_ranges(sub: _Subscription) -> None:
+    inputs = sub.place()
+    inputs["networkProfile"]["outboundType"] = "userAssignedNATGateway"
+    assert "has no NAT gateway" in sub.refused("ManagedCluster", **inputs)
+    ids = way_out(sub)
+    subnet = inputs["agentPoolProfiles"][0]["vnetSubnetID"]
+    place: Properties = {
+        "resourceGroupName": "rg",
+        "virtualNetworkName": "vnet",
+        "subnetName": subnet.rsplit("/", 1)[1],
+    }
+    range_of = sub.outputs("Subnet", subnet)["addressPrefix"]
+    sub.update("Subnet", subnet, **place, addressPrefix=range_of, natGateway={"id": ids["NatGateway"]})
+    inputs["apiServerAccessProfile"] = {"authorizedIPRanges": ["203.0.113.0/28"]}
+    assert "unable to connect to Kubernetes API server" in sub.refused("ManagedCluster", **inputs)
+    address = sub.outputs("PublicIPAddress", ids["PublicIPAddress"])["ipAddress"]
+    inputs["apiServerAccessProfile"]["authorizedIPRanges"].append(f"{address}/32")
+    _, made = sub.create("ManagedCluster", **inputs)
+    assert "effectiveOutboundIPs" not in made["networkProfile"]["loadBalancerProfile"]
 
 
 CRITICAL_ONLY = "CriticalAddonsOnly=true:NoSchedule"

@@ -20,6 +20,8 @@ from components.fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages,
 from components.global_address import GlobalAddress, GlobalAddressArgs
 from components.global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
 from components.kubeconfig import KubeloginMode
+from components.maintenance import MaintenanceWindow
+from components.monitoring import LogWorkspace, LogWorkspaceArgs
 from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from components.node_network import OpenPort
 from components.node_pools import NodePool
@@ -74,6 +76,21 @@ azure_of = {
     region.name: azure.of(region.existing.cluster_id if isinstance(region, ClusterRegion) else None)
     for region in stack.regions
 }
+workspace_id: pulumi.Input[str] | None = None
+if logs := stack.monitoring:
+    workspace_id = (
+        logs.workspace_id
+        or LogWorkspace(
+            "logs",
+            LogWorkspaceArgs(
+                location=logs.location or "",
+                resource_group_name=logs.resource_group,
+                tags=stack.tags or None,
+                protect=stack.protect,
+            ),
+        ).workspace_id
+    )
+
 # Open in each region, so that an entry point can come or move without a change of networks.
 open_ports = [
     OpenPort(port=port["port"], protocol=port["protocol"])
@@ -113,6 +130,14 @@ for region in stack.regions:
         nat_gateway=stack.clusters.outbound == "natGateway",
         api_ranges=[str(each) for each in stack.clusters.api_ranges],
         open_ports=open_ports if stack.clusters.security_group else None,
+        maintenance=MaintenanceWindow(
+            day=containerservice.WeekDay(window.day_of(stack.stage_of(region))), start=window.start, hours=window.hours
+        )
+        if (window := stack.clusters.maintenance)
+        else None,
+        registry_id=stack.clusters.registry_id,
+        workspace_id=workspace_id,
+        defender=stack.monitoring is not None and stack.monitoring.defender,
         baseline=stack.clusters.baseline,
         lock_node_group=stack.app.global_address is None,
         node_image_updates=stack.fleet.updates is None or stack.fleet.updates.channel != "NodeImage",
@@ -192,6 +217,7 @@ fleet = FleetHub(
         kubelogin_mode=kubelogin_mode,
         dns_prefix=stack.fleet.hub.dns_prefix,
         vm_size=stack.fleet.hub.vm_size,
+        workspace_id=workspace_id,
         tags=stack.tags or None,
         protect=stack.protect,
         existing_id=stack.fleet.existing_id,

@@ -51,7 +51,13 @@ def refuse_what_cannot_change(stack: Settings) -> None:
         ChangeError: a change cannot be made; the message lists all such changes.
     """
     state = _state()
-    problems = [*_subscription(state), *_regions(stack, state), *_clusters(stack, state), *_fleet(stack, state)]
+    problems = [
+        *_subscription(state),
+        *_regions(stack, state),
+        *_clusters(stack, state),
+        *_fleet(stack, state),
+        *_workspace(stack, state),
+    ]
     problems = problems or [*_entries(stack, state)]
     if problems:
         raise ChangeError(report(_HEADING, problems, secret_keys()))
@@ -387,6 +393,21 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
                     found,
                     "put it back; another fleet needs another stack, or a `pulumi destroy` before the change",
                 )
+
+
+def _workspace(stack: Settings, state: State) -> Iterator[Problem]:
+    """Find a workspace that would be another one: its logs would be lost."""
+    logs, made = stack.monitoring, state.get("LogWorkspace/Workspace logs-workspace")
+    if not logs or logs.workspace_id or not made:
+        return
+    for key, before, after, same in (
+        ("location", made.get("location"), logs.location, short_name),
+        ("resourceGroup", made.get("name"), logs.resource_group, _name),
+    ):
+        if before and same(before) != same(after):
+            found = f"{show(after)} is not what the workspace was made with: {show(before)}"
+            remedy = "put it back; or remove monitoring, `pulumi up`, and write it anew: the logs are lost"
+            yield Problem(f"monitoring.{key}", found, remedy)
 
 
 def _other_id(path: str, before: object, after: object, kind: str, name: str) -> Iterator[Problem]:

@@ -20,6 +20,8 @@ from .fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateCha
 from .global_address import GlobalAddress, GlobalAddressArgs
 from .global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
 from .kubeconfig import KubeloginMode
+from .maintenance import MaintenanceWindow
+from .monitoring import LogWorkspace, LogWorkspaceArgs
 from .multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from .node_network import OpenPort
 from .node_pools import NodePool
@@ -47,6 +49,9 @@ __all__ = [
     "GlobalLoadBalancer",
     "GlobalLoadBalancerArgs",
     "KubeloginMode",
+    "LogWorkspace",
+    "LogWorkspaceArgs",
+    "MaintenanceWindow",
     "ManifestsError",
     "Member",
     "MultiClusterApp",

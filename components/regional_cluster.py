@@ -11,10 +11,12 @@ from .access import kubernetes_access
 from .existing import checked, existing_network, require_addresses
 from .hardening import hardening
 from .kubeconfig import KubeloginMode
+from .maintenance import MaintenanceWindow, maintenance_windows
+from .monitoring import CLUSTER_LOGS, control_plane_logs, defender, pod_logs, pod_logs_addon
 from .node_network import NodeNetwork, OpenPort, nat_gateway, node_network
 from .node_pools import NodePool, Nodes, addresses, system_pool, user_pool
 from .retries import CLUSTER_RETRY, NETWORK_RETRY
-from .roles import AKS_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
+from .roles import ACR_PULL, AKS_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
 from .sdk import readable
 from .subscriptions import require_subscription
 
@@ -74,6 +76,15 @@ class RegionalClusterArgs(TypedDict):
     node_image_updates: NotRequired[bool]
     """With `baseline`: whether AKS installs a new node image each week. True by default. False if the fleet does it
     (channel `NodeImage`)."""
+    workspace_id: NotRequired[pulumi.Input[str] | None]
+    """Azure id of a Log Analytics workspace for the logs of the control plane and of pods; None for no logs."""
+    defender: NotRequired[bool]
+    """With `workspace_id`: whether Defender's sensor runs on the nodes. Needs the plan on the subscription. False by
+    default."""
+    maintenance: NotRequired[MaintenanceWindow | None]
+    """The hours in which AKS and the fleet upgrade the cluster; None for any time."""
+    registry_id: NotRequired[pulumi.Input[str] | None]
+    """Azure id of a container registry from which the nodes pull images. The deployer may assign roles on it."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
     """Tags of all resources that can have tags."""
     protect: NotRequired[bool]
@@ -201,6 +212,12 @@ class RegionalCluster(pulumi.ComponentResource):
             profiles["api_server_access_profile"] = containerservice.ManagedClusterAPIServerAccessProfileArgs(
                 authorized_ip_ranges=[*ranges, *own], disable_run_command=True if args.get("baseline") else None
             )
+        workspace_id = args.get("workspace_id")
+        if workspace_id is not None:
+            profiles.setdefault("addon_profiles", {})["omsagent"] = pod_logs_addon(workspace_id)
+            if args.get("defender"):
+                security = profiles.setdefault("security_profile", containerservice.ManagedClusterSecurityProfileArgs())
+                security.defender = defender(workspace_id)
         nodes = Nodes(
             subnet_id=subnet_id, os=args.get("node_os"), tags=args.get("tags") if args.get("baseline") else None
         )
@@ -255,6 +272,18 @@ class RegionalCluster(pulumi.ComponentResource):
 
         apps = args.get("user_pool")
         self.user_pool = user_pool(name, apps, nodes, self.cluster, group.name, self) if apps else None
+
+        if workspace_id is not None:
+            control_plane_logs(f"{name}-logs", self.cluster, CLUSTER_LOGS, workspace_id, self)
+            pod_logs(name, self.cluster, workspace_id, group.name, args["location"], self, args.get("tags"))
+        if window := args.get("maintenance"):
+            maintenance_windows(name, window, self.cluster, group.name, child_opts)
+        if registry := args.get("registry_id"):
+            kubelets = self.cluster.identity_profile.apply(
+                lambda found: (found or {})["kubeletidentity"].object_id or ""
+            )
+            puller = Principal(object_id=kubelets, type=authorization.PrincipalType.SERVICE_PRINCIPAL)
+            grant(f"{name}-pull", ACR_PULL, puller, registry, self)
 
         credentials = readable(
             f"{name}: the log-in to the cluster",

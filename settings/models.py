@@ -428,6 +428,25 @@ Fleet = Annotated[
 # --- The rest ------------------------------------------------------------------------------------------------
 
 
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+class Maintenance(Section):
+    """The hours in which clusters are upgraded, in UTC."""
+
+    day: Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+    """The day of the first stage of `fleet.updates`. Each later stage has its hours a day later; without stages, all
+    clusters have this day."""
+    start: values.TimeOfDay = "21:00"
+    """When the hours begin, in UTC and in quotes."""
+    hours: int = Field(default=8, ge=4, le=24)  # [learn: aks/planned-maintenance]
+    """How many hours there are, 4 to 24."""
+
+    def day_of(self, stage: int) -> str:
+        """Return the day of a stage, which is counted from 0."""
+        return _DAYS[(_DAYS.index(self.day) + stage) % len(_DAYS)]
+
+
 class Clusters(Section):
     """Settings of all clusters that the stack creates."""
 
@@ -454,9 +473,38 @@ class Clusters(Section):
     ] = ()
     """The public ranges from which API servers are reached, such as `[203.0.113.0/28]`: those of everyone who runs
     `pulumi up`, `make verify` or kubectl. Without it, they are reached from everywhere."""
+    maintenance: Maintenance | None = None
+    """When AKS and the fleet may upgrade the clusters. Without it, at any time."""
+    registry_id: values.RegistryId | None = None
+    """The ID of a container registry from which the nodes pull images without a password. See
+    [team.md](team.md#rights)."""
     baseline: bool = True
     """Whether the clusters have what costs nothing and excludes nothing. See
     [azure.md](azure.md#the-baseline-of-a-cluster). It cannot be turned off again."""
+
+
+class Monitoring(Section):
+    """Logs of control planes, of the fleet's agents and of pods, in a Log Analytics workspace."""
+
+    suffixed = ("resource_group",)
+
+    workspace_id: values.WorkspaceId | None = None
+    """The ID of a workspace that exists. Without it, the stack makes one, which keeps logs for 30 days."""
+    location: values.Location | None = _default(lambda _: None, "required without `workspaceId`")
+    """The Azure region of the new workspace."""
+    resource_group: values.WorkspaceGroup = "rg-logs"
+    """The group of the new workspace, and its name. The stack creates and deletes it, so no existing resource may be in
+    it."""
+    defender: bool = False
+    """Whether Defender's sensor runs on the nodes. Needs Defender for Containers on the subscription."""
+
+    @model_validator(mode="after")
+    def _is_one_workspace(self) -> Self:
+        if self.workspace_id and self.location:
+            raise invalid("has workspaceId and location", "remove location: the workspace exists")
+        if not self.workspace_id and not self.location:
+            raise invalid("has neither workspaceId nor location", "write the location of a new workspace")
+        return self
 
 
 class GlobalAddress(Section):
@@ -565,6 +613,8 @@ class Settings(Section):
     fleet: Fleet = NewFleet()
     app: App = App()
     access: Access = Access()
+    monitoring: Monitoring | None = None
+    """Without it, no logs are kept."""
     protect: bool = False
     """Whether Pulumi refuses to delete or replace the clusters, the fleet and their groups. See
     [operations.md](operations.md#destroy-the-stack)."""
@@ -586,6 +636,11 @@ class Settings(Section):
     def _suffix_fleet(cls, fleet: Fleet, info: ValidationInfo) -> Fleet:
         return _with_suffix(fleet, info.data.get("name_suffix"))
 
+    @field_validator("monitoring")
+    @classmethod
+    def _suffix_monitoring(cls, monitoring: Monitoring | None, info: ValidationInfo) -> Monitoring | None:
+        return monitoring and _with_suffix(monitoring, info.data.get("name_suffix"))
+
     @field_validator("app")
     @classmethod
     def _suffix_global_address(cls, app: App, info: ValidationInfo) -> App:
@@ -593,6 +648,11 @@ class Settings(Section):
             return app
         address = _with_suffix(app.global_address, info.data.get("name_suffix"))
         return app.model_construct(app.model_fields_set, **{**dict(app), "global_address": address})
+
+    def stage_of(self, region: Region) -> int:
+        """Return the number of the stage in which the fleet upgrades a region, from 0; 0 without stages."""
+        stages = self.fleet.updates.stages if self.fleet.updates else ()
+        return next((number for number, groups in enumerate(stages) if region.update_group in groups), 0)
 
     @property
     def entry_services(self) -> dict[str, str]:

@@ -1,9 +1,13 @@
 """A region: its network, its cluster, and who may do what there."""
 
+import runpy
+
 import pytest
 import yaml
 
-from tests.support.program import Program, run_stack, stack_config
+from rehearsal.cloud import Cloud
+from rehearsal.core.protocol import Call
+from tests.support.program import ROOT, Program, run, run_stack, stack_config
 
 GROUP = "rg-aks-eastus2"
 
@@ -203,6 +207,66 @@ def test_api_server_is_open_to_the_ranges_and_to_the_nodes_own_way_out() -> None
     assert stack["east-cluster"].inputs["apiServerAccessProfile"]["disableRunCommand"] is True
 
 
+def test_logs_of_control_plane_and_agents_are_in_one_setting(prod: Program) -> None:
+    logs = prod["east-logs"].inputs
+    assert logs["resourceUri"] == prod.outputs["clusterIds"]["east"]
+    assert {each["category"] for each in logs["logs"]} >= {"kube-audit-admin", "guard", "fleet-mcs-controller-manager"}
+    assert "kube-audit" not in {each["category"] for each in logs["logs"]}
+    assert logs["workspaceId"].endswith("/workspaces/rg-logs-prod")
+    assert {each["category"] for each in prod["hub-logs"].inputs["logs"]} == {
+        "fleet-hub-agent",
+        "fleet-hub-net-controller-manager",
+    }
+
+
+def test_pods_logs_have_the_new_schema(prod: Program) -> None:
+    addon = prod["east-cluster"].inputs["addonProfiles"]["omsagent"]
+    workspace = prod["east-logs"].inputs["workspaceId"]
+    assert addon["config"] == {"logAnalyticsWorkspaceResourceID": workspace, "useAADAuth": "true"}
+    [flow] = prod["east-pod-logs"].inputs["dataFlows"]
+    assert "Microsoft-ContainerLogV2" in flow["streams"]
+    rule = prod["east-pod-logs-of-cluster"].inputs
+    assert rule["resourceUri"] == prod.outputs["clusterIds"]["east"]
+    assert rule["dataCollectionRuleId"].endswith("/dataCollectionRules/pod-logs")
+
+
+def test_defender_is_added_to_the_baseline_or_alone() -> None:
+    monitoring = {"location": "centralus", "defender": True}
+    for baseline in (True, False):
+        cluster = run_stack("dev", monitoring=monitoring, clusters={"baseline": baseline})["east-cluster"].inputs
+        assert cluster["securityProfile"]["defender"]["securityMonitoring"] == {"enabled": True}
+        assert ("imageCleaner" in cluster["securityProfile"]) is baseline
+
+
+def test_upgrades_keep_to_the_hours_of_the_stage(prod: Program) -> None:
+    for region, day in (("west", "Tuesday"), ("europe", "Wednesday"), ("east", "Thursday")):
+        windows = [prod[f"{region}-{what}-window"].inputs for what in ("upgrades", "images")]
+        assert [each["configName"] for each in windows] == [
+            "aksManagedAutoUpgradeSchedule",
+            "aksManagedNodeOSUpgradeSchedule",
+        ]
+        for each in windows:
+            weekly = each["maintenanceWindow"]["schedule"]["weekly"]
+            assert weekly == {"dayOfWeek": day, "intervalWeeks": 1}
+
+
+def test_nodes_pull_from_the_registry() -> None:
+    cloud = Cloud(idle_seconds=0.2)
+    registry, place = "", {"resourceGroupName": "rg-images", "location": "eastus"}
+    for kind, inputs in (
+        ("resources:ResourceGroup", place),
+        ("containerregistry:Registry", place | {"registryName": "images1"}),
+    ):
+        call = Call(f"azure-native:{kind}", "x")
+        registry, _ = cloud.azure.create(call, cloud.azure.check(call, inputs)[0])
+    config = stack_config("dev") | {"clusters": {"baseline": False, "registryId": registry}}
+    stack = run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"), config=config, cloud=cloud)
+    role = stack["east-pull"].inputs
+    assert role["scope"] == registry
+    assert role["roleDefinitionId"].endswith("/7f951dda-4ed3-4680-a7ca-43fe172d538d")  # AcrPull
+    assert "east-cluster" in stack["east-pull"].dependencies
+
+
 def test_apps_have_nodes_of_their_own(prod: Program) -> None:
     settings = stack_config("prod")["regions"][0]
     [system], apps = prod["east-cluster"].inputs["agentPoolProfiles"], prod["east-apps"]
@@ -236,7 +300,8 @@ def test_options_of_a_region_reach_its_cluster_alone() -> None:
 
 
 def test_baseline_costs_nothing_and_excludes_nothing(prod: Program) -> None:
-    cluster = prod["east-cluster"].inputs
+    cluster = dict(prod["east-cluster"].inputs)
+    cluster["addonProfiles"] = {key: addon for key, addon in cluster["addonProfiles"].items() if key != "omsagent"}
     assert {key: cluster[key] for key in BASELINE} == BASELINE
     assert cluster["agentPoolProfiles"][0]["tags"] == prod["east-apps"].inputs["tags"] == stack_config("prod")["tags"]
     assert prod["east-subnet"].inputs["defaultOutboundAccess"] is False

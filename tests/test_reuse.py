@@ -15,6 +15,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from components.existing_cluster import ExistingClusterArgs
 from components.fleet_hub import FleetHubArgs
 from components.fleet_updates import FleetUpdatesArgs
+from components.monitoring import LogWorkspaceArgs
 from components.multi_cluster_app import MultiClusterAppArgs
 from components.peered_networks import PeeredNetworksArgs
 from components.regional_cluster import RegionalClusterArgs
@@ -23,7 +24,10 @@ from tests.support.program import ROOT
 ARGS: dict[str, tuple[Any, set[str]]] = {
     "RegionalCluster": (
         RegionalClusterArgs,
-        {"virtualNetwork", "networkGroup", "subnet", "subnetRole", "cluster", "kubeconfig", "kubernetes"},
+        {
+            *("virtualNetwork", "networkGroup", "subnet", "subnetRole", "egress"),
+            *("cluster", "userPool", "kubeconfig", "kubernetes"),
+        },
     ),
     "ExistingCluster": (
         ExistingClusterArgs,
@@ -32,6 +36,7 @@ ARGS: dict[str, tuple[Any, set[str]]] = {
     "PeeredNetworks": (PeeredNetworksArgs, {"last"}),
     "FleetHub": (FleetHubArgs, {"fleet", "group", "members", "kubeconfig", "kubernetes"}),
     "FleetUpdates": (FleetUpdatesArgs, {"strategy", "profile"}),
+    "LogWorkspace": (LogWorkspaceArgs, {"workspaceId"}),
     "MultiClusterApp": (MultiClusterAppArgs, {"externalIp", "url", "ports"}),
 }
 

@@ -133,6 +133,8 @@ def test_prod_is_hardened_and_scales_over_zones() -> None:
         "dataplane": "cilium",
         "outbound": "natGateway",
         "api_ranges": (),
+        "maintenance": {"day": "Tuesday", "start": "21:00", "hours": 8},
+        "registry_id": None,
     }
     for region in new(settings):
         pool = region.node_pool
@@ -235,6 +237,20 @@ def test_services_may_have_these_lengths(length: int) -> None:
 def test_pool_may_fill_its_subnet_and_have_one_size() -> None:
     pool = {"vmSize": "Standard_D2", "minCount": 2, "maxCount": 2, "maxPods": 40}  # 5 + 3 * 41 addresses
     assert not mistakes(changed(("regions[0].nodePool", pool), ("regions[0].nodeSubnet", "10.1.0.0/25")))
+
+
+def test_hours_of_the_stages_follow_each_other() -> None:
+    settings = parse(stack_file("prod"))
+    assert settings.clusters.maintenance
+    days = {each.name: settings.clusters.maintenance.day_of(settings.stage_of(each)) for each in settings.regions}
+    assert days == {"west": "Tuesday", "europe": "Wednesday", "east": "Thursday"}
+
+
+def test_stage_does_not_wait_past_its_hours() -> None:
+    hours = {"clusters": {"maintenance": {"day": "Sunday"}}}
+    assert not mistakes(updates(["east"], ["west"], waitMinutes=1440) | hours)
+    with pytest.raises(SettingsError, match=r"fleet.updates.waitMinutes: 1441 is longer than the day"):
+        parse(updates(["east"], ["west"], waitMinutes=1441) | hours)
 
 
 def test_both_pools_and_their_surge_share_the_subnet() -> None:
@@ -428,6 +444,13 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         ("regions[0].nodePool.maxPods", 251),
         ("regions[0].nodePool.surge", 101),
     ],
+    "has workspaceId and location": [
+        ("monitoring", {"location": "eastus", "workspaceId": f"{ID}/Microsoft.OperationalInsights/workspaces/logs"})
+    ],
+    "has neither workspaceId nor location": [("monitoring", {})],
+    "is not the ID of a Log Analytics workspace": [("monitoring", {"workspaceId": CLUSTER})],
+    "is not the ID of a container registry": [("clusters.registryId", CLUSTER)],
+    '"9:00" is not allowed': [("clusters.maintenance", {"day": "Sunday", "start": "9:00"})],
     "is not public": [("clusters.apiRanges", ["10.1.0.0/16"])],
     "has 200 items": [("clusters.apiRanges", ["203.0.113.0/28"] * 200)],
     "has no size": [
@@ -867,7 +890,7 @@ def test_load_refuses_what_is_not_json_and_hides_secrets() -> None:
         "  clusters: (secret)",
         "    write one key: value a line",
         "  secrt: (secret)",
-        "    the keys are nameSuffix, regions, clusters, fleet, app, access, protect, tags",
+        "    the keys are nameSuffix, regions, clusters, fleet, app, access, monitoring, protect, tags",
     ]
 
 

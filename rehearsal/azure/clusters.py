@@ -657,3 +657,27 @@ class AgentPool(ResourceType):
 
 def _cluster_of(subscription: Subscription, pool_id: str) -> Record:
     return subscription.require(pool_id.rsplit("/", 2)[0])
+
+
+class MaintenanceConfiguration(ResourceType):
+    """The hours in which a cluster is maintained."""
+
+    kind = "Microsoft.ContainerService/managedClusters/maintenanceConfigurations"
+    api_version = "2025-09-01"
+    # Other names are refused (learn: aks/planned-maintenance).
+    name = Name(
+        "configName",
+        "default|aksManagedAutoUpgradeSchedule|aksManagedNodeOSUpgradeSchedule",
+        "learn: aks/planned-maintenance",
+        "copy",
+    )
+    ancestors = ("resourceName",)
+
+    @override
+    def problems(self, inputs: Properties) -> Iterator[Problem]:
+        window = nested(inputs, "maintenanceWindow")
+        if inputs.get("configName") != "default" and inputs.get("maintenanceWindow") is not UNKNOWN and not window:
+            yield Problem("maintenanceWindow", "is required, except for the configuration default")
+        hours = known(window.get("durationHours"))
+        if hours is not None and not 4 <= hours <= 24:  # noqa: PLR2004 - Azure's limits
+            yield Problem("maintenanceWindow.durationHours", f"{hours:g} is not between 4 and 24")

@@ -270,6 +270,15 @@ REFERENCED_RESOURCE_NOT_PROVISIONED: Final = AzureError(
     "azure-service-operator, recording Test_Network_v1api20240301",
 )
 
+# Monitoring.
+
+DIAGNOSTIC_CATEGORY_NOT_SUPPORTED: Final = AzureError(
+    400,
+    "BadRequest",
+    "Category '{category}' is not supported",
+    "hashicorp/terraform-provider-azurerm issue 18025",
+)
+
 # Identities and roles.
 
 PRINCIPAL_NOT_FOUND: Final = AzureError(

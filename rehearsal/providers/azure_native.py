@@ -29,7 +29,14 @@ from rehearsal.azure.arm import (
     subscription_of,
 )
 from rehearsal.azure.balancers import LOAD_BALANCER, PUBLIC_ADDRESS, LoadBalancer, PublicIPAddress
-from rehearsal.azure.clusters import AGENT_POOL, CLUSTER, AgentPool, ManagedCluster, may_balance
+from rehearsal.azure.clusters import (
+    AGENT_POOL,
+    CLUSTER,
+    AgentPool,
+    MaintenanceConfiguration,
+    ManagedCluster,
+    may_balance,
+)
 from rehearsal.azure.credentials import (
     admin_credentials,
     hub_credentials,
@@ -40,6 +47,13 @@ from rehearsal.azure.credentials import (
 )
 from rehearsal.azure.fleets import FLEET, MEMBER, AutoUpgradeProfile, Fleet, FleetMember, FleetUpdateStrategy
 from rehearsal.azure.locations import require_location
+from rehearsal.azure.monitoring import (
+    DataCollectionRule,
+    DataCollectionRuleAssociation,
+    DiagnosticSetting,
+    Registry,
+    Workspace,
+)
 from rehearsal.azure.network import (
     PEERING,
     SUBNET,
@@ -71,6 +85,12 @@ TYPES: Final[dict[str, ResourceType]] = {
     ROLE_ASSIGNMENT: RoleAssignment(),
     CLUSTER: ManagedCluster(),
     AGENT_POOL: AgentPool(),
+    "azure-native:containerservice:MaintenanceConfiguration": MaintenanceConfiguration(),
+    "azure-native:containerregistry:Registry": Registry(),
+    "azure-native:operationalinsights:Workspace": Workspace(),
+    "azure-native:monitor:DiagnosticSetting": DiagnosticSetting(),
+    "azure-native:monitor:DataCollectionRule": DataCollectionRule(),
+    "azure-native:monitor:DataCollectionRuleAssociation": DataCollectionRuleAssociation(),
     FLEET: Fleet(),
     MEMBER: FleetMember(),
     "azure-native:containerservice:FleetUpdateStrategy": FleetUpdateStrategy(),

@@ -38,6 +38,10 @@ TOKENS = {
     "LoadBalancer": "network",
     "NetworkSecurityGroup": "network",
     "NatGateway": "network",
+    "Workspace": "operationalinsights",
+    "DiagnosticSetting": "monitor",
+    "DataCollectionRule": "monitor",
+    "DataCollectionRuleAssociation": "monitor",
     "UserAssignedIdentity": "managedidentity",
     "RoleAssignment": "authorization",
 }
@@ -1154,6 +1158,62 @@ def test_nodes_need_the_gateway_and_its_address_in_the_ranges(sub: _Subscription
     inputs["apiServerAccessProfile"]["authorizedIPRanges"].append(f"{address}/32")
     _, made = sub.create("ManagedCluster", **inputs)
     assert "effectiveOutboundIPs" not in made["networkProfile"]["loadBalancerProfile"]
+
+
+def test_setting_sends_logs_that_its_resource_has(sub: _Subscription) -> None:
+    cluster_id, _ = sub.create("ManagedCluster", **sub.place())
+    workspace, _ = sub.create("Workspace", resourceGroupName="rg", workspaceName="logs", location="eastus")
+    setting: Properties = {"resourceUri": cluster_id, "name": "s", "workspaceId": workspace}
+    logs = [{"category": "fleet-hub-agent", "enabled": True}]
+    assert "Category 'fleet-hub-agent' is not supported" in sub.refused("DiagnosticSetting", **setting, logs=logs)
+    logs = [{"category": "guard", "enabled": True}]
+    assert "ResourceNotFound" in sub.refused(
+        "DiagnosticSetting", **setting | {"workspaceId": f"{workspace}2"}, logs=logs
+    )
+    setting_id, _ = sub.create("DiagnosticSetting", **setting, logs=logs)
+    assert setting_id == f"{cluster_id}/providers/Microsoft.Insights/diagnosticSettings/s"
+    sub.delete("ManagedCluster", cluster_id)
+    assert not sub.exists("DiagnosticSetting", setting_id)
+
+
+def test_setting_needs_a_destination(sub: _Subscription) -> None:
+    assert list(sub.problems("DiagnosticSetting", resourceUri="/x", name="s")) == ["workspaceId"]
+
+
+def test_rule_sends_to_its_own_destinations(sub: _Subscription) -> None:
+    sub.group()
+    workspace, _ = sub.create("Workspace", resourceGroupName="rg", workspaceName="logs", location="eastus")
+    rule: Properties = {
+        "resourceGroupName": "rg",
+        "dataCollectionRuleName": "rule",
+        "location": "eastus",
+        "destinations": {"logAnalytics": [{"name": "a", "workspaceResourceId": workspace}]},
+    }
+    flow = {"streams": ["Microsoft-ContainerLogV2"]}
+    wrong = sub.problems("DataCollectionRule", **rule, dataFlows=[flow | {"destinations": ["b"]}])
+    assert list(wrong) == ["dataFlows[0].destinations"]
+    rule_id, _ = sub.create("DataCollectionRule", **rule, dataFlows=[flow | {"destinations": ["a"]}])
+    association: Properties = {"resourceUri": workspace, "associationName": "x", "dataCollectionRuleId": f"{rule_id}2"}
+    assert "ResourceNotFound" in sub.refused("DataCollectionRuleAssociation", **association)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "path"),
+    [
+        ({"configName": "mine", "maintenanceWindow": {"durationHours": 8, "startTime": "21:00"}}, "configName"),
+        ({"configName": "aksManagedAutoUpgradeSchedule"}, "maintenanceWindow"),
+        (
+            {"configName": "aksManagedAutoUpgradeSchedule", "maintenanceWindow": {"durationHours": 3}},
+            "maintenanceWindow.durationHours",
+        ),
+    ],
+)
+def test_maintenance_has_a_known_name_and_enough_hours(sub: _Subscription, inputs: Properties, path: str) -> None:
+    schedule: Properties = {"schedule": {"weekly": {"dayOfWeek": "Sunday", "intervalWeeks": 1}}, "startTime": "21:00"}
+    if window := inputs.get("maintenanceWindow"):
+        inputs = inputs | {"maintenanceWindow": schedule | window}
+    found = sub.problems("MaintenanceConfiguration", resourceGroupName="rg", resourceName="aks", **inputs)
+    assert list(found) == [path]
 
 
 CRITICAL_ONLY = "CriticalAddonsOnly=true:NoSchedule"

@@ -613,7 +613,7 @@ class Settings(Section):
     fleet: Fleet = NewFleet()
     app: App = App()
     access: Access = Access()
-    monitoring: Monitoring | None = None
+    monitoring: Annotated[Monitoring | None, BeforeValidator(lambda value: None if value == {} else value)] = None
     """Without it, no logs are kept."""
     protect: bool = False
     """Whether Pulumi refuses to delete or replace the clusters, the fleet and their groups. See

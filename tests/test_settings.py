@@ -280,7 +280,7 @@ def test_two_clusters_in_one_location_need_names_of_their_own() -> None:
     assert not mistakes(changed(("regions[1].location", "eastus2"), *names))
 
 
-@pytest.mark.parametrize("key", ["clusters", "fleet", "app", "access", "tags", "nameSuffix"])
+@pytest.mark.parametrize("key", ["clusters", "fleet", "app", "access", "monitoring", "tags", "nameSuffix"])
 def test_the_project_file_and_the_settings_have_the_same_defaults(key: str) -> None:
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
     regions = changed()["regions"]
@@ -447,7 +447,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
     "has workspaceId and location": [
         ("monitoring", {"location": "eastus", "workspaceId": f"{ID}/Microsoft.OperationalInsights/workspaces/logs"})
     ],
-    "has neither workspaceId nor location": [("monitoring", {})],
+    "has neither workspaceId nor location": [("monitoring", {"defender": True})],
     "is not the ID of a Log Analytics workspace": [("monitoring", {"workspaceId": CLUSTER})],
     "is not the ID of a container registry": [("clusters.registryId", CLUSTER)],
     '"9:00" is not allowed': [("clusters.maintenance", {"day": "Sunday", "start": "9:00"})],

@@ -534,7 +534,7 @@ def test_logs_come_and_go_in_place(stack: Stack) -> None:
         auto.CommandError, match=r"(?s)monitoring.location: .*made with: .centralus.*monitoring.resourceGroup"
     ):
         stack.preview()
-    stack.configure(monitoring=None, clusters={"baseline": False})
+    stack.configure(monitoring={}, clusters={"baseline": False})
     done = stack.up().changes
     assert {name: step for name, step in done.items() if step == "update"} == BOTH
     assert {step for name, step in done.items() if name not in BOTH} == {"delete"}

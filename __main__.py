@@ -21,12 +21,16 @@ from components.fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages,
 from components.global_address import GlobalAddress, GlobalAddressArgs
 from components.global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
 from components.kubeconfig import KubeloginMode
+from components.maintenance import MaintenanceWindow
+from components.monitoring import LogWorkspace, LogWorkspaceArgs
 from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
+from components.node_network import OpenPort
+from components.node_pools import NodePool
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
-from components.regional_cluster import NodePool, RegionalCluster, RegionalClusterArgs
+from components.regional_cluster import RegionalCluster, RegionalClusterArgs
 from components.roles import Principal
 from components.subscriptions import AzureProviders
-from settings import ClusterRegion, NewRegion, Region, SubnetRegion, load
+from settings import ClusterRegion, NewRegion, Pool, Region, SubnetRegion, load
 
 stack = load()
 changes.refuse_what_cannot_change(stack)
@@ -55,15 +59,49 @@ admins = {"deployer": deployer} | {
     for admin in stack.access.hub_admins
 }
 
+
+def nodes_of(pool: Pool) -> NodePool:
+    """Return the arguments of a node pool."""
+    return NodePool(
+        vm_size=pool.vm_size,
+        max_pods=pool.max_pods,
+        count=pool.count,
+        min_count=pool.min_count,
+        max_count=pool.max_count,
+        zones=pool.zones,
+        surge=pool.surge,
+    )
+
+
 # Existing resources are reached in their own subscriptions.
 azure = AzureProviders()
 azure_of = {
     region.name: azure.of(region.existing.cluster_id if isinstance(region, ClusterRegion) else None)
     for region in stack.regions
 }
+workspace_id: pulumi.Input[str] | None = None
+if logs := stack.monitoring:
+    workspace_id = (
+        logs.workspace_id
+        or LogWorkspace(
+            "logs",
+            LogWorkspaceArgs(
+                location=logs.location or "",
+                resource_group_name=logs.resource_group,
+                tags=stack.tags or None,
+                protect=stack.protect,
+            ),
+        ).workspace_id
+    )
+
+# Open in each region, so that an entry point can come or move without a change of networks.
+open_ports = [
+    OpenPort(port=port["port"], protocol=port["protocol"])
+    for port in ([] if stack.app.internal else app_manifests.shared_ports(manifests))
+]
 clusters: dict[str, RegionalCluster | ExistingCluster] = {}
 # The last cluster made in each existing VNet, by the VNet's id.
-last_in: dict[str, containerservice.ManagedCluster] = {}
+last_in: dict[str, RegionalCluster] = {}
 for region in stack.regions:
     if isinstance(region, ClusterRegion):
         clusters[region.name] = ExistingCluster(
@@ -84,19 +122,29 @@ for region in stack.regions:
         cluster_name=region.cluster,
         service_cidr=str(region.service_cidr),
         dns_service_ip=str(region.dns_service_ip),
-        node_pool=NodePool(
-            vm_size=region.node_pool.vm_size,
-            max_pods=region.node_pool.max_pods,
-            count=region.node_pool.count,
-            min_count=region.node_pool.min_count,
-            max_count=region.node_pool.max_count,
-            zones=region.node_pool.zones,
-        ),
+        node_pool=nodes_of(region.node_pool),
+        user_pool=nodes_of(region.user_pool) if region.user_pool else None,
+        node_os=containerservice.OSSKU(stack.clusters.node_os) if stack.clusters.node_os else None,
         tier=containerservice.ManagedClusterSKUTier(stack.clusters.tier),
         kubelogin_mode=kubelogin_mode,
         entra_id_admins=admins if stack.clusters.entra_id else None,
         kubernetes_version=region.kubernetes_version,
         ssh_public_key=region.ssh_public_key,
+        cilium=stack.clusters.dataplane == "cilium",
+        nat_gateway=stack.clusters.outbound == "natGateway",
+        api_ranges=[str(each) for each in stack.clusters.api_ranges],
+        open_ports=open_ports if stack.clusters.security_group else None,
+        maintenance=MaintenanceWindow(
+            day=containerservice.WeekDay(window.day_of(stack.stage_of(region))), start=window.start, hours=window.hours
+        )
+        if (window := stack.clusters.maintenance)
+        else None,
+        registry_id=stack.clusters.registry_id,
+        workspace_id=workspace_id,
+        defender=stack.monitoring is not None and stack.monitoring.defender,
+        baseline=stack.clusters.baseline,
+        lock_node_group=stack.app.global_address is None,
+        node_image_updates=stack.fleet.updates is None or stack.fleet.updates.channel != "NodeImage",
         tags=stack.tags or None,
         protect=stack.protect,
         lost=region.lost,
@@ -111,9 +159,11 @@ for region in stack.regions:
         case SubnetRegion():
             network_id = region.existing.network_id.lower()
             args["existing_subnet_id"] = region.existing.subnet_id
-            args["after"] = last_in.get(network_id)
-            clusters[region.name] = made = RegionalCluster(region.name, args)
-            last_in[network_id] = made.cluster
+            if before := last_in.get(network_id):
+                args["after"], args["after_pool"] = before.cluster, before.user_pool
+            clusters[region.name] = last_in[network_id] = RegionalCluster(region.name, args)
+
+pools = {name: each.user_pool for name, each in clusters.items() if isinstance(each, RegionalCluster)}
 
 
 def shared_network(region: Region) -> str | None:
@@ -139,6 +189,7 @@ networks = PeeredNetworks(
                 resource_group_name=clusters[region.name].network_group,
                 subnet=clusters[region.name].subnet,
                 cluster=clusters[region.name].cluster,
+                pool=pools.get(region.name),
                 provider=azure_of[region.name],
                 shared=shared_network(region),
                 peered=region.existing is not None and region.existing.peered,
@@ -166,6 +217,7 @@ fleet = FleetHub(
                 update_group=region.update_group,
                 peering=networks.last.get(region.name),
                 lost=region.lost,
+                pool=pools.get(region.name),
             )
             for region in stack.regions
         },
@@ -173,6 +225,7 @@ fleet = FleetHub(
         kubelogin_mode=kubelogin_mode,
         dns_prefix=stack.fleet.hub.dns_prefix,
         vm_size=stack.fleet.hub.vm_size,
+        workspace_id=workspace_id,
         tags=stack.tags or None,
         protect=stack.protect,
         existing_id=stack.fleet.existing_id,

@@ -51,7 +51,13 @@ def refuse_what_cannot_change(stack: Settings) -> None:
         ChangeError: a change cannot be made; the message lists all such changes.
     """
     state = _state()
-    problems = [*_subscription(state), *_regions(stack, state), *_clusters(stack, state), *_fleet(stack, state)]
+    problems = [
+        *_subscription(state),
+        *_regions(stack, state),
+        *_clusters(stack, state),
+        *_fleet(stack, state),
+        *_workspace(stack, state),
+    ]
     problems = problems or [*_entries(stack, state)]
     if problems:
         raise ChangeError(report(_HEADING, problems, secret_keys()))
@@ -116,7 +122,13 @@ def _subscription(state: State) -> Iterator[Problem]:
     )
 
 
-_TYPES: Final = {"group": "ResourceGroup", "vnet": "VirtualNetwork", "subnet": "Subnet", "cluster": "ManagedCluster"}
+_TYPES: Final = {
+    "group": "ResourceGroup",
+    "vnet": "VirtualNetwork",
+    "subnet": "Subnet",
+    "cluster": "ManagedCluster",
+    "apps": "AgentPool",
+}
 
 
 def _key_of(region: str, resource: str) -> str:
@@ -199,6 +211,12 @@ FIXED: Final = (
         absent=True,
     ),
 )
+# For another size azure-native replaces the pool, whose name is taken. [provider/pkg/gen/replacement.go]
+FIXED_IN_POOL: Final = (
+    Fixed("user_pool.vm_size", "apps", ("vmSize",), _name),
+    Fixed("user_pool.max_pods", "apps", ("maxPods",), int),
+    Fixed("user_pool.zones", "apps", ("availabilityZones",), _zones, absent=True),
+)
 
 
 def _regions(stack: Settings, state: State) -> Iterator[Problem]:
@@ -245,9 +263,22 @@ def _fixed(path: str, region: NewRegion | SubnetRegion, state: State) -> Iterato
         found = f"is missing: region {show(region.name)} is in a subnet that existed before it"
         yield Problem(f"{path}.existing.subnetId", found, "put it back, or choose another name for the region")
         return
-    for fixed in FIXED:
-        if existing and fixed.resource in {"vnet", "subnet"}:
-            continue
+    table = [each for each in FIXED if not (existing and each.resource in {"vnet", "subnet"})]
+    yield from _differences(path, region, state, table, "add a region with the new value, and remove this one")
+    if region.user_pool and _key_of(region.name, "apps") in state:
+        remedy = "take userPool out, `pulumi up`, and write it anew"
+        yield from _differences(path, region, state, FIXED_IN_POOL, remedy)
+    if existing and (group in existing or subnet != existing):
+        found = f"region {show(region.name)} was created in another subnet"
+        remedy = "put it back, or leave it out; or add a region with the new value, and remove this one"
+        yield Problem(f"{path}.existing.subnetId", found, remedy)
+    yield from _version(path, region, _value(cluster, ("currentKubernetesVersion",)))
+
+
+def _differences(
+    path: str, region: NewRegion | SubnetRegion, state: State, table: Sequence[Fixed], otherwise: str
+) -> Iterator[Problem]:
+    for fixed in table:
         before = _value(state.get(_key_of(region.name, fixed.resource)), fixed.output)
         after = attrgetter(fixed.field)(region)
         if not (before and after):
@@ -260,13 +291,7 @@ def _fixed(path: str, region: NewRegion | SubnetRegion, state: State) -> Iterato
             found = f"{created} {'another key' if after else 'a key'}"
         else:
             found = f"{created} {show(before) if before else 'none'}, not {show(after) if after else 'none'}"
-        remedy = "put it back; or add a region with the new value, and remove this one"
-        yield Problem(f"{path}.{fixed.key}", found, remedy)
-    if existing and (group in existing or subnet != existing):
-        found = f"region {show(region.name)} was created in another subnet"
-        remedy = "put it back, or leave it out; or add a region with the new value, and remove this one"
-        yield Problem(f"{path}.existing.subnetId", found, remedy)
-    yield from _version(path, region, _value(cluster, ("currentKubernetesVersion",)))
+        yield Problem(f"{path}.{fixed.key}", found, f"put it back; or {otherwise}")
 
 
 def _version(path: str, region: NewRegion | SubnetRegion, runs: object) -> Iterator[Problem]:
@@ -318,8 +343,15 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
             yield Problem(f"{path}.existing.subnetId", found, later)
 
 
+_OUTBOUND: Final = {"loadBalancer": "loadBalancer", "natGateway": "userAssignedNATGateway"}
+
+
 def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
-    """Find Entra ID turned off although a cluster has it. [Azure/AKS issue 1519]."""
+    """Find what AKS does not turn off, and what azure-native replaces clusters for.
+
+    Entra ID stays [Azure/AKS issue 1519], and the issuer [learn: aks/use-oidc-issuer]. The parts of a cluster's network
+    are in provider/pkg/gen/replacement.go.
+    """
     made = [
         name
         for region in stack.regions
@@ -328,6 +360,25 @@ def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
     if not stack.clusters.entra_id and any(_value(state[name], ("aadProfile", "managed")) for name in made):
         found = "false, but the clusters sign in with Microsoft Entra ID"
         yield Problem("clusters.entraId", found, "write true: AKS does not turn it off again")
+    for setting, output, wanted in (
+        ("dataplane", "networkDataplane", stack.clusters.dataplane),
+        ("outbound", "outboundType", _OUTBOUND[stack.clusters.outbound]),
+    ):
+        for name in made:
+            before = _value(state[name], ("networkProfile", output))
+            if before and before != wanted:
+                region = name.partition(" ")[2].removesuffix("-cluster")
+                was = next((key for key, value in _OUTBOUND.items() if value == before), before)
+                now = show(getattr(stack.clusters, setting))
+                found = f"region {show(region)} was created with {show(was)}, not {now}"
+                remedy = "put it back: azure-native would replace the cluster; new clusters need another stack"
+                yield Problem(f"clusters.{setting}", found, remedy)
+                break
+    # Only the baseline turns workload identity on; Azure turns the issuer on by itself in newer clusters.
+    identity = ("securityProfile", "workloadIdentity", "enabled")
+    if not stack.clusters.baseline and any(_value(state[name], identity) for name in made):
+        found = "false, but the clusters have an OIDC issuer for their pods"
+        yield Problem("clusters.baseline", found, "write true: AKS does not turn the issuer off again")
 
 
 # --- The fleet -------------------------------------------------------------------------------------------------
@@ -366,6 +417,21 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
                     found,
                     "put it back; another fleet needs another stack, or a `pulumi destroy` before the change",
                 )
+
+
+def _workspace(stack: Settings, state: State) -> Iterator[Problem]:
+    """Find a workspace that would be another one: its logs would be lost."""
+    logs, made = stack.monitoring, state.get("LogWorkspace/Workspace logs-workspace")
+    if not logs or logs.workspace_id or not made:
+        return
+    for key, before, after, same in (
+        ("location", made.get("location"), logs.location, short_name),
+        ("resourceGroup", made.get("name"), logs.resource_group, _name),
+    ):
+        if before and same(before) != same(after):
+            found = f"the workspace was created with {show(before)}, not {show(after)}"
+            remedy = "put it back; or remove monitoring, `pulumi up`, and write it anew: the logs are lost"
+            yield Problem(f"monitoring.{key}", found, remedy)
 
 
 def _other_id(path: str, before: object, after: object, kind: str, name: str) -> Iterator[Problem]:

@@ -21,9 +21,13 @@ from .fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateCha
 from .global_address import GlobalAddress, GlobalAddressArgs
 from .global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
 from .kubeconfig import KubeloginMode
+from .maintenance import MaintenanceWindow
+from .monitoring import LogWorkspace, LogWorkspaceArgs
 from .multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
+from .node_network import OpenPort
+from .node_pools import NodePool
 from .peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
-from .regional_cluster import NodePool, RegionalCluster, RegionalClusterArgs
+from .regional_cluster import RegionalCluster, RegionalClusterArgs
 from .roles import Principal
 from .subscriptions import AzureProviders
 
@@ -49,12 +53,16 @@ __all__ = [
     "GlobalLoadBalancer",
     "GlobalLoadBalancerArgs",
     "KubeloginMode",
+    "LogWorkspace",
+    "LogWorkspaceArgs",
+    "MaintenanceWindow",
     "ManifestsError",
     "Member",
     "MultiClusterApp",
     "MultiClusterAppArgs",
     "NodeImages",
     "NodePool",
+    "OpenPort",
     "PeeredNetwork",
     "PeeredNetworks",
     "PeeredNetworksArgs",

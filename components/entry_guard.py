@@ -55,7 +55,9 @@ class EntryGuard(pulumi.ComponentResource):
         namespace = KubernetesObject(f"{name}-namespace", _namespace(), on_cluster)
         inside = pulumi.ResourceOptions.merge(on_cluster, pulumi.ResourceOptions(depends_on=[namespace]))
         account = KubernetesObject(f"{name}-account", _account(), inside)
-        role = KubernetesObject(f"{name}-role", _role(), on_cluster)
+        # The role's namespace comes with the membership; an Output makes the role wait for the members.
+        rules = pulumi.Output.all(*args["members"]).apply(lambda _: _RULES)
+        role = KubernetesObject(f"{name}-role", _role(rules), on_cluster)
         binding = KubernetesObject(
             f"{name}-binding",
             _binding(),
@@ -91,11 +93,13 @@ def _account() -> dict[str, Any]:
     return _object("v1", "ServiceAccount", _NAME)
 
 
-def _role() -> dict[str, Any]:
-    rules = [
-        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "patch"]},
-        {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
-    ]
+_RULES: Final[list[dict[str, Any]]] = [
+    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "patch"]},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
+]
+
+
+def _role(rules: pulumi.Output[list[dict[str, Any]]]) -> dict[str, Any]:
     return {**_object("rbac.authorization.k8s.io/v1", "Role", _NAME, _SYSTEM), "rules": rules}
 
 

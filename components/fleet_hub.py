@@ -10,6 +10,7 @@ from pulumi_azure_native import authorization, containerservice, network, resour
 from .access import kubernetes_access
 from .existing import checked, require_hub
 from .kubeconfig import KubeloginMode
+from .monitoring import HUB_LOGS, control_plane_logs
 from .retries import FLEET_RETRY
 from .roles import FLEET_RBAC_CLUSTER_ADMIN, Principal
 from .sdk import readable, with_id
@@ -30,6 +31,9 @@ class Member(TypedDict):
     lost: NotRequired[bool]
     """Whether the cluster no longer answers. If the program then drops the member, the member stays in the fleet. False
     by default."""
+    pool: NotRequired[containerservice.AgentPool | None]
+    """The cluster's nodes for the apps (`RegionalCluster.user_pool`). AKS does one thing at a time with a cluster, and
+    joining counts."""
 
 
 class FleetHubArgs(TypedDict):
@@ -59,6 +63,9 @@ class FleetHubArgs(TypedDict):
     ScheduleDeletes)."""
     protect: NotRequired[bool]
     """Whether Pulumi refuses to delete or replace the group and the fleet. False by default."""
+    workspace_id: NotRequired[pulumi.Input[str] | None]
+    """Azure id of a Log Analytics workspace for the logs of the hub's agents; None for no logs. Not used with
+    `existing_id`."""
     existing_id: NotRequired[str | None]
     """Azure id of an existing fleet with a hub. The other settings of a fleet then have no effect, and `destroy` does
     not delete it. The component's Azure provider must work in the fleet's subscription."""
@@ -114,6 +121,8 @@ class FleetHub(pulumi.ComponentResource):
                     protect=args.get("protect", False),
                 ),
             )
+            if (workspace_id := args.get("workspace_id")) is not None:
+                control_plane_logs(f"{name}-logs", self.fleet, HUB_LOGS, workspace_id, self)
             self.group = group_name = group.name
             fleet_name = self.fleet.name
 
@@ -129,7 +138,7 @@ class FleetHub(pulumi.ComponentResource):
                     parent=self,
                     # The fleet sends clients to a member's pods from the placement of the app until the member has
                     # left. The peerings must exist all that time.
-                    depends_on=member.get("peering"),
+                    depends_on=[each for each in (member.get("peering"), member.get("pool")) if each],
                     # Fleet refuses to release a member that exports a Service, and the exports stay without the
                     # member's agents (Azure/fleet v0.18.12, pkg/webhook/membercluster). Nothing else of the region
                     # could be deleted after that.

@@ -27,6 +27,8 @@ class PeeredNetwork(TypedDict):
     cluster: NotRequired[containerservice.ManagedCluster | None]
     """The region's cluster. AKS cannot create or scale it while its VNet is being written, so the peerings are created
     after it. None if the program writes no cluster of the VNet."""
+    pool: NotRequired[containerservice.AgentPool | None]
+    """The cluster's nodes for the apps (`RegionalCluster.user_pool`), which are created before the peerings, too."""
     provider: NotRequired[azure_native.Provider | None]
     """The Azure provider for the VNet's subscription; None for the component's."""
     shared: NotRequired[str | None]
@@ -108,7 +110,12 @@ class PeeredNetworks(pulumi.ComponentResource):
                     # comes first: a refused peering can be retried.
                     depends_on=[
                         *(region["subnet"] for region in (*inside[here], *inside[there])),
-                        *(found for region in (*inside[here], *inside[there]) if (found := region.get("cluster"))),
+                        *(
+                            found
+                            for region in (*inside[here], *inside[there])
+                            for found in (region.get("cluster"), region.get("pool"))
+                            if found
+                        ),
                         *(last[first] for first in (here, there) if first in last),
                     ],
                     # Lets `pulumi up --replace` recreate a disconnected peering, whose name must be free first.

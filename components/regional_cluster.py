@@ -1,37 +1,24 @@
 """One region: a VNet, and an AKS cluster whose pods have addresses in it."""
 
 from collections.abc import Mapping, Sequence
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import authorization, containerservice, managedidentity, network, resources
 
 from .access import kubernetes_access
-from .existing import Network, checked, existing_network, require_addresses
+from .existing import checked, existing_network, require_addresses
+from .hardening import hardening
 from .kubeconfig import KubeloginMode
+from .maintenance import MaintenanceWindow, maintenance_windows
+from .monitoring import CLUSTER_LOGS, control_plane_logs, defender, pod_logs, pod_logs_addon
+from .node_network import NodeNetwork, OpenPort, nat_gateway, node_network
+from .node_pools import NodePool, Nodes, addresses, system_pool, user_pool
 from .retries import CLUSTER_RETRY, NETWORK_RETRY
-from .roles import AKS_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
+from .roles import ACR_PULL, AKS_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
 from .sdk import readable, unchanged
 from .subscriptions import require_subscription
-
-
-class NodePool(TypedDict):
-    """The cluster's nodes: a fixed number, or a range for the autoscaler."""
-
-    vm_size: pulumi.Input[str]
-    """The nodes' VM size, as in `Standard_D4ds_v5` (`az vm list-skus --location … --output table`)."""
-    max_pods: int
-    """Pods on each node, 10 to 250. Each has an address in the subnet (learn:
-    aks/concepts-network-ip-address-planning)."""
-    count: NotRequired[int | None]
-    """Number of nodes, 1 to 1000. Cannot be set together with `min_count` and `max_count`."""
-    min_count: NotRequired[int | None]
-    """Fewest nodes of the autoscaler; requires `max_count`."""
-    max_count: NotRequired[int | None]
-    """Most nodes of the autoscaler; requires `min_count`."""
-    zones: NotRequired[Sequence[pulumi.Input[str]]]
-    """Availability zones (`1`, `2`, `3`); without any, Azure chooses."""
 
 
 class RegionalClusterArgs(TypedDict):
@@ -60,7 +47,12 @@ class RegionalClusterArgs(TypedDict):
     dns_service_ip: pulumi.Input[str]
     """Address of the cluster's DNS in `service_cidr`, but not one of its first two or the last."""
     node_pool: NodePool
-    """The cluster's nodes."""
+    """The cluster's nodes. With `user_pool`, those of AKS's own workloads."""
+    user_pool: NotRequired[NodePool | None]
+    """Nodes for the apps, in a pool of their own. The others then have a taint that keeps the apps away. None for one
+    pool for everything."""
+    node_os: NotRequired[containerservice.OSSKU | None]
+    """The nodes' Linux; None for Azure's choice. Another one means new images on all nodes."""
     tier: containerservice.ManagedClusterSKUTier
     """The control plane's pricing tier."""
     kubelogin_mode: KubeloginMode
@@ -72,10 +64,42 @@ class RegionalClusterArgs(TypedDict):
     """Kubernetes version, as in `1.36`; None for Azure's default at the creation."""
     ssh_public_key: NotRequired[pulumi.Input[str] | None]
     """SSH key for the nodes, as in `ssh-ed25519 AAAA…`; None for no SSH."""
+    baseline: NotRequired[bool]
+    """Whether the cluster has what costs nothing and excludes nothing: an OIDC issuer, workload identity, an image
+    cleaner, the add-ons for Azure Policy and for secrets of a Key Vault, nodes with the tags, no `az aks command
+    invoke`, weekly node images, cost analysis (not in the Free tier); and whether the new subnet has no default
+    outbound access. False by default; AKS does not turn the issuer off again (learn: aks/use-oidc-issuer)."""
+    lock_node_group: NotRequired[bool]
+    """With `baseline`: whether nobody but AKS may change the group of the nodes. True by default. False for a cluster
+    whose load balancer is behind a global one: whether Azure then lets you refer to its frontend is not documented
+    (learn: aks/node-resource-group-lockdown)."""
+    node_image_updates: NotRequired[bool]
+    """With `baseline`: whether AKS installs a new node image each week. True by default. False if the fleet does it
+    (channel `NodeImage`)."""
+    workspace_id: NotRequired[pulumi.Input[str] | None]
+    """Azure id of a Log Analytics workspace for the logs of the control plane and of pods; None for no logs."""
+    defender: NotRequired[bool]
+    """With `workspace_id`: whether Defender's sensor runs on the nodes. Needs the plan on the subscription. False by
+    default."""
+    maintenance: NotRequired[MaintenanceWindow | None]
+    """The hours in which AKS and the fleet upgrade the cluster; None for any time."""
+    registry_id: NotRequired[pulumi.Input[str] | None]
+    """Azure id of a container registry from which the nodes pull images. The deployer may assign roles on it."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
     """Tags of all resources that can have tags."""
     protect: NotRequired[bool]
     """Whether Pulumi refuses to delete or replace the group and the cluster. False by default."""
+    open_ports: NotRequired[Sequence[OpenPort] | None]
+    """Ports that clients on the internet reach; the new subnet then has a network security group, which lets in
+    nothing else from the internet. None for no group."""
+    nat_gateway: NotRequired[bool]
+    """Whether the nodes reach the internet through a NAT gateway, with an address of its own, in place of the
+    cluster's load balancer. An existing subnet must have one. False by default; fixed at creation."""
+    cilium: NotRequired[bool]
+    """Whether the cluster has Cilium's data plane and network policies. False by default; fixed at creation. Whether
+    the fleet's endpoints work with it is untried."""
+    api_ranges: NotRequired[Sequence[pulumi.Input[str]] | None]
+    """Ranges (CIDR) from which the API server is reached; the region's NAT gateway is added. None for everywhere."""
     existing_subnet_id: NotRequired[str | None]
     """Azure id of an existing subnet, in place of names and ranges of VNet and subnet. It must be in the same location
     and subscription. `destroy` does not delete it."""
@@ -85,6 +109,8 @@ class RegionalClusterArgs(TypedDict):
     lost: NotRequired[bool]
     """Whether the region no longer answers. Its resources then stay as they are, and `kubernetes` reaches nothing: it
     removes objects from the state only. False by default."""
+    after_pool: NotRequired[containerservice.AgentPool | None]
+    """That cluster's `user_pool`, if it has one."""
 
 
 class RegionalCluster(pulumi.ComponentResource):
@@ -96,10 +122,14 @@ class RegionalCluster(pulumi.ComponentResource):
     """Name of the VNet's resource group; None if the VNet existed before."""
     subnet: network.Subnet
     """Its subnet for nodes and pods."""
+    egress: network.PublicIPAddress | None
+    """The address with which the nodes reach the internet, if it is a NAT gateway's of this region."""
     subnet_role: authorization.RoleAssignment
     """The cluster identity's role on the subnet."""
     cluster: containerservice.ManagedCluster
     """The AKS cluster."""
+    user_pool: containerservice.AgentPool | None
+    """The nodes for the apps; None if the cluster has one pool for everything."""
     kubeconfig: pulumi.Output[str]
     """Unattended log-in to the cluster, secret."""
     kubernetes: k8s.Provider
@@ -118,6 +148,7 @@ class RegionalCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, hooks=NETWORK_RETRY.hooks(), protect=args.get("protect", False)),
         )
         in_group = pulumi.ResourceOptions(parent=self, hooks=NETWORK_RETRY.hooks())
+        self.egress = None
 
         if existing_id := args.get("existing_subnet_id"):
             # A network interface is in the subscription of its network (learn:
@@ -131,9 +162,24 @@ class RegionalCluster(pulumi.ComponentResource):
                 name, checked(existing_id, own), args["location"], child_opts
             )
             self.network_group = None
-            subnet_id = checked(self.subnet.id, require_addresses(name, self.subnet, _addresses(args["node_pool"])))
+            pools = [args["node_pool"], *([apps] if (apps := args.get("user_pool")) else [])]
+            subnet_id = checked(self.subnet.id, require_addresses(name, self.subnet, addresses(*pools)))
         else:
-            self.virtual_network, self.subnet = _network(name, args, group, in_group)
+            settings = NodeNetwork(
+                resource_group_name=group.name,
+                location=args["location"],
+                virtual_network_name=args.get("virtual_network_name"),
+                address_space=args.get("address_space"),
+                subnet_name=args.get("subnet_name"),
+                node_subnet=args.get("node_subnet"),
+                tags=args.get("tags"),
+                private=args.get("baseline", False),
+                open_ports=args.get("open_ports"),
+            )
+            gateway = None
+            if args.get("nat_gateway"):
+                gateway, self.egress = nat_gateway(name, settings, args["node_pool"].get("zones", ()), in_group)
+            self.virtual_network, self.subnet = node_network(name, settings, gateway, in_group)
             self.network_group = group.name
             subnet_id = self.subnet.id
 
@@ -155,6 +201,42 @@ class RegionalCluster(pulumi.ComponentResource):
             self,
         )
 
+        profiles = (
+            hardening(
+                tier=args["tier"],
+                lock_node_group=args.get("lock_node_group", True),
+                node_image_updates=args.get("node_image_updates", True),
+            )
+            if args.get("baseline")
+            else {}
+        )
+        if ranges := args.get("api_ranges"):
+            # AKS adds the address of the cluster's load balancer by itself, but not a gateway's: without it no node
+            # could join (learn: aks/api-server-authorized-ip-ranges).
+            own = [self.egress.ip_address.apply(lambda address: f"{address}/32")] if self.egress else []
+            profiles["api_server_access_profile"] = containerservice.ManagedClusterAPIServerAccessProfileArgs(
+                authorized_ip_ranges=[*ranges, *own], disable_run_command=True if args.get("baseline") else None
+            )
+        workspace_id = args.get("workspace_id")
+        if workspace_id is not None:
+            profiles.setdefault("addon_profiles", {})["omsagent"] = pod_logs_addon(workspace_id)
+            if args.get("defender"):
+                security = profiles.setdefault("security_profile", containerservice.ManagedClusterSecurityProfileArgs())
+                security.defender = defender(workspace_id)
+        nodes = Nodes(
+            subnet_id=subnet_id, os=args.get("node_os"), tags=args.get("tags") if args.get("baseline") else None
+        )
+        # Flat Azure CNI: only pods with addresses of the VNet can be reached from another cluster.
+        # A dictionary, because the arguments' class adds a pod CIDR, which belongs to overlay networks.
+        network_profile: Any = {
+            "network_plugin": "azure",
+            "load_balancer_sku": "standard",
+            "outbound_type": "userAssignedNATGateway" if args.get("nat_gateway") else "loadBalancer",
+            "service_cidr": args["service_cidr"],
+            "dns_service_ip": args["dns_service_ip"],
+        }
+        if args.get("cilium"):  # this data plane has no other engine for network policies
+            network_profile |= {"network_dataplane": "cilium", "network_policy": "cilium"}
         self.cluster = containerservice.ManagedCluster(
             f"{name}-cluster",
             resource_group_name=group.name,
@@ -166,16 +248,10 @@ class RegionalCluster(pulumi.ComponentResource):
             identity=containerservice.ManagedClusterIdentityArgs(
                 type=containerservice.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[identity.id]
             ),
-            agent_pool_profiles=[_system_pool(args["node_pool"], subnet_id)],
-            # Flat Azure CNI: only pods with addresses of the VNet can be reached from another cluster.
-            # A dictionary, because the arguments' class adds a pod CIDR, which belongs to overlay networks.
-            network_profile={
-                "network_plugin": "azure",
-                "load_balancer_sku": "standard",
-                "outbound_type": "loadBalancer",
-                "service_cidr": args["service_cidr"],
-                "dns_service_ip": args["dns_service_ip"],
-            },
+            agent_pool_profiles=[
+                system_pool(args["node_pool"], nodes, critical_only=args.get("user_pool") is not None)
+            ],
+            network_profile=network_profile,
             enable_rbac=True,
             aad_profile=containerservice.ManagedClusterAADProfileArgs(managed=True, enable_azure_rbac=True)
             if args.get("entra_id_admins") is not None
@@ -183,17 +259,36 @@ class RegionalCluster(pulumi.ComponentResource):
             disable_local_accounts=args.get("entra_id_admins") is not None,
             linux_profile=_linux_profile(key) if (key := args.get("ssh_public_key")) else None,
             tags=args.get("tags"),
+            **profiles,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # A cluster's creation fails while another one's writes the VNet (learn: troubleshoot/azure/
                 # azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error).
-                depends_on=[self.subnet_role, *([before] if (before := args.get("after")) else [])],
+                depends_on=[
+                    self.subnet_role,
+                    *(before for before in (args.get("after"), args.get("after_pool")) if before),
+                ],
                 protect=args.get("protect", False),
                 hooks=CLUSTER_RETRY.hooks(),
                 # With an autoscaler, the number of nodes is the autoscaler's from the start.
                 ignore_changes=["agentPoolProfiles[0].count"] if args["node_pool"].get("count") is None else None,
             ),
         )
+
+        apps = args.get("user_pool")
+        self.user_pool = user_pool(name, apps, nodes, self.cluster, group.name, self) if apps else None
+
+        if workspace_id is not None:
+            control_plane_logs(f"{name}-logs", self.cluster, CLUSTER_LOGS, workspace_id, self)
+            pod_logs(name, self.cluster, workspace_id, group.name, args["location"], self, args.get("tags"))
+        if window := args.get("maintenance"):
+            maintenance_windows(name, window, self.cluster, group.name, child_opts)
+        if registry := args.get("registry_id"):
+            kubelets = self.cluster.identity_profile.apply(
+                lambda found: (found or {})["kubeletidentity"].object_id or ""
+            )
+            puller = Principal(object_id=kubelets, type=authorization.PrincipalType.SERVICE_PRINCIPAL)
+            grant(f"{name}-pull", ACR_PULL, puller, registry, self)
 
         credential: pulumi.Output[str] | None = None
         if not lost:
@@ -218,52 +313,6 @@ class RegionalCluster(pulumi.ComponentResource):
             settings=k8s.ProviderArgs(delete_unreachable=True),
         )
         self.register_outputs({"clusterId": self.cluster.id, "virtualNetworkId": self.virtual_network.id})
-
-
-def _network(
-    name: str, args: RegionalClusterArgs, group: resources.ResourceGroup, opts: pulumi.ResourceOptions
-) -> Network:
-    virtual_network = network.VirtualNetwork(
-        f"{name}-vnet",
-        resource_group_name=group.name,
-        virtual_network_name=args.get("virtual_network_name"),
-        location=args["location"],
-        address_space={"address_prefixes": [space]} if (space := args.get("address_space")) else None,
-        tags=args.get("tags"),
-        opts=opts,
-    )
-    subnet = network.Subnet(
-        f"{name}-subnet",
-        resource_group_name=group.name,
-        virtual_network_name=virtual_network.name,
-        subnet_name=args.get("subnet_name"),
-        address_prefix=args.get("node_subnet"),
-        opts=opts,
-    )
-    return Network(virtual_network, subnet)
-
-
-def _addresses(pool: NodePool) -> int:
-    """Return how many addresses of `node_subnet` a pool takes at its largest, with 10 % more nodes for upgrades."""
-    nodes = pool.get("count") or pool.get("max_count") or 0
-    return 5 + (nodes + -(-nodes // 10)) * (1 + pool["max_pods"])
-
-
-def _system_pool(pool: NodePool, subnet_id: pulumi.Output[str]) -> containerservice.ManagedClusterAgentPoolProfileArgs:
-    return containerservice.ManagedClusterAgentPoolProfileArgs(
-        name="system",
-        mode="System",
-        type="VirtualMachineScaleSets",
-        os_type="Linux",
-        vm_size=pool["vm_size"],
-        vnet_subnet_id=subnet_id,
-        count=pool.get("count") or pool.get("min_count"),
-        max_pods=pool["max_pods"],
-        enable_auto_scaling=pool.get("count") is None,
-        min_count=pool.get("min_count"),
-        max_count=pool.get("max_count"),
-        availability_zones=list(pool.get("zones", ())) or None,
-    )
 
 
 def _linux_profile(ssh_public_key: pulumi.Input[str]) -> containerservice.ContainerServiceLinuxProfileArgs:

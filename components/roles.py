@@ -11,6 +11,7 @@ from .retries import GRANT_RETRY
 # Built-in roles (learn: role-based-access-control/built-in-roles).
 NETWORK_CONTRIBUTOR = "4d97b98b-1d4f-4787-a291-c67834d212e7"
 AKS_RBAC_CLUSTER_ADMIN = "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b"
+ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 FLEET_RBAC_CLUSTER_ADMIN = "18ab4d3d-a1bf-4477-8ad9-8359bc988f69"
 
 
@@ -27,7 +28,7 @@ def grant(
     name: str,
     role: str,
     principal: Principal,
-    scope: pulumi.CustomResource,
+    scope: pulumi.CustomResource | pulumi.Input[str],
     parent: pulumi.Resource,
 ) -> authorization.RoleAssignment:
     """Grant a built-in role on one resource.
@@ -36,13 +37,14 @@ def grant(
         name: the logical name of the assignment.
         role: the GUID of a built-in role.
         principal: who gets the role.
-        scope: the resource on which it is granted.
+        scope: the resource on which it is granted, or its id.
         parent: the component that grants it.
     """
     # Azure names an assignment by a GUID that is unique in the tenant; this one stays the same between updates.
     guid = random.RandomUuid(f"{name}-id", opts=pulumi.ResourceOptions(parent=parent))
+    scope_id = pulumi.Output.from_input(scope.id if isinstance(scope, pulumi.CustomResource) else scope)
     # Azure stores the role with the subscription in front; without it every refresh would show a change.
-    subscription = scope.id.apply(lambda scope_id: "/".join(scope_id.split("/")[:3]))
+    subscription = scope_id.apply(lambda known: "/".join(known.split("/")[:3]))
     return authorization.RoleAssignment(
         name,
         role_assignment_name=guid.result,
@@ -51,6 +53,6 @@ def grant(
         ),
         principal_id=principal["object_id"],
         principal_type=principal["type"],
-        scope=scope.id,
+        scope=scope_id,
         opts=pulumi.ResourceOptions(parent=parent, hooks=GRANT_RETRY.hooks()),
     )

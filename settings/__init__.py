@@ -15,14 +15,25 @@ from pulumi.runtime.config import CONFIG
 from pydantic import ValidationError
 
 from . import rules
-from .models import ClusterRegion, ExistingFleet, HubAdmin, NewFleet, NewRegion, Region, Section, Settings, SubnetRegion
+from .models import (
+    ClusterRegion,
+    ExistingFleet,
+    HubAdmin,
+    NewFleet,
+    NewRegion,
+    Pool,
+    Region,
+    Section,
+    Settings,
+    SubnetRegion,
+)
 from .report import Problem, SettingsError, findings, report, show
 from .values import FORBIDDEN_RANGES, short_name
 
 __all__ = [
-    "FORBIDDEN_RANGES", "ClusterRegion", "ExistingFleet", "HubAdmin", "NewFleet", "NewRegion", "Problem", "Region",
-    "Section", "Settings", "SettingsError", "SubnetRegion", "load", "parse", "report", "secret_keys", "short_name",
-    "show",
+    "FORBIDDEN_RANGES", "ClusterRegion", "ExistingFleet", "HubAdmin", "NewFleet", "NewRegion", "Pool", "Problem",
+    "Region", "Section", "Settings", "SettingsError", "SubnetRegion", "load", "parse", "report", "secret_keys",
+    "short_name", "show",
 ]  # fmt: skip
 
 

@@ -62,8 +62,8 @@ def _default_name(template: str) -> Any:  # noqa: ANN401 - as Field itself
 # --- Regions -------------------------------------------------------------------------------------------------
 
 
-class NodePool(Section):
-    """The nodes of one cluster: a fixed count, or a range for the autoscaler."""
+class Pool(Section):
+    """Nodes: a fixed count, or a range for the autoscaler."""
 
     vm_size: values.VmSize
     """An Azure VM size, such as `Standard_D4ds_v5`."""
@@ -73,15 +73,16 @@ class NodePool(Section):
     """For the autoscaler, with `maxCount` and without `count`: the smallest number of nodes."""
     max_count: values.NodeCount | None = None
     """The largest number of nodes."""
-    zones: Annotated[
-        tuple[Literal["1", "2", "3"], ...], Field(strict=False), values.distinct("name each zone once")
-    ] = ()
+    zones: values.Zones = ()
     """Availability zones, such as `["1", "2", "3"]`."""
-    max_pods: int = Field(default=30, ge=10, le=250)  # [learn: aks/concepts-network-ip-address-planning]
+    max_pods: values.MaxPods = 30
     """Pods on each node, 10 to 250. The smallest pool must have room for 30. Each takes an address of the subnet."""
+    surge: values.Surge | None = None
+    """Percent of the pool that an upgrade adds, 1 to 100. Without it, Azure adds 10 %. More is faster, and takes more
+    addresses."""
 
     @model_validator(mode="after")
-    def _is_large_enough(self) -> Self:
+    def _has_one_size(self) -> Self:
         sizes = {"count": self.count, "minCount": self.min_count, "maxCount": self.max_count}
         given = [key for key, size in sizes.items() if size]
         if given not in (["count"], ["minCount", "maxCount"]):
@@ -89,10 +90,6 @@ class NodePool(Section):
             raise invalid(f"has {' and '.join(given) or 'no size'}", remedy)
         if self.min_count and self.max_count and self.min_count > self.max_count:
             raise invalid(f"has minCount {self.min_count} above maxCount {self.max_count}", "swap them")
-        pods = (self.count or self.min_count or 0) * self.max_pods
-        if pods < MIN_POOL_PODS:
-            remedy = f"choose more nodes or a higher maxPods: Azure requires room for {MIN_POOL_PODS}"
-            raise invalid(f"has room for {pods} pods", remedy)
         return self
 
     @property
@@ -102,17 +99,39 @@ class NodePool(Section):
 
     @property
     def surge_nodes(self) -> int:
-        """The nodes that an upgrade adds: 10 % of the pool, rounded up. [learn: aks/upgrade-aks-cluster]."""
-        return -(-self.max_nodes // 10)
+        """The nodes that an upgrade adds, rounded up. [learn: aks/upgrade-aks-node-pools-rolling]."""
+        return -(-self.max_nodes * (self.surge or 10) // 100)
 
     @property
     def addresses(self) -> int:
-        """The addresses that the pool's subnet must have.
+        """The addresses that the pool takes at its largest.
 
-        A node takes one for itself and one for each pod it may run [learn: aks/concepts-network-legacy-cni];
-        Azure keeps five of each subnet [learn: virtual-network/virtual-networks-faq].
+        A node takes one for itself and one for each pod it may run [learn: aks/concepts-network-legacy-cni].
         """
-        return 5 + (self.max_nodes + self.surge_nodes) * (1 + self.max_pods)
+        return (self.max_nodes + self.surge_nodes) * (1 + self.max_pods)
+
+
+class NodePool(Pool):
+    """The nodes of a cluster; with `userPool`, those of AKS's own workloads."""
+
+    @model_validator(mode="after")
+    def _is_large_enough(self) -> Self:
+        pods = (self.count or self.min_count or 0) * self.max_pods
+        if pods < MIN_POOL_PODS:
+            remedy = f"choose more nodes or a higher maxPods: Azure requires room for {MIN_POOL_PODS}"
+            raise invalid(f"has room for {pods} pods", remedy)
+        return self
+
+
+class UserPool(Pool):
+    """The nodes of the apps."""
+
+    zones: values.Zones = Field(default=(), json_schema_extra={"default": "as `nodePool`"})
+    """Availability zones."""
+    max_pods: values.MaxPods = Field(default=30, json_schema_extra={"default": "as `nodePool`"})
+    """Pods on each node, 10 to 250."""
+    surge: values.Surge | None = Field(default=None, json_schema_extra={"default": "as `nodePool`"})
+    """Percent of the pool that an upgrade adds, 1 to 100."""
 
 
 class _Existing(Section):
@@ -174,6 +193,9 @@ class _NewCluster(_Region):
 
     node_pool: NodePool
     """`vmSize`, and `count` or `minCount` and `maxCount`."""
+    user_pool: UserPool | None = None
+    """Nodes for the apps, in a pool of their own. `nodePool` then runs AKS's own workloads only. Sizes as in
+    `nodePool`."""
     resource_group: values.ClusterGroup = _default_name("rg-aks-{location}")
     """The stack creates and deletes it, so no existing resource may be in it. AKS takes letters from a to z only."""
     cluster: values.ClusterName = _default_name("aks-{location}")
@@ -188,6 +210,20 @@ class _NewCluster(_Region):
     """Such as `"1.36"`, in quotes. Without it, Azure chooses."""
     ssh_public_key: values.PublicKey | None = None
     """For logging in to nodes, such as `ssh-ed25519 AAAA…`."""
+
+    @field_validator("user_pool", mode="before")
+    @classmethod
+    def _is_like_the_node_pool(cls, pool: object, info: ValidationInfo) -> object:
+        system: NodePool | None = info.data.get("node_pool")
+        if not system or not isinstance(pool, dict):
+            return pool
+        same = {"zones": list(system.zones), "maxPods": system.max_pods, "surge": system.surge}
+        return same | cast("dict[str, object]", pool)
+
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """All pools of the cluster."""
+        return (self.node_pool, *([self.user_pool] if self.user_pool else []))
 
     @field_validator("dns_service_ip")
     @classmethod
@@ -209,8 +245,8 @@ class NewRegion(_NewCluster):
     """The VNet's IPv4 range, such as `10.1.0.0/16`. It must not overlap another region's, nor any cluster's
     `serviceCidr`."""
     node_subnet: values.Network
-    """An IPv4 range inside `addressSpace`, such as `10.1.0.0/24`. It must have 5 + (largest number of nodes + 10 % for
-    upgrades) * (1 + `maxPods`) addresses."""
+    """An IPv4 range inside `addressSpace`, such as `10.1.0.0/24`. It must have 5 addresses, and for each pool (largest
+    number of nodes + `surge` percent for upgrades) * (1 + `maxPods`)."""
     virtual_network: values.VirtualNetworkName = _default_name("aks-vnet-{name}")
     """The name of the VNet."""
     subnet: values.SubnetName = _default_name("aks-subnet-{name}")
@@ -220,15 +256,20 @@ class NewRegion(_NewCluster):
     @classmethod
     def _holds_the_pool(cls, subnet: IPv4Network, info: ValidationInfo) -> IPv4Network:
         space: IPv4Network | None = info.data.get("address_space")
-        pool: NodePool | None = info.data.get("node_pool")
         if space and not subnet.subnet_of(space):
             raise invalid(f"{show(subnet)} is outside addressSpace {space}", "choose a range inside addressSpace")
-        if pool and subnet.num_addresses < pool.addresses:
+        pools: list[Pool] = [pool for key in ("node_pool", "user_pool") if (pool := info.data.get(key))]
+        # Azure keeps five of each subnet [learn: virtual-network/virtual-networks-faq].
+        needed = 5 + sum(pool.addresses for pool in pools)
+        if pools and subnet.num_addresses < needed:
             # Else an upgrade or the autoscaler fails: SubnetIsFull. [learn: error-code-subnetisfull-upgrade]
+            parts = [
+                f"{1 + pool.max_pods} for each of {pool.max_nodes} nodes and {pool.surge_nodes} more during upgrades"
+                for pool in pools
+            ]
             found = (
-                f"{show(subnet)} has {subnet.num_addresses} addresses, {pool.addresses} are needed: 5 for Azure, "
-                f"{1 + pool.max_pods} for each of {pool.max_nodes} nodes and {pool.surge_nodes} more during upgrades; "
-                f"a /{32 - (pool.addresses - 1).bit_length()} is large enough"
+                f"{show(subnet)} has {subnet.num_addresses} addresses, {needed} are needed: 5 for Azure, "
+                f"{', '.join(parts)}; a /{32 - (needed - 1).bit_length()} is large enough"
             )
             raise invalid(found, "choose a larger subnet, fewer nodes or a lower maxPods")
         return subnet
@@ -390,6 +431,25 @@ Fleet = Annotated[
 # --- The rest ------------------------------------------------------------------------------------------------
 
 
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+class Maintenance(Section):
+    """The hours in which clusters are upgraded, in UTC."""
+
+    day: Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+    """The day of the first stage of `fleet.updates`. Each later stage has its hours a day later; without stages, all
+    clusters have this day."""
+    start: values.TimeOfDay = "21:00"
+    """When the hours begin, in UTC and in quotes."""
+    hours: int = Field(default=8, ge=4, le=24)  # [learn: aks/planned-maintenance]
+    """How many hours there are, 4 to 24."""
+
+    def day_of(self, stage: int) -> str:
+        """Return the day of a stage, which is counted from 0."""
+        return _DAYS[(_DAYS.index(self.day) + stage) % len(_DAYS)]
+
+
 class Clusters(Section):
     """Settings of all clusters that the stack creates."""
 
@@ -397,6 +457,57 @@ class Clusters(Section):
     """The pricing tier: `Free`, `Standard` or `Premium`."""
     entra_id: bool = False
     """Whether to sign in with Microsoft Entra ID and Azure RBAC, without local accounts."""
+    node_os: Literal["AzureLinux", "Ubuntu"] | None = None
+    """The nodes' Linux, `AzureLinux` or `Ubuntu`. Without it, Azure chooses. A change installs other images, node by
+    node."""
+    dataplane: Literal["azure", "cilium"] = "azure"
+    """`cilium` for network policies; fixed at creation. Whether the fleet's endpoints work with it is untried: try one
+    region first."""
+    outbound: Literal["loadBalancer", "natGateway"] = "loadBalancer"
+    """How nodes reach the internet: through the cluster's load balancer, or through a NAT gateway in each region, whose
+    address stays. Fixed at creation. An existing subnet must have its own gateway."""
+    security_group: bool = False
+    """Whether new subnets have a network security group: from the internet only the ports of `app.service` are open.
+    Other public Services on the clusters are then not reached."""
+    api_ranges: Annotated[
+        tuple[values.PublicNetwork, ...],
+        Field(strict=False),
+        values.length(0, 199, "write at most 199: AKS takes 200, and a NAT gateway needs one"),
+    ] = ()
+    """The public ranges from which API servers are reached, such as `[203.0.113.0/28]`: those of everyone who runs
+    `pulumi up`, `make verify` or kubectl. Without it, they are reached from everywhere."""
+    maintenance: Maintenance | None = None
+    """When AKS and the fleet may upgrade the clusters. Without it, at any time."""
+    registry_id: values.RegistryId | None = None
+    """The ID of a container registry from which the nodes pull images without a password. See
+    [team.md](team.md#rights)."""
+    baseline: bool = True
+    """Whether the clusters have what costs nothing and excludes nothing. See
+    [azure.md](azure.md#the-baseline-of-a-cluster). It cannot be turned off again."""
+
+
+class Monitoring(Section):
+    """Logs of control planes, of the fleet's agents and of pods, in a Log Analytics workspace."""
+
+    suffixed = ("resource_group",)
+
+    workspace_id: values.WorkspaceId | None = None
+    """The ID of a workspace that exists. Without it, the stack makes one, which keeps logs for 30 days."""
+    location: values.Location | None = _default(lambda _: None, "required without `workspaceId`")
+    """The Azure region of the new workspace."""
+    resource_group: values.WorkspaceGroup = "rg-logs"
+    """The group of the new workspace, and its name. The stack creates and deletes it, so no existing resource may be in
+    it."""
+    defender: bool = False
+    """Whether Defender's sensor runs on the nodes. Needs Defender for Containers on the subscription."""
+
+    @model_validator(mode="after")
+    def _is_one_workspace(self) -> Self:
+        if self.workspace_id and self.location:
+            raise invalid("has workspaceId and location", "remove location: the workspace exists")
+        if not self.workspace_id and not self.location:
+            raise invalid("has neither workspaceId nor location", "write the location of a new workspace")
+        return self
 
 
 class GlobalAddress(Section):
@@ -433,8 +544,8 @@ class App(Section):
     region answers again. See [operations.md](operations.md#a-region-no-longer-answers)."""
     replicas: int | None = Field(default=None, ge=1)
     """Pods in each cluster, of the one Deployment or StatefulSet whose pods `service` selects. At most (largest number
-    of nodes) * `maxPods` of the smallest pool. Without it, the manifest decides. Not with a HorizontalPodAutoscaler:
-    see [apps.md](apps.md#how-many-pods)."""
+    of nodes) * `maxPods` of the smallest pool for the apps. Without it, the manifest decides. Not with a
+    HorizontalPodAutoscaler: see [apps.md](apps.md#how-many-pods)."""
 
     @field_validator("global_address")
     @classmethod
@@ -552,6 +663,8 @@ class Settings(Section):
     fleet: Fleet = NewFleet()
     app: App = App()
     access: Access = Access()
+    monitoring: Annotated[Monitoring | None, BeforeValidator(lambda value: None if value == {} else value)] = None
+    """Without it, no logs are kept."""
     protect: bool = False
     """Whether Pulumi refuses to delete or replace the clusters, the fleet and their groups. See
     [operations.md](operations.md#destroy-the-stack)."""
@@ -574,6 +687,11 @@ class Settings(Section):
     def _suffix_fleet(cls, fleet: Fleet, info: ValidationInfo) -> Fleet:
         return _with_suffix(fleet, info.data.get("name_suffix"))
 
+    @field_validator("monitoring")
+    @classmethod
+    def _suffix_monitoring(cls, monitoring: Monitoring | None, info: ValidationInfo) -> Monitoring | None:
+        return monitoring and _with_suffix(monitoring, info.data.get("name_suffix"))
+
     @field_validator("app")
     @classmethod
     def _suffix_global_address(cls, app: App, info: ValidationInfo) -> App:
@@ -586,6 +704,11 @@ class Settings(Section):
     @classmethod
     def _suffix_budget(cls, budget: Budget | None, info: ValidationInfo) -> Budget | None:
         return _with_suffix(budget, info.data.get("name_suffix")) if budget else None
+
+    def stage_of(self, region: Region) -> int:
+        """Return the number of the stage in which the fleet upgrades a region, from 0; 0 without stages."""
+        stages = self.fleet.updates.stages if self.fleet.updates else ()
+        return next((number for number, groups in enumerate(stages) if region.update_group in groups), 0)
 
     @property
     def entry_services(self) -> dict[str, str]:

@@ -4,12 +4,24 @@ from collections.abc import Iterator, Mapping
 
 from pydantic.alias_generators import to_camel
 
-from .models import ClusterRegion, ExistingFleet, GlobalAddress, NewFleet, NewRegion, Region, Settings, SubnetRegion
+from .models import (
+    ClusterRegion,
+    ExistingFleet,
+    GlobalAddress,
+    Monitoring,
+    NewFleet,
+    NewRegion,
+    Region,
+    Settings,
+    SubnetRegion,
+)
 from .report import Problem, show
 from .values import MAX_LABEL, group_of
 
 MAX_PEERINGS = 500  # of a VNet [learn: azure-resource-manager/management/azure-subscription-service-limits]
 MAX_NODE_GROUP = 80  # characters of MC_<group>_<cluster>_<location> [learn: aks-common-issues-faq]
+
+DAY_MINUTES = 24 * 60
 
 Regions = Mapping[str, Region]  # by path
 
@@ -53,11 +65,13 @@ def _names(regions: Regions, settings: Settings) -> Iterator[Problem]:
             else:
                 source = "existing.clusterId" if isinstance(region, ClusterRegion) else "location"
                 yield Problem(f"{path}.{source}", f"the default {key} {used}", f"set {key} in one of the two")
-    others = dict[str, NewFleet | GlobalAddress]()
+    others = dict[str, NewFleet | GlobalAddress | Monitoring]()
     if isinstance(settings.fleet, NewFleet):
         others["fleet"] = settings.fleet
     if settings.app.global_address:
         others["app.globalAddress"] = settings.app.global_address
+    if settings.monitoring and not settings.monitoring.workspace_id:
+        others["monitoring"] = settings.monitoring
     for path, section in others.items():
         owner = first.setdefault(section.resource_group.lower(), path)
         if owner != path:
@@ -88,7 +102,10 @@ def _existing_ids(regions: Regions) -> Iterator[Problem]:
 
 def _existing_groups(regions: Regions, settings: Settings) -> Iterator[Problem]:
     """Find resource groups that the stack would create and delete although existing resources are in them."""
-    fleet, groups = settings.fleet, dict[str, NewRegion | SubnetRegion | NewFleet | GlobalAddress](_groups(regions))
+    fleet, groups = (
+        settings.fleet,
+        dict[str, NewRegion | SubnetRegion | NewFleet | GlobalAddress | Monitoring](_groups(regions)),
+    )
     existing = [*_existing(regions)]
     if isinstance(fleet, ExistingFleet):
         existing.append(("fleet.existingId", fleet.existing_id))
@@ -96,6 +113,10 @@ def _existing_groups(regions: Regions, settings: Settings) -> Iterator[Problem]:
         groups["fleet"] = fleet
     if settings.app.global_address:
         groups["app.globalAddress"] = settings.app.global_address
+    if settings.monitoring and settings.monitoring.workspace_id:
+        existing.append(("monitoring.workspaceId", settings.monitoring.workspace_id))
+    elif settings.monitoring:
+        groups["monitoring"] = settings.monitoring
     paths = {group_of(resource_id).lower(): path for path, resource_id in reversed(existing)}
     for path, owner in groups.items():
         if at := paths.get(owner.resource_group.lower()):
@@ -186,7 +207,9 @@ def _lost(regions: Regions, settings: Settings) -> Iterator[Problem]:
 def _replicas(regions: Regions, settings: Settings) -> Iterator[Problem]:
     """Find more pods than the smallest cluster's nodes run."""
     rooms = [
-        (region.node_pool.max_nodes * region.node_pool.max_pods, path) for path, region in _groups(regions).items()
+        (pool.max_nodes * pool.max_pods, path)
+        for path, region in _groups(regions).items()
+        for pool in [region.user_pool or region.node_pool]
     ]
     replicas = settings.app.replicas or 0  # without it, the manifests' number counts
     if rooms and replicas > min(rooms)[0]:
@@ -200,6 +223,11 @@ def _updates(regions: Regions, settings: Settings) -> Iterator[Problem]:
     updates = settings.fleet.updates
     if not updates:
         return
+    if settings.clusters.maintenance and updates.wait_minutes > DAY_MINUTES:
+        # A stage that misses its hours waits for a week. [learn: kubernetes-fleet/concepts-update-orchestration]
+        found = f"{show(updates.wait_minutes)} is longer than the day between the hours of two stages"
+        remedy = f"write at most {DAY_MINUTES}, or remove clusters.maintenance: each stage would wait for a week"
+        yield Problem("fleet.updates.waitMinutes", found, remedy, "clusters")
     groups, stage_of = list(dict.fromkeys(region.update_group for region in regions.values())), dict[str, str]()
     for stage, names in enumerate(updates.stages):
         for place, name in enumerate(names):

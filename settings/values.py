@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 from math import inf
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -50,6 +50,11 @@ _GROUP: Final = r"[-\w.()]*[-\w()]"
 _GROUP_WORDS: Final = "digits, hyphens, _ . ( and ), with no dot at the end"
 _GUID: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 MAX_LABEL: Final = 63  # characters of a DNS label [RFC 1035]
+
+WorkspaceGroup = Annotated[
+    str,  # also the workspace's name [names]
+    _name(r"[a-zA-Z0-9][a-zA-Z0-9-]{2,}[a-zA-Z0-9]", "4 to 63 letters, digits and inner hyphens", 63),
+]
 
 # [names] is learn: azure-resource-manager/management/resource-name-rules.
 NameSuffix = Annotated[str, _name(rf"({_KEBAB[0]})?", _KEBAB[1], 15)]  # aks-<location>-<suffix> names a member
@@ -135,6 +140,10 @@ def distinct(remedy: str, key: Callable[[Any], str] = str) -> AfterValidator:
     return AfterValidator(check)
 
 
+Zones = Annotated[tuple[Literal["1", "2", "3"], ...], Field(strict=False), distinct("name each zone once")]
+MaxPods = Annotated[int, Field(ge=10, le=250)]  # [learn: aks/concepts-network-ip-address-planning]
+Surge = Annotated[int, Field(ge=1, le=100)]  # [learn: aks/upgrade-aks-node-pools-rolling]
+
 # --- IDs of existing resources -------------------------------------------------------------------------------
 
 
@@ -146,6 +155,12 @@ def group_of(resource_id: str) -> str:
 SubnetId = Annotated[str, _resource_id("a subnet", "providers/Microsoft.Network/virtualNetworks/…/subnets/…")]
 ClusterId = Annotated[str, _resource_id("an AKS cluster", "providers/Microsoft.ContainerService/managedClusters/…")]
 FleetId = Annotated[str, _resource_id("a fleet", "providers/Microsoft.ContainerService/fleets/…")]
+
+RegistryId = Annotated[str, _resource_id("a container registry", "providers/Microsoft.ContainerRegistry/registries/…")]
+WorkspaceId = Annotated[
+    str, _resource_id("a Log Analytics workspace", "providers/Microsoft.OperationalInsights/workspaces/…")
+]
+TimeOfDay = Annotated[str, _like(r"([01]\d|2[0-3]):[0-5]\d", 'write hours and minutes, such as "21:00"')]
 
 # --- Addresses -----------------------------------------------------------------------------------------------
 
@@ -197,3 +212,14 @@ def _address(value: object) -> IPv4Address:
 Network = Annotated[IPv4Network, BeforeValidator(_network)]
 ServiceNetwork = Annotated[Network, AfterValidator(_service_network)]
 Address = Annotated[IPv4Address, BeforeValidator(_address)]
+_PRIVATE: Final = [IPv4Network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")]
+
+
+def _public_network(network: IPv4Network) -> IPv4Network:
+    for private in _PRIVATE:
+        if network.overlaps(private):  # [learn: aks/api-server-authorized-ip-ranges]
+            raise invalid(f"{show(network)} is not public", "write the public addresses behind which your clients are")
+    return network
+
+
+PublicNetwork = Annotated[Network, AfterValidator(_public_network)]

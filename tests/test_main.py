@@ -58,11 +58,17 @@ def test_every_resource_belongs_to_a_component(stack: tuple[str, Program]) -> No
         "EntryGuard": {"east-guard", "europe-guard"} if name == "prod" else set[str](),
         "GlobalAddress": {"global"} if name == "prod" else set[str](),
         "GlobalLoadBalancer": {"global-balancer"} if name == "prod" else set[str](),
+        "LogWorkspace": {"logs"} if name == "prod" else set[str](),
     }
     for component, names in components.items():
         assert set(program.of_type(f"{PROJECT}:index:{component}")) == names
     tops = {top for names in components.values() for top in names}
     assert {each.parent for each in program.resources.values() if each.name not in tops} == tops
+
+
+def test_guards_role_waits_for_the_members(prod: Program) -> None:
+    """Its namespace, fleet-system, comes with the membership."""
+    assert {f"hub-member-{region}" for region in regions("prod")} <= prod["east-guard-role"].dependencies
 
 
 def test_pattern_is_well_when_the_program_ends(stack: tuple[str, Program]) -> None:

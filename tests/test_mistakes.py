@@ -50,22 +50,22 @@ class Mistake(NamedTuple):
 
 
 NETWORK_PROFILE = """\
-            network_profile={
-                "network_plugin": "azure",
-                "load_balancer_sku": "standard",
-                "outbound_type": "loadBalancer",
-                "service_cidr": args["service_cidr"],
-                "dns_service_ip": args["dns_service_ip"],
-            },
+        network_profile: Any = {
+            "network_plugin": "azure",
+            "load_balancer_sku": "standard",
+            "outbound_type": "userAssignedNATGateway" if args.get("nat_gateway") else "loadBalancer",
+            "service_cidr": args["service_cidr"],
+            "dns_service_ip": args["dns_service_ip"],
+        }
 """
 NETWORK_PROFILE_CLASS = """\
-            network_profile=containerservice.ContainerServiceNetworkProfileArgs(
-                network_plugin="azure",
-                load_balancer_sku="standard",
-                outbound_type="loadBalancer",
-                service_cidr=args["service_cidr"],
-                dns_service_ip=args["dns_service_ip"],
-            ),
+        network_profile: Any = containerservice.ContainerServiceNetworkProfileArgs(
+            network_plugin="azure",
+            load_balancer_sku="standard",
+            outbound_type="loadBalancer",
+            service_cidr=args["service_cidr"],
+            dns_service_ip=args["dns_service_ip"],
+        )
 """
 SECOND_ENTRY_POINT = """\
 from pulumi_kubernetes.apiextensions import CustomResource
@@ -88,14 +88,14 @@ MISTAKES = [
     # Networks and clusters.
     Mistake(
         "subnet outside its network",
-        "components/regional_cluster.py",
-        'address_prefix=args.get("node_subnet"),',
+        "components/node_network.py",
+        'address_prefix=args["node_subnet"],',
         'address_prefix="10.9.0.0/24",',
         r'Code="NetcfgSubnetRangeOutsideVnet" Message="Subnet \'aks-subnet-\w+\' is not valid because its IP address',
     ),
     Mistake(
         "networks with the same addresses",
-        "components/regional_cluster.py",
+        "components/node_network.py",
         '{"address_prefixes": [space]}',
         '{"address_prefixes": ["10.0.0.0/8"]}',
         r'Code="VnetAddressSpacesOverlap" .* Overlapping address prefixes: 10\.0\.0\.0/8',
@@ -140,8 +140,8 @@ MISTAKES = [
     Mistake(
         "tier that is not on sale",
         "components/regional_cluster.py",
-        'tier=args["tier"]',
-        'tier="Gold"',
+        'name="Base", tier=args["tier"]',
+        'name="Base", tier="Gold"',
         r"-cluster: sku\.tier: 'Gold' is not one of 'Premium', 'Standard', 'Free'",
     ),
     Mistake(
@@ -167,9 +167,9 @@ MISTAKES = [
     ),
     Mistake(
         "more pods than the subnet has addresses for",
-        "components/regional_cluster.py",
-        'max_pods=pool["max_pods"]',
-        "max_pods=250",
+        "components/node_pools.py",
+        '"max_pods": pool["max_pods"]',
+        '"max_pods": 250',
         r'Code="InsufficientSubnetSize" Message="Pre-allocated IPs 753 exceeds IPs available 251 in Subnet Cidr 10\.',
     ),
     Mistake(

@@ -1,9 +1,13 @@
 """A region: its network, its cluster, and who may do what there."""
 
+import runpy
+
 import pytest
 import yaml
 
-from tests.support.program import Program, run_stack, stack_config
+from rehearsal.cloud import Cloud
+from rehearsal.core.protocol import Call
+from tests.support.program import ROOT, Program, run, run_stack, stack_config
 
 GROUP = "rg-aks-eastus2"
 
@@ -159,6 +163,132 @@ def test_autoscaler_owns_the_number_of_nodes(prod: Program, dev: Program) -> Non
     assert not dev["east-cluster"].options.ignoreChanges
 
 
+def test_only_the_apps_ports_are_open_to_the_internet(prod: Program) -> None:
+    group = prod["east-rules"]
+    rules = {rule["name"]: rule for rule in group.inputs["securityRules"]}
+    entry = {key: rules["AllowEntry0"][key] for key in ("direction", "access", "protocol", "sourceAddressPrefix")}
+    assert entry == {"direction": "Inbound", "access": "Allow", "protocol": "Tcp", "sourceAddressPrefix": "Internet"}
+    # With floating IP, the destination is the public address, which is in no range of the subnet.
+    assert (rules["AllowEntry0"]["destinationAddressPrefix"], rules["AllowEntry0"]["destinationPortRange"]) == (
+        "*",
+        "80",
+    )
+    assert (rules["DenyRdp"]["direction"], rules["DenyRdp"]["access"]) == ("Outbound", "Deny")
+    assert len(rules) == 2
+    assert "east-rules" in prod["east-subnet"].dependencies
+
+
+def test_nothing_is_open_to_the_internet_for_an_internal_entry_point() -> None:
+    stack = run_stack("dev", clusters={"baseline": False, "securityGroup": True}, app={"internal": True})
+    assert [rule["name"] for rule in stack["east-rules"].inputs["securityRules"]] == ["DenyRdp"]
+
+
+def test_nodes_leave_through_a_gateway_with_an_address_that_stays(prod: Program) -> None:
+    cluster, address = prod["east-cluster"].inputs, prod["east-egress-address"].inputs
+    assert cluster["networkProfile"]["outboundType"] == "userAssignedNATGateway"
+    assert (address["sku"], address["zones"]) == ({"name": "Standard"}, ["1", "2", "3"])
+    assert prod["east-egress"].inputs["publicIpAddresses"][0]["id"].endswith("/publicIPAddresses/egress")
+    assert {"east-egress", "east-rules"} <= prod["east-subnet"].dependencies
+
+
+def test_data_plane_has_its_own_network_policies(prod: Program) -> None:
+    profile = prod["east-cluster"].inputs["networkProfile"]
+    assert (profile["networkDataplane"], profile["networkPolicy"]) == ("cilium", "cilium")
+
+
+def test_api_server_is_open_to_the_ranges_and_to_the_nodes_own_way_out() -> None:
+    clusters = stack_config("prod")["clusters"] | {"apiRanges": ["203.0.113.0/28"]}
+    stack = run_stack("prod", clusters=clusters)
+    ranges = stack["east-cluster"].inputs["apiServerAccessProfile"]["authorizedIPRanges"]
+    assert ranges[0] == "203.0.113.0/28"
+    assert ranges[1].endswith("/32")
+    other = stack["west-cluster"].inputs["apiServerAccessProfile"]["authorizedIPRanges"]
+    assert other[1] != ranges[1]
+    assert stack["east-cluster"].inputs["apiServerAccessProfile"]["disableRunCommand"] is True
+
+
+def test_logs_of_control_plane_and_agents_are_in_one_setting(prod: Program) -> None:
+    logs = prod["east-logs"].inputs
+    assert logs["resourceUri"] == prod.outputs["clusterIds"]["east"]
+    assert {each["category"] for each in logs["logs"]} >= {"kube-audit-admin", "guard", "fleet-mcs-controller-manager"}
+    assert "kube-audit" not in {each["category"] for each in logs["logs"]}
+    assert logs["workspaceId"].endswith("/workspaces/rg-logs-prod")
+    assert {each["category"] for each in prod["hub-logs"].inputs["logs"]} == {
+        "fleet-hub-agent",
+        "fleet-hub-net-controller-manager",
+    }
+
+
+def test_pods_logs_have_the_new_schema(prod: Program) -> None:
+    addon = prod["east-cluster"].inputs["addonProfiles"]["omsagent"]
+    workspace = prod["east-logs"].inputs["workspaceId"]
+    assert addon["config"] == {"logAnalyticsWorkspaceResourceID": workspace, "useAADAuth": "true"}
+    [flow] = prod["east-pod-logs"].inputs["dataFlows"]
+    assert "Microsoft-ContainerLogV2" in flow["streams"]
+    rule = prod["east-pod-logs-of-cluster"].inputs
+    assert rule["resourceUri"] == prod.outputs["clusterIds"]["east"]
+    assert rule["dataCollectionRuleId"].endswith("/dataCollectionRules/pod-logs")
+
+
+def test_defender_is_added_to_the_baseline_or_alone() -> None:
+    monitoring = {"location": "centralus", "defender": True}
+    for baseline in (True, False):
+        cluster = run_stack("dev", monitoring=monitoring, clusters={"baseline": baseline})["east-cluster"].inputs
+        assert cluster["securityProfile"]["defender"]["securityMonitoring"] == {"enabled": True}
+        assert ("imageCleaner" in cluster["securityProfile"]) is baseline
+
+
+def test_upgrades_keep_to_the_hours_of_the_stage(prod: Program) -> None:
+    for region, day in (("west", "Tuesday"), ("europe", "Wednesday"), ("east", "Thursday")):
+        windows = [prod[f"{region}-{what}-window"].inputs for what in ("upgrades", "images")]
+        assert [each["configName"] for each in windows] == [
+            "aksManagedAutoUpgradeSchedule",
+            "aksManagedNodeOSUpgradeSchedule",
+        ]
+        for each in windows:
+            weekly = each["maintenanceWindow"]["schedule"]["weekly"]
+            assert weekly == {"dayOfWeek": day, "intervalWeeks": 1}
+
+
+def test_nodes_pull_from_the_registry() -> None:
+    cloud = Cloud(idle_seconds=0.2)
+    registry, place = "", {"resourceGroupName": "rg-images", "location": "eastus"}
+    for kind, inputs in (
+        ("resources:ResourceGroup", place),
+        ("containerregistry:Registry", place | {"registryName": "images1"}),
+    ):
+        call = Call(f"azure-native:{kind}", "x")
+        registry, _ = cloud.azure.create(call, cloud.azure.check(call, inputs)[0])
+    config = stack_config("dev") | {"clusters": {"baseline": False, "registryId": registry}}
+    stack = run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"), config=config, cloud=cloud)
+    role = stack["east-pull"].inputs
+    assert role["scope"] == registry
+    assert role["roleDefinitionId"].endswith("/7f951dda-4ed3-4680-a7ca-43fe172d538d")  # AcrPull
+    assert "east-cluster" in stack["east-pull"].dependencies
+
+
+def test_apps_have_nodes_of_their_own(prod: Program) -> None:
+    settings = stack_config("prod")["regions"][0]
+    [system], apps = prod["east-cluster"].inputs["agentPoolProfiles"], prod["east-apps"]
+    assert (system["name"], system["nodeTaints"]) == ("system", ["CriticalAddonsOnly=true:NoSchedule"])
+    assert (apps.inputs["agentPoolName"], apps.inputs["mode"], apps.inputs["maxCount"]) == ("apps", "User", 12)
+    own = {"name", "nodeTaints", "mode", "maxCount"}
+    assert {key: apps.inputs.get(key) for key in system.keys() - own} == {
+        key: system[key] for key in system.keys() - own
+    }
+    assert (system["osSKU"], system["upgradeSettings"]) == ("AzureLinux", {"maxSurge": "33%"})
+    assert system["maxCount"] == settings["nodePool"]["maxCount"]
+    assert list(apps.options.ignoreChanges) == ["count"]
+    assert apps.options.deletedWith.endswith("::east-cluster")
+
+
+def test_nothing_else_is_done_with_a_cluster_until_all_its_nodes_are_there(prod: Program) -> None:
+    """AKS writes the VNet with the nodes, and does one thing at a time with a cluster."""
+    assert "east-apps" in prod["mesh-east-to-west"].dependencies
+    assert "west-apps" in prod["mesh-east-to-west"].dependencies
+    assert "east-apps" in prod["hub-member-east"].dependencies
+
+
 def test_options_of_a_region_reach_its_cluster_alone() -> None:
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHx somebody"
     changed = region("east") | {"kubernetesVersion": "1.33", "sshPublicKey": key}
@@ -167,6 +297,51 @@ def test_options_of_a_region_reach_its_cluster_alone() -> None:
     assert cluster["kubernetesVersion"] == "1.33"
     assert cluster["linuxProfile"] == {"adminUsername": "azureuser", "ssh": {"publicKeys": [{"keyData": key}]}}
     assert not {"kubernetesVersion", "linuxProfile"} & program["west-cluster"].inputs.keys()
+
+
+def test_baseline_costs_nothing_and_excludes_nothing(prod: Program) -> None:
+    cluster = dict(prod["east-cluster"].inputs)
+    cluster["addonProfiles"] = {key: addon for key, addon in cluster["addonProfiles"].items() if key != "omsagent"}
+    assert {key: cluster[key] for key in BASELINE} == BASELINE
+    assert cluster["agentPoolProfiles"][0]["tags"] == prod["east-apps"].inputs["tags"] == stack_config("prod")["tags"]
+    assert prod["east-subnet"].inputs["defaultOutboundAccess"] is False
+
+
+BASELINE = {
+    "oidcIssuerProfile": {"enabled": True},
+    "securityProfile": {
+        "workloadIdentity": {"enabled": True},
+        "imageCleaner": {"enabled": True, "intervalHours": 168},
+    },
+    "addonProfiles": {
+        "azurepolicy": {"enabled": True, "config": {"version": "v2"}},
+        "azureKeyvaultSecretsProvider": {
+            "enabled": True,
+            "config": {"enableSecretRotation": "true", "rotationPollInterval": "2m"},
+        },
+    },
+    "apiServerAccessProfile": {"disableRunCommand": True},
+    "autoUpgradeProfile": {"upgradeChannel": "none", "nodeOSUpgradeChannel": "NodeImage"},
+    "metricsProfile": {"costAnalysis": {"enabled": True}},
+}
+
+
+def test_node_group_is_locked_unless_a_global_address_refers_into_it(prod: Program) -> None:
+    """Nobody has tried whether a deny assignment on the group lets the global load balancer refer to a frontend."""
+    assert "nodeResourceGroupProfile" not in prod["east-cluster"].inputs
+    app = {key: value for key, value in stack_config("prod")["app"].items() if key != "globalAddress"}
+    locked = run_stack("prod", app=app)["east-cluster"].inputs
+    assert locked["nodeResourceGroupProfile"] == {"restrictionLevel": "ReadOnly"}
+
+
+def test_clusters_of_the_free_tier_have_no_cost_analysis() -> None:
+    assert "metricsProfile" not in run_stack("dev", clusters={})["east-cluster"].inputs
+
+
+def test_fleet_that_installs_node_images_does_it_alone() -> None:
+    updates = {"channel": "NodeImage", "stages": [["east", "west"]]}
+    cluster = run_stack("dev", clusters={}, fleet={"updates": updates})["east-cluster"].inputs
+    assert cluster["autoUpgradeProfile"] == {"upgradeChannel": "none", "nodeOSUpgradeChannel": "None"}
 
 
 def test_passing_refusals_are_retried(dev: Program) -> None:

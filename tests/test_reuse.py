@@ -19,6 +19,7 @@ from components.fleet_hub import FleetHubArgs
 from components.fleet_updates import FleetUpdatesArgs
 from components.global_address import GlobalAddressArgs
 from components.global_load_balancer import GlobalLoadBalancerArgs
+from components.monitoring import LogWorkspaceArgs
 from components.multi_cluster_app import MultiClusterAppArgs
 from components.peered_networks import PeeredNetworksArgs
 from components.regional_cluster import RegionalClusterArgs
@@ -27,7 +28,10 @@ from tests.support.program import ROOT
 ARGS: dict[str, tuple[Any, set[str]]] = {
     "RegionalCluster": (
         RegionalClusterArgs,
-        {"virtualNetwork", "networkGroup", "subnet", "subnetRole", "cluster", "kubeconfig", "kubernetes"},
+        {
+            *("virtualNetwork", "networkGroup", "subnet", "subnetRole", "egress"),
+            *("cluster", "userPool", "kubeconfig", "kubernetes"),
+        },
     ),
     "ExistingCluster": (
         ExistingClusterArgs,
@@ -41,6 +45,7 @@ ARGS: dict[str, tuple[Any, set[str]]] = {
     "EntryGuard": (EntryGuardArgs, set()),
     "GlobalAddress": (GlobalAddressArgs, {"ipAddress", "address", "group"}),
     "GlobalLoadBalancer": (GlobalLoadBalancerArgs, {"ipAddress"}),
+    "LogWorkspace": (LogWorkspaceArgs, {"workspaceId"}),
 }
 
 

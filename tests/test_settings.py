@@ -124,10 +124,24 @@ def test_dev_is_the_article() -> None:
 def test_prod_is_hardened_and_scales_over_zones() -> None:
     settings = parse(stack_file("prod"))
     assert [r.location for r in settings.regions] == ["eastus2", "westus3", "northeurope"]
-    assert settings.clusters.model_dump() == {"tier": "Standard", "entra_id": True}
+    assert settings.clusters.model_dump() == {
+        "tier": "Standard",
+        "entra_id": True,
+        "baseline": True,
+        "node_os": "AzureLinux",
+        "security_group": True,
+        "dataplane": "cilium",
+        "outbound": "natGateway",
+        "api_ranges": (),
+        "maintenance": {"day": "Tuesday", "start": "21:00", "hours": 8},
+        "registry_id": None,
+    }
     for region in new(settings):
         pool = region.node_pool
-        assert (pool.count, pool.min_count, pool.max_count, pool.zones) == (None, 3, 12, ("1", "2", "3"))
+        assert (pool.count, pool.min_count, pool.max_count, pool.zones) == (None, 3, 5, ("1", "2", "3"))
+        assert region.user_pool
+        assert (region.user_pool.min_count, region.user_pool.max_count) == (3, 12)
+        assert (region.user_pool.zones, region.user_pool.max_pods, region.user_pool.surge) == (pool.zones, 50, 33)
     assert settings.tags == {"environment": "production", "workload": "aks-store-demo"}
 
 
@@ -226,6 +240,36 @@ def test_pool_may_fill_its_subnet_and_have_one_size() -> None:
     assert not mistakes(changed(("regions[0].nodePool", pool), ("regions[0].nodeSubnet", "10.1.0.0/25")))
 
 
+def test_hours_of_the_stages_follow_each_other() -> None:
+    settings = parse(stack_file("prod"))
+    assert settings.clusters.maintenance
+    days = {each.name: settings.clusters.maintenance.day_of(settings.stage_of(each)) for each in settings.regions}
+    assert days == {"west": "Tuesday", "europe": "Wednesday", "east": "Thursday"}
+
+
+def test_stage_does_not_wait_past_its_hours() -> None:
+    hours = {"clusters": {"maintenance": {"day": "Sunday"}}}
+    assert not mistakes(updates(["east"], ["west"], waitMinutes=1440) | hours)
+    with pytest.raises(SettingsError, match=r"fleet.updates.waitMinutes: 1441 is longer than the day"):
+        parse(updates(["east"], ["west"], waitMinutes=1441) | hours)
+
+
+def test_both_pools_and_their_surge_share_the_subnet() -> None:
+    pool = {"vmSize": "Standard_D2", "count": 3, "surge": 34}  # two more during upgrades
+    raw = changed(("regions[0].nodePool", pool), ("regions[0].userPool", {"vmSize": "Standard_D2", "count": 3}))
+    with pytest.raises(SettingsError, match=r"315 are needed: 5 for Azure, 31 .* 2 more .*, 31 .* 2 more .*; a /23 is"):
+        parse(raw)
+    assert not mistakes(raw | {"regions": [raw["regions"][0] | {"nodeSubnet": "10.1.0.0/23"}]})
+
+
+def test_app_runs_in_its_own_pool() -> None:
+    raw = changed(("regions[0].userPool", {"vmSize": "Standard_D2", "count": 1}), ("app.replicas", 31))
+    with pytest.raises(
+        SettingsError, match=r"app.replicas: 31 pods .* more than the 30 that the nodes of regions\[0\]"
+    ):
+        parse(raw)
+
+
 def test_defaults_of_the_updates() -> None:
     fleet = parse(updates(["east"], ["west"])).fleet
     assert fleet.updates
@@ -237,7 +281,7 @@ def test_two_clusters_in_one_location_need_names_of_their_own() -> None:
     assert not mistakes(changed(("regions[1].location", "eastus2"), *names))
 
 
-@pytest.mark.parametrize("key", ["clusters", "fleet", "app", "access", "tags", "nameSuffix"])
+@pytest.mark.parametrize("key", ["clusters", "fleet", "app", "access", "monitoring", "tags", "nameSuffix"])
 def test_the_project_file_and_the_settings_have_the_same_defaults(key: str) -> None:
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
     regions = changed()["regions"]
@@ -304,7 +348,14 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         *(("budget.amount", "5000"), ("budget.amount", 99.5), ("budget.notifications[0].threshold", "80%")),
     ],
     "is neither true nor false": [
-        *(("app.internal", "no"), ("app.internal", None), ("clusters.entraId", 1), ("fleet.updates.enabled", "no")),
+        *(
+            ("app.internal", "no"),
+            ("app.internal", None),
+            ("clusters.entraId", 1),
+            ("clusters.baseline", "on"),
+            ("clusters.securityGroup", 1),
+            ("fleet.updates.enabled", "no"),
+        ),
     ],
     # keys
     "unknown key": [
@@ -331,6 +382,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         # choices
         *(("regions[1].nodePool.zones[0]", 1), ("regions[1].nodePool.zones[0]", "4")),
         *(("clusters.tier", tier) for tier in ("free", None, "Paid")),
+        *(("clusters.nodeOs", "Windows"), ("clusters.dataplane", "calico"), ("clusters.outbound", "none")),
         *(
             ("access.kubeloginMode", "devicecode"),
             ("access.deployerType", "Group"),
@@ -400,8 +452,21 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
     "is too large": [
         *(("regions[0].nodePool.count", 1001), ("regions[0].nodePool.count", 10**30)),
         *(("regions[0].nodePool.maxPods", 251), ("budget.notifications[0].threshold", 1001)),
+        ("regions[0].nodePool.surge", 101),
     ],
-    "has no size": [("regions[0].nodePool", {"vmSize": "Standard_D2"})],
+    "has workspaceId and location": [
+        ("monitoring", {"location": "eastus", "workspaceId": f"{ID}/Microsoft.OperationalInsights/workspaces/logs"})
+    ],
+    "has neither workspaceId nor location": [("monitoring", {"defender": True})],
+    "is not the ID of a Log Analytics workspace": [("monitoring", {"workspaceId": CLUSTER})],
+    "is not the ID of a container registry": [("clusters.registryId", CLUSTER)],
+    '"9:00" is not allowed': [("clusters.maintenance", {"day": "Sunday", "start": "9:00"})],
+    "is not public": [("clusters.apiRanges", ["10.1.0.0/16"])],
+    "has 200 items": [("clusters.apiRanges", ["203.0.113.0/28"] * 200)],
+    "has no size": [
+        ("regions[0].nodePool", {"vmSize": "Standard_D2"}),
+        ("regions[0].userPool", {"vmSize": "Standard_D2"}),
+    ],
     "has minCount": [
         ("regions[0].nodePool", {"vmSize": "Standard_D2", "minCount": 1}),
         ("regions[0].nodePool", {"vmSize": "Standard_D2", "minCount": 3, "maxCount": 2}),
@@ -818,11 +883,12 @@ def test_waits_are_counted_between_stages() -> None:
         ({"count": 10}, 5 + 11 * 31),
         ({"count": 11}, 5 + 13 * 31),
         ({"minCount": 1, "maxCount": 20, "maxPods": 110}, 5 + 22 * 111),
+        ({"count": 10, "surge": 33}, 5 + 14 * 31),
     ],
 )
 def test_a_subnet_holds_the_pool_at_its_largest_during_an_upgrade(pool: dict[str, object], addresses: int) -> None:
     raw = changed(("regions[0].nodePool", {"vmSize": "Standard_D2", **pool}), ("regions[0].nodeSubnet", "10.1.0.0/16"))
-    assert new(parse(raw))[0].node_pool.addresses == addresses
+    assert new(parse(raw))[0].node_pool.addresses + 5 == addresses
 
 
 def test_a_cluster_may_have_as_many_pods_as_its_nodes_run() -> None:
@@ -872,7 +938,7 @@ def test_load_refuses_what_is_not_json_and_hides_secrets() -> None:
         "  clusters: (secret)",
         "    write one key: value a line",
         "  secrt: (secret)",
-        "    the keys are nameSuffix, regions, clusters, fleet, app, access, protect, tags, budget",
+        "    the keys are nameSuffix, regions, clusters, fleet, app, access, monitoring, protect, tags, budget",
     ]
 
 

@@ -3,7 +3,7 @@
 from .hub import hub_objects, importing
 from .manifest import AppManifests, Manifest, ManifestsError, overlay
 from .pods import offers_endpoints
-from .ports import ServicePort, ports, web_address
+from .ports import ServicePort, ports, shared_ports, web_address
 from .reader import load
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "offers_endpoints",
     "overlay",
     "ports",
+    "shared_ports",
     "web_address",
 ]

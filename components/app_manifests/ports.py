@@ -2,7 +2,7 @@
 
 from typing import Final, Literal, NotRequired, TypedDict
 
-from .manifest import Manifest, part, parts
+from .manifest import AppManifests, Manifest, part, parts
 
 # Port numbers that determine the protocol (IANA: http, http-alt, https).
 _NUMBERS: Final[dict[int, Literal["http", "https"]]] = {80: "http", 8080: "http", 443: "https"}
@@ -29,6 +29,16 @@ def ports(service: Manifest) -> list[ServicePort]:
         port: ServicePort = {"port": int(each["port"]), "protocol": each.get("protocol") or "TCP"}
         found.append({"name": each["name"], **port} if each.get("name") else port)
     return found
+
+
+def shared_ports(manifests: AppManifests) -> list[ServicePort]:
+    """Return the ports of the Service that all clusters share."""
+    name = manifests["service"]
+    return ports(next(each for each in manifests["app"] if _is(each, "Service", name)))
+
+
+def _is(manifest: Manifest, kind: str, name: str) -> bool:
+    return manifest.get("kind") == kind and part(manifest, "metadata").get("name") == name
 
 
 def web_address(service: Manifest) -> tuple[Literal["http", "https"], str] | None:

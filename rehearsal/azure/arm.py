@@ -3,7 +3,7 @@
 import re
 import secrets
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NotRequired, Protocol, TypedDict, cast
@@ -89,6 +89,17 @@ class ClusterBackend(Protocol):
             flat: whether pods have addresses of the network, rather than of an overlay.
             nodes: how many nodes it has.
             services: the service network's CIDR.
+        """
+        ...
+
+    def set_pool(self, cluster_id: str, pool: str, nodes: int | None, taints: Sequence[str]) -> None:
+        """Give a node pool a number of nodes, and taints.
+
+        Args:
+            cluster_id: the cluster's resource id.
+            pool: the pool's name; empty for the nodes that came with the cluster.
+            nodes: how many nodes the pool has; none remove it, None keeps the number.
+            taints: AKS's form, `key=value:effect`.
         """
         ...
 

@@ -71,6 +71,10 @@ class PublicIPAddress(ResourceType):
 
     @override
     def admit_deletion(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
+        for gateway in subscription.all_of("azure-native:network:NatGateway"):
+            used = [each["id"].lower() for each in listed(gateway["inputs"], "publicIpAddresses")]
+            if record["id"].lower() in used and gateway["id"].lower() not in to_delete:
+                raise errors.PUBLIC_IP_ADDRESS_CANNOT_BE_DELETED.refusal(address=record["id"], user=gateway["id"])
         for balancer in subscription.all_of(LOAD_BALANCER):
             for frontend in listed(balancer["outputs"], "frontendIPConfigurations"):
                 used = str(nested(frontend, "publicIPAddress").get("id")).lower()

@@ -1,5 +1,6 @@
 """Managed clusters and their node pools."""
 
+import re
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from ipaddress import ip_address, ip_network
@@ -30,6 +31,7 @@ from rehearsal.azure.network import SUBNET, overlaps, prefixes, subnet_users
 from rehearsal.core.protocol import UNKNOWN, Problem, Properties
 
 CLUSTER: Final = "azure-native:containerservice:ManagedCluster"
+AGENT_POOL: Final = "azure-native:containerservice:AgentPool"
 
 # Defaults: learn: aks/concepts-network-legacy-cni ("Deployment parameters"), templates/microsoft.containerservice.
 _SERVICE_CIDR: Final = "10.0.0.0/16"
@@ -75,12 +77,27 @@ def _pool_problems(pool: Properties, path: str) -> Iterator[Problem]:
     if pods is not None and not 10 <= pods <= 250:  # noqa: PLR2004 - Azure's limits
         # Source: learn: aks/concepts-network-legacy-cni ("Maximum pods per node")
         yield Problem(f"{path}maxPods", f"{pods:g} is not between 10 and 250")
+    surge = known(nested(pool, "upgradeSettings").get("maxSurge"))
+    if surge is not None and not re.fullmatch(r"[1-9][0-9]*%?", surge):
+        # Source: learn: aks/upgrade-aks-node-pools-rolling: a number of nodes, or a percentage
+        yield Problem(f"{path}upgradeSettings.maxSurge", f"{surge!r} is neither a number nor a percentage")
+
+
+_CRITICAL_ONLY: Final = "CriticalAddonsOnly"
+
+
+def _require_room_for_system_pods(pool: Properties) -> None:
+    hard = [taint for taint in listed(pool, "nodeTaints") if not taint.endswith(":PreferNoSchedule")]
+    if pool.get("mode") == "System" and any(not taint.startswith(f"{_CRITICAL_ONLY}=") for taint in hard):
+        raise errors.SYSTEM_POOL_HAS_RESTRICTED_TAINT.refusal()
 
 
 def _admit_pools(
     subscription: Subscription, pools: Sequence[Properties], cluster_inputs: Properties, old: Record | None
 ) -> None:
-    """Refuse pools that need more addresses than their subnets have left."""
+    """Refuse system pools without room for AKS's own pods, and pools that need more addresses than are left."""
+    for pool in pools:
+        _require_room_for_system_pods(pool)
     for subnet_id in {pool["vnetSubnetID"].lower() for pool in pools if pool.get("vnetSubnetID")}:
         subnet = subscription.require(subnet_id)
         own = [pool for pool in pools if str(pool.get("vnetSubnetID")).lower() == subnet_id]
@@ -135,7 +152,14 @@ def _admit_changes(old: Record, inputs: Properties) -> None:
         # "Integration can't be disabled" (learn: aks/enable-authentication-microsoft-entra-id); text: Azure/AKS issue
         # 1519. Whether Azure refuses a cluster without the profile, or keeps it silently, is not documented.
         raise errors.PROPERTY_CHANGE_NOT_ALLOWED.refusal(path="aadProfile.managed")
+    if _issues(old["outputs"]) and nested(inputs, "oidcIssuerProfile").get("enabled") is False:
+        # It is assumed that Azure keeps the issuer of a cluster without the profile.
+        raise errors.OIDC_ISSUER_CANNOT_BE_DISABLED.refusal()
     _admit_version(old["outputs"]["currentKubernetesVersion"], inputs.get("kubernetesVersion"))
+
+
+def _issues(properties: Properties) -> bool:
+    return bool(known(nested(properties, "oidcIssuerProfile").get("enabled")))
 
 
 def _admit_pool_changes(cluster_id: str, old: Properties, pool: Properties) -> None:
@@ -269,6 +293,8 @@ class ManagedCluster(ResourceType):
             )
         if inputs.get("networkProfile") is not UNKNOWN:
             yield from _network_problems(nested(inputs, "networkProfile"))
+        yield from _security_problems(inputs)
+        yield from _api_problems(inputs)
 
     @override
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
@@ -289,6 +315,7 @@ class ManagedCluster(ResourceType):
             for other in subscription.all_of(SUBNET, subnet["id"].rsplit("/", 2)[0]):
                 for taken in overlaps(prefixes(other["inputs"]), services):
                     raise errors.SERVICE_CIDR_OVERLAPS_SUBNET.refusal(services=services[0], subnet=taken)
+        _require_way_out(subscription, inputs)
         _admit_pools(subscription, listed(inputs, "agentPoolProfiles"), inputs, old)
 
     @override
@@ -330,10 +357,18 @@ class ManagedCluster(ResourceType):
             "supportPlan": inputs.get("supportPlan", "KubernetesOfficial"),
             **{key: inputs.get(key) or value for key, value in _CLUSTER_DEFAULTS.items()},
         }
-        if nested(inputs, "oidcIssuerProfile").get("enabled"):
+        if _issues(old):
+            outputs["oidcIssuerProfile"] = old["oidcIssuerProfile"]
+        elif _issues(inputs):
             # Source: learn: aks/use-oidc-issuer
             issuer = f"https://{location}.oic.prod-aks.azure.com/{subscription.deployer.tenant_id}/{uuid4()}/"
-            outputs["oidcIssuerProfile"] = old.get("oidcIssuerProfile") or {"enabled": True, "issuerURL": issuer}
+            outputs["oidcIssuerProfile"] = {"enabled": True, "issuerURL": issuer}
+        if addons := nested(inputs, "addonProfiles"):
+            outputs["addonProfiles"] = {
+                name: _addon(addon, f"{kubelet}/userAssignedIdentities/{name.lower()}-{last_segment(resource_id)}", was)
+                for name, addon in addons.items()
+                for was in [nested(nested(old, "addonProfiles"), name)]
+            }
         return outputs
 
     @override
@@ -352,6 +387,9 @@ class ManagedCluster(ResourceType):
                 nodes=sum(int(pool.get("count") or pool.get("minCount") or 1) for pool in inputs["agentPoolProfiles"]),
                 services=nested(inputs, "networkProfile").get("serviceCidr") or _SERVICE_CIDR,
             )
+        taints = listed(record["inputs"]["agentPoolProfiles"][0], "nodeTaints")
+        if taints != (listed(old["inputs"]["agentPoolProfiles"][0], "nodeTaints") if old else []):
+            subscription.clusters.set_pool(record["id"], "", None, taints)
 
     @override
     def admit_deletion(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
@@ -424,7 +462,68 @@ def identity_outputs(subscription: Subscription, inputs: Properties, old: Proper
     return outputs
 
 
+def _addon(addon: Properties, identity_id: str, old: Properties) -> Properties:
+    """Return an add-on with the identity that AKS makes for it (learn: aks/csi-secrets-store-identity-access)."""
+    if not addon.get("enabled"):
+        return addon
+    identity = {"clientId": str(uuid4()), "objectId": str(uuid4()), "resourceId": identity_id}
+    return {**addon, "identity": old.get("identity") or identity}
+
+
+_CLEANER_HOURS: Final = (24, 3 * 30 * 24)  # learn: aks/image-cleaner: 24 hours to 3 months
+
+
+def _security_problems(inputs: Properties) -> Iterator[Problem]:
+    security, issuer = nested(inputs, "securityProfile"), inputs.get("oidcIssuerProfile")
+    if known(nested(security, "workloadIdentity").get("enabled")) and issuer is not UNKNOWN and not _issues(inputs):
+        # Source: learn: aks/workload-identity-deploy-cluster
+        yield Problem("securityProfile.workloadIdentity", "workload identity needs oidcIssuerProfile.enabled")
+    cleaner = nested(security, "imageCleaner")
+    if (
+        known(cleaner.get("enabled"))
+        and not _CLEANER_HOURS[0] <= (cleaner.get("intervalHours") or 0) <= _CLEANER_HOURS[1]
+    ):
+        reason = f"must be between {_CLEANER_HOURS[0]} and {_CLEANER_HOURS[1]}"
+        yield Problem("securityProfile.imageCleaner.intervalHours", reason)
+    analysis = nested(nested(inputs, "metricsProfile"), "costAnalysis")
+    if known(analysis.get("enabled")) and nested(inputs, "sku").get("tier", "Free") == "Free":
+        # Source: Azure/azure-rest-api-specs, managedClusters.json, ManagedClusterCostAnalysis
+        yield Problem("metricsProfile.costAnalysis", "cost analysis needs sku.tier Standard or Premium")
+
+
+def _api_problems(inputs: Properties) -> Iterator[Problem]:
+    access = nested(inputs, "apiServerAccessProfile")
+    ranges = listed(access, "authorizedIPRanges")
+    # Source: learn: aks/api-server-authorized-ip-ranges
+    if ranges and known(access.get("enablePrivateCluster")):
+        yield Problem("apiServerAccessProfile.authorizedIPRanges", "a private cluster has no authorized ranges")
+    if len(ranges) > 200:  # noqa: PLR2004 - Azure's limit
+        yield Problem("apiServerAccessProfile.authorizedIPRanges", f"{len(ranges)} ranges are more than 200")
+
+
+def _require_way_out(subscription: Subscription, inputs: Properties) -> None:
+    """Refuse a cluster whose nodes would use a NAT gateway that their subnet lacks."""
+    profile = nested(inputs, "networkProfile")
+    if profile.get("outboundType") != "userAssignedNATGateway":
+        return
+    ranges = [ip_network(each) for each in listed(nested(inputs, "apiServerAccessProfile"), "authorizedIPRanges")]
+    for pool in listed(inputs, "agentPoolProfiles"):
+        subnet = subscription.require(pool["vnetSubnetID"])
+        gateway = nested(subnet["inputs"], "natGateway").get("id")
+        if not gateway:
+            raise errors.NAT_GATEWAY_REQUIRED.refusal(subnet=subnet["id"])
+        # AKS adds the address of its own load balancer to the ranges, but not a gateway's (learn:
+        # aks/api-server-authorized-ip-ranges; MicrosoftDocs/azure-docs issue 111834).
+        for each in listed(subscription.require(gateway)["inputs"], "publicIpAddresses"):
+            address = ip_address(subscription.require(each["id"])["outputs"]["ipAddress"])
+            if ranges and not any(address in one for one in ranges):
+                raise errors.NODES_CANNOT_REACH_API_SERVER.refusal(address=address)
+
+
 def _network_problems(profile: Properties) -> Iterator[Problem]:
+    if known(profile.get("networkDataplane")) == "cilium" and profile.get("networkPolicy") not in ("cilium", UNKNOWN):
+        # Source: learn: aks/azure-cni-powered-by-cilium
+        yield Problem("networkProfile.networkPolicy", "the data plane cilium needs the network policy cilium")
     mode, plugin = profile.get("networkPluginMode"), profile.get("networkPlugin")
     if known(profile.get("podCidr")) and plugin == "azure" and mode not in ("overlay", UNKNOWN):
         # `az aks create` refuses it (azure-cli PR 26237): on flat Azure CNI pods live in the subnet.
@@ -469,17 +568,15 @@ def _network_outputs(subscription: Subscription, node_group: str, profile: Prope
     services = profile.get("serviceCidr") or _SERVICE_CIDR
     address = f"{subscription.id}/resourceGroups/{node_group}/providers/Microsoft.Network/publicIPAddresses/{uuid4()}"
     before = nested(nested(old, "networkProfile"), "loadBalancerProfile")
+    way_out: Properties = {}
+    if profile.get("outboundType", "loadBalancer") == "loadBalancer":
+        way_out = {"effectiveOutboundIPs": [{"id": address}], "managedOutboundIPs": {"count": 1}}
     outputs: Properties = {
         "dnsServiceIP": _DNS_SERVICE_IP,
         "ipFamilies": ["IPv4"],
         # Azure/azure-cli and Azure/azure-cli-extensions, recordings test_aks_*; pulumi/pulumi-azure-native, recording
         # upgrade-aks-api-version
-        "loadBalancerProfile": before
-        or {
-            "backendPoolType": "nodeIPConfiguration",
-            "effectiveOutboundIPs": [{"id": address}],
-            "managedOutboundIPs": {"count": 1},
-        },
+        "loadBalancerProfile": before or {"backendPoolType": "nodeIPConfiguration", **way_out},
         "loadBalancerSku": "standard",
         "networkDataplane": "azure",
         "networkPolicy": "none",
@@ -523,10 +620,64 @@ class AgentPool(ResourceType):
 
     @override
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
-        _admit_pools(subscription, [inputs], subscription.require(resource_id.rsplit("/", 2)[0])["inputs"], old)
+        cluster = _cluster_of(subscription, resource_id)
+        require_rest(cluster)
+        if old:
+            # Of a resource, the output `type` is ARM's.
+            _admit_pool_changes(cluster["id"], {**old["outputs"], "type": old["inputs"].get("type")}, inputs)
+        _admit_pools(subscription, [inputs], cluster["inputs"], old)
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        cluster = _cluster_of(subscription, resource_id)
+        return {**_pool_outputs(inputs, cluster["outputs"]["kubernetesVersion"], old), "type": self.kind}
+
+    @override
+    def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
         del old
-        cluster = subscription.require(resource_id.rsplit("/", 2)[0])
-        return {**_pool_outputs(inputs, cluster["outputs"]["kubernetesVersion"], {}), "type": self.kind}
+        inputs = record["inputs"]
+        for properties in (inputs, record["outputs"]):
+            _scale(properties)
+        nodes = int(inputs.get("count") or inputs.get("minCount") or 1)
+        cluster = _cluster_of(subscription, record["id"])
+        subscription.clusters.set_pool(cluster["id"], last_segment(record["id"]), nodes, listed(inputs, "nodeTaints"))
+
+    @override
+    def admit_deletion(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
+        cluster = _cluster_of(subscription, record["id"])
+        if cluster["id"].lower() not in to_delete:
+            require_rest(cluster)
+
+    @override
+    def deleted(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
+        cluster = _cluster_of(subscription, record["id"])
+        if cluster["id"].lower() not in to_delete:
+            subscription.clusters.set_pool(cluster["id"], last_segment(record["id"]), 0, ())
+
+
+def _cluster_of(subscription: Subscription, pool_id: str) -> Record:
+    return subscription.require(pool_id.rsplit("/", 2)[0])
+
+
+class MaintenanceConfiguration(ResourceType):
+    """The hours in which a cluster is maintained."""
+
+    kind = "Microsoft.ContainerService/managedClusters/maintenanceConfigurations"
+    api_version = "2025-09-01"
+    # Other names are refused (learn: aks/planned-maintenance).
+    name = Name(
+        "configName",
+        "default|aksManagedAutoUpgradeSchedule|aksManagedNodeOSUpgradeSchedule",
+        "learn: aks/planned-maintenance",
+        "copy",
+    )
+    ancestors = ("resourceName",)
+
+    @override
+    def problems(self, inputs: Properties) -> Iterator[Problem]:
+        window = nested(inputs, "maintenanceWindow")
+        if inputs.get("configName") != "default" and inputs.get("maintenanceWindow") is not UNKNOWN and not window:
+            yield Problem("maintenanceWindow", "is required, except for the configuration default")
+        hours = known(window.get("durationHours"))
+        if hours is not None and not 4 <= hours <= 24:  # noqa: PLR2004 - Azure's limits
+            yield Problem("maintenanceWindow.durationHours", f"{hours:g} is not between 4 and 24")

@@ -199,6 +199,26 @@ IN_USE_SUBNET_CANNOT_BE_DELETED: Final = AzureError(
     "resources within the subnet. See aka.ms/deletesubnet.",
     "microsoft/nav-arm-templates issue 161",
 )
+SECURITY_RULE_CONFLICT: Final = AzureError(
+    400,
+    "SecurityRuleConflict",
+    "Security rule {rule} conflicts with rule {other}. Rules cannot have the same Priority and Direction.",
+    "hashicorp/terraform-provider-azurerm issue 5046",
+)
+IN_USE_SECURITY_GROUP_CANNOT_BE_DELETED: Final = AzureError(
+    400,
+    "InUseNetworkSecurityGroupCannotBeDeleted",
+    "Network security group {group} cannot be deleted because it is in use by the following resources: {users}. In "
+    "order to delete the Network security group, remove the association with the resource(s). To learn how to do "
+    "this, see aka.ms/deletensg.",
+    "learn: virtual-network/manage-network-security-group; the text as in Azure's answers for other resources",
+)
+IN_USE_NAT_GATEWAY_CANNOT_BE_DELETED: Final = AzureError(
+    400,
+    "InUseNatGatewayCannotBeDeleted",
+    "Nat Gateway {gateway} is in use by {users} and cannot be deleted. To learn how to do this, see aka.ms/deletenat.",
+    "learn: nat-gateway/manage-nat-gateway; code and text are assumed after IN_USE_SUBNET_CANNOT_BE_DELETED",
+)
 CHANGING_REMOTE_VIRTUAL_NETWORK_NOT_ALLOWED: Final = AzureError(
     400,
     "ChangingRemoteVirtualNetworkNotAllowed",
@@ -248,6 +268,15 @@ REFERENCED_RESOURCE_NOT_PROVISIONED: Final = AzureError(
     "operation that updated/is updating the resource is PutSubnetOperation.",
     "pulumi/pulumi-azure-native issue 4340, hashicorp/terraform-provider-azurerm issues 2605, 24150; Azure/"
     "azure-service-operator, recording Test_Network_v1api20240301",
+)
+
+# Monitoring.
+
+DIAGNOSTIC_CATEGORY_NOT_SUPPORTED: Final = AzureError(
+    400,
+    "BadRequest",
+    "Category '{category}' is not supported",
+    "hashicorp/terraform-provider-azurerm issue 18025",
 )
 
 # Identities and roles.
@@ -362,6 +391,34 @@ VM_SIZE_CHANGE_NOT_ALLOWED: Final = AzureError(
     'Message: Changing property "agentPoolProfile.vmSize" is not allowed in an api-version before '
     '"2026-01-02-preview".. Details: ',
     "Azure/bicep-registry-modules issue 7130, for the API version that azure-native 3.29.0 uses",
+)
+NAT_GATEWAY_REQUIRED: Final = AzureError(
+    400,
+    "InvalidUserAssignedNATGateway",
+    "The subnet {subnet} has no NAT gateway, which outbound type userAssignedNATGateway needs.",
+    "learn: aks/nat-gateway; code and text are assumed",
+)
+NODES_CANNOT_REACH_API_SERVER: Final = AzureError(
+    ACCEPTED,
+    "VMExtensionProvisioningError",
+    "Agents are unable to connect to Kubernetes API server: {address} is not in the authorized ranges. For more "
+    "information, please visit https://aka.ms/aks/vmexitcodes",
+    "learn: aks/api-server-authorized-ip-ranges; MicrosoftDocs/azure-docs issue 111834; the text's second part is "
+    "assumed. Azure fails after it has accepted the cluster; here it is refused at once.",
+)
+SYSTEM_POOL_HAS_RESTRICTED_TAINT: Final = AzureError(
+    400,
+    "SystemPoolHasRestrictedTaint",
+    "Operation failed due to insufficient nodes for system pod scheduling. Placing custom taints on system pool is not "
+    "supported(except 'CriticalAddonsOnly' taint or taint effect is 'PreferNoSchedule'). Please refer to "
+    "https://aka.ms/aks/system-taints for detail",
+    "Azure/AKS issue 2578, which has no status",
+)
+OIDC_ISSUER_CANNOT_BE_DISABLED: Final = AzureError(
+    400,
+    "OIDCIssuerFeatureCannotBeDisabled",
+    "OIDC issuer feature cannot be disabled.",
+    "Azure/AKS-Construction issue 531; learn: aks/use-oidc-issuer",
 )
 VERSION_CHANGE_NOT_ALLOWED: Final = AzureError(
     400,

@@ -167,6 +167,9 @@ class Subnet(ResourceType):
 
     @override
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        for key in ("networkSecurityGroup", "natGateway"):
+            if used := nested(inputs, key).get("id"):
+                subscription.require(used)
         network = subscription.require(resource_id.rsplit("/", 2)[0])
         name, network_name = last_segment(resource_id), last_segment(network["id"])
         _require_inside(name, inputs, network_name, network["inputs"])
@@ -202,6 +205,99 @@ class Subnet(ResourceType):
                     subnet=last_segment(record["id"]),
                     user=f"{subscription.id}/resourceGroups/{group}/providers/{nodes}",
                 )
+
+
+class NetworkSecurityGroup(ResourceType):
+    """What may enter and leave a subnet."""
+
+    kind = "Microsoft.Network/networkSecurityGroups"
+    api_version = "2024-05-01"
+    name = Name("networkSecurityGroupName", r"[a-zA-Z0-9]([\w.-]{0,78}\w)?", RULES, "random")
+    located = True
+    immutable = ("location",)
+
+    @override
+    def problems(self, inputs: Properties) -> Iterator[Problem]:
+        for number, rule in enumerate(listed(inputs, "securityRules")):
+            priority = rule.get("priority") if rule is not UNKNOWN else None
+            # Source: learn: virtual-network/network-security-groups-overview
+            if isinstance(priority, int | float) and not 100 <= priority <= 4096:  # noqa: PLR2004 - Azure's limits
+                yield Problem(f"securityRules[{number}].priority", f"{priority:g} is not between 100 and 4096")
+
+    @override
+    def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        del subscription, resource_id, old
+        seen = dict[tuple[str, float], str]()
+        for rule in listed(inputs, "securityRules"):
+            other = seen.setdefault((rule["direction"], rule["priority"]), rule["name"])
+            if other != rule["name"]:
+                raise errors.SECURITY_RULE_CONFLICT.refusal(rule=rule["name"], other=other)
+
+    @override
+    def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        del subscription
+        rules = [
+            {
+                **rule,
+                "etag": etag(),
+                "id": f"{resource_id}/securityRules/{rule['name']}",
+                "provisioningState": "Succeeded",
+            }
+            for rule in listed(inputs, "securityRules")
+        ]
+        return {
+            "defaultSecurityRules": [],  # Azure lists its six rules; nothing reads them
+            "etag": etag(),
+            "provisioningState": "Succeeded",
+            "resourceGuid": old.get("resourceGuid") or str(uuid4()),
+            "securityRules": rules,
+        }
+
+    @override
+    def admit_deletion(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
+        if users := _subnets_with(subscription, "networkSecurityGroup", record, to_delete):
+            raise errors.IN_USE_SECURITY_GROUP_CANNOT_BE_DELETED.refusal(group=record["id"], users=users)
+
+
+class NatGateway(ResourceType):
+    """The way out of subnets, with addresses of its own."""
+
+    kind = "Microsoft.Network/natGateways"
+    api_version = "2024-05-01"
+    name = Name("natGatewayName", r"[a-zA-Z0-9]([\w.-]{0,78}\w)?", RULES, "random")
+    located = True
+    immutable = ("location", "zones")
+
+    @override
+    def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        del resource_id, old
+        for address in listed(inputs, "publicIpAddresses"):
+            subscription.require(address["id"])
+
+    @override
+    def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        del subscription, resource_id
+        return {
+            "etag": etag(),
+            "idleTimeoutInMinutes": inputs.get("idleTimeoutInMinutes", 4),  # learn: nat-gateway/nat-gateway-resource
+            "provisioningState": "Succeeded",
+            "resourceGuid": old.get("resourceGuid") or str(uuid4()),
+        }
+
+    @override
+    def admit_deletion(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
+        if users := _subnets_with(subscription, "natGateway", record, to_delete):
+            raise errors.IN_USE_NAT_GATEWAY_CANNOT_BE_DELETED.refusal(gateway=record["id"], users=users)
+
+
+def _subnets_with(subscription: Subscription, key: str, record: Record, to_delete: Collection[str]) -> str:
+    """Return the ids of the subnets that refer to a resource and stay."""
+    used = record["id"].lower()
+    return ", ".join(
+        subnet["id"]
+        for subnet in subscription.all_of(SUBNET)
+        if str(nested(subnet["inputs"], key).get("id")).lower() == used and subnet["id"].lower() not in to_delete
+    )
 
 
 class VirtualNetworkPeering(ResourceType):

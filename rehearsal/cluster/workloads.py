@@ -4,7 +4,7 @@ In each round, a controller moves every object by at most one stage. It changes 
 """
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from rehearsal.cluster.admission import replica_set_denial
@@ -49,20 +49,64 @@ def namespace(name: str) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
-def node_name(cluster_id: str, index: int) -> str:
+FIRST_POOL: Final = "nodepool1"
+"""The pool of the nodes that come with a cluster."""
+POOL_LABEL: Final = "kubernetes.azure.com/agentpool"
+
+
+def node_name(cluster_id: str, index: int, pool: str = FIRST_POOL) -> str:
     """Return AKS's name of a node, from its pool and its number in the pool's scale set."""
-    return f"aks-nodepool1-{digest(cluster_id, 8)}-vmss{index:06d}"
+    return f"aks-{pool}-{digest(cluster_id, 8)}-vmss{index:06d}"
 
 
-def add_nodes(cluster: Cluster, count: int) -> None:
-    """Create the cluster's nodes, with addresses from its subnet."""
-    for index in range(count):
-        name = node_name(cluster.id, index)
-        cluster.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
+def taint(text: str) -> Object:
+    """Return AKS's form of a taint, `key=value:effect`, as Kubernetes'."""
+    rest, _, effect = text.rpartition(":")
+    key, _, value = rest.partition("=")
+    return {"key": key, "value": value, "effect": effect}
+
+
+def tolerates(pod: Object, taints: Sequence[Object]) -> bool:
+    """Return whether a pod may be scheduled in spite of taints (Kubernetes, taint-and-toleration)."""
+    tolerations: list[Object] = child(pod, "spec").get("tolerations") or []
+    return all(
+        any(
+            each.get("key") in (None, tainted["key"])
+            and each.get("effect") in (None, tainted["effect"])
+            and (each.get("operator") == "Exists" or each.get("value", "") == tainted["value"])
+            for each in tolerations
+        )
+        for tainted in taints
+        if tainted["effect"] != "PreferNoSchedule"
+    )
+
+
+def set_pool(cluster: Cluster, pool: str, count: int | None, taints: Sequence[str] = ()) -> None:
+    """Give a pool a number of nodes, with addresses from the cluster's subnet, and taints; None keeps the number.
+
+    Pods of removed nodes end; others stay, even if they do not tolerate a new taint.
+    """
+    present = {name_of(node): node for node in cluster.objects("Node") if labels_of(node)[POOL_LABEL] == pool}
+    wanted = [*present] if count is None else [node_name(cluster.id, index, pool) for index in range(count)]
+    for name in wanted:
+        if name not in present:
+            labels = {POOL_LABEL: pool}
+            cluster.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}})
         node = cluster.find("Node", name)
-        if node:
+        if not node:
+            continue
+        node["spec"] = {"taints": [taint(each) for each in taints]} if taints else {}
+        if name not in present:
             node["status"] = {"addresses": []}
             node["status"] = {"addresses": [{"type": "InternalIP", "address": cluster.free_address()}]}
+    for name in present.keys() - set(wanted):
+        for pod in [pod for pod in cluster.objects("Pod") if child(pod, "spec").get("nodeName") == name]:
+            cluster.discard(pod)
+        cluster.discard(present[name])
+
+
+def _taints(node: Object) -> list[Object]:
+    return child(node, "spec").get("taints") or []
 
 
 def deployments(cluster: Cluster) -> None:
@@ -257,10 +301,11 @@ def stateful_sets(cluster: Cluster) -> None:
 
 def daemon_sets(cluster: Cluster) -> None:
     """Keep a DaemonSet's pod on each node; a hub has no nodes for them."""
-    nodes = cluster.objects("Node")
+    everywhere = cluster.objects("Node")
     for item in _active(cluster, "DaemonSet.apps"):
         if deleting(item):
             continue
+        nodes = [node for node in everywhere if tolerates(item["spec"]["template"], _taints(node))]
         revision = digest(item["spec"]["template"], 10)
         pods = _pods_of(cluster, item)
         running = {pod["spec"]["nodeName"] for pod in pods}
@@ -311,7 +356,8 @@ def pods(cluster: Cluster) -> None:
     for item in cluster.objects("Pod"):
         status = status_of(item)
         if "podIP" not in status:
-            _schedule(cluster, item)
+            if "nodeName" in item["spec"] or _bind(cluster, item):
+                _schedule(cluster, item)
         elif status["phase"] == "Pending" and clock.elapsed(_created(item), delays.POD_START):
             cluster.set_status(item, {**status, "phase": "Running"})
             cluster.set_condition(item, "Ready", "True", "", "")
@@ -322,6 +368,23 @@ def pods(cluster: Cluster) -> None:
         ):
             cluster.set_status(item, {**item["status"], "phase": "Succeeded"})
             cluster.set_condition(item, "Ready", "False", "PodCompleted", "")
+
+
+def _bind(cluster: Cluster, item: Object) -> bool:
+    if node := _node_for(cluster, item):
+        item["spec"]["nodeName"] = node
+        cluster.touch(item)
+        return True
+    cluster.set_status(item, {**status_of(item), "phase": "Pending"})
+    message = "0 nodes are available: untolerated taint"
+    cluster.set_condition(item, "PodScheduled", "False", "Unschedulable", message)
+    return False
+
+
+def _node_for(cluster: Cluster, pod: Object) -> str:
+    """Return a node that a pod tolerates, in turns; empty if there is none."""
+    nodes = [node for node in cluster.objects("Node") if tolerates(pod, _taints(node))]
+    return name_of(nodes[len(cluster.objects("Pod")) % len(nodes)]) if nodes else ""
 
 
 def _schedule(cluster: Cluster, item: Object) -> None:
@@ -498,7 +561,7 @@ def _content(cluster: Cluster, item: Object) -> list[Object]:
 def _create_pod(cluster: Cluster, owner: Object, name: str, labels: dict[str, str], node: str = "") -> None:
     template: Object = owner["spec"]["template"]
     metadata: Object = child(template, "metadata")
-    nodes = cluster.objects("Node")
+    node = node or _node_for(cluster, template)
     cluster.create(
         {
             "apiVersion": "v1",
@@ -510,10 +573,7 @@ def _create_pod(cluster: Cluster, owner: Object, name: str, labels: dict[str, st
                 "annotations": metadata.get("annotations") or {},
                 "ownerReferences": [owner_reference(owner)],
             },
-            "spec": {
-                **template["spec"],
-                "nodeName": node or name_of(nodes[len(cluster.objects("Pod")) % len(nodes)]),
-            },
+            "spec": template["spec"] | ({"nodeName": node} if node else {}),
         }
     )
 

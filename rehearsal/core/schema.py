@@ -32,6 +32,12 @@ _FOREIGN_ENUMS: Final = {
     # Rapid and NodeImage (learn: rest/api/fleet/auto-upgrade-profiles).
     ("AutoUpgradeProfileArgs", "channel"),
 }
+_OPEN_ENUMS: Final = {
+    # Azure takes every stream of its agents (Azure/azure-cli, recordings of test_aks_*_monitoring_*: Microsoft-
+    # ContainerLogV2 and others); the SDK knows five.
+    ("DataFlowArgs", "streams"),
+    ("ExtensionDataSourceArgs", "streams"),
+}
 # Types that may wrap an input in the SDK; on the wire there is only the value.
 _WRAPPERS: Final = (pulumi.Output, collections.abc.Awaitable)
 
@@ -149,6 +155,8 @@ def _object(value: Mapping[str, Any], cls: type, path: str) -> Iterator[Problem]
             members = _members(known[key])
             if (cls.__name__, key) in _FOREIGN_ENUMS:
                 members = [str]
+            elif (cls.__name__, key) in _OPEN_ENUMS:
+                members = [collections.abc.Sequence[str]]
             yield from _value(item, members, _join(path, key))
 
 

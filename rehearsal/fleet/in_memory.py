@@ -109,8 +109,13 @@ class InMemoryClusters:
             flat=flat,
             services=services,
         )
-        workloads.add_nodes(cluster, nodes)
+        workloads.set_pool(cluster, workloads.FIRST_POOL, nodes)
         return cluster
+
+    def set_pool(self, cluster_id: str, pool: str, nodes: int | None, taints: Sequence[str]) -> None:
+        """Give a cluster's node pool a number of nodes and taints."""
+        workloads.set_pool(self.cluster(cluster_id), pool or workloads.FIRST_POOL, nodes, taints)
+        self._idle.clear()
 
     def add_hub(self, fleet_id: str, server: str) -> Cluster:
         """Start a fleet's hub, whose id is the fleet's."""

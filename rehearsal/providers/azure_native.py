@@ -29,7 +29,14 @@ from rehearsal.azure.arm import (
     subscription_of,
 )
 from rehearsal.azure.balancers import LOAD_BALANCER, PUBLIC_ADDRESS, LoadBalancer, PublicIPAddress
-from rehearsal.azure.clusters import CLUSTER, AgentPool, ManagedCluster, may_balance
+from rehearsal.azure.clusters import (
+    AGENT_POOL,
+    CLUSTER,
+    AgentPool,
+    MaintenanceConfiguration,
+    ManagedCluster,
+    may_balance,
+)
 from rehearsal.azure.costs import BUDGET, Budget
 from rehearsal.azure.credentials import (
     admin_credentials,
@@ -41,10 +48,19 @@ from rehearsal.azure.credentials import (
 )
 from rehearsal.azure.fleets import FLEET, MEMBER, AutoUpgradeProfile, Fleet, FleetMember, FleetUpdateStrategy
 from rehearsal.azure.locations import require_location
+from rehearsal.azure.monitoring import (
+    DataCollectionRule,
+    DataCollectionRuleAssociation,
+    DiagnosticSetting,
+    Registry,
+    Workspace,
+)
 from rehearsal.azure.network import (
     PEERING,
     SUBNET,
     VIRTUAL_NETWORK,
+    NatGateway,
+    NetworkSecurityGroup,
     ResourceGroup,
     Subnet,
     VirtualNetwork,
@@ -62,12 +78,20 @@ TYPES: Final[dict[str, ResourceType]] = {
     VIRTUAL_NETWORK: VirtualNetwork(),
     SUBNET: Subnet(),
     PEERING: VirtualNetworkPeering(),
+    "azure-native:network:NetworkSecurityGroup": NetworkSecurityGroup(),
+    "azure-native:network:NatGateway": NatGateway(),
     PUBLIC_ADDRESS: PublicIPAddress(),
     LOAD_BALANCER: LoadBalancer(),
     IDENTITY: UserAssignedIdentity(),
     ROLE_ASSIGNMENT: RoleAssignment(),
     CLUSTER: ManagedCluster(),
-    "azure-native:containerservice:AgentPool": AgentPool(),
+    AGENT_POOL: AgentPool(),
+    "azure-native:containerservice:MaintenanceConfiguration": MaintenanceConfiguration(),
+    "azure-native:containerregistry:Registry": Registry(),
+    "azure-native:operationalinsights:Workspace": Workspace(),
+    "azure-native:monitor:DiagnosticSetting": DiagnosticSetting(),
+    "azure-native:monitor:DataCollectionRule": DataCollectionRule(),
+    "azure-native:monitor:DataCollectionRuleAssociation": DataCollectionRuleAssociation(),
     FLEET: Fleet(),
     MEMBER: FleetMember(),
     "azure-native:containerservice:FleetUpdateStrategy": FleetUpdateStrategy(),

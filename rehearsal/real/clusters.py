@@ -5,7 +5,7 @@ import shlex
 import shutil
 import threading
 import time
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -174,6 +174,15 @@ class RealClusters:
             "reachable": True,
         }
         self._start(cluster_id)
+
+    def set_pool(self, cluster_id: str, pool: str, nodes: int | None, taints: Sequence[str]) -> None:
+        """Give a cluster's node pool a number of nodes and taints."""
+        pools = self._data["clusters"][cluster_id].setdefault("pools", {})
+        name = pool or workloads.FIRST_POOL
+        before: int = pools[name]["nodes"] if name in pools else self._data["clusters"][cluster_id]["nodes"]
+        pools[name] = {"nodes": before if nodes is None else nodes, "taints": list(taints)}
+        if machines := self._machines.get(cluster_id):
+            machines.set_pool(name, pools[name]["nodes"], taints)
 
     def add_hub(self, fleet_id: str, server: str) -> None:
         """Start a fleet's hub, whose id is the fleet's."""
@@ -407,6 +416,8 @@ class RealClusters:
             balanced=lambda: not self.is_down(clusters.Part.LOAD_BALANCERS, cluster.server),
             folder=self._folder_of(cluster_id) / "pods",
         )
+        for pool, nodes in data.get("pools", {}).items():
+            machines.set_pool(pool, nodes["nodes"], nodes["taints"])
         self._machines[cluster_id] = machines
         machines.start()
 

@@ -9,14 +9,23 @@ its EndpointSlices.
 import ipaddress
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from rehearsal.cluster.objects import Object, child, deleting, is_true, labels_of, name_of, namespace_of, status_of
-from rehearsal.cluster.workloads import INTERNAL, SERVICE_NAME, additional_addresses, node_name
+from rehearsal.cluster.workloads import (
+    FIRST_POOL,
+    INTERNAL,
+    POOL_LABEL,
+    SERVICE_NAME,
+    additional_addresses,
+    node_name,
+    taint,
+    tolerates,
+)
 from rehearsal.core.errors import ApiError
 from rehearsal.fleet.traffic import speaks
 from rehearsal.real.apiserver import RealApiServer
@@ -67,23 +76,30 @@ class Machines:
         self._addresses = ipaddress.ip_network(addresses)
         self._public_address = public_address
         self._balanced = balanced
-        self._nodes = {
-            node_name(server.id, index): str(self._addresses[_KEPT_BY_AZURE + index]) for index in range(nodes)
-        }
         self._folder = folder
+        self._nodes: dict[str, str] = {}
+        self._taints: dict[str, list[Object]] = {}  # of each node
+        self._internal: set[str] = set()  # internal load balancers' addresses: no simulated client is in their network
         self._pods: dict[str, str] = {}  # the pods' addresses, by the pod's uid
         self._containers: dict[str, Container] = {}  # of pods that are processes, likewise
+        self.set_pool(FIRST_POOL, nodes, ())
         self._listening: dict[str, tuple[dict[str, str], _Ports]] = {}  # answer and ports of each address
         self._frontends: dict[tuple[str, int], tuple[_Backends, list[str]]] = {}
-        self._internal: set[str] = set()  # internal load balancers' addresses: no simulated client is in their network
         self._changed = threading.Event()
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
 
+    def set_pool(self, pool: str, count: int, taints: Sequence[str]) -> None:
+        """Give a pool a number of nodes, and taints. The next round of the machines adds and removes nodes."""
+        wanted = [node_name(self._server.id, index, pool) for index in range(count)]
+        nodes = {name: address for name, address in self._nodes.items() if name in wanted or f"-{pool}-" not in name}
+        for name in wanted:
+            nodes[name] = self._nodes.get(name) or self._free_address(nodes.values())
+            self._taints[name] = [taint(each) for each in taints]
+        self._nodes = nodes
+
     def start(self) -> None:
         """Start the machines."""
-        for name, address in self._nodes.items():
-            self._join(name, address)
         jobs = [
             self._run,
             *((lambda version=version, kind=kind: self._watch(version, kind)) for version, kind in _WATCHED),
@@ -103,10 +119,24 @@ class Machines:
         for uid in [*self._containers, *self._pods.keys() - self._containers.keys()]:
             self._stop_pod(uid)
 
+    def _run_nodes(self) -> None:
+        """Let nodes join with their taints, and remove others."""
+        present = {name_of(node): node for node in self._server.list("v1", "Node")}
+        for name, address in self._nodes.items():
+            if name not in present or child(present[name], "spec").get("taints", []) != self._taints[name]:
+                self._join(name, address)
+        for name in present.keys() - self._nodes.keys():
+            for pod in self._server.list("v1", "Pod"):
+                if child(pod, "spec").get("nodeName") == name:
+                    self._stop_pod(pod["metadata"]["uid"])
+                    self._server.discard(pod)
+            self._server.discard(present[name])
+
     def _join(self, name: str, address: str) -> None:
-        node: Object = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
-        with suppress(ApiError):  # it exists from an earlier run
-            self._server.create(node)
+        labels = {POOL_LABEL: name.split("-")[1]}
+        node: Object = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
+        node["spec"] = {"taints": self._taints[name]}
+        self._server.apply(node)
         ready = {
             "type": "Ready",
             "status": "True",
@@ -135,6 +165,7 @@ class Machines:
         while not self._stopped.is_set():
             # The API server is down, or somebody else changed an object first: the next round repeats the work.
             with suppress(ApiError):
+                self._run_nodes()
                 self._run_pods()
                 slices = self._server.list("discovery.k8s.io/v1", "EndpointSlice")
                 services = self._server.list("v1", "Service")
@@ -155,9 +186,11 @@ class Machines:
             if deleting(pod):
                 self._end(pod)
             elif "nodeName" not in pod["spec"]:
-                emptiest = min(load, key=lambda name: load[name])
-                load[emptiest] += 1
-                self._server.bind(pod, emptiest)
+                allowed = [name for name in load if tolerates(pod, self._taints[name])]
+                if allowed:
+                    emptiest = min(allowed, key=lambda name: load[name])
+                    load[emptiest] += 1
+                    self._server.bind(pod, emptiest)
             elif pod["metadata"]["uid"] not in self._pods:
                 self._begin(pod)
             if pod["metadata"]["uid"] in self._containers and not deleting(pod):
@@ -268,8 +301,8 @@ class Machines:
                 self._networks.serve(self._network, address, wanted[address], answer)
                 self._listening[address] = answer, wanted[address]
 
-    def _free_address(self) -> str:
-        used = {*self._pods.values(), *self._nodes.values(), *self._internal}
+    def _free_address(self, also: Collection[str] = ()) -> str:
+        used = {*self._pods.values(), *self._nodes.values(), *self._internal, *also}
         # Azure also reserves the last address.
         last = self._addresses.num_addresses - 1
         candidates = (str(self._addresses[index]) for index in range(_KEPT_BY_AZURE, last))

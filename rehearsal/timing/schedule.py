@@ -28,7 +28,8 @@ Resource: TypeAlias = Mapping[str, Any]
 _NETWORK = "azure-native:network:VirtualNetwork"
 _IN_NETWORKS = (_NETWORK, "azure-native:network:Subnet", "azure-native:network:VirtualNetworkPeering")
 _CLUSTER = "azure-native:containerservice:ManagedCluster"
-NETWORK_WRITERS = (*_IN_NETWORKS, _CLUSTER)
+_POOL = "azure-native:containerservice:AgentPool"
+NETWORK_WRITERS = (*_IN_NETWORKS, _CLUSTER, _POOL)
 """The types whose operations write VNets."""
 
 
@@ -298,6 +299,8 @@ def networks_written(token: str, verb: str, resource_id: str, inputs: Mapping[st
         written = [resource_id, inputs.get("remoteVirtualNetwork", {}).get("id")]
     elif token == _CLUSTER and verb != "delete":
         written = [pool.get("vnetSubnetID") for pool in inputs.get("agentPoolProfiles", ())]
+    elif token == _POOL and verb != "delete":
+        written = [inputs.get("vnetSubnetID")]
     # …/virtualNetworks/<name>[/subnets/<name>]; ids are not case-sensitive.
     return frozenset("/".join(each.lower().split("/")[:9]) for each in written if each)
 

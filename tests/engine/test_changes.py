@@ -125,9 +125,27 @@ OTHER_CLUSTER = existing_id("containerservice/managedClusters/other")
 OTHER_FLEET = existing_id("containerservice/fleets/other")
 OTHER_SUBNET = existing_id("network/virtualNetworks/vnet/subnets/other")
 CREATED = r'region "east" was created with'
+LOGS = dict.fromkeys(
+    (
+        *("logs", "logs-group", "logs-workspace", "hub-logs"),
+        *(f"{region}-{what}" for region in ("east", "west") for what in ("logs", "pod-logs", "pod-logs-of-cluster")),
+    ),
+    "create",
+)
+RULES = {"rules": "create", "subnet": "update"}
 BOTH = {"east-cluster": "update", "west-cluster": "update"}
 ANEW = {"app-entry-point": "replace", "app-endpoints": "update"}
 REFUSED = [
+    Row(
+        "clusters.dataplane",
+        section("clusters", dataplane="cilium"),
+        refusal=f'dataplane: {CREATED} "azure", not "cilium"',
+    ),
+    Row(
+        "clusters.outbound",
+        section("clusters", outbound="natGateway"),
+        refusal=f'outbound: {CREATED} "loadBalancer", not "natGateway"',
+    ),
     Row(
         "regions.location",
         east(location="centralus"),
@@ -214,6 +232,11 @@ REFUSED = [
 ]
 REFUSED_ON_EXISTING = [
     Row(
+        "clusters.baseline",
+        section("clusters", baseline=False),
+        refusal="clusters.baseline: false, but the clusters have an OIDC issuer",
+    ),
+    Row(
         "clusters.entraId",
         section("clusters", entraId=False),
         refusal="clusters.entraId: false, but the clusters sign in",
@@ -275,6 +298,11 @@ DONE = [
     Row("app.entryRegions", section("app", entryRegions=["west"]), MOVED_WEST),
     Row("app.internal", section("app", internal=True), ANEW),
     Row("app.replicas", section("app", replicas=2), {"app-deployment-store-front": "update"}),
+    Row(
+        "clusters.baseline",
+        section("clusters", baseline=True),
+        BOTH | {"east-subnet": "update", "west-subnet": "update"},
+    ),
 ]
 
 
@@ -284,6 +312,31 @@ PLACED = (
     *("configmap-rabbitmq-plugins", "secret-rabbitmq"),
 )
 PLANNED = [
+    Row("regions.userPool", east(userPool=POOL), {"east-cluster": "update", "east-apps": "create"}),
+    Row("regions.nodePool.surge", pool(surge=20), {"east-cluster": "update"}),
+    Row(
+        "clusters.securityGroup",
+        section("clusters", securityGroup=True),
+        {f"{region}-{what}": step for region in ("east", "west") for what, step in RULES.items()},
+    ),
+    Row("clusters.apiRanges", section("clusters", apiRanges=["203.0.113.0/28"]), BOTH),
+    Row(
+        "clusters.maintenance",
+        section("clusters", maintenance={"day": "Sunday"}),
+        {f"{region}-{what}-window": "create" for region in ("east", "west") for what in ("images", "upgrades")},
+    ),
+    Row(
+        "clusters.registryId",
+        section("clusters", registryId=existing_id("ContainerRegistry/registries/images")),
+        {f"{region}-{what}": "create" for region in ("east", "west") for what in ("pull", "pull-id")},
+    ),
+    Row("monitoring", key(monitoring={"location": "centralus"}), LOGS | BOTH),
+    Row(
+        "monitoring",
+        key(monitoring={"workspaceId": existing_id("OperationalInsights/workspaces/logs"), "defender": True}),
+        {name: step for name, step in LOGS.items() if not name.startswith("logs")} | BOTH,
+    ),
+    Row("clusters.nodeOs", section("clusters", nodeOs="AzureLinux"), BOTH),
     Row(
         "app.namespace",
         section("app", namespace="shop"),
@@ -467,13 +520,53 @@ def test_tags_are_changed_in_place(stack: Stack) -> None:
 def test_keys_that_made_a_cluster_are_not_taken_away(empty: Stack) -> None:
     config = empty.config
     pool(zones=["1", "2"])(config)
-    east(sshPublicKey="ssh-rsa AAAA")(config)
+    east(sshPublicKey="ssh-rsa AAAA", userPool=POOL)(config)
     empty.configure(**config)
     empty.up()
     del config["regions"][0]["nodePool"]["zones"], config["regions"][0]["sshPublicKey"]
     empty.configure(**config)
     with pytest.raises(auto.CommandError, match=f"(?s)sshPublicKey: {CREATED} a key\n.*zones: {CREATED} .*, not none"):
         empty.preview()
+    east(userPool=POOL | {"vmSize": "Standard_D8ds_v5", "maxPods": 29, "zones": ["1"]})(config)
+    empty.configure(**config)
+    size, pods, zones = (rf"userPool.{each}: {CREATED} " for each in ("vmSize", "maxPods", "zones"))
+    with pytest.raises(auto.CommandError, match=rf"(?s){size}.*{pods}.*{zones}"):
+        empty.preview()
+
+
+def test_logs_come_and_go_in_place(stack: Stack) -> None:
+    stack.configure(
+        monitoring={"location": "centralus"}, clusters={"baseline": False, "maintenance": {"day": "Sunday"}}
+    )
+    assert set(stack.up().changes.values()) == {"create", "update"}
+    assert stack.preview().changes == {}
+    stack.configure(monitoring={"location": "eastus", "resourceGroup": "rg-other"})
+    with pytest.raises(
+        auto.CommandError, match=r"(?s)monitoring.location: .*created with .centralus.*monitoring.resourceGroup"
+    ):
+        stack.preview()
+    stack.configure(monitoring={}, clusters={"baseline": False})
+    done = stack.up().changes
+    assert {name: step for name, step in done.items() if step == "update"} == BOTH
+    assert {step for name, step in done.items() if name not in BOTH} == {"delete"}
+    assert stack.preview().changes == {}
+    assert_healthy(stack)
+
+
+def test_pool_for_the_apps_comes_and_goes_in_place(stack: Stack) -> None:
+    config = stack.config
+    east(userPool=POOL)(config)
+    stack.configure(**config)
+    assert stack.up().changes == {"east-cluster": "update", "east-apps": "create"}
+    assert stack.preview().changes == {}
+    assert_healthy(stack)
+    east(userPool=POOL | {"count": 2, "surge": 50})(config)
+    stack.configure(**config)
+    assert stack.up().changes == {"east-apps": "update"}
+    del config["regions"][0]["userPool"]
+    stack.configure(**config)
+    assert stack.up().changes == {"east-cluster": "update", "east-apps": "delete"}
+    assert_healthy(stack)
 
 
 @pytest.mark.parametrize("rows", [DONE[:1] + DONE[4:8], DONE[1:4] + DONE[8:]], ids=["one half", "other half"])

@@ -1,6 +1,6 @@
 """A subscription of the stand-in, and the inputs of a small deployment in it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,12 @@ TOKENS = {
     "VirtualNetworkPeering": "network",
     "PublicIPAddress": "network",
     "LoadBalancer": "network",
+    "NetworkSecurityGroup": "network",
+    "NatGateway": "network",
+    "Workspace": "operationalinsights",
+    "DiagnosticSetting": "monitor",
+    "DataCollectionRule": "monitor",
+    "DataCollectionRuleAssociation": "monitor",
     "UserAssignedIdentity": "managedidentity",
     "RoleAssignment": "authorization",
     "Budget": "consumption",
@@ -67,6 +73,9 @@ class _Clusters:
 
     def set_routes(self, network: str, other: str, prefixes: list[str]) -> None:
         self.log.append(("routes", network, other, prefixes))
+
+    def set_pool(self, cluster_id: str, pool: str, nodes: int | None, taints: Sequence[str]) -> None:
+        self.log.append(("pool", cluster_id.rsplit("/", 1)[-1], pool, nodes, list(taints)))
 
     def public_address(self) -> str:
         return f"20.0.0.{len(self.log) + 1}"
@@ -195,6 +204,16 @@ class Subscription:
     def fleet(self, name: str = "fleet", **inputs: object) -> tuple[str, Properties]:
         """Create a fleet; return its ID and outputs."""
         return self.create("Fleet", resourceGroupName="rg", fleetName=name, **inputs)
+
+
+def way_out(sub: Subscription) -> dict[str, str]:
+    """Create an address, a NAT gateway and a security group; return their ids."""
+    place = {"resourceGroupName": "rg", "location": "eastus"}
+    standard: Properties = {"sku": {"name": "Standard"}, "publicIPAllocationMethod": "Static"}
+    address, _ = sub.create("PublicIPAddress", **place, **standard, publicIpAddressName="a")
+    gateway, _ = sub.create("NatGateway", **place, natGatewayName="n", publicIpAddresses=[{"id": address}])
+    group, _ = sub.create("NetworkSecurityGroup", **place, networkSecurityGroupName="g")
+    return {"PublicIPAddress": address, "NatGateway": gateway, "NetworkSecurityGroup": group}
 
 
 def cluster_inputs(name: str, subnet_id: str, identity_id: str, **pool: object) -> Properties:

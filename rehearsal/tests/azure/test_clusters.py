@@ -15,6 +15,7 @@ from rehearsal.tests.azure.subscription import (
     SUBSCRIPTION,
     Subscription,
     cluster_inputs,
+    way_out,
 )
 
 
@@ -192,10 +193,111 @@ POOL = ("agentPoolProfiles", 0)
             changed(["networkProfile"], {"serviceCidr": "172.30.0.0/20", "dnsServiceIP": "172.30.0.10"}),
             "networkProfile.serviceCidr",
         ),
+        (changed(["networkProfile", "networkDataplane"], "cilium"), "networkProfile.networkPolicy"),
+        (
+            changed(
+                ["apiServerAccessProfile"], {"enablePrivateCluster": True, "authorizedIPRanges": ["203.0.113.0/28"]}
+            ),
+            "apiServerAccessProfile.authorizedIPRanges",
+        ),
     ],
 )
 def test_a_clusters_settings_fit_together(sub: Subscription, inputs: Properties, path: str) -> None:
     assert list(sub.problems("ManagedCluster", **inputs)) == [path]
+
+
+def test_nodes_need_the_gateway_and_its_address_in_the_ranges(sub: Subscription) -> None:
+    inputs = sub.place()
+    inputs["networkProfile"]["outboundType"] = "userAssignedNATGateway"
+    assert "has no NAT gateway" in sub.refused("ManagedCluster", **inputs)
+    ids = way_out(sub)
+    subnet = inputs["agentPoolProfiles"][0]["vnetSubnetID"]
+    place: Properties = {
+        "resourceGroupName": "rg",
+        "virtualNetworkName": "vnet",
+        "subnetName": subnet.rsplit("/", 1)[1],
+    }
+    range_of = sub.outputs("Subnet", subnet)["addressPrefix"]
+    sub.update("Subnet", subnet, **place, addressPrefix=range_of, natGateway={"id": ids["NatGateway"]})
+    inputs["apiServerAccessProfile"] = {"authorizedIPRanges": ["203.0.113.0/28"]}
+    assert "unable to connect to Kubernetes API server" in sub.refused("ManagedCluster", **inputs)
+    address = sub.outputs("PublicIPAddress", ids["PublicIPAddress"])["ipAddress"]
+    inputs["apiServerAccessProfile"]["authorizedIPRanges"].append(f"{address}/32")
+    _, made = sub.create("ManagedCluster", **inputs)
+    assert "effectiveOutboundIPs" not in made["networkProfile"]["loadBalancerProfile"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "path"),
+    [
+        ({"configName": "mine", "maintenanceWindow": {"durationHours": 8, "startTime": "21:00"}}, "configName"),
+        ({"configName": "aksManagedAutoUpgradeSchedule"}, "maintenanceWindow"),
+        (
+            {"configName": "aksManagedAutoUpgradeSchedule", "maintenanceWindow": {"durationHours": 3}},
+            "maintenanceWindow.durationHours",
+        ),
+    ],
+)
+def test_maintenance_has_a_known_name_and_enough_hours(sub: Subscription, inputs: Properties, path: str) -> None:
+    schedule: Properties = {"schedule": {"weekly": {"dayOfWeek": "Sunday", "intervalWeeks": 1}}, "startTime": "21:00"}
+    if window := inputs.get("maintenanceWindow"):
+        inputs = inputs | {"maintenanceWindow": schedule | window}
+    found = sub.problems("MaintenanceConfiguration", resourceGroupName="rg", resourceName="aks", **inputs)
+    assert list(found) == [path]
+
+
+CRITICAL_ONLY = "CriticalAddonsOnly=true:NoSchedule"
+
+
+def pool_inputs(**more: object) -> Properties:
+    return {"resourceGroupName": "rg", "resourceName": "aks", "agentPoolName": "apps", "mode": "User", **more}
+
+
+def test_pool_of_its_own_comes_and_goes_beside_the_tainted_system_pool(sub: Subscription) -> None:
+    inputs = sub.place()
+    cluster_id, _ = sub.create("ManagedCluster", **inputs)
+    assert not sub.clusters.of("pool")
+    inputs["agentPoolProfiles"][0]["nodeTaints"] = [CRITICAL_ONLY]
+    sub.update("ManagedCluster", cluster_id, **inputs)
+    pool_id, _ = sub.create("AgentPool", **pool_inputs(count=2))
+    sub.update("AgentPool", pool_id, **pool_inputs(enableAutoScaling=True, minCount=3, maxCount=5))
+    sub.delete("AgentPool", pool_id)
+    assert sub.clusters.of("pool") == [
+        ("pool", "aks", "", None, [CRITICAL_ONLY]),
+        ("pool", "aks", "apps", 2, []),
+        ("pool", "aks", "apps", 3, []),
+        ("pool", "aks", "apps", 0, []),
+    ]
+    sub.create("AgentPool", **pool_inputs())
+    sub.delete("ManagedCluster", cluster_id)
+    assert not sub.exists("AgentPool", pool_id)
+
+
+def test_system_pool_has_no_other_hard_taint(sub: Subscription) -> None:
+    inputs = sub.place()
+    inputs["agentPoolProfiles"][0]["nodeTaints"] = ["mine=true:NoSchedule"]
+    assert "SystemPoolHasRestrictedTaint" in sub.refused("ManagedCluster", **inputs)
+    inputs["agentPoolProfiles"][0]["nodeTaints"] = ["mine=true:PreferNoSchedule"]
+    sub.create("ManagedCluster", **inputs)
+    sub.create("AgentPool", **pool_inputs(nodeTaints=["mine=true:NoSchedule"]))
+    system = pool_inputs(agentPoolName="more", mode="System", nodeTaints=["mine=true:NoExecute"])
+    assert "SystemPoolHasRestrictedTaint" in sub.refused("AgentPool", **system)
+
+
+def test_pool_of_its_own_keeps_what_it_was_made_with(sub: Subscription) -> None:
+    sub.create("ManagedCluster", **sub.place())
+    pool_id, _ = sub.create("AgentPool", **pool_inputs(maxPods=30, availabilityZones=["1"]))
+    for change in ({"maxPods": 40}, {"availabilityZones": ["1", "2"]}, {"osType": "Windows"}):
+        inputs = pool_inputs(maxPods=30, availabilityZones=["1"]) | change
+        with pytest.raises(RefusedError, match="PropertyChangeNotAllowed"):
+            sub.update("AgentPool", pool_id, **inputs)
+
+
+@pytest.mark.parametrize("surge", ["0", "1.5", "ten"])
+def test_surge_is_a_number_or_a_percentage(sub: Subscription, surge: str) -> None:
+    found = sub.problems("AgentPool", **pool_inputs(upgradeSettings={"maxSurge": surge}))
+    assert list(found) == ["upgradeSettings.maxSurge"]
+    assert not sub.problems("AgentPool", **pool_inputs(upgradeSettings={"maxSurge": "33%"}))
 
 
 def test_the_autoscalers_range_is_one(sub: Subscription) -> None:

@@ -6,7 +6,7 @@ from rehearsal.core.errors import RefusedError
 from rehearsal.core.protocol import Properties
 from rehearsal.core.store import Store
 from rehearsal.fleet.in_memory import InMemoryClusters
-from rehearsal.tests.azure.subscription import SUBSCRIPTION, Subscription, peering_inputs
+from rehearsal.tests.azure.subscription import SUBSCRIPTION, Subscription, peering_inputs, way_out
 
 
 def test_a_subnet_lies_in_its_network(sub: Subscription) -> None:
@@ -245,3 +245,37 @@ def test_the_remote_network_must_exist(sub: Subscription) -> None:
     inputs = peering_inputs(east, east)
     del inputs["remoteVirtualNetwork"]
     assert list(sub.problems("VirtualNetworkPeering", **inputs)) == ["remoteVirtualNetwork.id"]
+
+
+def test_what_a_subnet_uses_is_not_deleted_before_it(sub: Subscription) -> None:
+    sub.group()
+    ids = way_out(sub)
+    sub.network()
+    place: Properties = {"resourceGroupName": "rg", "virtualNetworkName": "vnet", "subnetName": "s"}
+    used: Properties = {
+        "natGateway": {"id": ids["NatGateway"]},
+        "networkSecurityGroup": {"id": ids["NetworkSecurityGroup"]},
+    }
+    subnet, _ = sub.create("Subnet", **place, addressPrefix="10.1.9.0/24", **used)
+    for kind, code in (
+        ("NatGateway", "InUseNatGatewayCannotBeDeleted"),
+        ("NetworkSecurityGroup", "InUseNetworkSecurityGroupCannotBeDeleted"),
+        ("PublicIPAddress", "PublicIPAddressCannotBeDeleted"),
+    ):
+        with pytest.raises(RefusedError, match=code):
+            sub.delete(kind, ids[kind])
+    sub.delete("Subnet", subnet)
+    for kind in ("NatGateway", "NetworkSecurityGroup", "PublicIPAddress"):
+        sub.delete(kind, ids[kind])
+
+
+def test_rules_of_one_direction_have_priorities_of_their_own(sub: Subscription) -> None:
+    sub.group()
+    rule = {"access": "Allow", "protocol": "*", "priority": 100, "direction": "Inbound"}
+    place = {"resourceGroupName": "rg", "location": "eastus", "networkSecurityGroupName": "g"}
+    rules = [rule | {"name": "a"}, rule | {"name": "b"}]
+    assert "SecurityRuleConflict" in sub.refused("NetworkSecurityGroup", **place, securityRules=rules)
+    rules[1]["direction"] = "Outbound"
+    sub.create("NetworkSecurityGroup", **place, securityRules=rules)
+    low = [rule | {"name": "a", "priority": 99}]
+    assert list(sub.problems("NetworkSecurityGroup", **place, securityRules=low)) == ["securityRules[0].priority"]

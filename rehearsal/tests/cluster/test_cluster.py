@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.cluster import workloads
 from rehearsal.cluster.objects import merge
 from rehearsal.core.errors import ApiError
 from rehearsal.core.store import Store
@@ -367,6 +368,38 @@ def test_full_subnet_keeps_pods_waiting() -> None:
     # Of eight addresses Azure keeps five and the node has one.
     assert [pod["status"]["phase"] for pod in small.list("v1", "Pod")] == ["Running", "Running", "Pending"]
     assert state(get(small, deployment()), "Available") == ("False", "MinimumReplicasUnavailable")
+
+
+def test_pods_run_on_nodes_whose_taints_they_tolerate() -> None:
+    clusters, _, east, _ = new_fleet()
+    east.create(new_object("v1", "Namespace", "shop"))
+    clusters.set_pool(east.id, "", None, ["CriticalAddonsOnly=true:NoSchedule"])
+    east.create(deployment(replicas=3))
+    clusters.settle()
+    assert [pod["status"]["phase"] for pod in east.list("v1", "Pod")] == ["Pending"] * 3
+    clusters.set_pool(east.id, "apps", 2, [])
+    clusters.settle()
+    nodes = {pod["spec"]["nodeName"] for pod in east.list("v1", "Pod")}
+    assert {node.split("-")[1] for node in nodes} == {"apps"}
+    assert (state(get(east, deployment()), "Available") or "")[0] == "True"
+    clusters.set_pool(east.id, "", None, [])
+    clusters.set_pool(east.id, "apps", 0, [])
+    clusters.settle()
+    assert {pod["spec"]["nodeName"].split("-")[1] for pod in east.list("v1", "Pod")} == {"nodepool1"}
+    assert (state(get(east, deployment()), "Available") or "")[0] == "True"
+
+
+def test_tolerations_match_by_key_value_and_effect() -> None:
+    taints = [workloads.taint("CriticalAddonsOnly=true:NoSchedule")]
+
+    def tolerates(**toleration: str) -> bool:
+        return workloads.tolerates({"spec": {"tolerations": [toleration]}}, taints)
+
+    assert tolerates(operator="Exists")
+    assert tolerates(key="CriticalAddonsOnly", value="true", effect="NoSchedule")
+    assert not tolerates(key="CriticalAddonsOnly", value="false")
+    assert not tolerates(key="other", operator="Exists")
+    assert not tolerates(operator="Exists", effect="NoExecute")
 
 
 def test_dead_cluster_refuses_requests_and_its_controllers_stop() -> None:

@@ -11,6 +11,7 @@ from pulumi_azure_native import authorization, containerservice
 
 import changes
 from components import app_manifests, sdk
+from components.alerts import Alerts, AlertsArgs
 from components.budget import Budget, BudgetArgs, BudgetNotification
 from components.entry_guard import EntryGuard, EntryGuardArgs
 from components.entry_point import EntryPointArgs
@@ -21,8 +22,15 @@ from components.fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages,
 from components.global_address import GlobalAddress, GlobalAddressArgs
 from components.global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
 from components.kubeconfig import KubeloginMode
-from components.maintenance import MaintenanceWindow
-from components.monitoring import LogWorkspace, LogWorkspaceArgs
+from components.maintenance import MaintenanceWindows, MaintenanceWindowsArgs
+from components.monitoring import (
+    MonitoredCluster,
+    MonitoredClusterArgs,
+    MonitoredFleet,
+    MonitoredFleetArgs,
+    Monitoring,
+    MonitoringArgs,
+)
 from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from components.node_network import OpenPort
 from components.node_pools import NodePool
@@ -79,26 +87,30 @@ azure_of = {
     region.name: azure.of(region.existing.cluster_id if isinstance(region, ClusterRegion) else None)
     for region in stack.regions
 }
-workspace_id: pulumi.Input[str] | None = None
-if logs := stack.monitoring:
-    workspace_id = (
-        logs.workspace_id
-        or LogWorkspace(
-            "logs",
-            LogWorkspaceArgs(
-                location=logs.location or "",
-                resource_group_name=logs.resource_group,
-                tags=stack.tags or None,
-                protect=stack.protect,
-            ),
-        ).workspace_id
+monitoring: Monitoring | None = None
+if stack.monitoring.enabled:
+    monitoring = Monitoring(
+        "monitoring",
+        MonitoringArgs(
+            location=stack.monitoring.location or "",
+            resource_group_name=stack.monitoring.resource_group,
+            workspace_id=stack.monitoring.workspace_id,
+            metrics_workspace_id=stack.monitoring.metrics_workspace_id,
+            tags=stack.tags or None,
+            protect=stack.protect,
+        ),
     )
 
 # Open in each region, so that an entry point can come or move without a change of networks.
 open_ports = [
     OpenPort(port=port["port"], protocol=port["protocol"])
-    for port in ([] if stack.app.internal else app_manifests.shared_ports(manifests))
+    for port in app_manifests.internet_ports(manifests["app"], stack.app.service, internal=stack.app.internal)
 ]
+OUTBOUND = {
+    "loadBalancer": containerservice.OutboundType.LOAD_BALANCER,
+    "natGateway": containerservice.OutboundType.USER_ASSIGNED_NAT_GATEWAY,
+    "routeTable": containerservice.OutboundType.USER_DEFINED_ROUTING,
+}
 clusters: dict[str, RegionalCluster | ExistingCluster] = {}
 # The last cluster made in each existing VNet, by the VNet's id.
 last_in: dict[str, RegionalCluster] = {}
@@ -131,17 +143,12 @@ for region in stack.regions:
         kubernetes_version=region.kubernetes_version,
         ssh_public_key=region.ssh_public_key,
         cilium=stack.clusters.dataplane == "cilium",
-        nat_gateway=stack.clusters.outbound == "natGateway",
+        outbound=OUTBOUND[stack.clusters.outbound],
         api_ranges=[str(each) for each in stack.clusters.api_ranges],
         open_ports=open_ports if stack.clusters.security_group else None,
-        maintenance=MaintenanceWindow(
-            day=containerservice.WeekDay(window.day_of(stack.stage_of(region))), start=window.start, hours=window.hours
-        )
-        if (window := stack.clusters.maintenance)
-        else None,
         registry_id=stack.clusters.registry_id,
-        workspace_id=workspace_id,
-        defender=stack.monitoring is not None and stack.monitoring.defender,
+        workspace_id=monitoring and monitoring.workspace_id,
+        defender=stack.monitoring.defender,
         baseline=stack.clusters.baseline,
         lock_node_group=stack.app.global_address is None,
         node_image_updates=stack.fleet.updates is None or stack.fleet.updates.channel != "NodeImage",
@@ -163,7 +170,23 @@ for region in stack.regions:
                 args["after"], args["after_pool"] = before.cluster, before.user_pool
             clusters[region.name] = last_in[network_id] = RegionalCluster(region.name, args)
 
-pools = {name: each.user_pool for name, each in clusters.items() if isinstance(each, RegionalCluster)}
+created = {name: each for name, each in clusters.items() if isinstance(each, RegionalCluster)}
+pools = {name: each.user_pool for name, each in created.items()}
+
+if maintenance := stack.clusters.maintenance:
+    for region in stack.regions:
+        if region.name in created:
+            MaintenanceWindows(
+                f"{region.name}-maintenance",
+                MaintenanceWindowsArgs(
+                    resource_group_name=region.resource_group,
+                    cluster=created[region.name].cluster,
+                    day=containerservice.WeekDay(stack.maintenance_days[region.name]),
+                    start=maintenance.start,
+                    hours=maintenance.hours,
+                ),
+                pulumi.ResourceOptions(parent=created[region.name]),
+            )
 
 
 def shared_network(region: Region) -> str | None:
@@ -225,14 +248,42 @@ fleet = FleetHub(
         kubelogin_mode=kubelogin_mode,
         dns_prefix=stack.fleet.hub.dns_prefix,
         vm_size=stack.fleet.hub.vm_size,
-        workspace_id=workspace_id,
         tags=stack.tags or None,
         protect=stack.protect,
         existing_id=stack.fleet.existing_id,
-        after=[cluster.subnet_role for cluster in clusters.values() if isinstance(cluster, RegionalCluster)],
+        after=[cluster.subnet_role for cluster in created.values()],
     ),
     pulumi.ResourceOptions(provider=azure.of(stack.fleet.existing_id)),
 )
+
+if monitoring:
+    for name, cluster in created.items():
+        MonitoredCluster(
+            f"{name}-monitoring",
+            MonitoredClusterArgs(
+                cluster=cluster.cluster,
+                workspace_id=monitoring.workspace_id,
+                rules={"logs": monitoring.log_rule, "metrics": monitoring.metrics_rule},
+            ),
+            pulumi.ResourceOptions(parent=cluster),
+        )
+    own_fleet = None if stack.fleet.existing_id else fleet.fleet
+    if own_fleet:
+        MonitoredFleet("hub-monitoring", MonitoredFleetArgs(fleet=own_fleet, workspace_id=monitoring.workspace_id))
+    if alerts := stack.monitoring.alerts:
+        Alerts(
+            "alerts",
+            AlertsArgs(
+                resource_group_name=monitoring.group,
+                clusters={name: cluster.cluster for name, cluster in created.items()},
+                fleet=own_fleet,
+                metrics_workspace_id=monitoring.metrics_workspace_id,
+                metrics_location=monitoring.metrics_location,
+                emails=alerts.emails,
+                action_group_id=alerts.action_group_id,
+                tags=stack.tags or None,
+            ),
+        )
 
 if updates := stack.fleet.updates:
     if stack.fleet.existing_id:

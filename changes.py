@@ -56,7 +56,7 @@ def refuse_what_cannot_change(stack: Settings) -> None:
         *_regions(stack, state),
         *_clusters(stack, state),
         *_fleet(stack, state),
-        *_workspace(stack, state),
+        *_monitoring(stack, state),
     ]
     problems = problems or [*_entries(stack, state)]
     if problems:
@@ -343,7 +343,12 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
             yield Problem(f"{path}.existing.subnetId", found, later)
 
 
-_OUTBOUND: Final = {"loadBalancer": "loadBalancer", "natGateway": "userAssignedNATGateway"}
+# The words of the settings for Azure's.
+_OUTBOUND: Final = {
+    "loadBalancer": "loadBalancer",
+    "natGateway": "userAssignedNATGateway",
+    "routeTable": "userDefinedRouting",
+}
 
 
 def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
@@ -360,9 +365,19 @@ def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
     if not stack.clusters.entra_id and any(_value(state[name], ("aadProfile", "managed")) for name in made):
         found = "false, but the clusters sign in with Microsoft Entra ID"
         yield Problem("clusters.entraId", found, "write true: AKS does not turn it off again")
-    for setting, output, wanted in (
-        ("dataplane", "networkDataplane", stack.clusters.dataplane),
-        ("outbound", "outboundType", _OUTBOUND[stack.clusters.outbound]),
+    for setting, output, wanted, way in (
+        (
+            "dataplane",
+            "networkDataplane",
+            stack.clusters.dataplane,
+            "or change each cluster with `az aks update`, then run `pulumi refresh`",
+        ),
+        (
+            "outbound",
+            "outboundType",
+            _OUTBOUND[stack.clusters.outbound],
+            "another way out needs another stack, or a `pulumi destroy` before the change",
+        ),
     ):
         for name in made:
             before = _value(state[name], ("networkProfile", output))
@@ -371,8 +386,7 @@ def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
                 was = next((key for key, value in _OUTBOUND.items() if value == before), before)
                 now = show(getattr(stack.clusters, setting))
                 found = f"region {show(region)} was created with {show(was)}, not {now}"
-                remedy = "put it back: azure-native would replace the cluster; new clusters need another stack"
-                yield Problem(f"clusters.{setting}", found, remedy)
+                yield Problem(f"clusters.{setting}", found, f"put it back; {way}")
                 break
     # Only the baseline turns workload identity on; Azure turns the issuer on by itself in newer clusters.
     identity = ("securityProfile", "workloadIdentity", "enabled")
@@ -419,18 +433,18 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
                 )
 
 
-def _workspace(stack: Settings, state: State) -> Iterator[Problem]:
-    """Find a workspace that would be another one: its logs would be lost."""
-    logs, made = stack.monitoring, state.get("LogWorkspace/Workspace logs-workspace")
-    if not logs or logs.workspace_id or not made:
+def _monitoring(stack: Settings, state: State) -> Iterator[Problem]:
+    """Find a change that would replace the workspaces, with all that has been collected."""
+    group = state.get("Monitoring/ResourceGroup monitoring-group")
+    if not stack.monitoring.enabled or not group:
         return
     for key, before, after, same in (
-        ("location", made.get("location"), logs.location, short_name),
-        ("resourceGroup", made.get("name"), logs.resource_group, _name),
+        ("location", group.get("location"), stack.monitoring.location, short_name),
+        ("resourceGroup", group.get("name"), stack.monitoring.resource_group, _name),
     ):
         if before and same(before) != same(after):
-            found = f"the workspace was created with {show(before)}, not {show(after)}"
-            remedy = "put it back; or remove monitoring, `pulumi up`, and write it anew: the logs are lost"
+            found = f"the workspaces were created with {show(before)}, not {show(after)}"
+            remedy = "put it back: new workspaces would be empty. Or remove monitoring, `pulumi up`, and add it again"
             yield Problem(f"monitoring.{key}", found, remedy)
 
 

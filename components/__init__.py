@@ -9,6 +9,7 @@ Azure refuses for a passing reason are retried for up to 20 minutes. Any other e
 message, and with a remedy if one is known.
 """
 
+from .alerts import Alerts, AlertsArgs
 from .app_manifests import AppManifests, ManifestsError
 from .app_manifests import load as load_manifests
 from .budget import Budget, BudgetArgs, BudgetNotification
@@ -21,8 +22,15 @@ from .fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateCha
 from .global_address import GlobalAddress, GlobalAddressArgs
 from .global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
 from .kubeconfig import KubeloginMode
-from .maintenance import MaintenanceWindow
-from .monitoring import LogWorkspace, LogWorkspaceArgs
+from .maintenance import MaintenanceWindows, MaintenanceWindowsArgs
+from .monitoring import (
+    MonitoredCluster,
+    MonitoredClusterArgs,
+    MonitoredFleet,
+    MonitoredFleetArgs,
+    Monitoring,
+    MonitoringArgs,
+)
 from .multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from .node_network import OpenPort
 from .node_pools import NodePool
@@ -32,6 +40,8 @@ from .roles import Principal
 from .subscriptions import AzureProviders
 
 __all__ = [
+    "Alerts",
+    "AlertsArgs",
     "AppManifests",
     "AzureProviders",
     "Budget",
@@ -53,11 +63,16 @@ __all__ = [
     "GlobalLoadBalancer",
     "GlobalLoadBalancerArgs",
     "KubeloginMode",
-    "LogWorkspace",
-    "LogWorkspaceArgs",
-    "MaintenanceWindow",
+    "MaintenanceWindows",
+    "MaintenanceWindowsArgs",
     "ManifestsError",
     "Member",
+    "MonitoredCluster",
+    "MonitoredClusterArgs",
+    "MonitoredFleet",
+    "MonitoredFleetArgs",
+    "Monitoring",
+    "MonitoringArgs",
     "MultiClusterApp",
     "MultiClusterAppArgs",
     "NodeImages",

@@ -131,6 +131,24 @@ def require_hub(fleet: containerservice.Fleet) -> pulumi.Output[None]:
     return pulumi.Output.all(fleet.name, optional(fleet, fleet.hub_profile)).apply(check)
 
 
+def require_way_out(
+    region: str, subnet: network.Subnet, outbound: containerservice.OutboundType
+) -> pulumi.Output[None]:
+    """Check that an existing subnet has what a cluster's outbound type needs, which AKS asks for at the creation."""
+
+    def check(found: list[Any]) -> None:
+        gateway, table = found
+        if outbound == containerservice.OutboundType.USER_ASSIGNED_NAT_GATEWAY and not gateway:
+            raise ExistingError(
+                f"{region}: the existing subnet has no NAT gateway: attach one, or choose another way out"
+            )
+        if outbound == containerservice.OutboundType.USER_DEFINED_ROUTING and not table:
+            remedy = "attach one with a route for 0.0.0.0/0, or choose another way out"
+            raise ExistingError(f"{region}: the existing subnet has no route table: {remedy}")
+
+    return pulumi.Output.all(optional(subnet, subnet.nat_gateway), optional(subnet, subnet.route_table)).apply(check)
+
+
 def require_addresses(region: str, subnet: network.Subnet, addresses: int) -> pulumi.Output[None]:
     """Check that an existing subnet is large enough for the only cluster in it."""
 

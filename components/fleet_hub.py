@@ -10,7 +10,6 @@ from pulumi_azure_native import authorization, containerservice, network, resour
 from .access import kubernetes_access
 from .existing import checked, require_hub
 from .kubeconfig import KubeloginMode
-from .monitoring import HUB_LOGS, control_plane_logs
 from .retries import FLEET_RETRY
 from .roles import FLEET_RBAC_CLUSTER_ADMIN, Principal
 from .sdk import readable, with_id
@@ -63,9 +62,6 @@ class FleetHubArgs(TypedDict):
     ScheduleDeletes)."""
     protect: NotRequired[bool]
     """Whether Pulumi refuses to delete or replace the group and the fleet. False by default."""
-    workspace_id: NotRequired[pulumi.Input[str] | None]
-    """Azure id of a Log Analytics workspace for the logs of the hub's agents; None for no logs. Not used with
-    `existing_id`."""
     existing_id: NotRequired[str | None]
     """Azure id of an existing fleet with a hub. The other settings of a fleet then have no effect, and `destroy` does
     not delete it. The component's Azure provider must work in the fleet's subscription."""
@@ -121,8 +117,6 @@ class FleetHub(pulumi.ComponentResource):
                     protect=args.get("protect", False),
                 ),
             )
-            if (workspace_id := args.get("workspace_id")) is not None:
-                control_plane_logs(f"{name}-logs", self.fleet, HUB_LOGS, workspace_id, self)
             self.group = group_name = group.name
             fleet_name = self.fleet.name
 

@@ -1,4 +1,4 @@
-"""The hours in which a cluster is upgraded."""
+"""The hours of the week in which a cluster may be upgraded."""
 
 from typing import TypedDict
 
@@ -7,55 +7,48 @@ from pulumi_azure_native import containerservice
 
 from .retries import CLUSTER_RETRY
 
-# One for versions of Kubernetes, one for node images (learn: aks/planned-maintenance). Runs of the fleet obey both
-# (learn: kubernetes-fleet/concepts-update-orchestration).
-_SCHEDULES = {"upgrades": "aksManagedAutoUpgradeSchedule", "images": "aksManagedNodeOSUpgradeSchedule"}
+# AKS reads no other names, but `default` for its own weekly releases (Azure/ARO-HCP PR 3260).
+SCHEDULES = {"kubernetes": "aksManagedAutoUpgradeSchedule", "images": "aksManagedNodeOSUpgradeSchedule"}
 
 
-class MaintenanceWindow(TypedDict):
-    """Some hours each week, in UTC."""
+class MaintenanceWindowsArgs(TypedDict):
+    """A cluster, and its hours."""
 
+    resource_group_name: pulumi.Input[str]
+    """Name of the cluster's resource group."""
+    cluster: containerservice.ManagedCluster
+    """The cluster."""
     day: containerservice.WeekDay
-    """The day on which they begin."""
-    start: str
-    """When they begin, as in `21:00`."""
+    """The day of the week, in UTC, on which the window opens."""
+    start: pulumi.Input[str]
+    """When it opens, in UTC, as in `21:00`."""
     hours: int
-    """How many there are, 4 to 24."""
+    """How long it is open, 4 to 24 (learn: aks/planned-maintenance)."""
 
 
-def maintenance_windows(
-    name: str,
-    window: MaintenanceWindow,
-    cluster: containerservice.ManagedCluster,
-    group: pulumi.Input[str],
-    opts: pulumi.ResourceOptions,
-) -> list[containerservice.MaintenanceConfiguration]:
-    """Let a cluster be upgraded in a window only.
+class MaintenanceWindows(pulumi.ComponentResource):
+    """One window each week for new versions of Kubernetes, and the same one for new node images.
 
-    Args:
-        name: the cluster's region.
-        window: the hours.
-        cluster: the cluster.
-        group: name of the cluster's resource group.
-        opts: the options of each resource.
+    A fleet's update run waits for it, too (learn: kubernetes-fleet/concepts-update-orchestration).
     """
-    return [
-        containerservice.MaintenanceConfiguration(
-            f"{name}-{what}-window",
-            resource_group_name=group,
-            resource_name_=cluster.name,
-            config_name=schedule,
-            maintenance_window=containerservice.MaintenanceWindowArgs(
-                duration_hours=window["hours"],
-                start_time=window["start"],
-                utc_offset="+00:00",
-                schedule=containerservice.ScheduleArgs(
-                    weekly=containerservice.WeeklyScheduleArgs(day_of_week=window["day"], interval_weeks=1)
+
+    def __init__(self, name: str, args: MaintenanceWindowsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("fleet-l4-lb:index:MaintenanceWindows", name, {}, opts)
+        for kind, schedule in SCHEDULES.items():
+            containerservice.MaintenanceConfiguration(
+                f"{name}-{kind}",
+                resource_group_name=args["resource_group_name"],
+                resource_name_=args["cluster"].name,
+                config_name=schedule,
+                maintenance_window=containerservice.MaintenanceWindowArgs(
+                    duration_hours=args["hours"],
+                    start_time=args["start"],
+                    utc_offset="+00:00",
+                    schedule=containerservice.ScheduleArgs(
+                        weekly=containerservice.WeeklyScheduleArgs(day_of_week=args["day"], interval_weeks=1)
+                    ),
                 ),
-            ),
-            opts=pulumi.ResourceOptions.merge(
-                opts, pulumi.ResourceOptions(deleted_with=cluster, hooks=CLUSTER_RETRY.hooks())
-            ),
-        )
-        for what, schedule in _SCHEDULES.items()
-    ]
+                # Whether AKS takes it while the cluster is being updated is not documented.
+                opts=pulumi.ResourceOptions(parent=self, deleted_with=args["cluster"], hooks=CLUSTER_RETRY.hooks()),
+            )
+        self.register_outputs({})

@@ -6,13 +6,13 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import authorization, containerservice, managedidentity, network, resources
+from pulumi_azure_native.containerservice.outputs import UserAssignedIdentityManagedClusterResponse
 
 from .access import kubernetes_access
-from .existing import checked, existing_network, require_addresses
+from .existing import checked, existing_network, require_addresses, require_way_out
 from .hardening import hardening
 from .kubeconfig import KubeloginMode
-from .maintenance import MaintenanceWindow, maintenance_windows
-from .monitoring import CLUSTER_LOGS, control_plane_logs, defender, pod_logs, pod_logs_addon
+from .monitoring import monitored
 from .node_network import NodeNetwork, OpenPort, nat_gateway, node_network
 from .node_pools import NodePool, Nodes, addresses, system_pool, user_pool
 from .retries import CLUSTER_RETRY, NETWORK_RETRY
@@ -77,14 +77,14 @@ class RegionalClusterArgs(TypedDict):
     """With `baseline`: whether AKS installs a new node image each week. True by default. False if the fleet does it
     (channel `NodeImage`)."""
     workspace_id: NotRequired[pulumi.Input[str] | None]
-    """Azure id of a Log Analytics workspace for the logs of the control plane and of pods; None for no logs."""
+    """Azure id of the Log Analytics workspace of Container Insights. The cluster then has the add-on, and sends metrics
+    to managed Prometheus; `MonitoredCluster` says what they collect. None for neither."""
     defender: NotRequired[bool]
-    """With `workspace_id`: whether Defender's sensor runs on the nodes. Needs the plan on the subscription. False by
-    default."""
-    maintenance: NotRequired[MaintenanceWindow | None]
-    """The hours in which AKS and the fleet upgrade the cluster; None for any time."""
+    """With `workspace_id`: whether the cluster has the sensor of Microsoft Defender. False by default; the subscription
+    needs the plan Defender for Containers (learn: defender-for-cloud/defender-for-containers-introduction)."""
     registry_id: NotRequired[pulumi.Input[str] | None]
-    """Azure id of a container registry from which the nodes pull images. The deployer may assign roles on it."""
+    """Azure id of an existing container registry. The cluster's nodes may then pull images from it; the deployer may
+    assign roles on it. None for public images alone."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
     """Tags of all resources that can have tags."""
     protect: NotRequired[bool]
@@ -92,9 +92,10 @@ class RegionalClusterArgs(TypedDict):
     open_ports: NotRequired[Sequence[OpenPort] | None]
     """Ports that clients on the internet reach; the new subnet then has a network security group, which lets in
     nothing else from the internet. None for no group."""
-    nat_gateway: NotRequired[bool]
-    """Whether the nodes reach the internet through a NAT gateway, with an address of its own, in place of the
-    cluster's load balancer. An existing subnet must have one. False by default; fixed at creation."""
+    outbound: NotRequired[containerservice.OutboundType]
+    """The way of nodes and pods to the internet: `loadBalancer`, the default; `userAssignedNATGateway`, a NAT gateway
+    of the new subnet, with an address of its own; `userDefinedRouting`. An existing subnet must have the gateway or the
+    route table already. Another one replaces the cluster (learn: aks/egress-outboundtype)."""
     cilium: NotRequired[bool]
     """Whether the cluster has Cilium's data plane and network policies. False by default; fixed at creation. Whether
     the fleet's endpoints work with it is untried."""
@@ -149,6 +150,7 @@ class RegionalCluster(pulumi.ComponentResource):
         )
         in_group = pulumi.ResourceOptions(parent=self, hooks=NETWORK_RETRY.hooks())
         self.egress = None
+        outbound = args.get("outbound") or containerservice.OutboundType.LOAD_BALANCER
 
         if existing_id := args.get("existing_subnet_id"):
             # A network interface is in the subscription of its network (learn:
@@ -163,7 +165,11 @@ class RegionalCluster(pulumi.ComponentResource):
             )
             self.network_group = None
             pools = [args["node_pool"], *([apps] if (apps := args.get("user_pool")) else [])]
-            subnet_id = checked(self.subnet.id, require_addresses(name, self.subnet, addresses(*pools)))
+            subnet_id = checked(
+                self.subnet.id,
+                require_addresses(name, self.subnet, addresses(*pools)),
+                require_way_out(name, self.subnet, outbound),
+            )
         else:
             settings = NodeNetwork(
                 resource_group_name=group.name,
@@ -177,7 +183,7 @@ class RegionalCluster(pulumi.ComponentResource):
                 open_ports=args.get("open_ports"),
             )
             gateway = None
-            if args.get("nat_gateway"):
+            if outbound == containerservice.OutboundType.USER_ASSIGNED_NAT_GATEWAY:
                 gateway, self.egress = nat_gateway(name, settings, args["node_pool"].get("zones", ()), in_group)
             self.virtual_network, self.subnet = node_network(name, settings, gateway, in_group)
             self.network_group = group.name
@@ -201,42 +207,9 @@ class RegionalCluster(pulumi.ComponentResource):
             self,
         )
 
-        profiles = (
-            hardening(
-                tier=args["tier"],
-                lock_node_group=args.get("lock_node_group", True),
-                node_image_updates=args.get("node_image_updates", True),
-            )
-            if args.get("baseline")
-            else {}
-        )
-        if ranges := args.get("api_ranges"):
-            # AKS adds the address of the cluster's load balancer by itself, but not a gateway's: without it no node
-            # could join (learn: aks/api-server-authorized-ip-ranges).
-            own = [self.egress.ip_address.apply(lambda address: f"{address}/32")] if self.egress else []
-            profiles["api_server_access_profile"] = containerservice.ManagedClusterAPIServerAccessProfileArgs(
-                authorized_ip_ranges=[*ranges, *own], disable_run_command=True if args.get("baseline") else None
-            )
-        workspace_id = args.get("workspace_id")
-        if workspace_id is not None:
-            profiles.setdefault("addon_profiles", {})["omsagent"] = pod_logs_addon(workspace_id)
-            if args.get("defender"):
-                security = profiles.setdefault("security_profile", containerservice.ManagedClusterSecurityProfileArgs())
-                security.defender = defender(workspace_id)
         nodes = Nodes(
             subnet_id=subnet_id, os=args.get("node_os"), tags=args.get("tags") if args.get("baseline") else None
         )
-        # Flat Azure CNI: only pods with addresses of the VNet can be reached from another cluster.
-        # A dictionary, because the arguments' class adds a pod CIDR, which belongs to overlay networks.
-        network_profile: Any = {
-            "network_plugin": "azure",
-            "load_balancer_sku": "standard",
-            "outbound_type": "userAssignedNATGateway" if args.get("nat_gateway") else "loadBalancer",
-            "service_cidr": args["service_cidr"],
-            "dns_service_ip": args["dns_service_ip"],
-        }
-        if args.get("cilium"):  # this data plane has no other engine for network policies
-            network_profile |= {"network_dataplane": "cilium", "network_policy": "cilium"}
         self.cluster = containerservice.ManagedCluster(
             f"{name}-cluster",
             resource_group_name=group.name,
@@ -251,7 +224,7 @@ class RegionalCluster(pulumi.ComponentResource):
             agent_pool_profiles=[
                 system_pool(args["node_pool"], nodes, critical_only=args.get("user_pool") is not None)
             ],
-            network_profile=network_profile,
+            network_profile=_network_profile(args, outbound),
             enable_rbac=True,
             aad_profile=containerservice.ManagedClusterAADProfileArgs(managed=True, enable_azure_rbac=True)
             if args.get("entra_id_admins") is not None
@@ -259,7 +232,7 @@ class RegionalCluster(pulumi.ComponentResource):
             disable_local_accounts=args.get("entra_id_admins") is not None,
             linux_profile=_linux_profile(key) if (key := args.get("ssh_public_key")) else None,
             tags=args.get("tags"),
-            **profiles,
+            **_profiles(args, self.egress),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # A cluster's creation fails while another one's writes the VNet (learn: troubleshoot/azure/
@@ -278,17 +251,12 @@ class RegionalCluster(pulumi.ComponentResource):
         apps = args.get("user_pool")
         self.user_pool = user_pool(name, apps, nodes, self.cluster, group.name, self) if apps else None
 
-        if workspace_id is not None:
-            control_plane_logs(f"{name}-logs", self.cluster, CLUSTER_LOGS, workspace_id, self)
-            pod_logs(name, self.cluster, workspace_id, group.name, args["location"], self, args.get("tags"))
-        if window := args.get("maintenance"):
-            maintenance_windows(name, window, self.cluster, group.name, child_opts)
-        if registry := args.get("registry_id"):
-            kubelets = self.cluster.identity_profile.apply(
-                lambda found: (found or {})["kubeletidentity"].object_id or ""
+        if registry_id := args.get("registry_id"):
+            puller = Principal(
+                object_id=_kubelets(name, self.cluster, group.name, self, lost=lost),
+                type=authorization.PrincipalType.SERVICE_PRINCIPAL,
             )
-            puller = Principal(object_id=kubelets, type=authorization.PrincipalType.SERVICE_PRINCIPAL)
-            grant(f"{name}-pull", ACR_PULL, puller, registry, self)
+            grant(f"{name}-pull-images", ACR_PULL, puller, registry_id, self)
 
         credential: pulumi.Output[str] | None = None
         if not lost:
@@ -313,6 +281,75 @@ class RegionalCluster(pulumi.ComponentResource):
             settings=k8s.ProviderArgs(delete_unreachable=True),
         )
         self.register_outputs({"clusterId": self.cluster.id, "virtualNetworkId": self.virtual_network.id})
+
+
+def _profiles(args: RegionalClusterArgs, egress: network.PublicIPAddress | None) -> dict[str, Any]:
+    """Return the arguments that come from the baseline, from authorized ranges, and from monitoring."""
+    baseline = args.get("baseline", False)
+    profiles = (
+        hardening(
+            tier=args["tier"],
+            lock_node_group=args.get("lock_node_group", True),
+            node_image_updates=args.get("node_image_updates", True),
+        )
+        if baseline
+        else {}
+    )
+    if ranges := args.get("api_ranges"):
+        # AKS adds the address of the cluster's load balancer by itself, but not a gateway's: without it no node could
+        # join (learn: aks/api-server-authorized-ip-ranges; MicrosoftDocs/azure-docs issue 111834).
+        own = [egress.ip_address.apply(lambda address: f"{address}/32")] if egress else []
+        profiles["api_server_access_profile"] = containerservice.ManagedClusterAPIServerAccessProfileArgs(
+            authorized_ip_ranges=[*ranges, *own], disable_run_command=True if baseline else None
+        )
+    if (workspace_id := args.get("workspace_id")) is not None:
+        profiles = monitored(profiles, workspace_id, defender=args.get("defender", False))
+    return profiles
+
+
+def _network_profile(args: RegionalClusterArgs, outbound: containerservice.OutboundType) -> Any:  # noqa: ANN401
+    """Return the profile of flat Azure CNI: only pods with addresses of the VNet can be reached from another cluster.
+
+    A dictionary, because the arguments' class adds a pod CIDR, which belongs to overlay networks.
+    """
+    # This data plane has no other engine for network policies. None of it for Azure's own: clusters of before stay.
+    cilium = {"network_dataplane": "cilium", "network_policy": "cilium"} if args.get("cilium") else {}
+    return {
+        "network_plugin": "azure",
+        "load_balancer_sku": "standard",
+        "outbound_type": outbound.value,
+        "service_cidr": args["service_cidr"],
+        "dns_service_ip": args["dns_service_ip"],
+        **cilium,
+    }
+
+
+def _kubelets(
+    name: str,
+    cluster: containerservice.ManagedCluster,
+    group: pulumi.Output[str],
+    parent: pulumi.Resource,
+    *,
+    lost: bool,
+) -> pulumi.Output[str]:
+    """Return the object id of the identity with which the nodes pull images.
+
+    It is asked for, because the cluster's own outputs are unknown in the preview of each of its updates, which would
+    show the role as replaced. A lost cluster is not updated.
+    """
+    if lost:
+        return cluster.identity_profile.apply(_object_id)
+    found = readable(
+        f"{name}: the identity of the nodes",
+        containerservice.get_managed_cluster_output(
+            resource_group_name=group, resource_name=cluster.name, opts=pulumi.InvokeOptions(parent=parent)
+        ),
+    )
+    return found.identity_profile.apply(_object_id)
+
+
+def _object_id(identities: Mapping[str, UserAssignedIdentityManagedClusterResponse] | None) -> str:
+    return (identities or {})["kubeletidentity"].object_id or ""
 
 
 def _linux_profile(ssh_public_key: pulumi.Input[str]) -> containerservice.ContainerServiceLinuxProfileArgs:

@@ -133,6 +133,13 @@ TERMINAL: Final = (
         "this is not an Azure region, or not one for this subscription: `az account list-locations --output table` "
         "lists them; change location",
     ),
+    # MicrosoftDocs/azure-docs issue 111834, Azure/AKS-Construction issue 344
+    Terminal(
+        "Unable to establish connection from agents to Kubernetes API server",
+        "the nodes do not reach their API server: add the public address of their NAT gateway or firewall to "
+        "clusters.apiRanges, or open the way out of the subnet (learn: aks/outbound-rules-control-egress); then "
+        "delete the cluster (`az aks delete`), run `pulumi refresh` and `pulumi up`",
+    ),
     # learn: …/azure-kubernetes/connectivity/insufficientsubnetsize-error-advanced-networking
     Terminal(
         "InsufficientSubnetSize",
@@ -170,6 +177,12 @@ TERMINAL: Final = (
     Terminal(
         "InUseSubnetCannotBeDeleted",
         "something is still in the subnet, and the message names it: remove it, then run this again",
+    ),
+    # pulumi/pulumi-azure-native issue 3051
+    Terminal(
+        "InUseNetworkSecurityGroupCannotBeDeleted",
+        "another subnet or network interface uses the security group, and the message names it: give it another one, "
+        "then run this again",
     ),
     # MicrosoftDocs/azure-docs PR 123869
     Terminal(
@@ -339,5 +352,6 @@ CLUSTER_RETRY: Final = Retry("cluster-retry", *ROLE_NOT_IN_EFFECT, *NETWORK_BUSY
 GRANT_RETRY: Final = Retry("grant-retry", *IDENTITY_NOT_IN_DIRECTORY)
 BALANCER_RETRY: Final = Retry("balancer-retry", *FRONTEND_CHANGES)
 FLEET_RETRY: Final = Retry("fleet-retry", *MEMBER_EXPORTS_SERVICES)
+MONITOR_RETRY: Final = Retry("monitor-retry")
 OBJECT_RETRY: Final = Retry("role-retry", *ROLE_NOT_IN_EFFECT)
 BUDGET_RETRY: Final = Retry("budget-retry")

@@ -3,6 +3,7 @@
 from importlib import metadata
 
 from fleet_l4_lb import (
+    Alerts,
     Budget,
     EntryGuard,
     ExistingCluster,
@@ -10,7 +11,10 @@ from fleet_l4_lb import (
     FleetUpdates,
     GlobalAddress,
     GlobalLoadBalancer,
-    LogWorkspace,
+    MaintenanceWindows,
+    MonitoredCluster,
+    MonitoredFleet,
+    Monitoring,
     MultiClusterApp,
     PeeredNetworks,
     RegionalCluster,
@@ -30,7 +34,11 @@ if __name__ == "__main__":
             GlobalAddress,
             GlobalLoadBalancer,
             Budget,
-            LogWorkspace,
+            Alerts,
+            MaintenanceWindows,
+            MonitoredCluster,
+            MonitoredFleet,
+            Monitoring,
         ],
         name="fleet-l4-lb",
         version=metadata.version("fleet-l4-lb"),

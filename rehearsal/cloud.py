@@ -61,6 +61,7 @@ class Cloud:
         if isinstance(self.clusters, RealClusters):
             self.clusters.guard.allows = self.allows
         else:
+            self.clusters.admits = self.azure.admits
             self._providers["kubernetes"] = Kubernetes(
                 self.clusters, user=Deployer().object_id, may_access=self.azure.may_access
             )

@@ -431,23 +431,27 @@ Fleet = Annotated[
 # --- The rest ------------------------------------------------------------------------------------------------
 
 
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+WEEK: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 class Maintenance(Section):
-    """The hours in which clusters are upgraded, in UTC."""
+    """The hours of the week in which clusters may be upgraded, in UTC."""
 
     day: Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-    """The day of the first stage of `fleet.updates`. Each later stage has its hours a day later; without stages, all
-    clusters have this day."""
+    """The day on which the window of the first stage opens. Each later stage opens when the one before has closed and
+    `fleet.updates.waitMinutes` are over: a day later, or more. Without `fleet.updates`, each region is a stage."""
     start: values.TimeOfDay = "21:00"
-    """When the hours begin, in UTC and in quotes."""
+    """When it opens, in quotes."""
     hours: int = Field(default=8, ge=4, le=24)  # [learn: aks/planned-maintenance]
-    """How many hours there are, 4 to 24."""
+    """How long it is open, 4 to 24."""
 
-    def day_of(self, stage: int) -> str:
-        """Return the day of a stage, which is counted from 0."""
-        return _DAYS[(_DAYS.index(self.day) + stage) % len(_DAYS)]
+    def days_apart(self, wait_minutes: int) -> int:
+        """Return the days from one stage's window to the next one's.
+
+        A stage ends before its window closes. The next window must not open during the wait that follows: it would
+        close again before the stage is done, and the stage would wait for a week.
+        """
+        return -(-(self.hours * 60 + wait_minutes) // (24 * 60))
 
 
 class Clusters(Section):
@@ -463,51 +467,72 @@ class Clusters(Section):
     dataplane: Literal["azure", "cilium"] = "azure"
     """`cilium` for network policies; fixed at creation. Whether the fleet's endpoints work with it is untried: try one
     region first."""
-    outbound: Literal["loadBalancer", "natGateway"] = "loadBalancer"
-    """How nodes reach the internet: through the cluster's load balancer, or through a NAT gateway in each region, whose
-    address stays. Fixed at creation. An existing subnet must have its own gateway."""
+    outbound: Literal["loadBalancer", "natGateway", "routeTable"] = "loadBalancer"
+    """How nodes and pods reach the internet: through the cluster's load balancer, through a NAT gateway in each region,
+    whose address stays, or through the route table of an existing subnet, with `app.internal`. Fixed at creation. An
+    existing subnet must have its own gateway or table."""
     security_group: bool = False
-    """Whether new subnets have a network security group: from the internet only the ports of `app.service` are open.
-    Other public Services on the clusters are then not reached."""
+    """Whether new subnets have a network security group: from the internet only the ports of the entry points, and of
+    the app's own Services with a public load balancer, are open. See
+    [azure.md](azure.md#what-may-enter-and-leave)."""
     api_ranges: Annotated[
         tuple[values.PublicNetwork, ...],
         Field(strict=False),
         values.length(0, 199, "write at most 199: AKS takes 200, and a NAT gateway needs one"),
+        values.distinct("write each range once"),
     ] = ()
     """The public ranges from which API servers are reached, such as `[203.0.113.0/28]`: those of everyone who runs
     `pulumi up`, `make verify` or kubectl. Without it, they are reached from everywhere."""
     maintenance: Maintenance | None = None
-    """When AKS and the fleet may upgrade the clusters. Without it, at any time."""
+    """When AKS and the fleet may upgrade the clusters: `day`, `start`, `hours`. Without it, at any time. See
+    [operations.md](operations.md#upgrade-kubernetes-across-the-fleet)."""
     registry_id: values.RegistryId | None = None
     """The ID of a container registry from which the nodes pull images without a password. See
-    [team.md](team.md#rights)."""
+    [apps.md](apps.md#images-from-your-own-registry)."""
     baseline: bool = True
     """Whether the clusters have what costs nothing and excludes nothing. See
     [azure.md](azure.md#the-baseline-of-a-cluster). It cannot be turned off again."""
 
 
+class Alerts(Section):
+    """Who is told of alerts. With neither key (`{}`), they are in the portal alone."""
+
+    emails: Annotated[tuple[values.Email, ...], Field(strict=False), values.distinct("name each address once")] = ()
+    """A list of addresses that get a mail."""
+    action_group_id: values.ActionGroupId | None = None
+    """The ID of an existing action group."""
+
+
 class Monitoring(Section):
-    """Logs of control planes, of the fleet's agents and of pods, in a Log Analytics workspace."""
+    """Logs and metrics of the stack's clusters and fleet, in Azure Monitor.
+
+    See [operations.md](operations.md#logs-and-metrics).
+    """
 
     suffixed = ("resource_group",)
 
+    location: values.Location | None = Field(default=None, json_schema_extra={"default": "`fleet.location`"})
+    """The Azure region of the workspaces. Required with `fleet.existingId`."""
+    resource_group: values.ResourceGroup = "rg-monitoring"
+    """The stack creates and deletes it, so no existing resource may be in it."""
     workspace_id: values.WorkspaceId | None = None
-    """The ID of a workspace that exists. Without it, the stack makes one, which keeps logs for 30 days."""
-    location: values.Location | None = _default(lambda _: None, "required without `workspaceId`")
-    """The Azure region of the new workspace."""
-    resource_group: values.WorkspaceGroup = "rg-logs"
-    """The group of the new workspace, and its name. The stack creates and deletes it, so no existing resource may be in
-    it."""
+    """The ID of an existing Log Analytics workspace, for logs. Without it, the stack creates one."""
+    metrics_workspace_id: values.MetricsWorkspaceId | None = None
+    """The ID of an existing Azure Monitor workspace, for metrics. Without it, the stack creates one."""
+    alerts: Alerts | None = None
+    """Alerts about nodes, pods, volumes, and the health of clusters and fleet. Without the key, there are none."""
     defender: bool = False
-    """Whether Defender's sensor runs on the nodes. Needs Defender for Containers on the subscription."""
-
-    @model_validator(mode="after")
-    def _is_one_workspace(self) -> Self:
-        if self.workspace_id and self.location:
-            raise invalid("has workspaceId and location", "remove location: the workspace exists")
-        if not self.workspace_id and not self.location:
-            raise invalid("has neither workspaceId nor location", "write the location of a new workspace")
-        return self
+    """Whether the clusters have the sensor of Microsoft Defender. The subscription needs the plan Defender for
+    Containers, which is not part of the stack."""
+    enabled: bool = _default(
+        lambda monitoring: any(
+            monitoring.get(key) != field.default
+            for key, field in Monitoring.model_fields.items()
+            if not field.default_factory
+        ),
+        "`true` with another key of this section, else `false`",
+    )
+    """Whether logs and metrics are collected. Azure bills them by volume."""
 
 
 class GlobalAddress(Section):
@@ -663,10 +688,9 @@ class Settings(Section):
     fleet: Fleet = NewFleet()
     app: App = App()
     access: Access = Access()
-    monitoring: Annotated[Monitoring | None, BeforeValidator(lambda value: None if value == {} else value)] = None
-    """Without it, no logs are kept."""
+    monitoring: Monitoring = Monitoring()
     protect: bool = False
-    """Whether Pulumi refuses to delete or replace the clusters, the fleet and their groups. See
+    """Whether Pulumi refuses to delete or replace the clusters, the fleet, the workspaces and their groups. See
     [operations.md](operations.md#destroy-the-stack)."""
     # [learn: azure-resource-manager/management/tag-resources]
     tags: Annotated[
@@ -689,8 +713,12 @@ class Settings(Section):
 
     @field_validator("monitoring")
     @classmethod
-    def _suffix_monitoring(cls, monitoring: Monitoring | None, info: ValidationInfo) -> Monitoring | None:
-        return monitoring and _with_suffix(monitoring, info.data.get("name_suffix"))
+    def _complete_monitoring(cls, monitoring: Monitoring, info: ValidationInfo) -> Monitoring:
+        section = _with_suffix(monitoring, info.data.get("name_suffix"))
+        fleet: Fleet | None = info.data.get("fleet")
+        return section.model_construct(
+            section.model_fields_set, **{**dict(section), "location": section.location or (fleet and fleet.location)}
+        )
 
     @field_validator("app")
     @classmethod
@@ -705,10 +733,19 @@ class Settings(Section):
     def _suffix_budget(cls, budget: Budget | None, info: ValidationInfo) -> Budget | None:
         return _with_suffix(budget, info.data.get("name_suffix")) if budget else None
 
-    def stage_of(self, region: Region) -> int:
-        """Return the number of the stage in which the fleet upgrades a region, from 0; 0 without stages."""
-        stages = self.fleet.updates.stages if self.fleet.updates else ()
-        return next((number for number, groups in enumerate(stages) if region.update_group in groups), 0)
+    @property
+    def maintenance_days(self) -> dict[str, str]:
+        """The day of the week on which each region's maintenance window opens; empty without windows."""
+        maintenance, updates = self.clusters.maintenance, self.fleet.updates
+        if not maintenance:
+            return {}
+        stages = updates.stages if updates else tuple((region.update_group,) for region in self.regions)
+        apart = maintenance.days_apart(updates.wait_minutes if updates else 0)
+        stage_of = {group: number for number, groups in reversed([*enumerate(stages)]) for group in groups}
+        first = WEEK.index(maintenance.day)
+        return {
+            region.name: WEEK[(first + stage_of[region.update_group] * apart) % len(WEEK)] for region in self.regions
+        }
 
     @property
     def entry_services(self) -> dict[str, str]:

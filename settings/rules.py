@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pydantic.alias_generators import to_camel
 
 from .models import (
+    MAX_WAIT_DAYS,
     ClusterRegion,
     ExistingFleet,
     GlobalAddress,
@@ -20,8 +21,6 @@ from .values import MAX_LABEL, group_of
 
 MAX_PEERINGS = 500  # of a VNet [learn: azure-resource-manager/management/azure-subscription-service-limits]
 MAX_NODE_GROUP = 80  # characters of MC_<group>_<cluster>_<location> [learn: aks-common-issues-faq]
-
-DAY_MINUTES = 24 * 60
 
 Regions = Mapping[str, Region]  # by path
 
@@ -40,6 +39,9 @@ def problems(settings: Settings) -> list[Problem]:
         *_lost(regions, settings),
         *_replicas(regions, settings),
         *_updates(regions, settings),
+        *_maintenance(settings),
+        *_outbound(regions, settings),
+        *_monitoring(settings),
         *_budget(settings),
     ]
 
@@ -65,19 +67,22 @@ def _names(regions: Regions, settings: Settings) -> Iterator[Problem]:
             else:
                 source = "existing.clusterId" if isinstance(region, ClusterRegion) else "location"
                 yield Problem(f"{path}.{source}", f"the default {key} {used}", f"set {key} in one of the two")
-    others = dict[str, NewFleet | GlobalAddress | Monitoring]()
-    if isinstance(settings.fleet, NewFleet):
-        others["fleet"] = settings.fleet
-    if settings.app.global_address:
-        others["app.globalAddress"] = settings.app.global_address
-    if settings.monitoring and not settings.monitoring.workspace_id:
-        others["monitoring"] = settings.monitoring
-    for path, section in others.items():
+    for path, section in _other_groups(settings).items():
         owner = first.setdefault(section.resource_group.lower(), path)
         if owner != path:
             found = f"{show(section.resource_group)} is already used by {owner}"
             remedy = "choose another: deleting a group deletes everything in it"
             yield Problem(f"{path}.resourceGroup", found, remedy)
+
+
+def _other_groups(settings: Settings) -> dict[str, NewFleet | GlobalAddress | Monitoring]:
+    """Return the sections with a group of their own that the stack creates."""
+    sections = {
+        "fleet": settings.fleet if isinstance(settings.fleet, NewFleet) else None,
+        "app.globalAddress": settings.app.global_address,
+        "monitoring": settings.monitoring if settings.monitoring.enabled else None,
+    }
+    return {path: section for path, section in sections.items() if section}
 
 
 def _existing(regions: Regions) -> Iterator[tuple[str, str]]:
@@ -102,21 +107,18 @@ def _existing_ids(regions: Regions) -> Iterator[Problem]:
 
 def _existing_groups(regions: Regions, settings: Settings) -> Iterator[Problem]:
     """Find resource groups that the stack would create and delete although existing resources are in them."""
-    fleet, groups = (
-        settings.fleet,
-        dict[str, NewRegion | SubnetRegion | NewFleet | GlobalAddress | Monitoring](_groups(regions)),
-    )
+    groups = {**_groups(regions), **_other_groups(settings)}
     existing = [*_existing(regions)]
-    if isinstance(fleet, ExistingFleet):
-        existing.append(("fleet.existingId", fleet.existing_id))
-    else:
-        groups["fleet"] = fleet
-    if settings.app.global_address:
-        groups["app.globalAddress"] = settings.app.global_address
-    if settings.monitoring and settings.monitoring.workspace_id:
-        existing.append(("monitoring.workspaceId", settings.monitoring.workspace_id))
-    elif settings.monitoring:
-        groups["monitoring"] = settings.monitoring
+    if isinstance(settings.fleet, ExistingFleet):
+        existing.append(("fleet.existingId", settings.fleet.existing_id))
+    alerts = settings.monitoring.alerts
+    others = {
+        "monitoring.workspaceId": settings.monitoring.workspace_id,
+        "monitoring.metricsWorkspaceId": settings.monitoring.metrics_workspace_id,
+        "monitoring.alerts.actionGroupId": alerts and alerts.action_group_id,
+        "clusters.registryId": settings.clusters.registry_id,
+    }
+    existing += [(path, resource_id) for path, resource_id in others.items() if resource_id]
     paths = {group_of(resource_id).lower(): path for path, resource_id in reversed(existing)}
     for path, owner in groups.items():
         if at := paths.get(owner.resource_group.lower()):
@@ -218,16 +220,47 @@ def _replicas(regions: Regions, settings: Settings) -> Iterator[Problem]:
         yield Problem("app.replicas", found, "write less, or give that pool more nodes or a higher maxPods", "regions")
 
 
+def _maintenance(settings: Settings) -> Iterator[Problem]:
+    """Find windows that let a run of all stages take longer than a node image can be installed."""
+    maintenance, updates = settings.clusters.maintenance, settings.fleet.updates
+    if not maintenance or not updates:
+        return
+    days = (len(updates.stages) - 1) * maintenance.days_apart(updates.wait_minutes)
+    if days > MAX_WAIT_DAYS:
+        found = f"lets {len(updates.stages)} stages take {days} days, from the first one's window to the last one's"
+        remedy = (
+            f"write fewer stages, less waitMinutes or fewer hours: a node image cannot be installed after "
+            f"{MAX_WAIT_DAYS} days"
+        )
+        yield Problem("clusters.maintenance", found, remedy, "fleet")
+
+
+def _outbound(regions: Regions, settings: Settings) -> Iterator[Problem]:
+    """Find a route table that the stack does not have, and public entry points behind one."""
+    if settings.clusters.outbound != "routeTable":
+        return
+    if new := [path for path, region in regions.items() if isinstance(region, NewRegion)]:
+        found = f'"routeTable" needs an existing subnet, and {", ".join(new)} would have a new one'
+        yield Problem("clusters.outbound", found, "write natGateway, or set existing.subnetId there", "regions")
+    entries = settings.entry_services
+    if not settings.app.internal and any(region.name in entries for region in _groups(regions).values()):
+        # Answers would leave through the routes' appliance. [learn: aks/egress-outboundtype, "userDefinedRouting"]
+        found = '"routeTable" lets the answers of a public entry point leave another way than the requests come'
+        yield Problem("clusters.outbound", found, "write natGateway, or set app.internal to true", "app")
+
+
+def _monitoring(settings: Settings) -> Iterator[Problem]:
+    """Find a missing location of the workspaces: only Azure knows that of an existing fleet."""
+    if settings.monitoring.enabled and not settings.monitoring.location:
+        remedy = "required with fleet.existingId: write the Azure region of the workspaces, such as eastus2"
+        yield Problem("monitoring.location", "is missing", remedy)
+
+
 def _updates(regions: Regions, settings: Settings) -> Iterator[Problem]:
     """Find update groups in no stage or in two, unknown groups, and versions that an upgrade would replace."""
     updates = settings.fleet.updates
     if not updates:
         return
-    if settings.clusters.maintenance and updates.wait_minutes > DAY_MINUTES:
-        # A stage that misses its hours waits for a week. [learn: kubernetes-fleet/concepts-update-orchestration]
-        found = f"{show(updates.wait_minutes)} is longer than the day between the hours of two stages"
-        remedy = f"write at most {DAY_MINUTES}, or remove clusters.maintenance: each stage would wait for a week"
-        yield Problem("fleet.updates.waitMinutes", found, remedy, "clusters")
     groups, stage_of = list(dict.fromkeys(region.update_group for region in regions.values())), dict[str, str]()
     for stage, names in enumerate(updates.stages):
         for place, name in enumerate(names):

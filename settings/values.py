@@ -51,11 +51,6 @@ _GROUP_WORDS: Final = "digits, hyphens, _ . ( and ), with no dot at the end"
 _GUID: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 MAX_LABEL: Final = 63  # characters of a DNS label [RFC 1035]
 
-WorkspaceGroup = Annotated[
-    str,  # also the workspace's name [names]
-    _name(r"[a-zA-Z0-9][a-zA-Z0-9-]{2,}[a-zA-Z0-9]", "4 to 63 letters, digits and inner hyphens", 63),
-]
-
 # [names] is learn: azure-resource-manager/management/resource-name-rules.
 NameSuffix = Annotated[str, _name(rf"({_KEBAB[0]})?", _KEBAB[1], 15)]  # aks-<location>-<suffix> names a member
 RegionName = Annotated[str, _name(*_KEBAB, 35)]  # twice in <From>To<To>Peering, of at most 80 characters [names]
@@ -160,6 +155,10 @@ RegistryId = Annotated[str, _resource_id("a container registry", "providers/Micr
 WorkspaceId = Annotated[
     str, _resource_id("a Log Analytics workspace", "providers/Microsoft.OperationalInsights/workspaces/…")
 ]
+MetricsWorkspaceId = Annotated[
+    str, _resource_id("an Azure Monitor workspace", "providers/Microsoft.Monitor/accounts/…")
+]
+ActionGroupId = Annotated[str, _resource_id("an action group", "providers/Microsoft.Insights/actionGroups/…")]
 TimeOfDay = Annotated[str, _like(r"([01]\d|2[0-3]):[0-5]\d", 'write hours and minutes, such as "21:00"')]
 
 # --- Addresses -----------------------------------------------------------------------------------------------

@@ -314,6 +314,20 @@ def test_a_subnet_that_exists_holds_the_pool(cloud: Cloud) -> None:
         dev_with(cloud, {"existing": {"subnetId": subnet}, "nodePool": POOL})
 
 
+@pytest.mark.parametrize(
+    ("clusters", "said"),
+    [
+        ({"outbound": "natGateway"}, "east: the existing subnet has no NAT gateway"),
+        ({"outbound": "routeTable"}, "east: the existing subnet has no route table"),
+    ],
+)
+def test_a_subnet_that_exists_has_the_way_out(cloud: Cloud, clusters: dict[str, Any], said: str) -> None:
+    subnet = existing.network(cloud)
+    app = {"internal": True, "entryRegions": ["east"]}
+    with pytest.raises(ExistingError, match=said):
+        dev_with(cloud, regions=[region("east", subnet)], clusters=clusters, app=app)
+
+
 def test_services_of_no_cluster_overlap_a_network_that_exists(cloud: Cloud) -> None:
     cluster = existing.cluster(cloud, serviceCidr="10.2.0.0/16", dnsServiceIP="10.2.0.10")
     with pytest.raises(ExistingError, match=r"10\.2\.0\.0/16 of the services of east and 10\.2\.0\.0/16 of west"):

@@ -18,11 +18,11 @@ def test_there_are_none_unless_they_are_asked_for(dev: Program) -> None:
         assert dev.of_type(f"{NAMESPACE}:{token}") == {}
 
 
-def test_prod_upgrades_region_by_region_a_day_apart_the_entry_region_last(prod: Program) -> None:
+def test_prod_upgrades_region_by_region_a_night_each_the_entry_region_last(prod: Program) -> None:
     assert prod["updates-strategy"].inputs["strategy"] == {
         "stages": [
-            {"name": "stage-1", "groups": [{"name": "west"}], "afterStageWaitInSeconds": 86400},
-            {"name": "stage-2", "groups": [{"name": "europe"}], "afterStageWaitInSeconds": 86400},
+            {"name": "stage-1", "groups": [{"name": "west"}], "afterStageWaitInSeconds": 57600},
+            {"name": "stage-2", "groups": [{"name": "europe"}], "afterStageWaitInSeconds": 57600},
             {"name": "stage-3", "groups": [{"name": "east"}]},
         ]
     }

@@ -58,7 +58,11 @@ def test_every_resource_belongs_to_a_component(stack: tuple[str, Program]) -> No
         "EntryGuard": {"east-guard", "europe-guard"} if name == "prod" else set[str](),
         "GlobalAddress": {"global"} if name == "prod" else set[str](),
         "GlobalLoadBalancer": {"global-balancer"} if name == "prod" else set[str](),
-        "LogWorkspace": {"logs"} if name == "prod" else set[str](),
+        "MaintenanceWindows": {f"{each}-maintenance" for each in regions(name)} if name == "prod" else set[str](),
+        "Alerts": {"alerts"} if name == "prod" else set[str](),
+        "Monitoring": {"monitoring"} if name == "prod" else set[str](),
+        "MonitoredCluster": {f"{each}-monitoring" for each in regions(name)} if name == "prod" else set[str](),
+        "MonitoredFleet": {"hub-monitoring"} if name == "prod" else set[str](),
     }
     for component, names in components.items():
         assert set(program.of_type(f"{PROJECT}:index:{component}")) == names

@@ -50,22 +50,23 @@ class Mistake(NamedTuple):
 
 
 NETWORK_PROFILE = """\
-        network_profile: Any = {
-            "network_plugin": "azure",
-            "load_balancer_sku": "standard",
-            "outbound_type": "userAssignedNATGateway" if args.get("nat_gateway") else "loadBalancer",
-            "service_cidr": args["service_cidr"],
-            "dns_service_ip": args["dns_service_ip"],
-        }
+    return {
+        "network_plugin": "azure",
+        "load_balancer_sku": "standard",
+        "outbound_type": outbound.value,
+        "service_cidr": args["service_cidr"],
+        "dns_service_ip": args["dns_service_ip"],
+        **cilium,
+    }
 """
 NETWORK_PROFILE_CLASS = """\
-        network_profile: Any = containerservice.ContainerServiceNetworkProfileArgs(
-            network_plugin="azure",
-            load_balancer_sku="standard",
-            outbound_type="loadBalancer",
-            service_cidr=args["service_cidr"],
-            dns_service_ip=args["dns_service_ip"],
-        )
+    return containerservice.ContainerServiceNetworkProfileArgs(
+        network_plugin="azure",
+        load_balancer_sku="standard",
+        outbound_type="loadBalancer",
+        service_cidr=args["service_cidr"],
+        dns_service_ip=args["dns_service_ip"],
+    )
 """
 SECOND_ENTRY_POINT = """\
 from pulumi_kubernetes.apiextensions import CustomResource

@@ -5,6 +5,7 @@ import runpy
 import pytest
 import yaml
 
+from components.app_manifests import internet_ports
 from rehearsal.cloud import Cloud
 from rehearsal.core.protocol import Call
 from tests.support.program import ROOT, Program, run, run_stack, stack_config
@@ -183,6 +184,27 @@ def test_nothing_is_open_to_the_internet_for_an_internal_entry_point() -> None:
     assert [rule["name"] for rule in stack["east-rules"].inputs["securityRules"]] == ["DenyRdp"]
 
 
+def test_public_load_balancers_of_the_app_are_open_too() -> None:
+    def service(name: str, port: int, **spec: object) -> dict[str, object]:
+        ports = [{"port": port, "protocol": "UDP"}, {"port": port}]
+        return {"kind": "Service", "metadata": {"name": name}, "spec": {"ports": ports, **spec}}
+
+    private = service("private", 9000, type="LoadBalancer")
+    private["metadata"] = {
+        "name": "p",
+        "annotations": {"service.beta.kubernetes.io/azure-load-balancer-internal": "true"},
+    }
+    app = [service("shop", 80), service("api", 443, type="LoadBalancer"), service("db", 5432), private]
+    found = internet_ports(app, "shop", internal=False)
+    assert [(each["port"], each["protocol"]) for each in found] == [
+        (80, "UDP"),
+        (80, "TCP"),
+        (443, "UDP"),
+        (443, "TCP"),
+    ]
+    assert {each["port"] for each in internet_ports(app, "shop", internal=True)} == {443}
+
+
 def test_nodes_leave_through_a_gateway_with_an_address_that_stays(prod: Program) -> None:
     cluster, address = prod["east-cluster"].inputs, prod["east-egress-address"].inputs
     assert cluster["networkProfile"]["outboundType"] == "userAssignedNATGateway"
@@ -207,49 +229,6 @@ def test_api_server_is_open_to_the_ranges_and_to_the_nodes_own_way_out() -> None
     assert stack["east-cluster"].inputs["apiServerAccessProfile"]["disableRunCommand"] is True
 
 
-def test_logs_of_control_plane_and_agents_are_in_one_setting(prod: Program) -> None:
-    logs = prod["east-logs"].inputs
-    assert logs["resourceUri"] == prod.outputs["clusterIds"]["east"]
-    assert {each["category"] for each in logs["logs"]} >= {"kube-audit-admin", "guard", "fleet-mcs-controller-manager"}
-    assert "kube-audit" not in {each["category"] for each in logs["logs"]}
-    assert logs["workspaceId"].endswith("/workspaces/rg-logs-prod")
-    assert {each["category"] for each in prod["hub-logs"].inputs["logs"]} == {
-        "fleet-hub-agent",
-        "fleet-hub-net-controller-manager",
-    }
-
-
-def test_pods_logs_have_the_new_schema(prod: Program) -> None:
-    addon = prod["east-cluster"].inputs["addonProfiles"]["omsagent"]
-    workspace = prod["east-logs"].inputs["workspaceId"]
-    assert addon["config"] == {"logAnalyticsWorkspaceResourceID": workspace, "useAADAuth": "true"}
-    [flow] = prod["east-pod-logs"].inputs["dataFlows"]
-    assert "Microsoft-ContainerLogV2" in flow["streams"]
-    rule = prod["east-pod-logs-of-cluster"].inputs
-    assert rule["resourceUri"] == prod.outputs["clusterIds"]["east"]
-    assert rule["dataCollectionRuleId"].endswith("/dataCollectionRules/pod-logs")
-
-
-def test_defender_is_added_to_the_baseline_or_alone() -> None:
-    monitoring = {"location": "centralus", "defender": True}
-    for baseline in (True, False):
-        cluster = run_stack("dev", monitoring=monitoring, clusters={"baseline": baseline})["east-cluster"].inputs
-        assert cluster["securityProfile"]["defender"]["securityMonitoring"] == {"enabled": True}
-        assert ("imageCleaner" in cluster["securityProfile"]) is baseline
-
-
-def test_upgrades_keep_to_the_hours_of_the_stage(prod: Program) -> None:
-    for region, day in (("west", "Tuesday"), ("europe", "Wednesday"), ("east", "Thursday")):
-        windows = [prod[f"{region}-{what}-window"].inputs for what in ("upgrades", "images")]
-        assert [each["configName"] for each in windows] == [
-            "aksManagedAutoUpgradeSchedule",
-            "aksManagedNodeOSUpgradeSchedule",
-        ]
-        for each in windows:
-            weekly = each["maintenanceWindow"]["schedule"]["weekly"]
-            assert weekly == {"dayOfWeek": day, "intervalWeeks": 1}
-
-
 def test_nodes_pull_from_the_registry() -> None:
     cloud = Cloud(idle_seconds=0.2)
     registry, place = "", {"resourceGroupName": "rg-images", "location": "eastus"}
@@ -261,10 +240,10 @@ def test_nodes_pull_from_the_registry() -> None:
         registry, _ = cloud.azure.create(call, cloud.azure.check(call, inputs)[0])
     config = stack_config("dev") | {"clusters": {"baseline": False, "registryId": registry}}
     stack = run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"), config=config, cloud=cloud)
-    role = stack["east-pull"].inputs
+    role = stack["east-pull-images"].inputs
     assert role["scope"] == registry
     assert role["roleDefinitionId"].endswith("/7f951dda-4ed3-4680-a7ca-43fe172d538d")  # AcrPull
-    assert "east-cluster" in stack["east-pull"].dependencies
+    assert "east-cluster" in stack["east-pull-images"].dependencies
 
 
 def test_apps_have_nodes_of_their_own(prod: Program) -> None:

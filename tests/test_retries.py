@@ -200,6 +200,8 @@ def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyP
         ("Downgrading Kubernetes version 1.34.0 to 1.33 is not allowed. Available upgrades: [1.35.0]", "never back"),
         ('Status=400 Code="InUsePrefixCannotBeDeleted"', "put nodeSubnet back"),
         ('Status=400 Code="InUseSubnetCannotBeUpdated"', "put nodeSubnet back"),
+        ("Unable to establish connection from agents to Kubernetes API server", "add the public address of their NAT"),
+        ('Status=400 Code="InUseNetworkSecurityGroupCannotBeDeleted"', "another subnet or network interface uses"),
         ('Status=400 Code="InUseSubnetCannotBeDeleted"', "something is still in the subnet"),
         ('Status=400 Code="NetcfgSubnetRangeOutsideVnet"', "put addressSpace and nodeSubnet back"),
         ("… Overlapping address prefixes: 10.1.0.0/16.", "choose another addressSpace"),

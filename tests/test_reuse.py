@@ -12,6 +12,7 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from components.alerts import AlertsArgs
 from components.budget import BudgetArgs
 from components.entry_guard import EntryGuardArgs
 from components.existing_cluster import ExistingClusterArgs
@@ -19,7 +20,8 @@ from components.fleet_hub import FleetHubArgs
 from components.fleet_updates import FleetUpdatesArgs
 from components.global_address import GlobalAddressArgs
 from components.global_load_balancer import GlobalLoadBalancerArgs
-from components.monitoring import LogWorkspaceArgs
+from components.maintenance import MaintenanceWindowsArgs
+from components.monitoring import MonitoredClusterArgs, MonitoredFleetArgs, MonitoringArgs
 from components.multi_cluster_app import MultiClusterAppArgs
 from components.peered_networks import PeeredNetworksArgs
 from components.regional_cluster import RegionalClusterArgs
@@ -45,7 +47,14 @@ ARGS: dict[str, tuple[Any, set[str]]] = {
     "EntryGuard": (EntryGuardArgs, set()),
     "GlobalAddress": (GlobalAddressArgs, {"ipAddress", "address", "group"}),
     "GlobalLoadBalancer": (GlobalLoadBalancerArgs, {"ipAddress"}),
-    "LogWorkspace": (LogWorkspaceArgs, {"workspaceId"}),
+    "Alerts": (AlertsArgs, set()),
+    "MaintenanceWindows": (MaintenanceWindowsArgs, set()),
+    "MonitoredCluster": (MonitoredClusterArgs, set()),
+    "MonitoredFleet": (MonitoredFleetArgs, set()),
+    "Monitoring": (
+        MonitoringArgs,
+        {"group", "workspaceId", "metricsWorkspaceId", "metricsLocation", "logRule", "metricsRule"},
+    ),
 }
 
 

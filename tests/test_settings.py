@@ -58,6 +58,9 @@ BASE: dict[str, Any] = {
 ABSENT = object()
 
 
+MAY_BE_MISSING = ("app", "globalAddress", "monitoring", "alerts")
+
+
 def changed(*changes: tuple[str, object]) -> dict[str, Any]:
     """The base configuration with values put at (or, for ABSENT, taken from) paths such as `regions[1].name`."""
     raw = copy.deepcopy(BASE)
@@ -65,8 +68,7 @@ def changed(*changes: tuple[str, object]) -> dict[str, Any]:
         *parents, last = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", path)]
         place: Any = raw
         for part in parents:
-            # The sections of an app may be missing.
-            place = place.setdefault(part, {}) if part in ("app", "globalAddress") else place[part]
+            place = place.setdefault(part, {}) if part in MAY_BE_MISSING else place[part]
         if value is ABSENT:
             del place[last]
         else:
@@ -136,6 +138,7 @@ def test_prod_is_hardened_and_scales_over_zones() -> None:
         "maintenance": {"day": "Tuesday", "start": "21:00", "hours": 8},
         "registry_id": None,
     }
+    assert settings.maintenance_days == {"west": "Tuesday", "europe": "Wednesday", "east": "Thursday"}
     for region in new(settings):
         pool = region.node_pool
         assert (pool.count, pool.min_count, pool.max_count, pool.zones) == (None, 3, 5, ("1", "2", "3"))
@@ -215,6 +218,35 @@ def test_global_address_has_a_group_with_the_suffix() -> None:
     assert (found.home_region, found.resource_group) == ("eastus2", "rg-global-address-blue")
 
 
+def test_workspaces_are_beside_the_fleet_and_on_with_any_of_their_keys() -> None:
+    found = parse(changed(("monitoring.resourceGroup", "rg-logs"), ("nameSuffix", "blue"))).monitoring
+    assert (found.enabled, found.location, found.resource_group) == (True, "westus", "rg-logs")
+    found = parse(changed(("monitoring.workspaceId", LOGS), ("nameSuffix", "blue"))).monitoring
+    assert (found.enabled, found.resource_group) == (True, "rg-monitoring-blue")
+    assert not parse(changed(("monitoring", {}))).monitoring.enabled
+    assert not parse(changed(("monitoring", {"workspaceId": LOGS, "enabled": False}))).monitoring.enabled
+
+
+@pytest.mark.parametrize(
+    ("updates", "hours", "days"),
+    [
+        (None, 8, ["Friday", "Saturday"]),  # each region is a stage
+        ({"stages": [["west"], ["east"]]}, 8, ["Saturday", "Friday"]),
+        ({"stages": [["west", "east"]], "waitMinutes": 9000}, 8, ["Friday", "Friday"]),
+        ({"stages": [["east"], ["west"]], "waitMinutes": 16 * 60}, 8, ["Friday", "Saturday"]),
+        ({"stages": [["east"], ["west"]], "waitMinutes": 16 * 60 + 1}, 8, ["Friday", "Sunday"]),
+        ({"stages": [["east"], ["west"]], "waitMinutes": 16 * 60}, 9, ["Friday", "Sunday"]),
+        ({"stages": [["east"], ["west"]], "waitMinutes": 3 * 24 * 60}, 24, ["Friday", "Tuesday"]),
+    ],
+)
+def test_windows_open_in_the_order_of_the_stages(
+    updates: dict[str, object] | None, hours: int, days: list[str]
+) -> None:
+    window = ("clusters.maintenance", {"day": "Friday", "start": "21:00", "hours": hours})
+    staged = [("fleet.updates", {"channel": "Stable", **updates})] if updates else []
+    assert list(parse(changed(window, *staged)).maintenance_days.values()) == days
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         parse(changed()).app.replicas = 2  # pyright: ignore[reportAttributeAccessIssue]  # what the test is about
@@ -238,20 +270,6 @@ def test_services_may_have_these_lengths(length: int) -> None:
 def test_pool_may_fill_its_subnet_and_have_one_size() -> None:
     pool = {"vmSize": "Standard_D2", "minCount": 2, "maxCount": 2, "maxPods": 40}  # 5 + 3 * 41 addresses
     assert not mistakes(changed(("regions[0].nodePool", pool), ("regions[0].nodeSubnet", "10.1.0.0/25")))
-
-
-def test_hours_of_the_stages_follow_each_other() -> None:
-    settings = parse(stack_file("prod"))
-    assert settings.clusters.maintenance
-    days = {each.name: settings.clusters.maintenance.day_of(settings.stage_of(each)) for each in settings.regions}
-    assert days == {"west": "Tuesday", "europe": "Wednesday", "east": "Thursday"}
-
-
-def test_stage_does_not_wait_past_its_hours() -> None:
-    hours = {"clusters": {"maintenance": {"day": "Sunday"}}}
-    assert not mistakes(updates(["east"], ["west"], waitMinutes=1440) | hours)
-    with pytest.raises(SettingsError, match=r"fleet.updates.waitMinutes: 1441 is longer than the day"):
-        parse(updates(["east"], ["west"], waitMinutes=1441) | hours)
 
 
 def test_both_pools_and_their_surge_share_the_subnet() -> None:
@@ -297,11 +315,14 @@ def test_the_project_file_describes_every_key() -> None:
 
 # --- One mistake each: the substance of what the report says, and keys with values that have it ----------------
 
-SECTIONS = ("clusters", "fleet", "fleet.hub", "app", "access")
+SECTIONS = ("clusters", "fleet", "fleet.hub", "app", "access", "monitoring")
 ID = f"/subscriptions/{GUID}/resourceGroups/rg/providers"
 SUBNET = f"{ID}/Microsoft.Network/virtualNetworks/v/subnets/s"
 CLUSTER = f"{ID}/Microsoft.ContainerService/managedClusters/AKS1"
 FLEET = f"{ID}/Microsoft.ContainerService/fleets/f"
+LOGS = f"{ID}/Microsoft.OperationalInsights/workspaces/logs"
+REGISTRY = f"{ID}/Microsoft.ContainerRegistry/registries/images"
+METRICS = f"{ID}/Microsoft.Monitor/accounts/metrics"
 POOL = {"vmSize": "Standard_D4ds_v5", "count": 3}
 SMALL_POOL = {"vmSize": "Standard_D2", "maxPods": 10}
 MISTAKES: dict[str, list[tuple[str, object]]] = {
@@ -311,6 +332,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         for key in (
             *("regions", "regions[0].name", "regions[0].nodePool", "regions[0].addressSpace", "regions[0].nodeSubnet"),
             *("access.hubAdmins[0].type", "access.hubAdmins[0].objectId", "fleet.updates.channel"),
+            "clusters.maintenance.day",
             *("fleet.updates.stages", "budget.amount", "budget.contactEmails", "budget.notifications[0].threshold"),
         )
     ],
@@ -345,6 +367,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         *(("regions[0].nodePool.count", value) for value in ("3", True, 2.5)),
         *(("app.replicas", "3"), ("app.replicas", 1.0), ("regions[0].nodePool.maxPods", "30")),
         *(("regions[1].nodePool.minCount", "1"), ("fleet.updates.waitMinutes", "60")),
+        ("clusters.maintenance.hours", "8"),
         *(("budget.amount", "5000"), ("budget.amount", 99.5), ("budget.notifications[0].threshold", "80%")),
     ],
     "is neither true nor false": [
@@ -354,6 +377,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
             ("clusters.entraId", 1),
             ("clusters.baseline", "on"),
             ("clusters.securityGroup", 1),
+            *(("monitoring.enabled", "on"), ("monitoring.defender", "on")),
             ("fleet.updates.enabled", "no"),
         ),
     ],
@@ -367,6 +391,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
     ],
     # names
     "is not allowed": [
+        ("clusters.maintenance.start", "9:00"),
         *(("nameSuffix", "Prod"), ("nameSuffix", "p\u0440"), ("fleet.name", "Fleet"), ("app.namespace", "1shop")),
         *(("regions[0].name", name) for name in ("East", "east\n", "east\u200b", "e\u0430st")),
         *((f"regions[0].{key}", "") for key in ("name", "location", "resourceGroup", "cluster", "virtualNetwork")),
@@ -394,7 +419,8 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         ("budget.notifications[0].thresholdType", "actual"),
     ],
     "is not an e-mail address": [
-        ("budget.contactEmails[0]", value) for value in ("team", "team@", "@example.com", "a b@example.com", "")
+        ("monitoring.alerts.emails", ["ops"]),
+        *(("budget.contactEmails[0]", value) for value in ("team", "team@", "@example.com", "a b@example.com", "")),
     ],
     "characters": [
         *(("nameSuffix", "p" * 16), ("regions[0].name", "e" * 36), ("regions[0].subnet", "s" * 81)),
@@ -452,17 +478,10 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
     "is too large": [
         *(("regions[0].nodePool.count", 1001), ("regions[0].nodePool.count", 10**30)),
         *(("regions[0].nodePool.maxPods", 251), ("budget.notifications[0].threshold", 1001)),
-        ("regions[0].nodePool.surge", 101),
+        *(("regions[0].nodePool.surge", 101), ("clusters.maintenance.hours", 25)),
     ],
-    "has workspaceId and location": [
-        ("monitoring", {"location": "eastus", "workspaceId": f"{ID}/Microsoft.OperationalInsights/workspaces/logs"})
-    ],
-    "has neither workspaceId nor location": [("monitoring", {"defender": True})],
-    "is not the ID of a Log Analytics workspace": [("monitoring", {"workspaceId": CLUSTER})],
-    "is not the ID of a container registry": [("clusters.registryId", CLUSTER)],
-    '"9:00" is not allowed': [("clusters.maintenance", {"day": "Sunday", "start": "9:00"})],
     "is not public": [("clusters.apiRanges", ["10.1.0.0/16"])],
-    "has 200 items": [("clusters.apiRanges", ["203.0.113.0/28"] * 200)],
+    "has 200 items": [("clusters.apiRanges", [f"203.0.{n}.0/24" for n in range(200)])],
     "has no size": [
         ("regions[0].nodePool", {"vmSize": "Standard_D2"}),
         ("regions[0].userPool", {"vmSize": "Standard_D2"}),
@@ -485,6 +504,8 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
     "more than the 90 that the nodes of regions[0] can run": [("app.replicas", 91), ("app.replicas", 10**9)],
     # twice
     "more than once": [
+        ("monitoring.alerts.emails", ["ops@example.com", "Ops@example.com"]),
+        ("clusters.apiRanges", ["203.0.113.0/28", "203.0.113.0/28"]),
         *(("regions[0].nodePool.zones", ["1", "1"]), ("tags", {"a": "", "A": ""})),
         ("access.hubAdmins", [{"objectId": i, "type": "User"} for i in ("a" + GUID[1:], "A" + GUID[1:])]),
         ("budget.contactEmails", ["team@example.com", "Team@example.com"]),
@@ -493,9 +514,12 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
     "is already used by regions[0]": [
         *(("regions[1].name", "east"), ("regions[1].cluster", "aks-eastus2")),
         *(("regions[1].resourceGroup", "RG-AKS-eastus2"), ("fleet.resourceGroup", "rg-aks-eastus2")),
+        ("monitoring.resourceGroup", "rg-aks-eastus2"),
     ],
     # IDs
     "is not the ID of": [
+        *(("clusters.registryId", LOGS), ("monitoring.workspaceId", METRICS), ("monitoring.metricsWorkspaceId", LOGS)),
+        ("monitoring.alerts.actionGroupId", LOGS),
         ("fleet", {"existingId": CLUSTER}),
         *(
             ("regions[0]", {"name": "east", "location": "eastus2", "existing": {"clusterId": value}})
@@ -512,12 +536,17 @@ BUDGET: dict[str, Any] = {
     "contactEmails": ["team@example.com"],
     "notifications": [{"threshold": 80}],
 }
+MAINTENANCE = {"day": "Tuesday"}
 EACH_MISTAKE = [(*each, substance) for substance, values in MISTAKES.items() for each in values]
 
 
 def with_mistake(path: str, value: object) -> dict[str, Any]:
     """The configuration with one mistake."""
-    sections = {"fleet.updates": [("fleet.updates", UPDATES)], "budget": [("tags.a", "b"), ("budget", BUDGET)]}
+    sections = {
+        "fleet.updates": [("fleet.updates", UPDATES)],
+        "budget": [("tags.a", "b"), ("budget", BUDGET)],
+        "clusters.maintenance": [("clusters.maintenance", MAINTENANCE)],
+    }
     return changed(
         *(each for key, needed in sections.items() if path.startswith(key) for each in needed), (path, value)
     )
@@ -543,13 +572,10 @@ def test_nothing_is_registered_before_a_mistake_is_told(monkeypatch: pytest.Monk
         return register(monitor, request)
 
     monkeypatch.setattr(MockMonitor, "RegisterResource", note)
-    in_the_manifests = ("app.service", "no-such-service")
-    for mistake in [
-        in_the_manifests,
-        *((path, value) for path, value, _ in EACH_MISTAKE if not path.startswith(("fleet.updates", "budget"))),
-    ]:
+    in_the_manifests = changed(("app.service", "no-such-service"))
+    for config in [in_the_manifests, *(with_mistake(path, value) for path, value, _ in EACH_MISTAKE)]:
         with pytest.raises((SettingsError, ManifestsError)):
-            run(lambda: runpy.run_path(str(ROOT / "__main__.py")), config=changed(mistake))
+            run(lambda: runpy.run_path(str(ROOT / "__main__.py")), config=config)
     assert set(registered) == {"pulumi:pulumi:Stack"}
 
 
@@ -706,6 +732,21 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         changed(("fleet", {"existingId": FLEET}), ("regions[1].resourceGroup", "RG")),
         [("regions[1].resourceGroup", '"RG" is the group of fleet.existingId')],
     ),
+    "the group of existing workspaces": (
+        changed(("regions[0].resourceGroup", "RG"), ("fleet.resourceGroup", "rg2"), ("monitoring.workspaceId", LOGS)),
+        [("regions[0].resourceGroup", '"RG" is the group of monitoring.workspaceId')],
+    ),
+    "the group of an existing registry": (
+        changed(
+            ("regions[0].resourceGroup", "RG"),
+            ("clusters.registryId", REGISTRY),
+        ),
+        [("regions[0].resourceGroup", '"RG" is the group of clusters.registryId')],
+    ),
+    "workspaces beside an existing fleet": (
+        changed(("fleet", {"existingId": FLEET}), ("monitoring.enabled", True)),
+        [("monitoring.location", "is missing")],
+    ),
     "peered with nobody": (
         regions(region(0, {"subnetId": SUBNET, "peered": True}), region(1, {"clusterId": CLUSTER})),
         [("regions[0].existing.peered", "is set in no other region")],
@@ -780,6 +821,23 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
     "a budget of a stack without tags": (
         changed(("budget", {"amount": 5000, "contactEmails": ["team@example.com"]})),
         [("budget", "needs tags")],
+    ),
+    "windows of too many stages": (
+        changed(
+            ("fleet.updates", {"channel": "Stable", "stages": [["east"], ["west"]], "waitMinutes": 129600}),
+            ("clusters.maintenance", MAINTENANCE),
+        ),
+        [("clusters.maintenance", "lets 2 stages take 91 days")],
+    ),
+    "a route table without an existing subnet, and a public entry point": (
+        changed(("clusters.outbound", "routeTable")),
+        [
+            (
+                "clusters.outbound",
+                '"routeTable" needs an existing subnet, and regions[0], regions[1] would have a new one',
+            ),
+            ("clusters.outbound", '"routeTable" lets the answers of a public entry point leave another way'),
+        ],
     ),
     "a global address and internal entry points": (
         changed(("app.globalAddress.homeRegion", "centralus"), ("app.internal", True)),

@@ -3,7 +3,7 @@
 from .hub import hub_objects, importing
 from .manifest import AppManifests, Manifest, ManifestsError, overlay
 from .pods import offers_endpoints
-from .ports import ServicePort, ports, shared_ports, web_address
+from .ports import ServicePort, internet_ports, ports, web_address
 from .reader import load
 
 __all__ = [
@@ -13,10 +13,10 @@ __all__ = [
     "ServicePort",
     "hub_objects",
     "importing",
+    "internet_ports",
     "load",
     "offers_endpoints",
     "overlay",
     "ports",
-    "shared_ports",
     "web_address",
 ]

@@ -1,11 +1,14 @@
 """Ports and URL of the shared Service."""
 
+from collections.abc import Sequence
 from typing import Final, Literal, NotRequired, TypedDict
 
-from .manifest import AppManifests, Manifest, part, parts
+from .manifest import Manifest, part, parts
 
 # Port numbers that determine the protocol (IANA: http, http-alt, https).
 _NUMBERS: Final[dict[int, Literal["http", "https"]]] = {80: "http", 8080: "http", 443: "https"}
+# The annotation of a private load balancer (learn: aks/internal-lb).
+_INTERNAL: Final = "service.beta.kubernetes.io/azure-load-balancer-internal"
 # `<protocol>` or `<protocol>-<suffix>`, in a port's name or as its appProtocol (istio.io: protocol-selection).
 _OTHER_PROTOCOLS: Final = ("http2", "h2c", "grpc", "tcp", "tls", "udp", "mongo", "mysql", "redis", "mqtt", "amqp")
 
@@ -31,14 +34,27 @@ def ports(service: Manifest) -> list[ServicePort]:
     return found
 
 
-def shared_ports(manifests: AppManifests) -> list[ServicePort]:
-    """Return the ports of the Service that all clusters share."""
-    name = manifests["service"]
-    return ports(next(each for each in manifests["app"] if _is(each, "Service", name)))
+def internet_ports(app: Sequence[Manifest], service: str, *, internal: bool) -> list[ServicePort]:
+    """Return the ports at which the internet reaches an app: of its entry points, and of Services with a load balancer.
+
+    Args:
+        app: the app's objects.
+        service: the name of the Service that the entry points balance over.
+        internal: whether the entry points' addresses are in their VNets.
+    """
+    found: list[ServicePort] = []
+    for each in app:
+        if each["kind"] != "Service":
+            continue
+        private = part(part(each, "metadata"), "annotations").get(_INTERNAL) == "true"
+        balanced = part(each, "spec").get("type") == "LoadBalancer" and not private
+        if balanced or (each["metadata"]["name"] == service and not internal):
+            found += [port for port in ports(each) if _socket(port) not in map(_socket, found)]
+    return found
 
 
-def _is(manifest: Manifest, kind: str, name: str) -> bool:
-    return manifest.get("kind") == kind and part(manifest, "metadata").get("name") == name
+def _socket(port: ServicePort) -> tuple[int, str]:
+    return port["port"], port["protocol"]
 
 
 def web_address(service: Manifest) -> tuple[Literal["http", "https"], str] | None:

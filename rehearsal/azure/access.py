@@ -63,6 +63,24 @@ class UserAssignedIdentity(ResourceType):
         }
 
 
+class Registry(ResourceType):
+    """A container registry. Nobody pulls from it here: it is the scope of roles."""
+
+    kind = "Microsoft.ContainerRegistry/registries"
+    api_version = "2023-01-01-preview"
+    name = Name(
+        "registryName", r"[a-zA-Z0-9]{5,50}", "learn: azure-resource-manager/management/resource-name-rules", "random"
+    )
+    located = True
+    immutable = ("location",)
+
+    @override
+    def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
+        del subscription, inputs, old
+        # Source: learn: container-registry/container-registry-get-started-azure-cli
+        return {"loginServer": f"{last_segment(resource_id).lower()}.azurecr.io", "provisioningState": "Succeeded"}
+
+
 class RoleAssignment(ResourceType):
     """A role for a principal on a scope."""
 

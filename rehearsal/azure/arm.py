@@ -339,6 +339,7 @@ class ResourceType:
         name: the rules for its resources' names.
         ancestors: the inputs with the names of the enclosing resources below the group, outermost first.
         located: whether its resources have a location.
+        placeless: whether the location may be `global`.
         immutable: properties that force a replacement, in addition to the parts of the id. Sources: azure-native,
             provider/pkg/gen/replacement.go (`forceNewMap`), and `x-ms-mutability: [read, create]` in
             Azure/azure-rest-api-specs.
@@ -349,6 +350,7 @@ class ResourceType:
     name: Name
     ancestors: tuple[str, ...] = ()
     located: bool = False
+    placeless: bool = False
     immutable: tuple[str, ...] = ()
     groups: str = "resourceGroups"
     shown: str = ""

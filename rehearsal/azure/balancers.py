@@ -17,7 +17,7 @@ from rehearsal.azure.arm import (
     nested,
     short_location,
 )
-from rehearsal.azure.network import RULES, etag
+from rehearsal.azure.network import NAT_GATEWAY, RULES, etag
 from rehearsal.core.protocol import UNKNOWN, Problem, Properties
 
 PUBLIC_ADDRESS: Final = "azure-native:network:PublicIPAddress"
@@ -71,7 +71,7 @@ class PublicIPAddress(ResourceType):
 
     @override
     def admit_deletion(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
-        for gateway in subscription.all_of("azure-native:network:NatGateway"):
+        for gateway in subscription.all_of(NAT_GATEWAY):
             used = [each["id"].lower() for each in listed(gateway["inputs"], "publicIpAddresses")]
             if record["id"].lower() in used and gateway["id"].lower() not in to_delete:
                 raise errors.PUBLIC_IP_ADDRESS_CANNOT_BE_DELETED.refusal(address=record["id"], user=gateway["id"])

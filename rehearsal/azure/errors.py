@@ -199,25 +199,19 @@ IN_USE_SUBNET_CANNOT_BE_DELETED: Final = AzureError(
     "resources within the subnet. See aka.ms/deletesubnet.",
     "microsoft/nav-arm-templates issue 161",
 )
-SECURITY_RULE_CONFLICT: Final = AzureError(
-    400,
-    "SecurityRuleConflict",
-    "Security rule {rule} conflicts with rule {other}. Rules cannot have the same Priority and Direction.",
-    "hashicorp/terraform-provider-azurerm issue 5046",
-)
-IN_USE_SECURITY_GROUP_CANNOT_BE_DELETED: Final = AzureError(
-    400,
-    "InUseNetworkSecurityGroupCannotBeDeleted",
-    "Network security group {group} cannot be deleted because it is in use by the following resources: {users}. In "
-    "order to delete the Network security group, remove the association with the resource(s). To learn how to do "
-    "this, see aka.ms/deletensg.",
-    "learn: virtual-network/manage-network-security-group; the text as in Azure's answers for other resources",
-)
 IN_USE_NAT_GATEWAY_CANNOT_BE_DELETED: Final = AzureError(
     400,
     "InUseNatGatewayCannotBeDeleted",
-    "Nat Gateway {gateway} is in use by {users} and cannot be deleted. To learn how to do this, see aka.ms/deletenat.",
-    "learn: nat-gateway/manage-nat-gateway; code and text are assumed after IN_USE_SUBNET_CANNOT_BE_DELETED",
+    "Nat gateway {gateway} cannot be deleted because it is in use by the following resources: {users}.",
+    "stackshy/cloudemu PR 967, which has the code; the text is assumed, as of a security group",
+)
+IN_USE_NETWORK_SECURITY_GROUP_CANNOT_BE_DELETED: Final = AzureError(
+    400,
+    "InUseNetworkSecurityGroupCannotBeDeleted",
+    "Network security group {security_group} cannot be deleted because it is in use by the following resources: "
+    "{users}. In order to delete the Network security group, remove the association with the resource(s). To learn how "
+    "to do this, see aka.ms/deletensg.",
+    "pulumi/pulumi-azure-native issue 3051, DataBiosphere/terra-workspace-manager PR 502; the last sentence is assumed",
 )
 CHANGING_REMOTE_VIRTUAL_NETWORK_NOT_ALLOWED: Final = AzureError(
     400,
@@ -272,11 +266,22 @@ REFERENCED_RESOURCE_NOT_PROVISIONED: Final = AzureError(
 
 # Monitoring.
 
-DIAGNOSTIC_CATEGORY_NOT_SUPPORTED: Final = AzureError(
+CATEGORY_NOT_SUPPORTED: Final = AzureError(
+    400, "BadRequest", "Category '{category}' is not supported.", "hashicorp/terraform-provider-azurerm issue 2985"
+)
+DATA_SINK_IN_USE: Final = AzureError(
+    409,
+    "Conflict",
+    "Data sink '{sink}' is already used in diagnostic setting '{setting}' for category '{category}'. Data sinks can't "
+    "be reused in different settings on the same category for the same resource.",
+    "Azure/terraform-azurerm-avm-ptn-aiml-landing-zone issue 19",
+)
+RULE_IN_ANOTHER_REGION: Final = AzureError(
     400,
-    "BadRequest",
-    "Category '{category}' is not supported",
-    "hashicorp/terraform-provider-azurerm issue 18025",
+    "InvalidPayload",
+    "Data collection rule {rule} must be in the location of {target}: {location}.",
+    "learn: azure-monitor/agents/data-collection-text-log (same region as the workspace); code: hashicorp/"
+    "terraform-provider-azurerm issue 28709; the text is assumed",
 )
 
 # Identities and roles.
@@ -392,20 +397,6 @@ VM_SIZE_CHANGE_NOT_ALLOWED: Final = AzureError(
     '"2026-01-02-preview".. Details: ',
     "Azure/bicep-registry-modules issue 7130, for the API version that azure-native 3.29.0 uses",
 )
-NAT_GATEWAY_REQUIRED: Final = AzureError(
-    400,
-    "InvalidUserAssignedNATGateway",
-    "The subnet {subnet} has no NAT gateway, which outbound type userAssignedNATGateway needs.",
-    "learn: aks/nat-gateway; code and text are assumed",
-)
-NODES_CANNOT_REACH_API_SERVER: Final = AzureError(
-    ACCEPTED,
-    "VMExtensionProvisioningError",
-    "Agents are unable to connect to Kubernetes API server: {address} is not in the authorized ranges. For more "
-    "information, please visit https://aka.ms/aks/vmexitcodes",
-    "learn: aks/api-server-authorized-ip-ranges; MicrosoftDocs/azure-docs issue 111834; the text's second part is "
-    "assumed. Azure fails after it has accepted the cluster; here it is refused at once.",
-)
 SYSTEM_POOL_HAS_RESTRICTED_TAINT: Final = AzureError(
     400,
     "SystemPoolHasRestrictedTaint",
@@ -413,6 +404,38 @@ SYSTEM_POOL_HAS_RESTRICTED_TAINT: Final = AzureError(
     "supported(except 'CriticalAddonsOnly' taint or taint effect is 'PreferNoSchedule'). Please refer to "
     "https://aka.ms/aks/system-taints for detail",
     "Azure/AKS issue 2578, which has no status",
+)
+NODES_DO_NOT_REACH_API_SERVER: Final = AzureError(
+    ACCEPTED,
+    "CreateVMSSAgentPoolFailed",
+    "Unable to establish connection from agents to Kubernetes API server, please see "
+    "https://aka.ms/aks-required-ports-and-addresses for more information.",
+    "MicrosoftDocs/azure-docs issue 111834, Azure/AKS-Construction issue 344",
+)
+NO_WAY_OUT_ON_SUBNET: Final = AzureError(
+    400,
+    "BadRequest",
+    "The outbound type {outbound} needs a {kind} on subnet {subnet}. Please update the {kind} association.",
+    "assumed: learn: aks/egress-outboundtype has the rule, MicrosoftDocs/azure-docs issue 52060 the last words",
+)
+CILIUM_DATAPLANE_REQUIRES_NETWORK_POLICY_CILIUM: Final = AzureError(
+    400,
+    "BadRequest",
+    "Cilium dataplane requires network policy cilium.",
+    "Azure/bicep-registry-modules PR 3361, Azure/AKS-Construction issue 535",
+)
+NETWORK_POLICY_CILIUM_REQUIRES_CILIUM_DATAPLANE: Final = AzureError(
+    400,
+    "NetworkPolicyNotSupported",
+    "Network Policy cilium requires NetworkDataplane cilium",
+    "AdminTurnedDevOps/DevOps-The-Hard-Way-Azure issue 1",
+)
+MAINTENANCE_CONFIGURATION_NAME: Final = AzureError(
+    400,
+    "InvalidParameter",
+    "Only 'default', 'aksManagedAutoUpgradeSchedule' and 'aksManagedNodeOSUpgradeSchedule' are allowed configNames for "
+    "maintenance configuration.",
+    "Azure/ARO-HCP PR 3260",
 )
 OIDC_ISSUER_CANNOT_BE_DISABLED: Final = AzureError(
     400,

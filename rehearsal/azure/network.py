@@ -1,8 +1,8 @@
 """Resource groups, virtual networks, subnets and peerings."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from typing_extensions import override
@@ -24,6 +24,8 @@ from rehearsal.core.protocol import UNKNOWN, Problem, Properties
 VIRTUAL_NETWORK = "azure-native:network:VirtualNetwork"
 SUBNET = "azure-native:network:Subnet"
 PEERING = "azure-native:network:VirtualNetworkPeering"
+SECURITY_GROUP = "azure-native:network:NetworkSecurityGroup"
+NAT_GATEWAY = "azure-native:network:NatGateway"
 
 Network = IPv4Network | IPv6Network
 RULES = "learn: azure-resource-manager/management/resource-name-rules"
@@ -168,8 +170,8 @@ class Subnet(ResourceType):
     @override
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
         for key in ("networkSecurityGroup", "natGateway"):
-            if used := nested(inputs, key).get("id"):
-                subscription.require(used)
+            if (used := nested(inputs, key).get("id")) and subscription.find(used) is None:
+                raise errors.INVALID_RESOURCE_REFERENCE.refusal(referenced=used, user=resource_id)
         network = subscription.require(resource_id.rsplit("/", 2)[0])
         name, network_name = last_segment(resource_id), last_segment(network["id"])
         _require_inside(name, inputs, network_name, network["inputs"])
@@ -196,6 +198,17 @@ class Subnet(ResourceType):
         }
 
     @override
+    def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
+        subscription.put(record)
+        for inputs in (record["inputs"], old["inputs"] if old else {}):
+            _write_subnets(subscription, firewall_of(inputs))
+
+    @override
+    def deleted(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
+        del to_delete
+        _write_subnets(subscription, firewall_of(record["inputs"]), without=record)
+
+    @override
     def admit_deletion(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
         for user, pool in subnet_users(subscription, record["id"]):
             if user["id"].lower() not in to_delete:
@@ -207,8 +220,27 @@ class Subnet(ResourceType):
                 )
 
 
+def firewall_of(subnet_inputs: Properties) -> str:
+    """Return the id of a subnet's security group; empty if it has none."""
+    return str(nested(subnet_inputs, "networkSecurityGroup").get("id") or "")
+
+
+def _write_subnets(subscription: Subscription, firewall_id: str, without: Record | None = None) -> None:
+    """Write a security group's subnets, which its answers list (learn: rest/api/virtualnetwork)."""
+    if firewall := subscription.find(firewall_id):
+        subnets = [
+            {"id": subnet["id"]}
+            for subnet in subscription.all_of(SUBNET)
+            if subnet is not without and firewall_of(subnet["inputs"]).lower() == firewall["id"].lower()
+        ]
+        if subnets:
+            firewall["outputs"]["subnets"] = subnets
+        else:
+            firewall["outputs"].pop("subnets", None)
+
+
 class NetworkSecurityGroup(ResourceType):
-    """What may enter and leave a subnet."""
+    """Rules for the packets of a subnet."""
 
     kind = "Microsoft.Network/networkSecurityGroups"
     api_version = "2024-05-01"
@@ -218,45 +250,121 @@ class NetworkSecurityGroup(ResourceType):
 
     @override
     def problems(self, inputs: Properties) -> Iterator[Problem]:
+        first = dict[tuple[Any, Any], int]()
         for number, rule in enumerate(listed(inputs, "securityRules")):
-            priority = rule.get("priority") if rule is not UNKNOWN else None
-            # Source: learn: virtual-network/network-security-groups-overview
-            if isinstance(priority, int | float) and not 100 <= priority <= 4096:  # noqa: PLR2004 - Azure's limits
-                yield Problem(f"securityRules[{number}].priority", f"{priority:g} is not between 100 and 4096")
-
-    @override
-    def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
-        del subscription, resource_id, old
-        seen = dict[tuple[str, float], str]()
-        for rule in listed(inputs, "securityRules"):
-            other = seen.setdefault((rule["direction"], rule["priority"]), rule["name"])
-            if other != rule["name"]:
-                raise errors.SECURITY_RULE_CONFLICT.refusal(rule=rule["name"], other=other)
+            if rule is UNKNOWN:
+                continue
+            if (other := first.setdefault((rule.get("direction"), rule.get("priority")), number)) != number:
+                # Source: learn: virtual-network/network-security-groups-overview
+                reason = f"has the direction and the priority of securityRules[{other}]"
+                yield Problem(f"securityRules[{number}].priority", reason)
+            path, priority = f"securityRules[{number}].", rule.get("priority")
+            if priority is not UNKNOWN and not _PRIORITIES[0] <= (priority or 0) <= _PRIORITIES[1]:
+                yield Problem(f"{path}priority", f"must be from {_PRIORITIES[0]} to {_PRIORITIES[1]}")
+            for key in ("sourceAddressPrefix", "sourcePortRange", "destinationAddressPrefix", "destinationPortRange"):
+                # Source: learn: templates/microsoft.network/networksecuritygroups
+                several = f"{key}es" if key.endswith("x") else f"{key}s"
+                if not rule.get(key) and not rule.get(several):
+                    yield Problem(f"{path}{key}", f"a rule needs {key} or {several}")
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
         del subscription
-        rules = [
-            {
-                **rule,
-                "etag": etag(),
-                "id": f"{resource_id}/securityRules/{rule['name']}",
-                "provisioningState": "Succeeded",
-            }
-            for rule in listed(inputs, "securityRules")
-        ]
+        # Azure/azure-cli, recording test_network_nsg
+        every = {"etag": etag(), "provisioningState": "Succeeded"}
+
+        def rules(kind: str, given: Sequence[Properties]) -> list[Properties]:
+            shown = f"{self.kind}/{kind}"
+            return [
+                {**_NO_PREFIXES, **rule, **every, "id": f"{resource_id}/{kind}/{rule['name']}", "type": shown}
+                for rule in given
+            ]
+
         return {
-            "defaultSecurityRules": [],  # Azure lists its six rules; nothing reads them
-            "etag": etag(),
-            "provisioningState": "Succeeded",
+            **every,
+            **({"subnets": old["subnets"]} if "subnets" in old else {}),
+            "defaultSecurityRules": rules("defaultSecurityRules", _DEFAULT_RULES),
             "resourceGuid": old.get("resourceGuid") or str(uuid4()),
-            "securityRules": rules,
+            "securityRules": rules("securityRules", listed(inputs, "securityRules")),
         }
 
     @override
     def admit_deletion(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
-        if users := _subnets_with(subscription, "networkSecurityGroup", record, to_delete):
-            raise errors.IN_USE_SECURITY_GROUP_CANNOT_BE_DELETED.refusal(group=record["id"], users=users)
+        users = [
+            subnet["id"]
+            for subnet in subscription.all_of(SUBNET)
+            if firewall_of(subnet["inputs"]).lower() == record["id"].lower() and subnet["id"].lower() not in to_delete
+        ]
+        if users:
+            raise errors.IN_USE_NETWORK_SECURITY_GROUP_CANNOT_BE_DELETED.refusal(
+                security_group=record["id"], users=", ".join(users)
+            )
+
+
+_PRIORITIES: Final = (100, 4096)  # learn: virtual-network/network-security-groups-overview
+_NO_PREFIXES: Final[Properties] = {
+    "destinationAddressPrefixes": [],
+    "destinationPortRanges": [],
+    "sourceAddressPrefixes": [],
+    "sourcePortRanges": [],
+}
+
+
+def _default_rule(name: str, priority: int, source: str, destination: str) -> Properties:
+    return {
+        "name": name,
+        "access": "Deny" if name.startswith("Deny") else "Allow",
+        "direction": "Inbound" if name.endswith("InBound") else "Outbound",
+        "priority": priority,
+        "protocol": "*",
+        "sourceAddressPrefix": source,
+        "sourcePortRange": "*",
+        "destinationAddressPrefix": destination,
+        "destinationPortRange": "*",
+    }
+
+
+# Azure/azure-cli, recording test_network_nsg
+_DEFAULT_RULES: Final = (
+    _default_rule("AllowVnetInBound", 65000, "VirtualNetwork", "VirtualNetwork"),
+    _default_rule("AllowAzureLoadBalancerInBound", 65001, "AzureLoadBalancer", "*"),
+    _default_rule("DenyAllInBound", 65500, "*", "*"),
+    _default_rule("AllowVnetOutBound", 65000, "VirtualNetwork", "VirtualNetwork"),
+    _default_rule("AllowInternetOutBound", 65001, "*", "Internet"),
+    _default_rule("DenyAllOutBound", 65500, "*", "*"),
+)
+
+
+def admits(subscription: Subscription, subnet_id: str, port: int) -> bool:
+    """Return whether a TCP packet from the internet gets past a subnet's security group.
+
+    The rule with the lowest priority decides (learn: virtual-network/network-security-groups-overview). Its destination
+    is the load balancer's public address: floating IP, so a rule for the subnet's addresses does not match.
+    """
+    subnet = subscription.find(subnet_id)
+    firewall = subscription.find(firewall_of(subnet["inputs"])) if subnet else None
+    if firewall is None:
+        return True
+    rules = [*listed(firewall["inputs"], "securityRules"), *_DEFAULT_RULES]
+    deciding = next(
+        rule
+        for rule in sorted(rules, key=lambda rule: int(rule["priority"]))
+        if rule["direction"] == "Inbound"
+        and rule["protocol"].lower() in ("tcp", "*")
+        and {"Internet", "*", "0.0.0.0/0"} & _both(rule, "sourceAddressPrefix", "es")
+        and {"*", "0.0.0.0/0"} & _both(rule, "destinationAddressPrefix", "es")
+        and any(_within(port, ports) for ports in _both(rule, "destinationPortRange", "s"))
+    )
+    return deciding["access"] == "Allow"
+
+
+def _both(rule: Properties, key: str, plural: str) -> set[str]:
+    return {*listed(rule, f"{key}{plural}"), *([rule[key]] if rule.get(key) else [])}
+
+
+def _within(port: int, ports: str) -> bool:
+    first, _, last = ports.partition("-")
+    return ports == "*" or int(first) <= port <= int(last or first)
 
 
 class NatGateway(ResourceType):
@@ -270,9 +378,10 @@ class NatGateway(ResourceType):
 
     @override
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
-        del resource_id, old
+        del old
         for address in listed(inputs, "publicIpAddresses"):
-            subscription.require(address["id"])
+            if subscription.find(address["id"]) is None:
+                raise errors.INVALID_RESOURCE_REFERENCE.refusal(referenced=address["id"], user=resource_id)
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:

@@ -27,16 +27,14 @@ _PACKAGES: Final = {
     "kubernetes": "pulumi_kubernetes",
     "random": "pulumi_random",
 }
-_FOREIGN_ENUMS: Final = {
+_FOREIGN_ENUMS: Final[dict[tuple[str, str], object]] = {
     # The SDK's enum for this property has the values of AKS clusters (rapid, stable, …); the Fleet API accepts Stable,
     # Rapid and NodeImage (learn: rest/api/fleet/auto-upgrade-profiles).
-    ("AutoUpgradeProfileArgs", "channel"),
-}
-_OPEN_ENUMS: Final = {
-    # Azure takes every stream of its agents (Azure/azure-cli, recordings of test_aks_*_monitoring_*: Microsoft-
-    # ContainerLogV2 and others); the SDK knows five.
-    ("DataFlowArgs", "streams"),
-    ("ExtensionDataSourceArgs", "streams"),
+    ("AutoUpgradeProfileArgs", "channel"): str,
+    # The streams of add-ons are not in the SDK's enums (Azure/azure-cli, addonconfiguration.py; Azure/
+    # prometheus-collector, AddonTerraformTemplate/main.tf).
+    ("DataFlowArgs", "streams"): Sequence[str],
+    ("ExtensionDataSourceArgs", "streams"): Sequence[str],
 }
 # Types that may wrap an input in the SDK; on the wire there is only the value.
 _WRAPPERS: Final = (pulumi.Output, collections.abc.Awaitable)
@@ -154,9 +152,7 @@ def _object(value: Mapping[str, Any], cls: type, path: str) -> Iterator[Problem]
         elif item is not None:
             members = _members(known[key])
             if (cls.__name__, key) in _FOREIGN_ENUMS:
-                members = [str]
-            elif (cls.__name__, key) in _OPEN_ENUMS:
-                members = [collections.abc.Sequence[str]]
+                members = [_FOREIGN_ENUMS[cls.__name__, key]]
             yield from _value(item, members, _join(path, key))
 
 

@@ -72,6 +72,8 @@ class Internet:
             if found is None or not found[0].reachable or ipaddress.ip_address(host).is_private:
                 raise TimeoutError("timed out")
             cluster, service, spoken = found
+            if not clusters.admits(cluster.id, port):
+                raise TimeoutError("timed out")
             addresses = _endpoints(cluster, service)
             if not addresses:
                 raise ConnectionRefusedError("Connection refused")  # as kube-proxy does

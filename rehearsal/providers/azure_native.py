@@ -12,6 +12,7 @@ from rehearsal.azure.access import (
     FLEET_RBAC_CLUSTER_ADMIN,
     IDENTITY,
     ROLE_ASSIGNMENT,
+    Registry,
     RoleAssignment,
     UserAssignedIdentity,
     holds,
@@ -25,6 +26,7 @@ from rehearsal.azure.arm import (
     Subscription,
     compare,
     last_segment,
+    listed,
     short_location,
     subscription_of,
 )
@@ -36,6 +38,7 @@ from rehearsal.azure.clusters import (
     MaintenanceConfiguration,
     ManagedCluster,
     may_balance,
+    shut_out,
 )
 from rehearsal.azure.costs import BUDGET, Budget
 from rehearsal.azure.credentials import (
@@ -49,14 +52,24 @@ from rehearsal.azure.credentials import (
 from rehearsal.azure.fleets import FLEET, MEMBER, AutoUpgradeProfile, Fleet, FleetMember, FleetUpdateStrategy
 from rehearsal.azure.locations import require_location
 from rehearsal.azure.monitoring import (
+    DIAGNOSTIC_SETTING,
+    METRICS_WORKSPACE,
+    WORKSPACE,
+    ActionGroup,
+    ActivityLogAlert,
+    AzureMonitorWorkspace,
+    DataCollectionEndpoint,
     DataCollectionRule,
     DataCollectionRuleAssociation,
     DiagnosticSetting,
-    Registry,
+    MetricAlert,
+    PrometheusRuleGroup,
     Workspace,
 )
 from rehearsal.azure.network import (
+    NAT_GATEWAY,
     PEERING,
+    SECURITY_GROUP,
     SUBNET,
     VIRTUAL_NETWORK,
     NatGateway,
@@ -65,6 +78,7 @@ from rehearsal.azure.network import (
     Subnet,
     VirtualNetwork,
     VirtualNetworkPeering,
+    admits,
 )
 from rehearsal.azure.ownership import Ownership
 from rehearsal.core import schema
@@ -78,8 +92,8 @@ TYPES: Final[dict[str, ResourceType]] = {
     VIRTUAL_NETWORK: VirtualNetwork(),
     SUBNET: Subnet(),
     PEERING: VirtualNetworkPeering(),
-    "azure-native:network:NetworkSecurityGroup": NetworkSecurityGroup(),
-    "azure-native:network:NatGateway": NatGateway(),
+    SECURITY_GROUP: NetworkSecurityGroup(),
+    NAT_GATEWAY: NatGateway(),
     PUBLIC_ADDRESS: PublicIPAddress(),
     LOAD_BALANCER: LoadBalancer(),
     IDENTITY: UserAssignedIdentity(),
@@ -88,10 +102,16 @@ TYPES: Final[dict[str, ResourceType]] = {
     AGENT_POOL: AgentPool(),
     "azure-native:containerservice:MaintenanceConfiguration": MaintenanceConfiguration(),
     "azure-native:containerregistry:Registry": Registry(),
-    "azure-native:operationalinsights:Workspace": Workspace(),
-    "azure-native:monitor:DiagnosticSetting": DiagnosticSetting(),
+    WORKSPACE: Workspace(),
+    METRICS_WORKSPACE: AzureMonitorWorkspace(),
+    "azure-native:monitor:DataCollectionEndpoint": DataCollectionEndpoint(),
     "azure-native:monitor:DataCollectionRule": DataCollectionRule(),
     "azure-native:monitor:DataCollectionRuleAssociation": DataCollectionRuleAssociation(),
+    DIAGNOSTIC_SETTING: DiagnosticSetting(),
+    "azure-native:monitor:ActionGroup": ActionGroup(),
+    "azure-native:monitor:MetricAlert": MetricAlert(),
+    "azure-native:monitor:ActivityLogAlert": ActivityLogAlert(),
+    "azure-native:alertsmanagement:PrometheusRuleGroup": PrometheusRuleGroup(),
     FLEET: Fleet(),
     MEMBER: FleetMember(),
     "azure-native:containerservice:FleetUpdateStrategy": FleetUpdateStrategy(),
@@ -180,7 +200,7 @@ class Azure(FakeProvider):
             if self._subscription.find(resource_id) is not None:
                 # azure-native, provider/pkg/provider/crud/crud.go
                 raise RefusedError(f"cannot create already existing resource '{resource_id}'")
-            if kind.located:
+            if kind.located and not (kind.placeless and inputs["location"] == "global"):
                 require_location(kind.kind, inputs["location"], call.provider.get("environment"))
             outputs = self._put(call.token, resource_id, inputs)
             self._carry_out(Operation("create", call, resource_id, inputs))
@@ -276,6 +296,17 @@ class Azure(FakeProvider):
         """
         return may_balance(self._subscription, cluster_id)
 
+    def admits(self, cluster_id: str, port: int) -> bool:
+        """Return whether a TCP packet from the internet gets past the security group of a cluster's subnet.
+
+        AKS opens its load balancers' ports in the other one, of the nodes' network interfaces (learn:
+        aks/concepts-network). Call it outside a transaction, as `may_balance`.
+        """
+        record = self._subscription.find(cluster_id)
+        pools = listed(record["inputs"], "agentPoolProfiles") if record else []
+        subnets = [pool["vnetSubnetID"] for pool in pools if pool.get("vnetSubnetID")]
+        return all(admits(self._subscription, subnet, port) for subnet in subnets)
+
     def may_access(self, cluster_id: str) -> bool:
         """Return whether the deployer's identity may use the API server of a cluster or hub.
 
@@ -315,6 +346,8 @@ class Azure(FakeProvider):
     def _carry_out(self, operation: Operation) -> None:
         resource_id = operation.resource_id
         reason = self._ownership.failure(operation.call) or self._failure(operation)
+        if operation.verb == "create" and operation.call.token == CLUSTER and not reason and operation.inputs:
+            reason = shut_out(self._subscription, operation.inputs)
         if reason:
             # The resource exists. azure-native reads it, and returns it with the error for the engine's state
             # (azure-native, provider/pkg/provider/crud/crud.go, `HandleErrorWithCheckpoint`).

@@ -125,13 +125,6 @@ OTHER_CLUSTER = existing_id("containerservice/managedClusters/other")
 OTHER_FLEET = existing_id("containerservice/fleets/other")
 OTHER_SUBNET = existing_id("network/virtualNetworks/vnet/subnets/other")
 CREATED = r'region "east" was created with'
-LOGS = dict.fromkeys(
-    (
-        *("logs", "logs-group", "logs-workspace", "hub-logs"),
-        *(f"{region}-{what}" for region in ("east", "west") for what in ("logs", "pod-logs", "pod-logs-of-cluster")),
-    ),
-    "create",
-)
 RULES = {"rules": "create", "subnet": "update"}
 BOTH = {"east-cluster": "update", "west-cluster": "update"}
 ANEW = {"app-entry-point": "replace", "app-endpoints": "update"}
@@ -322,19 +315,34 @@ PLANNED = [
     Row("clusters.apiRanges", section("clusters", apiRanges=["203.0.113.0/28"]), BOTH),
     Row(
         "clusters.maintenance",
-        section("clusters", maintenance={"day": "Sunday"}),
-        {f"{region}-{what}-window": "create" for region in ("east", "west") for what in ("images", "upgrades")},
+        section("clusters", maintenance={"day": "Monday", "start": "22:30"}),
+        {
+            f"{region}-maintenance{part}": "create"
+            for region in ("east", "west")
+            for part in ("", "-kubernetes", "-images")
+        },
     ),
     Row(
         "clusters.registryId",
         section("clusters", registryId=existing_id("ContainerRegistry/registries/images")),
-        {f"{region}-{what}": "create" for region in ("east", "west") for what in ("pull", "pull-id")},
+        {f"{region}-pull-images{part}": "create" for region in ("east", "west") for part in ("", "-id")},
     ),
-    Row("monitoring", key(monitoring={"location": "centralus"}), LOGS | BOTH),
     Row(
         "monitoring",
-        key(monitoring={"workspaceId": existing_id("OperationalInsights/workspaces/logs"), "defender": True}),
-        {name: step for name, step in LOGS.items() if not name.startswith("logs")} | BOTH,
+        section("monitoring", enabled=True),
+        BOTH
+        | dict.fromkeys(
+            (
+                *("monitoring", *(f"monitoring-{part}" for part in ("group", "workspace", "metrics", "endpoint"))),
+                *("monitoring-log-rule", "monitoring-metrics-rule", "hub-monitoring", "hub-monitoring-diagnostics"),
+                *(
+                    f"{region}-monitoring{part}"
+                    for region in ("east", "west")
+                    for part in ("", "-diagnostics", "-logs", "-metrics")
+                ),
+            ),
+            "create",
+        ),
     ),
     Row("clusters.nodeOs", section("clusters", nodeOs="AzureLinux"), BOTH),
     Row(
@@ -532,25 +540,6 @@ def test_keys_that_made_a_cluster_are_not_taken_away(empty: Stack) -> None:
     size, pods, zones = (rf"userPool.{each}: {CREATED} " for each in ("vmSize", "maxPods", "zones"))
     with pytest.raises(auto.CommandError, match=rf"(?s){size}.*{pods}.*{zones}"):
         empty.preview()
-
-
-def test_logs_come_and_go_in_place(stack: Stack) -> None:
-    stack.configure(
-        monitoring={"location": "centralus"}, clusters={"baseline": False, "maintenance": {"day": "Sunday"}}
-    )
-    assert set(stack.up().changes.values()) == {"create", "update"}
-    assert stack.preview().changes == {}
-    stack.configure(monitoring={"location": "eastus", "resourceGroup": "rg-other"})
-    with pytest.raises(
-        auto.CommandError, match=r"(?s)monitoring.location: .*created with .centralus.*monitoring.resourceGroup"
-    ):
-        stack.preview()
-    stack.configure(monitoring={}, clusters={"baseline": False})
-    done = stack.up().changes
-    assert {name: step for name, step in done.items() if step == "update"} == BOTH
-    assert {step for name, step in done.items() if name not in BOTH} == {"delete"}
-    assert stack.preview().changes == {}
-    assert_healthy(stack)
 
 
 def test_pool_for_the_apps_comes_and_goes_in_place(stack: Stack) -> None:

@@ -68,3 +68,25 @@ def test_update_repairs_the_drift(repaired: Repaired) -> None:
 
 def test_nothing_is_left_to_do(repaired: Repaired) -> None:
     assert repaired.next_preview.changes == {}
+
+
+def test_security_group_that_shuts_the_entry_port_is_found_and_repaired(empty: Stack) -> None:
+    empty.configure(clusters={"baseline": False, "securityGroup": True})
+    empty.up()
+    assert failed(empty) == {}
+    empty.change_behind_the_programs_back("east-rules", securityRules=[])
+    assert list(failed(empty)) == [empty.outputs()["url"].value]
+    assert empty.refresh().steps["east-rules"] == "update"
+    assert empty.up().changes == {"east-rules": "update"}
+    assert failed(empty) == {}
+
+
+def test_dataplane_that_azure_has_changed_can_be_written_down(stack: Stack) -> None:
+    """The way of docs/operations.md, "Another data plane"."""
+    for cluster in ("east-cluster", "west-cluster"):
+        profile = stack.recorded(cluster)["inputs"]["networkProfile"]
+        cilium = {"networkDataplane": "cilium", "networkPolicy": "cilium"}
+        stack.change_behind_the_programs_back(cluster, networkProfile=profile | cilium)
+    stack.refresh()
+    stack.configure(clusters={**stack.config["clusters"], "dataplane": "cilium"})
+    assert stack.preview().changes == {}

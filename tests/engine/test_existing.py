@@ -48,6 +48,25 @@ def test_subnet_is_still_there_when_the_cluster_in_it_has_gone(empty: Stack) -> 
     assert not empty.resources()
 
 
+def test_nodes_may_pull_from_a_registry_that_stays(empty: Stack) -> None:
+    registry = existing.registry(empty.cloud)
+    empty.configure(clusters={"baseline": False, "registryId": registry})
+    planned = empty.preview()
+    assert empty.up().changes == planned.changes
+    resources = {resource["urn"].rpartition("::")[2]: resource for resource in empty.resources()}
+    for region in ("east", "west"):
+        kubelet = resources[f"{region}-cluster"]["outputs"]["identityProfile"]["kubeletidentity"]["objectId"]
+        role = resources[f"{region}-pull-images"]["inputs"]
+        assert [role["scope"], role["principalId"]] == [registry, kubelet]
+        assert role["roleDefinitionId"].startswith(f"/subscriptions/{OTHER}/")
+        assert role["roleDefinitionId"].endswith("/7f951dda-4ed3-4680-a7ca-43fe172d538d")  # AcrPull
+    # An update of a cluster leaves its roles alone, in the preview too.
+    empty.configure(clusters={"baseline": False, "registryId": registry, "tier": "Standard"})
+    assert empty.preview().changes == {"east-cluster": "update", "west-cluster": "update"}
+    empty.destroy()
+    assert existing.is_there(empty.cloud, registry)
+
+
 def test_what_does_not_fit_is_said_in_the_preview(empty: Stack) -> None:
     subnet = existing.network(empty.cloud, prefix="10.9.0.0/27")
     east, west = empty.config["regions"]

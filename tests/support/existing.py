@@ -91,6 +91,23 @@ def fleet(cloud: Cloud, *, hub: bool = True, subscription: str = "") -> str:
     return _make(cloud, "containerservice:Fleet", "f", group | {"fleetName": "fleet-before", **profile}, subscription)
 
 
+def registry(cloud: Cloud) -> str:
+    """Make a container registry in another subscription; return its id."""
+    group: Properties = {"resourceGroupName": "rg-images"}
+    _make(cloud, "resources:ResourceGroup", "g", group | {"location": "eastus2"}, OTHER)
+    inputs = group | {"registryName": "imagesbefore", "sku": {"name": "Premium"}}
+    return _make(cloud, "containerregistry:Registry", "r", inputs, OTHER)
+
+
+def workspaces(cloud: Cloud, location: str = "uksouth") -> tuple[str, str]:
+    """Make a workspace for logs and one for metrics, in a group of their own; return their ids."""
+    group: Properties = {"resourceGroupName": "rg-landing-zone"}
+    _make(cloud, "resources:ResourceGroup", "g", group | {"location": location}, "")
+    logs = _make(cloud, "operationalinsights:Workspace", "l", group | {"workspaceName": "central"}, "")
+    names = {"azureMonitorWorkspaceName": "central"}
+    return logs, _make(cloud, "monitor:AzureMonitorWorkspace", "m", group | names, "")
+
+
 def is_there(cloud: Cloud, resource_id: str) -> bool:
     """Return whether a resource is in the cloud."""
     return cloud.azure.read(Call("azure-native:containerservice:Fleet"), resource_id, {}, {}) is not None

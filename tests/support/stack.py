@@ -200,18 +200,19 @@ class Stack:
 
     def delete_behind_the_programs_back(self, name: str) -> None:
         """Delete a resource, without the engine."""
-        resource = self._recorded(name)
+        resource = self.recorded(name)
         call = Call(resource["type"], name, provider=self._provider_of(resource))
         self.cloud.provider(call.token).delete(call, resource["id"], resource["outputs"])
 
-    def change_behind_the_programs_back(self, name: str, **inputs: Any) -> None:  # noqa: ANN401 - any JSON value
-        """Change inputs of a resource in Azure, without the engine."""
-        resource = self._recorded(name)
+    def change_behind_the_programs_back(self, name: str, **properties: object) -> None:
+        """Give a resource in Azure other properties, without the engine."""
+        resource = self.recorded(name)
         call = Call(resource["type"], name)
-        changed = {**resource["inputs"], **inputs}
-        self.cloud.provider(call.token).update(call, resource["id"], resource["outputs"], changed)
+        inputs = {**resource["inputs"], **properties}
+        self.cloud.provider(call.token).update(call, resource["id"], resource["outputs"], inputs)
 
-    def _recorded(self, name: str) -> dict[str, Any]:
+    def recorded(self, name: str) -> dict[str, Any]:
+        """Return a resource of the state, by its logical name."""
         return next(each for each in self.resources() if each["urn"].endswith(f"::{name}"))
 
     def _provider_of(self, resource: dict[str, Any]) -> dict[str, Any]:

@@ -29,9 +29,15 @@ TOKENS = {
     "NetworkSecurityGroup": "network",
     "NatGateway": "network",
     "Workspace": "operationalinsights",
-    "DiagnosticSetting": "monitor",
+    "AzureMonitorWorkspace": "monitor",
+    "DataCollectionEndpoint": "monitor",
     "DataCollectionRule": "monitor",
     "DataCollectionRuleAssociation": "monitor",
+    "DiagnosticSetting": "monitor",
+    "ActionGroup": "monitor",
+    "MetricAlert": "monitor",
+    "ActivityLogAlert": "monitor",
+    "PrometheusRuleGroup": "alertsmanagement",
     "UserAssignedIdentity": "managedidentity",
     "RoleAssignment": "authorization",
     "Budget": "consumption",
@@ -204,16 +210,6 @@ class Subscription:
     def fleet(self, name: str = "fleet", **inputs: object) -> tuple[str, Properties]:
         """Create a fleet; return its ID and outputs."""
         return self.create("Fleet", resourceGroupName="rg", fleetName=name, **inputs)
-
-
-def way_out(sub: Subscription) -> dict[str, str]:
-    """Create an address, a NAT gateway and a security group; return their ids."""
-    place = {"resourceGroupName": "rg", "location": "eastus"}
-    standard: Properties = {"sku": {"name": "Standard"}, "publicIPAllocationMethod": "Static"}
-    address, _ = sub.create("PublicIPAddress", **place, **standard, publicIpAddressName="a")
-    gateway, _ = sub.create("NatGateway", **place, natGatewayName="n", publicIpAddresses=[{"id": address}])
-    group, _ = sub.create("NetworkSecurityGroup", **place, networkSecurityGroupName="g")
-    return {"PublicIPAddress": address, "NatGateway": gateway, "NetworkSecurityGroup": group}
 
 
 def cluster_inputs(name: str, subnet_id: str, identity_id: str, **pool: object) -> Properties:

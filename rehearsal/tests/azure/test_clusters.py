@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.core.errors import RefusedError
+from rehearsal.core.errors import NotReadyError, RefusedError
 from rehearsal.core.protocol import UNKNOWN, Properties
 from rehearsal.tests.azure.subscription import (
     FLEET_ADMIN,
@@ -15,7 +15,6 @@ from rehearsal.tests.azure.subscription import (
     SUBSCRIPTION,
     Subscription,
     cluster_inputs,
-    way_out,
 )
 
 
@@ -193,7 +192,10 @@ POOL = ("agentPoolProfiles", 0)
             changed(["networkProfile"], {"serviceCidr": "172.30.0.0/20", "dnsServiceIP": "172.30.0.10"}),
             "networkProfile.serviceCidr",
         ),
-        (changed(["networkProfile", "networkDataplane"], "cilium"), "networkProfile.networkPolicy"),
+        (
+            changed(["securityProfile"], {"defender": {"securityMonitoring": {"enabled": True}}}),
+            "securityProfile.defender.logAnalyticsWorkspaceResourceId",
+        ),
         (
             changed(
                 ["apiServerAccessProfile"], {"enablePrivateCluster": True, "authorizedIPRanges": ["203.0.113.0/28"]}
@@ -206,44 +208,69 @@ def test_a_clusters_settings_fit_together(sub: Subscription, inputs: Properties,
     assert list(sub.problems("ManagedCluster", **inputs)) == [path]
 
 
-def test_nodes_need_the_gateway_and_its_address_in_the_ranges(sub: Subscription) -> None:
+@pytest.mark.parametrize(
+    ("profile", "text"),
+    [
+        ({"networkDataplane": "cilium"}, "Cilium dataplane requires network policy cilium"),
+        ({"networkPolicy": "cilium"}, "Network Policy cilium requires NetworkDataplane cilium"),
+    ],
+)
+def test_cilium_needs_both_its_dataplane_and_its_policies(sub: Subscription, profile: Properties, text: str) -> None:
     inputs = sub.place()
-    inputs["networkProfile"]["outboundType"] = "userAssignedNATGateway"
-    assert "has no NAT gateway" in sub.refused("ManagedCluster", **inputs)
-    ids = way_out(sub)
-    subnet = inputs["agentPoolProfiles"][0]["vnetSubnetID"]
-    place: Properties = {
-        "resourceGroupName": "rg",
-        "virtualNetworkName": "vnet",
-        "subnetName": subnet.rsplit("/", 1)[1],
-    }
-    range_of = sub.outputs("Subnet", subnet)["addressPrefix"]
-    sub.update("Subnet", subnet, **place, addressPrefix=range_of, natGateway={"id": ids["NatGateway"]})
-    inputs["apiServerAccessProfile"] = {"authorizedIPRanges": ["203.0.113.0/28"]}
-    assert "unable to connect to Kubernetes API server" in sub.refused("ManagedCluster", **inputs)
-    address = sub.outputs("PublicIPAddress", ids["PublicIPAddress"])["ipAddress"]
-    inputs["apiServerAccessProfile"]["authorizedIPRanges"].append(f"{address}/32")
+    inputs["networkProfile"] = {**inputs["networkProfile"], **profile}
+    assert text in sub.refused("ManagedCluster", **inputs)
+
+
+def test_nat_gateway_is_on_the_subnet_before_the_cluster_and_stays(sub: Subscription) -> None:
+    inputs = sub.place()
+    inputs["networkProfile"] = {**inputs["networkProfile"], "outboundType": "userAssignedNATGateway"}
+    assert "needs a NAT gateway on subnet" in sub.refused("ManagedCluster", **inputs)
+    place = {"resourceGroupName": "rg", "location": "eastus2"}
+    address: Properties = {"sku": {"name": "Standard"}, "publicIPAllocationMethod": "Static"}
+    address_id, _ = sub.create("PublicIPAddress", **place, publicIpAddressName="out", **address)
+    gateway_id, _ = sub.create("NatGateway", **place, natGatewayName="nat", publicIpAddresses=[{"id": address_id}])
+    subnet_id = inputs["agentPoolProfiles"][0]["vnetSubnetID"]
+    names = {"virtualNetworkName": subnet_id.split("/")[8], "subnetName": subnet_id.split("/")[10]}
+    prefix = {"resourceGroupName": "rg", "addressPrefix": "10.1.0.0/24"}
+    sub.update("Subnet", subnet_id, **names, **prefix, natGateway={"id": gateway_id})
+    shut = {**inputs, "resourceName": "shut", "apiServerAccessProfile": {"authorizedIPRanges": ["203.0.113.0/28"]}}
+    with pytest.raises(NotReadyError, match="Unable to establish connection from agents to Kubernetes API server"):
+        sub.create("ManagedCluster", **shut)
+    own = f"{sub.outputs('PublicIPAddress', address_id)['ipAddress']}/32"
+    inputs["apiServerAccessProfile"] = {"authorizedIPRanges": ["203.0.113.0/28", own]}
     _, made = sub.create("ManagedCluster", **inputs)
     assert "effectiveOutboundIPs" not in made["networkProfile"]["loadBalancerProfile"]
+    with pytest.raises(RefusedError, match=f"InUseNatGatewayCannotBeDeleted.*{subnet_id}"):
+        sub.delete("NatGateway", gateway_id)
+    with pytest.raises(RefusedError, match=f"PublicIPAddressCannotBeDeleted.*{gateway_id}"):
+        sub.delete("PublicIPAddress", address_id)
 
 
 @pytest.mark.parametrize(
-    ("inputs", "path"),
+    ("name", "window", "path"),
     [
-        ({"configName": "mine", "maintenanceWindow": {"durationHours": 8, "startTime": "21:00"}}, "configName"),
-        ({"configName": "aksManagedAutoUpgradeSchedule"}, "maintenanceWindow"),
-        (
-            {"configName": "aksManagedAutoUpgradeSchedule", "maintenanceWindow": {"durationHours": 3}},
-            "maintenanceWindow.durationHours",
-        ),
+        ("aksManagedAutoUpgradeSchedule", {"durationHours": 3}, "durationHours"),
+        ("aksManagedAutoUpgradeSchedule", {"startTime": "9 pm"}, "startTime"),
+        ("aksManagedAutoUpgradeSchedule", {"schedule": {}}, "schedule"),
+        ("aksManagedAutoUpgradeSchedule", {"schedule": {"daily": {"intervalDays": 1}}}, "schedule"),
+        ("aksManagedNodeOSUpgradeSchedule", {"schedule": {"daily": {"intervalDays": 1}}}, ""),
     ],
 )
-def test_maintenance_has_a_known_name_and_enough_hours(sub: Subscription, inputs: Properties, path: str) -> None:
-    schedule: Properties = {"schedule": {"weekly": {"dayOfWeek": "Sunday", "intervalWeeks": 1}}, "startTime": "21:00"}
-    if window := inputs.get("maintenanceWindow"):
-        inputs = inputs | {"maintenanceWindow": schedule | window}
-    found = sub.problems("MaintenanceConfiguration", resourceGroupName="rg", resourceName="aks", **inputs)
-    assert list(found) == [path]
+def test_window_is_long_enough_and_recurs(sub: Subscription, name: str, window: Properties, path: str) -> None:
+    weekly = {"schedule": {"weekly": {"dayOfWeek": "Monday", "intervalWeeks": 1}}, "startTime": "21:00"}
+    place = {"resourceGroupName": "rg", "resourceName": "aks", "configName": name}
+    found = sub.problems(
+        "MaintenanceConfiguration", **place, maintenanceWindow={"durationHours": 8, **weekly, **window}
+    )
+    assert list(found) == ([f"maintenanceWindow.{path}"] if path else [])
+
+
+def test_window_has_a_name_that_aks_reads(sub: Subscription) -> None:
+    sub.create("ManagedCluster", **sub.place())
+    place = {"resourceGroupName": "rg", "resourceName": "aks"}
+    refused = sub.refused("MaintenanceConfiguration", **place, configName="weekly")
+    assert "are allowed configNames" in refused
+    sub.create("MaintenanceConfiguration", **place, configName="default")
 
 
 CRITICAL_ONLY = "CriticalAddonsOnly=true:NoSchedule"

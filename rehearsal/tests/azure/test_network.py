@@ -6,7 +6,7 @@ from rehearsal.core.errors import RefusedError
 from rehearsal.core.protocol import Properties
 from rehearsal.core.store import Store
 from rehearsal.fleet.in_memory import InMemoryClusters
-from rehearsal.tests.azure.subscription import SUBSCRIPTION, Subscription, peering_inputs, way_out
+from rehearsal.tests.azure.subscription import SUBSCRIPTION, Subscription, peering_inputs
 
 
 def test_a_subnet_lies_in_its_network(sub: Subscription) -> None:
@@ -247,35 +247,88 @@ def test_the_remote_network_must_exist(sub: Subscription) -> None:
     assert list(sub.problems("VirtualNetworkPeering", **inputs)) == ["remoteVirtualNetwork.id"]
 
 
-def test_what_a_subnet_uses_is_not_deleted_before_it(sub: Subscription) -> None:
-    sub.group()
-    ids = way_out(sub)
-    sub.network()
-    place: Properties = {"resourceGroupName": "rg", "virtualNetworkName": "vnet", "subnetName": "s"}
-    used: Properties = {
-        "natGateway": {"id": ids["NatGateway"]},
-        "networkSecurityGroup": {"id": ids["NetworkSecurityGroup"]},
+def rule(**keys: object) -> Properties:
+    return {
+        "name": "in",
+        "direction": "Inbound",
+        "access": "Allow",
+        "priority": 100,
+        "protocol": "Tcp",
+        "sourceAddressPrefix": "Internet",
+        "sourcePortRange": "*",
+        "destinationAddressPrefix": "*",
+        "destinationPortRanges": ["80", "8000-8010"],
+        **keys,
     }
-    subnet, _ = sub.create("Subnet", **place, addressPrefix="10.1.9.0/24", **used)
-    for kind, code in (
-        ("NatGateway", "InUseNatGatewayCannotBeDeleted"),
-        ("NetworkSecurityGroup", "InUseNetworkSecurityGroupCannotBeDeleted"),
-        ("PublicIPAddress", "PublicIPAddressCannotBeDeleted"),
-    ):
-        with pytest.raises(RefusedError, match=code):
-            sub.delete(kind, ids[kind])
-    sub.delete("Subnet", subnet)
-    for kind in ("NatGateway", "NetworkSecurityGroup", "PublicIPAddress"):
-        sub.delete(kind, ids[kind])
 
 
-def test_rules_of_one_direction_have_priorities_of_their_own(sub: Subscription) -> None:
+def firewall(sub: Subscription, *rules: Properties) -> tuple[str, Properties]:
+    return sub.create(
+        "NetworkSecurityGroup",
+        resourceGroupName="rg",
+        networkSecurityGroupName="nsg",
+        location="eastus2",
+        securityRules=[*rules],
+    )
+
+
+def test_security_group_of_a_subnet_cannot_be_deleted(sub: Subscription) -> None:
     sub.group()
-    rule = {"access": "Allow", "protocol": "*", "priority": 100, "direction": "Inbound"}
-    place = {"resourceGroupName": "rg", "location": "eastus", "networkSecurityGroupName": "g"}
-    rules = [rule | {"name": "a"}, rule | {"name": "b"}]
-    assert "SecurityRuleConflict" in sub.refused("NetworkSecurityGroup", **place, securityRules=rules)
-    rules[1]["direction"] = "Outbound"
-    sub.create("NetworkSecurityGroup", **place, securityRules=rules)
-    low = [rule | {"name": "a", "priority": 99}]
-    assert list(sub.problems("NetworkSecurityGroup", **place, securityRules=low)) == ["securityRules[0].priority"]
+    group_id, outputs = firewall(sub, rule())
+    assert [each["name"] for each in outputs["defaultSecurityRules"] if each["access"] == "Deny"] == [
+        "DenyAllInBound",
+        "DenyAllOutBound",
+    ]
+    sub.network()
+    inputs = {
+        "resourceGroupName": "rg",
+        "virtualNetworkName": "vnet",
+        "subnetName": "s",
+        "addressPrefix": "10.1.0.0/24",
+    }
+    assert "InvalidResourceReference" in sub.refused("Subnet", **inputs, networkSecurityGroup={"id": f"{group_id}-2"})
+    subnet_id, _ = sub.create("Subnet", **inputs, networkSecurityGroup={"id": group_id})
+    assert sub.outputs("NetworkSecurityGroup", group_id)["subnets"] == [{"id": subnet_id}]
+    with pytest.raises(RefusedError, match=f"InUseNetworkSecurityGroupCannotBeDeleted.*{subnet_id}"):
+        sub.delete("NetworkSecurityGroup", group_id)
+    sub.update("Subnet", subnet_id, **inputs)
+    assert "subnets" not in sub.outputs("NetworkSecurityGroup", group_id)
+    sub.delete("NetworkSecurityGroup", group_id)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path"),
+    [
+        (rule(priority=99), "securityRules[1].priority"),
+        (rule(), "securityRules[1].priority"),
+        (rule(priority=200, sourceAddressPrefix=None), "securityRules[1].sourceAddressPrefix"),
+        (rule(priority=200, destinationPortRanges=[]), "securityRules[1].destinationPortRange"),
+    ],
+)
+def test_rules_of_a_security_group_are_complete_and_differ(sub: Subscription, wrong: Properties, path: str) -> None:
+    inputs = {"resourceGroupName": "rg", "networkSecurityGroupName": "nsg", "location": "eastus2"}
+    assert list(sub.problems("NetworkSecurityGroup", **inputs, securityRules=[rule(), wrong])) == [path]
+
+
+@pytest.mark.parametrize(
+    ("rules", "admitted"),
+    [
+        ([], set[int]()),
+        ([rule()], {80, 8005}),
+        ([rule(destinationAddressPrefix="10.1.0.0/24")], set[int]()),
+        ([rule(sourceAddressPrefix="VirtualNetwork")], set[int]()),
+        ([rule(protocol="Udp")], set[int]()),
+        ([rule(direction="Outbound")], set[int]()),
+        ([rule(priority=300), rule(name="no", priority=200, access="Deny", destinationPortRanges=["80"])], {8005}),
+    ],
+)
+def test_first_rule_that_matches_decides(sub: Subscription, rules: list[Properties], admitted: set[int]) -> None:
+    """The destination of a packet is the load balancer's address, not one of the subnet."""
+    cluster = sub.place()
+    group_id, _ = firewall(sub, *rules)
+    subnet_id = cluster["agentPoolProfiles"][0]["vnetSubnetID"]
+    network, subnet = subnet_id.split("/")[8], subnet_id.split("/")[10]
+    names = {"resourceGroupName": "rg", "virtualNetworkName": network, "subnetName": subnet}
+    sub.update("Subnet", subnet_id, **names, addressPrefix="10.1.0.0/24", networkSecurityGroup={"id": group_id})
+    cluster_id, _ = sub.create("ManagedCluster", **cluster)
+    assert {port for port in (22, 80, 8005, 8011) if sub.azure.admits(cluster_id, port)} == admitted

@@ -53,9 +53,9 @@ def test_it_says_what_to_set_and_where_by_severity() -> None:
     text = score(found, upgrade_channel="the fleet upgrades")
     told = [" ".join(line.split()) for line in text.splitlines() if line.startswith(("Critical", "Important", "- "))]
     assert told == [
-        "Critical private-subnet PSRule VNET.PrivateSubnet Azure: defaultOutboundAccess: false [east-subnet]",
+        "Critical private-subnet PSRule VNET.PrivateSubnet clusters.baseline: true [east-subnet]",
         "Important paid-tier PSRule AKS.UptimeSLA clusters.tier: Standard [east-cluster]",
-        "- oidc-issuer AKS baseline OIDC issuer Azure: oidcIssuerProfile.enabled: true [east-cluster]",
+        "- oidc-issuer AKS baseline OIDC issuer clusters.baseline: true [east-cluster]",
     ]
 
 
@@ -159,7 +159,7 @@ def _stack(resources: Resources) -> list[PolicyResource]:
 def test_each_rule_is_a_policy_that_names_the_resource() -> None:
     told = run(BREAKS["surge"](ideal()))
     assert told.keys() == {"surge", "upgrade-channel", "baseline-score", "baseline-goal"}
-    assert told["surge"] == ['east-apps: set Azure: upgradeSettings.maxSurge: "33%"']
+    assert told["surge"] == ["east-apps: set regions[].nodePool.surge: 33"]
 
 
 def test_a_value_that_is_not_known_yet_counts_as_set() -> None:

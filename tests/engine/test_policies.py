@@ -128,7 +128,7 @@ def test_a_goal_that_is_missed_stops_the_stack(tmp_path: Path) -> None:
         )
     text = "\n".join(said)
     assert "[mandatory]  baseline-goal" in text
-    assert "private-subnet (Critical): subnets have no default outbound access. Set Azure: defaultOutbound" in text
+    assert "private-subnet (Critical): subnets have no default outbound access. Set clusters.baseline: true" in text
 
 
 @pytest.mark.parametrize(

@@ -28,11 +28,13 @@ def test_quantities_of_prod_are_those_of_its_settings(tmp_path: Path, capfd: pyt
     places = {region["name"]: region["location"] for region in settings["regions"]}
     entries = {places[name] for name in settings["app"]["entryRegions"]}
     assert {(row.location, row.least, row.most) for row in rows if row.kind == "Standard_D4ds_v5"} == {
-        (each["location"], each["nodePool"]["minCount"], each["nodePool"]["maxCount"]) for each in settings["regions"]
+        (each["location"], *(each["nodePool"][key] + each["userPool"][key] for key in ("minCount", "maxCount")))
+        for each in settings["regions"]
     }
     assert [row.location for row in rows if row.what == "hub cluster"] == [settings["fleet"]["location"]]
     assert {row.location for row in rows if row.kind == "by AKS, of a Service"} == entries
-    assert {row.location for row in rows if row.kind == "by AKS, public"} == set(places.values())
+    assert {row.location for row in rows if row.kind == "by AKS, public"} == entries
+    assert {row.location for row in rows if row.what == "nat gateway"} == set(places.values())
     assert [row.what for row in rows if row.kind == "Standard Global"] == ["load balancer", "public IP address"]
     assert [(row.kind, row.most) for row in rows if row.what == "virtual network peering"] == [("between regions", 6)]
 

@@ -159,10 +159,17 @@ class Plan:
 
     def _kind(self, state: JSON) -> str:
         if state["type"] == _PEERING:
-            ends = {self._place(self._behind(state, key)) for key in ("virtualNetworkName", "remoteVirtualNetwork")}
-            if "" in ends or any(end.startswith(_EXISTING) for end in ends):
+            # The ID of the other network can come from both: whether they are one is checked before they are peered.
+            urns = {
+                urn
+                for key in ("virtualNetworkName", "remoteVirtualNetwork")
+                for urn in _at(state, "propertyDependencies", key) or ()
+            }
+            networks = [each for urn in urns if (each := self._resources.get(urn, {})).get("type") == _NETWORK]
+            places = {self._place(network) for network in networks}
+            if len(networks) == 1 or any(place.startswith(_EXISTING) or not place for place in places):
                 return "to an existing network"
-            return "within a region" if len(ends) == 1 else "between regions"
+            return "within a region" if len(places) == 1 else "between regions"
         # A cluster's `name` is Base in every tier but one, and says nothing about cost.
         parts = ("tier",) if state["type"] == _CLUSTER else ("name", "tier")
         return " ".join(filter(None, (_at(state, "inputs", "sku", part) for part in parts)))

@@ -558,9 +558,15 @@ def test_pool_for_the_apps_comes_and_goes_in_place(stack: Stack) -> None:
     assert_healthy(stack)
 
 
-@pytest.mark.parametrize("rows", [DONE[:1] + DONE[4:8], DONE[1:4] + DONE[8:]], ids=["one half", "other half"])
-def test_changes_are_made_as_they_were_planned(stack: Stack, rows: list[Row]) -> None:
+# Of two changes of one setting or resource, each is in another half. Nothing else of a lost region changes.
+ONE_HALF = {"regions.nodePool.count", "regions.kubernetesVersion", "protect", "clusters.tier", "app.entryRegions"}
+OTHER_HALF = {row.setting for row in DONE} - ONE_HALF - {"regions.lost"}
+
+
+@pytest.mark.parametrize("half", [ONE_HALF, OTHER_HALF], ids=["one half", "other half"])
+def test_changes_are_made_as_they_were_planned(stack: Stack, half: set[str]) -> None:
     config = stack.config
+    rows = [row for row in DONE if row.setting in half]
     for row in rows:
         row.change(config)
     stack.configure(**config)

@@ -111,8 +111,8 @@ MISTAKES = [
     Mistake(
         "role for an identity that is taken for a user",
         "components/regional_cluster.py",
-        "type=authorization.PrincipalType.SERVICE_PRINCIPAL",
-        "type=authorization.PrincipalType.USER",
+        "principal_id, type=authorization.PrincipalType.SERVICE_PRINCIPAL",
+        "principal_id, type=authorization.PrincipalType.USER",
         r"Code=\"UnmatchedPrincipalType\" .* has type 'ServicePrincipal' , .* specified PrinciaplType 'User'",
     ),
     Mistake(

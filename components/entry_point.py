@@ -7,6 +7,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import containerservice
 
+from fleet_clusters.frontends import frontend_name
+
 from .app_manifests import Manifest, overlay
 from .entry_endpoints import EntryPointEndpoints
 from .kubernetes_object import KubernetesObject, awaited
@@ -19,7 +21,6 @@ _DERIVED: Final = "networking.fleet.azure.com/derived-service"
 _FLEET_SYSTEM: Final = "fleet-system"
 _INTERNAL: Final = "networking.fleet.azure.com/azure-load-balancer-internal"
 _ADDITIONAL_ADDRESSES: Final = "service.beta.kubernetes.io/azure-additional-public-ips"
-_LONGEST_FRONTEND: Final = 32  # characters of a frontend's name (kubernetes v1.34.1, cloud-provider, cloud.go)
 
 
 class EntryPointArgs(TypedDict):
@@ -160,4 +161,4 @@ def _frontend_id(cluster: containerservice.ManagedCluster, service: k8s.core.v1.
 
 
 def _frontend_name(service: Any) -> str:  # noqa: ANN401 - the SDK says that it may be None
-    return f"a{service['uid'].replace('-', '')}"[:_LONGEST_FRONTEND]
+    return frontend_name(service["uid"])

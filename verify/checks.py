@@ -24,6 +24,7 @@ import httpx
 from fleet_clusters import endpoints
 from fleet_clusters.api_server import Answer, CheckFailedError, ClusterClient, Object, plain
 from fleet_clusters.endpoints import SYSTEM
+from fleet_clusters.frontends import frontend_name
 from verify.outputs import Outputs, Port
 
 # After this time without a report, the hub calls a member unhealthy (Azure/fleet v0.18.12,
@@ -37,7 +38,6 @@ _PLACEMENT: Final = "/apis/placement.kubernetes-fleet.io/v1"
 _NETWORKING: Final = "networking.fleet.azure.com"
 _CLAIM: Final = f"{_NETWORKING}/service-in-use-by"
 _DERIVED: Final = f"{_NETWORKING}/derived-service"  # a MultiClusterService's label: the Service that Fleet made for it
-_LONGEST_FRONTEND: Final = 32  # characters; AKS names a frontend after the Service's UID (kubernetes, cloud-provider)
 
 _AGAIN: Final = "`pulumi up --refresh`"
 LOST: Final = "docs/operations.md, “A region no longer answers”"
@@ -341,7 +341,7 @@ def _globally_reachable(deployment: Deployment, entry: Entry) -> str:
     service = entry.cluster.get(f"/api/v1/namespaces/{SYSTEM}/services/{derived}").content if derived else None
     if service is None:
         raise CheckFailedError("the entry point has no Service", "fix the entry point first")
-    frontend = f"a{service['metadata']['uid'].replace('-', '')}"[:_LONGEST_FRONTEND]
+    frontend = frontend_name(service["metadata"]["uid"])
     if not outputs.frontend_ids.get(entry.region, "").lower().endswith(f"/{frontend}"):
         raise CheckFailedError("the address leads to a frontend that the entry point no longer has", _AGAIN)
     if outputs.global_address not in [each.get("ip") for each in _ingress(service)]:

@@ -94,7 +94,7 @@ class LoadBalancer(ResourceType):
     @override
     def problems(self, inputs: Properties) -> Iterator[Problem]:
         if inputs.get("sku") is not UNKNOWN and not _is_global(inputs):
-            yield Problem("sku.tier", "this rehearsal knows load balancers of the tier Global only")
+            yield Problem("sku.tier", "the rehearsal supports only load balancers of the tier Global")
         for number, rule in enumerate(listed(inputs, "loadBalancingRules")):
             if isinstance(rule, dict) and rule.get("frontendPort") != rule.get("backendPort"):  # pyright: ignore[reportUnknownMemberType] - JSON
                 # Source: learn: load-balancer/cross-region-overview
@@ -156,7 +156,7 @@ class LoadBalancer(ResourceType):
     @override
     def applied(self, subscription: Subscription, record: Record, old: Record | None) -> None:
         # An address that is pointed at another frontend keeps the old one "referenced" (Azure/azure-rest-api-specs
-        # issue 16327; there even after the load balancer is deleted, which is not played).
+        # issue 16327; there even after the load balancer is deleted, which is not simulated).
         stale = [*old.get("stale", ())] if old else []
         now = {each["name"]: _frontend(each).lower() for each in _addresses(record["inputs"])}
         before = [(each["name"], _frontend(each)) for each in _addresses(old["inputs"])] if old else []

@@ -308,7 +308,7 @@ def _path_without_pulumi() -> str:
 def _recovery() -> Iterator[Figure]:
     """Lose each region of the real Fleet in turn."""
     for size in (2, 3):
-        _log(f"{size} regions on the real Fleet: each is lost and comes back ...")
+        _log(f"{size} regions on the real Fleet: losing and restoring each region in turn ...")
         command = [sys.executable, "-m", "rehearsal.bench.recovery", str(size)]
         losses: dict[str, dict[str, Any]] = json.loads(_output(command, ROOT).splitlines()[-1])
         for region, loss in losses.items():

@@ -558,7 +558,8 @@ def test_pool_for_the_apps_comes_and_goes_in_place(stack: Stack) -> None:
     assert_healthy(stack)
 
 
-# Of two changes of one setting or resource, each is in another half. Nothing else of a lost region changes.
+# Two rows that change the same setting or resource are in different halves. `regions.lost` is in neither, because no
+# other change reaches a lost region.
 ONE_HALF = {"regions.nodePool.count", "regions.kubernetesVersion", "protect", "clusters.tier", "app.entryRegions"}
 OTHER_HALF = {row.setting for row in DONE} - ONE_HALF - {"regions.lost"}
 

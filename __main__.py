@@ -344,7 +344,7 @@ if stack.app.guard:
                 f"{region}-guard",
                 EntryGuardArgs(
                     kubernetes=cluster.kubernetes,
-                    members=[member.name for member in fleet.members.values()],
+                    members=list(fleet.members.values()),
                     lost=region not in placed,
                 ),
             )

@@ -7,6 +7,7 @@ from typing import Any, Final, NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
+from pulumi_azure_native import containerservice
 
 from .kubernetes_object import KubernetesObject, awaited
 from .retries import OBJECT_RETRY
@@ -31,8 +32,8 @@ class EntryGuardArgs(TypedDict):
 
     kubernetes: pulumi.Input[k8s.Provider]
     """Provider for objects on the cluster of the entry point."""
-    members: Sequence[pulumi.Input[str]]
-    """The names of the fleet's members."""
+    members: Sequence[containerservice.FleetMember]
+    """The fleet's members."""
     lost: NotRequired[bool]
     """Whether the cluster no longer answers. The guard then stays as it is, and must exist. False by default."""
 
@@ -55,9 +56,12 @@ class EntryGuard(pulumi.ComponentResource):
         namespace = KubernetesObject(f"{name}-namespace", _namespace(), on_cluster)
         inside = pulumi.ResourceOptions.merge(on_cluster, pulumi.ResourceOptions(depends_on=[namespace]))
         account = KubernetesObject(f"{name}-account", _account(), inside)
-        # The role's namespace comes with the membership; an Output makes the role wait for the members.
-        rules = pulumi.Output.all(*args["members"]).apply(lambda _: _RULES)
-        role = KubernetesObject(f"{name}-role", _role(rules), on_cluster)
+        role = KubernetesObject(
+            f"{name}-role",
+            _role(),
+            # Its namespace comes with the cluster's membership.
+            pulumi.ResourceOptions.merge(on_cluster, pulumi.ResourceOptions(depends_on=args["members"])),
+        )
         binding = KubernetesObject(
             f"{name}-binding",
             _binding(),
@@ -66,7 +70,7 @@ class EntryGuard(pulumi.ComponentResource):
         configuration = KubernetesObject(f"{name}-code", _configuration(code), inside)
         KubernetesObject(
             f"{name}-deployment",
-            awaited(_deployment(code, pulumi.Output.json_dumps(list(args["members"]))), "condition=Available"),
+            awaited(_deployment(code, [member.name for member in args["members"]]), "condition=Available"),
             pulumi.ResourceOptions.merge(
                 inside,
                 pulumi.ResourceOptions(
@@ -93,13 +97,11 @@ def _account() -> dict[str, Any]:
     return _object("v1", "ServiceAccount", _NAME)
 
 
-_RULES: Final[list[dict[str, Any]]] = [
-    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "patch"]},
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
-]
-
-
-def _role(rules: pulumi.Output[list[dict[str, Any]]]) -> dict[str, Any]:
+def _role() -> dict[str, Any]:
+    rules = [
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "patch"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
+    ]
     return {**_object("rbac.authorization.k8s.io/v1", "Role", _NAME, _SYSTEM), "rules": rules}
 
 
@@ -115,8 +117,9 @@ def _configuration(code: str) -> dict[str, Any]:
     return {**_object("v1", "ConfigMap", _NAME), "data": {_CODE: code}}
 
 
-def _deployment(code: str, members: pulumi.Output[str]) -> dict[str, Any]:
-    environment = {"GUARD_MEMBERS": members, "GUARD_PORT": str(_PORT), "PYTHONDONTWRITEBYTECODE": "1"}
+def _deployment(code: str, members: Sequence[pulumi.Input[str]]) -> dict[str, Any]:
+    names = pulumi.Output.json_dumps(members)
+    environment = {"GUARD_MEMBERS": names, "GUARD_PORT": str(_PORT), "PYTHONDONTWRITEBYTECODE": "1"}
     probe = {"httpGet": {"path": "/healthz", "port": _PORT}, "periodSeconds": 10}
     container = {
         "name": _NAME,

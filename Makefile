@@ -23,7 +23,7 @@ LIBRARY := .venv/.library
 TOOLS := .venv/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-verify rehearse-destroy policies quantities test test-all upgrade conformance bench preview up destroy verify lint workflows watch docs format clean
+.PHONY: help rehearse rehearse-verify rehearse-destroy policies quantities test test-slow test-exhaustive upgrade conformance bench preview up destroy verify lint workflows watch docs format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,9 +41,13 @@ test: $(LIBRARY) ## run the tests
 	@$(PYTHON_HERE) -m rehearsal engine
 	@$(PYTHON_HERE) -m pytest -n auto --dist worksteal
 
-test-all: $(LIBRARY) ## run every test, also those that take minutes
+test-slow: $(LIBRARY) ## run the slow tests, which continuous integration runs after `make test`
 	@$(PYTHON_HERE) -m rehearsal engine
-	@$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m "not conformance and not watch"
+	@$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m slow
+
+test-exhaustive: $(LIBRARY) ## inject every temporary error into every operation, and try many sequences of changes
+	@$(PYTHON_HERE) -m rehearsal engine
+	@$(PYTHON_HERE) -m pytest -n auto --dist worksteal -m exhaustive
 
 upgrade: $(LIBRARY) ## show what the program would change in stacks deployed by the commit FROM; FLEET=real
 	@$(PYTHON_HERE) -m rehearsal engine > /dev/null

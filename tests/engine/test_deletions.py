@@ -8,6 +8,8 @@ from pulumi import automation as auto
 from tests.support.health import assert_converged
 from tests.support.stack import Stack
 
+pytestmark = pytest.mark.slow
+
 EAST, WEST, FLEET = "rg-aks-eastus2", "rg-aks-westus2", "rg-fleet"
 
 

@@ -9,6 +9,8 @@ from rehearsal.tests.objects import in_memory
 from tests.support.health import failed
 from tests.support.stack import Done, Stack, copy_program
 
+pytestmark = pytest.mark.slow
+
 NAMESPACE = "aks-store-demo"
 DELETED = [
     *("app-deployment-store-front", "app-entry-point"),

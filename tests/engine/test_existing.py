@@ -11,6 +11,8 @@ from tests.support.existing import OTHER
 from tests.support.health import assert_healthy
 from tests.support.stack import Stack
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_exists_is_still_there_when_the_stack_has_gone(empty: Stack) -> None:
     cluster, fleet = existing.cluster(empty.cloud), existing.fleet(empty.cloud)

@@ -138,7 +138,7 @@ def test_updates_and_deletions_are_waited_out_too(stack: Stack) -> None:
     assert_converged(stack)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("_no_pauses")
 @pytest.mark.parametrize("name", [name for name, failure in FAILURES.items() if failure.handled_by != "nobody"])
 def test_every_passing_failure_of_every_operation_is_waited_out(empty: Stack, name: str) -> None:

@@ -13,6 +13,8 @@ from tests.support.health import assert_converged, checked, failed
 from tests.support.program import NORTH
 from tests.support.stack import MOVED_WEST, Stack, entry_point
 
+pytestmark = pytest.mark.slow
+
 EAST, WEST = "aks-eastus2", "aks-westus2"
 OF_EAST = (
     *("east", "east-group", "east-vnet", "east-subnet", "east-identity", "east-join-subnet-id", "east-join-subnet"),

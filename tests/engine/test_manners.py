@@ -15,6 +15,8 @@ from rehearsal.stack import KEPT_LOGS, prune, rehearsing, settings_of
 from tests.engine.test_safety import rehearse
 from tests.support.stack import Stack, copy_program
 
+pytestmark = pytest.mark.slow
+
 PROFILES = Path(__file__).parents[2] / "rehearsal" / "faults" / "profiles"
 
 

@@ -193,6 +193,6 @@ def test_any_sequence_of_changes_converges() -> None:
     _live(examples=1, steps=2)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_many_sequences_of_changes_converge() -> None:
     _live(examples=int(os.environ.get("EXAMPLES", "20")), steps=10)

@@ -11,6 +11,8 @@ from tests.support import existing
 from tests.support.program import NORTH, stack_config
 from tests.support.stack import Stack, copy_program
 
+pytestmark = pytest.mark.slow
+
 PREVIEW = ["preview", "--json", "--show-sames"]
 
 

@@ -11,6 +11,8 @@ from rehearsal.timing import durations
 from rehearsal.timing.schedule import Resource, Timeline, plan, schedule
 from tests.support.stack import copy_program
 
+pytestmark = pytest.mark.slow
+
 FLEET = "azure-native:containerservice:Fleet"
 
 

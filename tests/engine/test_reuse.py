@@ -13,6 +13,8 @@ from tests.support.health import assert_healthy, checked
 from tests.support.program import ROOT
 from tests.support.stack import Stack, copied
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = ROOT / "examples" / "own-app"
 
 

@@ -16,6 +16,8 @@ from rehearsal.tests.machine import command
 from tests.support.program import ROOT
 from tests.support.stack import Stack, copy_program
 
+pytestmark = pytest.mark.slow
+
 # What people have set for the real engine, for their clouds and for their networks.
 USERS = (
     *("PULUMI_ACCESS_TOKEN", "PULUMI_API", "PULUMI_BACKEND_URL", "PULUMI_CONFIG", "PULUMI_CONFIG_PASSPHRASE_FILE"),

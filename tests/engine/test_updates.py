@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from tests.support.program import NORTH
 from tests.support.stack import Stack
+
+pytestmark = pytest.mark.slow
 
 UPDATES: dict[str, Any] = {"channel": "Stable", "stages": [["west"], ["east"]], "waitMinutes": 60}
 

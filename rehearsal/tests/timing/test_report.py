@@ -306,7 +306,7 @@ def secrets(value: object) -> Iterator[str]:
 
 def in_a_browser(test: Callable[..., None]) -> Callable[..., None]:
     """Mark a test that needs Chromium."""
-    return pytest.mark.slow(pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")(test))
+    return pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")(test)
 
 
 def browse(page: Path, *options: str) -> subprocess.CompletedProcess[str]:

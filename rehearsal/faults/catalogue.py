@@ -85,6 +85,7 @@ FAILURES: Final[dict[str, Failure]] = {
     "QuotaExceeded": Failure("nobody", errors.QUOTA_EXCEEDED),
     "SkuNotAvailable": Failure("nobody", errors.SKU_NOT_AVAILABLE),
     "SizeNotAllowed": Failure("nobody", errors.VM_SIZE_NOT_ALLOWED),
+    "EncryptionAtHostNotEnabled": Failure("nobody", errors.ENCRYPTION_AT_HOST_NOT_ENABLED, verbs=("create",)),
     "InsufficientVCPUQuota": Failure("nobody", errors.INSUFFICIENT_VCPU_QUOTA),
     "ScopeLocked": Failure("nobody", errors.SCOPE_LOCKED, verbs=("delete",)),
     "ResourceGroupDeletionBlocked": Failure("nobody", errors.RESOURCE_GROUP_DELETION_BLOCKED, verbs=("delete",)),

@@ -140,6 +140,11 @@ REFUSED = [
         refusal=f'outbound: {CREATED} "loadBalancer", not "natGateway"',
     ),
     Row(
+        "clusters.hostEncryption",
+        section("clusters", hostEncryption=True),
+        refusal=f"hostEncryption: {CREATED} false, not true",
+    ),
+    Row(
         "regions.location",
         east(location="centralus"),
         refusal=rf"regions\[0\].location: {CREATED} \"eastus2\", not \"centralus\"",

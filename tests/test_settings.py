@@ -545,7 +545,7 @@ def with_mistake(path: str, value: object) -> dict[str, Any]:
     """The configuration with one mistake."""
     sections = {
         "fleet.updates": [("fleet.updates", UPDATES)],
-        "budget": [("tags.a", "b"), ("budget", BUDGET)],
+        "budget": [("tags.a", "b"), ("clusters.baseline", True), ("budget", BUDGET)],
         "clusters.maintenance": [("clusters.maintenance", MAINTENANCE)],
     }
     return changed(
@@ -822,6 +822,10 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
     "a budget of a stack without tags": (
         changed(("budget", {"amount": 5000, "contactEmails": ["team@example.com"]})),
         [("budget", "needs tags")],
+    ),
+    "a budget of a stack whose nodes have no tags": (
+        changed(("tags.a", "b"), ("budget", {"amount": 5000, "contactEmails": ["team@example.com"]})),
+        [("budget", "would not count the nodes")],
     ),
     "windows of too many stages": (
         changed(

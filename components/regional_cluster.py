@@ -74,8 +74,8 @@ class RegionalClusterArgs(TypedDict):
     outbound access. False by default; AKS does not turn the issuer off again (learn: aks/use-oidc-issuer)."""
     lock_node_group: NotRequired[bool]
     """With `baseline`: whether nobody but AKS may change the group of the nodes. True by default. False for a cluster
-    whose load balancer is behind a global one: whether Azure then lets you refer to its frontend is not documented
-    (learn: aks/node-resource-group-lockdown)."""
+    whose load balancer is behind a global one, which joins its frontend: a deny assignment also blocks joins from
+    outside the group (Azure/ARO-RP PR 423; learn: aks/node-resource-group-lockdown)."""
     node_image_updates: NotRequired[bool]
     """With `baseline`: whether AKS installs a new node image each week. True by default. False if the fleet does it
     (channel `NodeImage`)."""

@@ -138,9 +138,9 @@ TERMINAL: Final = (
     # Azure/azure-cli issue 16788, MicrosoftDocs/azure-docs issue 68028
     Terminal(
         "'Microsoft.Compute/EncryptionAtHost' feature is not enabled",
-        "the subscription lacks a feature: `az feature register --namespace Microsoft.Compute --name EncryptionAtHost`, "
-        "wait until it is Registered, then `az provider register --namespace Microsoft.Compute` and `pulumi up`; or set "
-        "clusters.hostEncryption to false before the clusters exist",
+        "the subscription lacks a feature: `az feature register --namespace Microsoft.Compute --name "
+        "EncryptionAtHost`, wait until it is Registered, then `az provider register --namespace Microsoft.Compute` and "
+        "`pulumi up`; or set clusters.hostEncryption to false before the clusters exist",
     ),
     # MicrosoftDocs/azure-docs issue 111834, Azure/AKS-Construction issue 344
     Terminal(

@@ -74,6 +74,9 @@ FAILURES: Final[dict[str, Failure]] = {
     "ReferencedResourceNotProvisioned": Failure("program", errors.REFERENCED_RESOURCE_NOT_PROVISIONED),
     "SetVNetOwnershipFailed": Failure("program", errors.SET_VNET_OWNERSHIP_FAILED, verbs=("create", "update")),
     "LinkedAuthorizationFailed": Failure("program", errors.LINKED_AUTHORIZATION_FAILED),
+    "CustomKubeletIdentityMissingPermissionError": Failure(
+        "program", errors.KUBELET_IDENTITY_MISSING_PERMISSION, verbs=("create", "update")
+    ),
     "Forbidden": Failure(
         "program",
         kubernetes='{kind} is forbidden: User "…" cannot {verb} resource "{kind}" in API group "…": '

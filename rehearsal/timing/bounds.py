@@ -126,8 +126,8 @@ DEMANDS: Final = (
     Demand(
         "member",
         "pool",
-        "AKS does one operation on a cluster at a time, and a cluster that joins is being updated; the app has no other "
-        "nodes, so the pool first delays nothing",
+        "AKS does one operation on a cluster at a time, and a cluster that joins is being updated; the app waits for "
+        "both in any order",
         "aka.ms/aks-pending-operation",
     ),
     Demand(

@@ -19,7 +19,8 @@ from tests.support.stack import Stack
 PAGE: Final = (ROOT / "docs" / "team.md").read_text()
 VERBS: Final = {"create": "write", "update": "write", "read": "read", "delete": "delete"}
 
-# What a function asks for (learn: role-based-access-control/permissions/containers).
+# What a function asks for (learn: role-based-access-control/permissions/containers). No other one is called, so none
+# returns the keys of a workspace.
 FUNCTIONS: Final = {
     "azure-native:authorization:getClientConfig": "",
     "azure-native:containerservice:getManagedCluster": "Microsoft.ContainerService/managedClusters/read",

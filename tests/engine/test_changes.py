@@ -452,7 +452,7 @@ def on_existing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
                 "existingId": existing.fleet(stack.cloud),
                 "updates": {"channel": "Stable", "stages": [["east"], ["west"]]},
             },
-            clusters={"entraId": True},
+            clusters={"entraId": True, "baseline": True},
         )
         stack.up()
         yield stack

@@ -41,7 +41,7 @@ from components.subscriptions import AzureProviders
 from settings import ClusterRegion, NewRegion, Pool, Region, SubnetRegion, load
 
 stack = load()
-changes.refuse_what_cannot_change(stack)
+running = changes.refuse_what_cannot_change(stack)
 placed = [region.name for region in stack.regions if not region.lost]
 manifests = app_manifests.load(
     Path(__file__).parent / "manifests",
@@ -137,6 +137,7 @@ for region in stack.regions:
         node_pool=nodes_of(region.node_pool),
         user_pool=nodes_of(region.user_pool) if region.user_pool else None,
         node_os=containerservice.OSSKU(stack.clusters.node_os) if stack.clusters.node_os else None,
+        host_encryption=stack.clusters.host_encryption,
         tier=containerservice.ManagedClusterSKUTier(stack.clusters.tier),
         kubelogin_mode=kubelogin_mode,
         entra_id_admins=admins if stack.clusters.entra_id else None,
@@ -147,6 +148,7 @@ for region in stack.regions:
         api_ranges=[str(each) for each in stack.clusters.api_ranges],
         open_ports=open_ports if stack.clusters.security_group else None,
         registry_id=stack.clusters.registry_id,
+        kubelet_identity=changes.has_kubelet_identity(stack, running, region.name),
         workspace_id=monitoring and monitoring.workspace_id,
         defender=stack.monitoring.defender,
         baseline=stack.clusters.baseline,

@@ -44,8 +44,8 @@ class ChangeError(pulumi.RunError):
     """The message lists all changes that cannot be made. Pulumi shows the message of a RunError without a traceback."""
 
 
-def refuse_what_cannot_change(stack: Settings) -> None:
-    """Compare a stack's settings with the running stack.
+def refuse_what_cannot_change(stack: Settings) -> State:
+    """Compare a stack's settings with the running stack, and return its state.
 
     Raises:
         ChangeError: a change cannot be made; the message lists all such changes.
@@ -68,6 +68,18 @@ def refuse_what_cannot_change(stack: Settings) -> None:
                 f"the member {member} of region {region} stays in the fleet, because Fleet does not release it without "
                 'its agents: see docs/operations.md, "A region is lost for good"'
             )
+    return state
+
+
+def has_kubelet_identity(stack: Settings, state: State, region: str) -> bool:
+    """Return whether the nodes of a region have an identity that the program makes.
+
+    A running cluster keeps the identity that it was created with: for another one, Azure gives every node a new image,
+    and only once there is one. [learn: aks/pre-created-kubelet-managed-identity]
+    """
+    if _key_of(region, "cluster") in state:
+        return _key_of(region, "kubelets") in state
+    return stack.clusters.registry_id is not None
 
 
 def existing(stack: Settings, kind: str) -> list[str] | None:
@@ -127,6 +139,7 @@ _TYPES: Final = {
     "vnet": "VirtualNetwork",
     "subnet": "Subnet",
     "cluster": "ManagedCluster",
+    "kubelets": "UserAssignedIdentity",
     "apps": "AgentPool",
 }
 
@@ -388,6 +401,14 @@ def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
                 found = f"region {show(region)} was created with {show(was)}, not {now}"
                 yield Problem(f"clusters.{setting}", found, f"put it back; {way}")
                 break
+    # A pool cannot change it. [learn: aks/enable-host-encryption]
+    encrypted = {name: bool(_value(state[name], (*_POOL, "enableEncryptionAtHost"))) for name in made}
+    for name, before in encrypted.items():
+        if before != stack.clusters.host_encryption:
+            region = show(name.partition(" ")[2].removesuffix("-cluster"))
+            found = f"region {region} was created with {show(before)}, not {show(stack.clusters.host_encryption)}"
+            yield Problem("clusters.hostEncryption", found, "put it back; another value needs another stack")
+            break
     # Only the baseline turns workload identity on; Azure turns the issuer on by itself in newer clusters.
     identity = ("securityProfile", "workloadIdentity", "enabled")
     if not stack.clusters.baseline and any(_value(state[name], identity) for name in made):

@@ -41,6 +41,8 @@ class Nodes(TypedDict):
     """The subnet of nodes and pods."""
     os: NotRequired[containerservice.OSSKU | None]
     """Their Linux; None for Azure's choice."""
+    host_encryption: NotRequired[bool]
+    """Whether their temporary disks and caches are encrypted on their hosts. False by default."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
     """Their tags. A cluster's tags do not reach its nodes (learn: aks/use-tags)."""
 
@@ -125,5 +127,6 @@ def _arguments(pool: NodePool, nodes: Nodes) -> dict[str, Any]:
         "max_count": pool.get("max_count"),
         "availability_zones": list(pool.get("zones", ())) or None,
         "upgrade_settings": containerservice.AgentPoolUpgradeSettingsArgs(max_surge=f"{surge}%") if surge else None,
+        "enable_encryption_at_host": nodes.get("host_encryption") or None,
         "tags": nodes.get("tags"),
     }

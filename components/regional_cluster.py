@@ -6,17 +6,17 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import authorization, containerservice, managedidentity, network, resources
-from pulumi_azure_native.containerservice.outputs import UserAssignedIdentityManagedClusterResponse
 
 from .access import kubernetes_access
 from .existing import checked, existing_network, require_addresses, require_way_out
 from .hardening import hardening
 from .kubeconfig import KubeloginMode
+from .kubelets import identity_of_aks, identity_profile, pull_images
 from .monitoring import monitored
 from .node_network import NodeNetwork, OpenPort, nat_gateway, node_network
 from .node_pools import NodePool, Nodes, addresses, system_pool, user_pool
 from .retries import CLUSTER_RETRY, NETWORK_RETRY
-from .roles import ACR_PULL, AKS_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
+from .roles import AKS_RBAC_CLUSTER_ADMIN, MANAGED_IDENTITY_OPERATOR, NETWORK_CONTRIBUTOR, Principal, grant
 from .sdk import readable, unchanged
 from .subscriptions import require_subscription
 
@@ -53,6 +53,9 @@ class RegionalClusterArgs(TypedDict):
     pool for everything."""
     node_os: NotRequired[containerservice.OSSKU | None]
     """The nodes' Linux; None for Azure's choice. Another one means new images on all nodes."""
+    host_encryption: NotRequired[bool]
+    """Whether the nodes' temporary disks and caches are encrypted on their hosts. False by default; fixed at creation.
+    The subscription needs the feature `Microsoft.Compute/EncryptionAtHost` (learn: aks/enable-host-encryption)."""
     tier: containerservice.ManagedClusterSKUTier
     """The control plane's pricing tier."""
     kubelogin_mode: KubeloginMode
@@ -71,8 +74,8 @@ class RegionalClusterArgs(TypedDict):
     outbound access. False by default; AKS does not turn the issuer off again (learn: aks/use-oidc-issuer)."""
     lock_node_group: NotRequired[bool]
     """With `baseline`: whether nobody but AKS may change the group of the nodes. True by default. False for a cluster
-    whose load balancer is behind a global one: whether Azure then lets you refer to its frontend is not documented
-    (learn: aks/node-resource-group-lockdown)."""
+    whose load balancer is behind a global one, which joins its frontend: a deny assignment also blocks joins from
+    outside the group (Azure/ARO-RP PR 423; learn: aks/node-resource-group-lockdown)."""
     node_image_updates: NotRequired[bool]
     """With `baseline`: whether AKS installs a new node image each week. True by default. False if the fleet does it
     (channel `NodeImage`)."""
@@ -85,6 +88,10 @@ class RegionalClusterArgs(TypedDict):
     registry_id: NotRequired[pulumi.Input[str] | None]
     """Azure id of an existing container registry. The cluster's nodes may then pull images from it; the deployer may
     assign roles on it. None for public images alone."""
+    kubelet_identity: NotRequired[bool]
+    """Whether the nodes have an identity that is made before the cluster, with its roles: their first pull never fails.
+    False by default: AKS makes one with the cluster. Fixed at creation, because another identity means a new image on
+    every node, and waits for one (learn: aks/pre-created-kubelet-managed-identity)."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
     """Tags of all resources that can have tags."""
     protect: NotRequired[bool]
@@ -199,16 +206,31 @@ class RegionalCluster(pulumi.ComponentResource):
             tags=args.get("tags"),
             opts=in_group,
         )
-        self.subnet_role = grant(
-            f"{name}-join-subnet",
-            NETWORK_CONTRIBUTOR,
-            Principal(object_id=identity.principal_id, type=authorization.PrincipalType.SERVICE_PRINCIPAL),
-            self.subnet,
-            self,
-        )
+        principal = Principal(object_id=identity.principal_id, type=authorization.PrincipalType.SERVICE_PRINCIPAL)
+        self.subnet_role = grant(f"{name}-join-subnet", NETWORK_CONTRIBUTOR, principal, self.subnet, self)
+
+        kubelets: managedidentity.UserAssignedIdentity | None = None
+        registry_id, roles = args.get("registry_id"), [self.subnet_role]
+        if args.get("kubelet_identity"):
+            kubelets = managedidentity.UserAssignedIdentity(
+                f"{name}-kubelets",
+                resource_group_name=group.name,
+                resource_name_=pulumi.Output.concat(args["cluster_name"], "-kubelets"),
+                location=args["location"],
+                tags=args.get("tags"),
+                opts=in_group,
+            )
+            # Without it AKS refuses to give the identity to nodes (Azure/azure-service-operator,
+            # CustomKubeletIdentityMissingPermissionError).
+            roles.append(grant(f"{name}-assign-kubelets", MANAGED_IDENTITY_OPERATOR, principal, kubelets, self))
+            if registry_id:
+                roles.append(pull_images(name, registry_id, kubelets.principal_id, self))
 
         nodes = Nodes(
-            subnet_id=subnet_id, os=args.get("node_os"), tags=args.get("tags") if args.get("baseline") else None
+            subnet_id=subnet_id,
+            os=args.get("node_os"),
+            host_encryption=args.get("host_encryption", False),
+            tags=args.get("tags") if args.get("baseline") else None,
         )
         self.cluster = containerservice.ManagedCluster(
             f"{name}-cluster",
@@ -221,6 +243,7 @@ class RegionalCluster(pulumi.ComponentResource):
             identity=containerservice.ManagedClusterIdentityArgs(
                 type=containerservice.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[identity.id]
             ),
+            identity_profile=identity_profile(kubelets) if kubelets else None,
             agent_pool_profiles=[
                 system_pool(args["node_pool"], nodes, critical_only=args.get("user_pool") is not None)
             ],
@@ -238,7 +261,7 @@ class RegionalCluster(pulumi.ComponentResource):
                 # A cluster's creation fails while another one's writes the VNet (learn: troubleshoot/azure/
                 # azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error).
                 depends_on=[
-                    self.subnet_role,
+                    *roles,
                     *(before for before in (args.get("after"), args.get("after_pool")) if before),
                 ],
                 protect=args.get("protect", False),
@@ -251,12 +274,8 @@ class RegionalCluster(pulumi.ComponentResource):
         apps = args.get("user_pool")
         self.user_pool = user_pool(name, apps, nodes, self.cluster, group.name, self) if apps else None
 
-        if registry_id := args.get("registry_id"):
-            puller = Principal(
-                object_id=_kubelets(name, self.cluster, group.name, self, lost=lost),
-                type=authorization.PrincipalType.SERVICE_PRINCIPAL,
-            )
-            grant(f"{name}-pull-images", ACR_PULL, puller, registry_id, self)
+        if registry_id and not kubelets:
+            pull_images(name, registry_id, identity_of_aks(name, self.cluster, group.name, self, lost=lost), self)
 
         credential: pulumi.Output[str] | None = None
         if not lost:
@@ -322,34 +341,6 @@ def _network_profile(args: RegionalClusterArgs, outbound: containerservice.Outbo
         "dns_service_ip": args["dns_service_ip"],
         **cilium,
     }
-
-
-def _kubelets(
-    name: str,
-    cluster: containerservice.ManagedCluster,
-    group: pulumi.Output[str],
-    parent: pulumi.Resource,
-    *,
-    lost: bool,
-) -> pulumi.Output[str]:
-    """Return the object id of the identity with which the nodes pull images.
-
-    It is asked for, because the cluster's own outputs are unknown in the preview of each of its updates, which would
-    show the role as replaced. A lost cluster is not updated.
-    """
-    if lost:
-        return cluster.identity_profile.apply(_object_id)
-    found = readable(
-        f"{name}: the identity of the nodes",
-        containerservice.get_managed_cluster_output(
-            resource_group_name=group, resource_name=cluster.name, opts=pulumi.InvokeOptions(parent=parent)
-        ),
-    )
-    return found.identity_profile.apply(_object_id)
-
-
-def _object_id(identities: Mapping[str, UserAssignedIdentityManagedClusterResponse] | None) -> str:
-    return (identities or {})["kubeletidentity"].object_id or ""
 
 
 def _linux_profile(ssh_public_key: pulumi.Input[str]) -> containerservice.ContainerServiceLinuxProfileArgs:

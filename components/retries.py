@@ -46,6 +46,8 @@ ROLE_NOT_IN_EFFECT: Final = (
     # A role assignment acts up to ten minutes after it was made
     # (learn: role-based-access-control/troubleshooting; hashicorp/terraform-provider-azurerm issue 24064).
     Passing("LinkedAuthorizationFailed", "the role on the subnet takes effect"),
+    # Azure/azure-service-operator, v2/api/containerservice/customizations, isRetryableClusterError
+    Passing("CustomKubeletIdentityMissingPermissionError", "the role on the nodes' identity takes effect"),
     Passing("is forbidden: User", "the role on the cluster takes effect"),
 )
 IDENTITY_NOT_IN_DIRECTORY: Final = (
@@ -132,6 +134,13 @@ TERMINAL: Final = (
         "LocationNotAvailableForResource",
         "this is not an Azure region, or not one for this subscription: `az account list-locations --output table` "
         "lists them; change location",
+    ),
+    # Azure/azure-cli issue 16788, MicrosoftDocs/azure-docs issue 68028
+    Terminal(
+        "'Microsoft.Compute/EncryptionAtHost' feature is not enabled",
+        "the subscription lacks a feature: `az feature register --namespace Microsoft.Compute --name "
+        "EncryptionAtHost`, wait until it is Registered, then `az provider register --namespace Microsoft.Compute` and "
+        "`pulumi up`; or set clusters.hostEncryption to false before the clusters exist",
     ),
     # MicrosoftDocs/azure-docs issue 111834, Azure/AKS-Construction issue 344
     Terminal(

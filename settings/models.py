@@ -489,7 +489,10 @@ class Clusters(Section):
     registry_id: values.RegistryId | None = None
     """The ID of a container registry from which the nodes pull images without a password. See
     [apps.md](apps.md#images-from-your-own-registry)."""
-    baseline: bool = True
+    host_encryption: bool = False
+    """Whether the nodes' temporary disks and caches are encrypted on their hosts. Fixed at creation. The subscription
+    needs the feature `EncryptionAtHost`. See [azure.md](azure.md#nodes-for-the-apps)."""
+    baseline: bool = False
     """Whether the clusters have what costs nothing and excludes nothing. See
     [azure.md](azure.md#the-baseline-of-a-cluster). It cannot be turned off again."""
 

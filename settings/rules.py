@@ -42,7 +42,7 @@ def problems(settings: Settings) -> list[Problem]:
         *_maintenance(settings),
         *_outbound(regions, settings),
         *_monitoring(settings),
-        *_budget(settings),
+        *_budget(regions, settings),
     ]
 
 
@@ -283,7 +283,11 @@ def _updates(regions: Regions, settings: Settings) -> Iterator[Problem]:
             yield Problem(f"{path}.kubernetesVersion", found, remedy)
 
 
-def _budget(settings: Settings) -> Iterator[Problem]:
-    """Find a budget that would count the whole subscription."""
+def _budget(regions: Regions, settings: Settings) -> Iterator[Problem]:
+    """Find a budget that would count the whole subscription, or no node."""
     if settings.budget and not settings.tags:
         yield Problem("budget", "needs tags: it counts the costs of the resources that have them", "set tags, too")
+    elif settings.budget and _groups(regions) and not settings.clusters.baseline:
+        # [learn: aks/use-tags]
+        found = "would not count the nodes, the largest cost: they have no tags, and a cluster's do not reach them"
+        yield Problem("budget", found, "set clusters.baseline to true: the nodes then have the tags", "clusters")

@@ -6,11 +6,12 @@ from rehearsal.azure.arm import Deployer
 from tests.support.program import Program, run_stack
 
 BUDGET: dict[str, Any] = {"amount": 5000, "contactEmails": ["a@example.com", "b@example.com"]}
+TAGGED = {"baseline": True}  # nodes have the tags
 
 
 def inputs(tags: dict[str, str], **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
     """Return the budget's inputs in dev with these tags."""
-    return run_stack("dev", tags=tags, budget=BUDGET | changes)["budget-monthly"].inputs
+    return run_stack("dev", tags=tags, clusters=TAGGED, budget=BUDGET | changes)["budget-monthly"].inputs
 
 
 def compared(name: str, value: str) -> dict[str, Any]:
@@ -56,5 +57,5 @@ def test_the_type_of_a_threshold_is_in_its_key() -> None:
 
 
 def test_two_stacks_have_budgets_of_different_names() -> None:
-    program = run_stack("dev", tags={"a": "1"}, budget=BUDGET, nameSuffix="two")
+    program = run_stack("dev", tags={"a": "1"}, clusters=TAGGED, budget=BUDGET, nameSuffix="two")
     assert program["budget-monthly"].inputs["budgetName"] == "fleet-l4-lb-two"

@@ -243,7 +243,15 @@ def test_nodes_pull_from_the_registry() -> None:
     role = stack["east-pull-images"].inputs
     assert role["scope"] == registry
     assert role["roleDefinitionId"].endswith("/7f951dda-4ed3-4680-a7ca-43fe172d538d")  # AcrPull
-    assert "east-cluster" in stack["east-pull-images"].dependencies
+    # The nodes have the role before they exist, so that their first pull succeeds.
+    cluster = stack["east-cluster"]
+    kubelets = cluster.inputs["identityProfile"]["kubeletidentity"]
+    assert kubelets["resourceId"].endswith("/userAssignedIdentities/aks-eastus2-kubelets")
+    assert kubelets["objectId"] == role["principalId"]
+    assert {"east-pull-images", "east-assign-kubelets"} <= cluster.dependencies
+    operator = stack["east-assign-kubelets"].inputs
+    assert operator["scope"] == kubelets["resourceId"]
+    assert operator["principalId"] == stack["east-join-subnet"].inputs["principalId"]
 
 
 def test_apps_have_nodes_of_their_own(prod: Program) -> None:

@@ -193,6 +193,7 @@ def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyP
         ("Insufficient vcpu quota requested 2, remaining 0 for provider StandardDasv7Family", "raise the quota"),
         ('Status=400 Code="LocationNotAvailableForResourceGroup"', "`az account list-locations --output table`"),
         ('Status=400 Code="LocationNotAvailableForResourceType"', "`az account list-locations --output table`"),
+        ("the 'Microsoft.Compute/EncryptionAtHost' feature is not enabled for", "`az feature register --namespace"),
         ('Status=400 Code="InsufficientSubnetSize"', "lower maxPods, count or maxCount"),
         ("grpc: the client connection is closing", "a cluster cannot be replaced in one `pulumi up`"),
         ('Changing property "agentPoolProfile.vmSize" is not allowed in an api-version', "put the old value back"),

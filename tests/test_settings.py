@@ -134,6 +134,7 @@ def test_prod_is_hardened_and_scales_over_zones() -> None:
         "security_group": True,
         "dataplane": "cilium",
         "outbound": "natGateway",
+        "host_encryption": False,
         "api_ranges": (),
         "maintenance": {"day": "Tuesday", "start": "21:00", "hours": 8},
         "registry_id": None,
@@ -376,7 +377,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
             ("app.internal", None),
             ("clusters.entraId", 1),
             ("clusters.baseline", "on"),
-            ("clusters.securityGroup", 1),
+            *(("clusters.securityGroup", 1), ("clusters.hostEncryption", "yes")),
             *(("monitoring.enabled", "on"), ("monitoring.defender", "on")),
             ("fleet.updates.enabled", "no"),
         ),
@@ -544,7 +545,7 @@ def with_mistake(path: str, value: object) -> dict[str, Any]:
     """The configuration with one mistake."""
     sections = {
         "fleet.updates": [("fleet.updates", UPDATES)],
-        "budget": [("tags.a", "b"), ("budget", BUDGET)],
+        "budget": [("tags.a", "b"), ("clusters.baseline", True), ("budget", BUDGET)],
         "clusters.maintenance": [("clusters.maintenance", MAINTENANCE)],
     }
     return changed(
@@ -821,6 +822,10 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
     "a budget of a stack without tags": (
         changed(("budget", {"amount": 5000, "contactEmails": ["team@example.com"]})),
         [("budget", "needs tags")],
+    ),
+    "a budget of a stack whose nodes have no tags": (
+        changed(("tags.a", "b"), ("budget", {"amount": 5000, "contactEmails": ["team@example.com"]})),
+        [("budget", "would not count the nodes")],
     ),
     "windows of too many stages": (
         changed(

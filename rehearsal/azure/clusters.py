@@ -12,7 +12,7 @@ from uuid import uuid4
 from typing_extensions import override
 
 from rehearsal.azure import errors
-from rehearsal.azure.access import CONTRIBUTOR, NETWORK_CONTRIBUTOR, OWNER, holds
+from rehearsal.azure.access import CONTRIBUTOR, MANAGED_IDENTITY_OPERATOR, NETWORK_CONTRIBUTOR, OWNER, holds
 from rehearsal.azure.arm import (
     Name,
     Record,
@@ -126,6 +126,7 @@ def _addresses(pool: Properties, cluster_inputs: Properties) -> int:
 # never sent.
 _POOL_KEEPS: Final = (
     "availabilityZones",
+    "enableEncryptionAtHost",
     "kubeletDiskType",
     "maxPods",
     "osDiskSizeGB",
@@ -175,6 +176,24 @@ def shut_out(subscription: Subscription, inputs: Properties) -> str | None:
             if not any(seen in each for each in ranges):
                 return errors.NODES_DO_NOT_REACH_API_SERVER.printed({})
     return None
+
+
+def _kubelet_identity(properties: Properties) -> Properties:
+    return nested(nested(properties, "identityProfile"), "kubeletidentity")
+
+
+def _admit_kubelet_identity(subscription: Subscription, inputs: Properties) -> None:
+    """Refuse an identity of nodes that the cluster's own may not assign."""
+    kubelets = _kubelet_identity(inputs).get("resourceId")
+    if not kubelets:
+        return
+    subscription.require(kubelets)
+    for each in listed(nested(inputs, "identity"), "userAssignedIdentities"):
+        principal = subscription.require(each)["outputs"]["principalId"]
+        # Whether a wider role is enough is not documented; Owner has the action (learn: role-based-access-control/
+        # built-in-roles/identity).
+        if not holds(subscription, principal, {MANAGED_IDENTITY_OPERATOR, OWNER}, kubelets):
+            raise errors.KUBELET_IDENTITY_MISSING_PERMISSION.refusal()
 
 
 _WAYS_OUT: Final = {
@@ -317,6 +336,9 @@ class ManagedCluster(ResourceType):
         if inputs.get("identity") is None and inputs.get("servicePrincipalProfile") is None:
             # Source: learn: aks/use-managed-identity
             yield Problem("identity", "a cluster needs an identity or a service principal")
+        if _kubelet_identity(inputs) and nested(inputs, "identity").get("type") not in ("UserAssigned", UNKNOWN):
+            # Source: Azure/AgentBaker, error code CustomKubeletIdentityOnlySupportedOnUserAssignedMSICluster
+            yield Problem("identityProfile.kubeletidentity", "needs a user-assigned identity of the cluster")
         pools = listed(inputs, "agentPoolProfiles")
         if inputs.get("agentPoolProfiles") is not UNKNOWN and not any(
             pool is UNKNOWN or pool.get("mode") in ("System", UNKNOWN) for pool in pools
@@ -351,6 +373,7 @@ class ManagedCluster(ResourceType):
             _admit_changes(old, inputs)
         for each in listed(nested(inputs, "identity"), "userAssignedIdentities"):
             subscription.require(each)
+        _admit_kubelet_identity(subscription, inputs)
         _admit_dataplane(nested(inputs, "networkProfile"))
         _admit_outbound(subscription, inputs)
         services = [ip_network(nested(inputs, "networkProfile").get("serviceCidr") or _SERVICE_CIDR)]
@@ -386,7 +409,8 @@ class ManagedCluster(ResourceType):
             "enableRBAC": inputs.get("enableRBAC", True),
             "fqdn": fqdn,
             "identity": identity_outputs(subscription, inputs, old),
-            "identityProfile": old.get("identityProfile")
+            "identityProfile": inputs.get("identityProfile")
+            or old.get("identityProfile")
             or {
                 "kubeletidentity": {
                     "clientId": str(uuid4()),

@@ -437,6 +437,23 @@ MAINTENANCE_CONFIGURATION_NAME: Final = AzureError(
     "maintenance configuration.",
     "Azure/ARO-HCP PR 3260",
 )
+ENCRYPTION_AT_HOST_NOT_ENABLED: Final = AzureError(
+    400,
+    "InvalidParameter",
+    "The property 'securityProfile.encryptionAtHost' is not valid because the 'Microsoft.Compute/EncryptionAtHost' "
+    "feature is not enabled for this subscription.",
+    "Azure/azure-cli issue 16788, MicrosoftDocs/azure-docs issue 68028",
+)
+KUBELET_IDENTITY_MISSING_PERMISSION: Final = AzureError(
+    400,
+    "CustomKubeletIdentityMissingPermissionError",
+    "The cluster using user-assigned managed identity must be granted 'Managed Identity Operator' role to assign "
+    "kubelet identity. You can run 'az role assignment create --assignee <control-plane-identity-principal-id> --role "
+    "'Managed Identity Operator' --scope <kubelet-identity-resource-id>' to grant the permission. See "
+    "https://learn.microsoft.com/en-us/azure/aks/use-managed-identity#add-role-assignment",
+    "code: Azure/azure-service-operator, v2/api/containerservice/customizations, isRetryableClusterError; text: as "
+    "users of Terraform quote it",
+)
 OIDC_ISSUER_CANNOT_BE_DISABLED: Final = AzureError(
     400,
     "OIDCIssuerFeatureCannotBeDisabled",

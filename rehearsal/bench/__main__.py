@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rehearsal.bench import recovery
-from rehearsal.bench.measure import LOCATIONS, ROOT, Cost, configuration, configure, prepare
+from rehearsal.bench.measure import LOCATIONS, ROOT, STACK, Cost, configuration, configure, prepare
 from rehearsal.timing import bounds, durations
 from rehearsal.timing.schedule import Operation, Timeline, conflicts, default_parallel, plan, schedule
 from rehearsal.timing.summary import words
@@ -29,6 +29,7 @@ _ENTRIES: Final = 5  # entry points of the largest stack, measured beside one
 _GROWTH: Final = 0.05  # the most growth of Azure's time, from the smallest number of regions to the largest
 _ENDLESS: Final = 1024  # parallel operations, more than any stack has
 
+_CLUSTER: Final = "azure-native:containerservice:ManagedCluster"
 _PEERING: Final = "azure-native:network:VirtualNetworkPeering"
 _GROUP: Final = "azure-native:resources:ResourceGroup"
 
@@ -71,6 +72,7 @@ def _azures_time() -> Iterator[Figure]:
             f"{ratio:.3f} ({words(two.makespan)} : {words(least)})",
         )
         yield Figure(f"up, 2 to 20 regions, {scale} durations: growth", f"{growth:.1%}", "≤ 5 %", growth <= _GROWTH)
+    yield from _prod()
     for size, goal in ((2, 2), (10, 5)):
         script = schedule(bounds.script(size, table)).makespan
         faster = script / ups[size].makespan
@@ -88,6 +90,22 @@ def _azures_time() -> Iterator[Figure]:
 
 def _up(size: int, parallel: int | None = None) -> Timeline:
     return schedule(plan([], _life(size)["up"].state, durations.load()), parallel=parallel)
+
+
+def _prod() -> Iterator[Figure]:
+    """Compare stack prod with the shortest possible time of a stack with its parts."""
+    _log("prod: up ...")
+    with _folder() as folder:
+        prepare(folder / "program")
+        shutil.copy(ROOT / "Pulumi.prod.yaml", folder / "program" / f"Pulumi.{STACK}.yaml")
+        state = _measured(folder / "program", "up").state
+    table, types = durations.load(), {each["type"] for each in state}
+    regions = sum(each["type"] == _CLUSTER for each in state)
+    for scale in ("typical", "low", "high"):
+        up = schedule(plan([], state, table, scale=scale)).makespan
+        least = schedule(bounds.least(regions, table, scale, types=types)).makespan
+        what = f"up, stack prod, {scale} durations: ratio to the shortest possible time"
+        yield _at_most(what, up / least, 1.05, f"{up / least:.3f} ({words(up)} : {words(least)})")
 
 
 def _limit() -> Iterator[Figure]:
@@ -195,9 +213,7 @@ def _life(size: int, entries: int = 0) -> dict[str, Cost]:
         def step(name: str, command: str, regions: int, nodes: int = 3) -> None:
             _log(f"{size} regions: {name} ...")
             configure(root, regions, nodes, entries)
-            costs[name] = Cost(
-                **json.loads(_output([sys.executable, "-m", "rehearsal.bench.measure", str(root), command], ROOT))
-            )
+            costs[name] = _measured(root, command)
 
         step("preview", "preview", size)
         step("up", "up", size)
@@ -207,6 +223,10 @@ def _life(size: int, entries: int = 0) -> dict[str, Cost]:
             step("change", "up", size + 1, nodes=4)
             step("destroy", "destroy", size + 1)
         return costs
+
+
+def _measured(root: Path, command: str) -> Cost:
+    return Cost(**json.loads(_output([sys.executable, "-m", "rehearsal.bench.measure", str(root), command], ROOT)))
 
 
 # --- Starting --------------------------------------------------------------------------------------------------------

@@ -74,6 +74,9 @@ FAILURES: Final[dict[str, Failure]] = {
     "ReferencedResourceNotProvisioned": Failure("program", errors.REFERENCED_RESOURCE_NOT_PROVISIONED),
     "SetVNetOwnershipFailed": Failure("program", errors.SET_VNET_OWNERSHIP_FAILED, verbs=("create", "update")),
     "LinkedAuthorizationFailed": Failure("program", errors.LINKED_AUTHORIZATION_FAILED),
+    "CustomKubeletIdentityMissingPermissionError": Failure(
+        "program", errors.KUBELET_IDENTITY_MISSING_PERMISSION, verbs=("create", "update")
+    ),
     "Forbidden": Failure(
         "program",
         kubernetes='{kind} is forbidden: User "…" cannot {verb} resource "{kind}" in API group "…": '
@@ -85,6 +88,7 @@ FAILURES: Final[dict[str, Failure]] = {
     "QuotaExceeded": Failure("nobody", errors.QUOTA_EXCEEDED),
     "SkuNotAvailable": Failure("nobody", errors.SKU_NOT_AVAILABLE),
     "SizeNotAllowed": Failure("nobody", errors.VM_SIZE_NOT_ALLOWED),
+    "EncryptionAtHostNotEnabled": Failure("nobody", errors.ENCRYPTION_AT_HOST_NOT_ENABLED, verbs=("create",)),
     "InsufficientVCPUQuota": Failure("nobody", errors.INSUFFICIENT_VCPU_QUOTA),
     "ScopeLocked": Failure("nobody", errors.SCOPE_LOCKED, verbs=("delete",)),
     "ResourceGroupDeletionBlocked": Failure("nobody", errors.RESOURCE_GROUP_DELETION_BLOCKED, verbs=("delete",)),

@@ -3,7 +3,7 @@
 Both are computed here for any number of regions, independently of the program.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -18,11 +18,16 @@ _PEERING = f"{_AZURE}network:VirtualNetworkPeering"
 _IDENTITY = f"{_AZURE}managedidentity:UserAssignedIdentity"
 _ROLE = f"{_AZURE}authorization:RoleAssignment"
 _CLUSTER = f"{_AZURE}containerservice:ManagedCluster"
+_POOL = f"{_AZURE}containerservice:AgentPool"
+_ADDRESS = f"{_AZURE}network:PublicIPAddress"
+_GATEWAY = f"{_AZURE}network:NatGateway"
+_BALANCER = f"{_AZURE}network:LoadBalancer"
 _FLEET = f"{_AZURE}containerservice:Fleet"
 _MEMBER = f"{_AZURE}containerservice:FleetMember"
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 _OBJECT = "kubernetes:apps/v1:Deployment"
 _PLACEMENT = "kubernetes:placement.kubernetes-fleet.io/v1:ClusterResourcePlacement"
+_ENTRY_SERVICE = "kubernetes:core/v1:ServicePatch"
 _ENTRY_POINT = "kubernetes:networking.fleet.azure.com/v1alpha1:MultiClusterService"
 
 
@@ -62,7 +67,19 @@ STEPS: Final = {
 }
 """The steps without which there is no multi-cluster service, with the types of their resources."""
 
-_OF_REGIONS: Final = ("group", "network", "peerings", "identity", "role", "cluster", "member")
+OPTIONAL: Final = {
+    "gateway address": _ADDRESS,
+    "gateway": _GATEWAY,
+    "pool": _POOL,
+    "entry service": _ENTRY_SERVICE,
+    "global balancer": _BALANCER,
+}
+"""More steps, of stacks that have these types of resources: a NAT gateway, a pool for the apps, a global address."""
+
+_OF_REGIONS: Final = (
+    *("group", "network", "peerings", "identity", "role", "cluster", "member"),
+    *("gateway address", "gateway", "pool"),
+)
 
 _IN_GROUP = ("it is in the group", "learn: azure-resource-manager/management/overview, Resource groups")
 DEMANDS: Final = (
@@ -96,6 +113,23 @@ DEMANDS: Final = (
         "learn: aks/concepts-network-legacy-cni",
     ),
     Demand("cluster", "network", "its nodes are in the subnet", "learn: aks/concepts-network-legacy-cni"),
+    Demand("gateway address", "group", *_IN_GROUP),
+    Demand("gateway", "gateway address", "it sends from the address", "learn: nat-gateway/nat-overview"),
+    Demand("cluster", "gateway", "the subnet needs the way out that the cluster asks for", "learn: aks/nat-gateway"),
+    Demand("pool", "cluster", "it is a part of the cluster", "learn: rest/api/aks, Agent Pools"),
+    Demand(
+        "peerings",
+        "pool",
+        "a pool fails if its VNet is written while its nodes are created",
+        "learn: troubleshoot/azure/azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error",
+    ),
+    Demand(
+        "member",
+        "pool",
+        "AKS does one operation on a cluster at a time, and a cluster that joins is being updated; the app waits for "
+        "both in any order",
+        "aka.ms/aks-pending-operation",
+    ),
     Demand(
         "member",
         "cluster",
@@ -129,11 +163,31 @@ DEMANDS: Final = (
         "its namespace and the exported Service come to the cluster with the placement",
         "Azure/fleet-networking v0.3.25, pkg/controllers/multiclusterservice",
     ),
+    Demand(
+        "entry service",
+        "entry point",
+        "Fleet makes the Service that accepts the global address from the entry point",
+        "Azure/fleet-networking v0.3.25, ensureDerivedService",
+    ),
+    Demand(
+        "global balancer",
+        "entry service",
+        "it refers to the frontend of the Service",
+        "Azure/azure-rest-api-specs, LoadBalancerCreateGlobalTier.json",
+    ),
 )
 
 
-def least(regions: int, durations: Durations, scale: Scale = "typical") -> list[Operation]:
+def least(
+    regions: int, durations: Durations, scale: Scale = "typical", *, types: Collection[str] = ()
+) -> list[Operation]:
     """Return the necessary steps of an `up`; their longest chain is a lower bound of any program's time.
+
+    Args:
+        regions: how many there are.
+        durations: the table.
+        scale: the column of the table.
+        types: the types of the stack's resources, which say what steps of `OPTIONAL` it has.
 
     All peerings of a region are one step: a VNet has 2 (n - 1), its own and the opposite ones, and only one at a time
     can write it.
@@ -142,16 +196,18 @@ def least(regions: int, durations: Durations, scale: Scale = "typical") -> list[
     def names(step: str) -> list[str]:
         return [f"{step} {region}" for region in range(1, regions + 1)] if step in _OF_REGIONS else [step]
 
+    steps = STEPS | {step: token for step, token in OPTIONAL.items() if token in types}
+
     def needs(name: str, step: str) -> Iterator[str]:
         for demand in DEMANDS:
-            if demand.step == step:
+            if demand.step == step and demand.needs in steps:
                 same = step in _OF_REGIONS and demand.needs in _OF_REGIONS
                 yield from [name.replace(step, demand.needs, 1)] if same else names(demand.needs)
 
     times = {"peerings": 2 * (regions - 1)}
     return [
         _step(name, token, durations.seconds(token, "create", scale) * times.get(step, 1), needs(name, step))
-        for step, token in STEPS.items()
+        for step, token in steps.items()
         for name in names(step)
     ]
 

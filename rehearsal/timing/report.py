@@ -136,11 +136,12 @@ def _clock(seconds: float) -> str:
 def _figures(state: Sequence[Resource], durations: Durations) -> list[dict[str, Any]]:
     """Return the times for each column of the table of durations, with the times to compare them with."""
     regions = sum(each["type"] == CLUSTER for each in state)
+    types = {each["type"] for each in state}
     scales: tuple[Scale, ...] = ("low", "typical", "high")
     columns: list[dict[str, Any]] = []
     for scale in scales:
         up = schedule(plan([], state, durations, scale=scale)).makespan
-        least = schedule(bounds.least(regions, durations, scale)).makespan
+        least = schedule(bounds.least(regions, durations, scale, types=types)).makespan
         script = schedule(bounds.script(regions, durations, scale)).makespan
         destroy = schedule(plan(state, [], durations, scale=scale)).makespan
         group = bounds.GROUP_WITH_A_CLUSTER

@@ -25,7 +25,7 @@ def summary(state: Sequence[Resource], durations: Durations) -> list[str]:
     regions = sum(each.token == _CLUSTER for each in operations)
     parallel = default_parallel()
     up, limited = schedule(operations), schedule(operations, parallel=parallel)
-    least = schedule(bounds.least(regions, durations))
+    least = schedule(bounds.least(regions, durations, types={each.token for each in operations}))
     script = schedule(bounds.script(regions, durations))
     destroy = schedule(plan(state, [], durations))
     lines = [

@@ -1,5 +1,6 @@
 """The score: totals, table, advice, exceptions and the goal; and the policies that carry it."""
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any, Final, cast
@@ -20,8 +21,9 @@ from policies.baseline.policies import Baseline
 from policies.baseline.rule import REQUIRED
 from policies.baseline.score import Exemption, judge, report, short_of_goal
 from policies.baseline.table import GROUPS, RULES
-from tests.baseline.plans import Resources, both, ideal, put, without
+from tests.baseline.plans import Resources, both, ideal, put, recorded, without
 from tests.baseline.test_rules import BREAKS
+from tests.support.program import ROOT
 
 TODAY: Final = date(2026, 11, 26)
 OTHERS: Final = sum(rule.severity not in REQUIRED for rule in RULES)
@@ -104,6 +106,24 @@ def test_the_goal_lets_a_twentieth_of_the_other_rules_go() -> None:
     (line,) = short_of_goal(judge(Plan(BREAKS["image-cleaner"](found)), {"upgrade-channel"}))
     assert "image-cleaner" in line
     assert all(rule in line for rule in most)
+
+
+# Stack prod.
+
+
+def test_prod_meets_the_goal_with_the_figures_of_the_documents() -> None:
+    config = json.loads((ROOT / "policies" / "prod.json").read_text())
+    given = config["baseline-score"]["exceptions"]
+    exceptions = {name: Exemption(each["reason"], date.fromisoformat(each["date"])) for name, each in given.items()}
+    judgements = judge(Plan(recorded("prod")), exceptions)
+    assert short_of_goal(judgements) == []
+    assert config["baseline-goal"] == "mandatory"
+    text = report(judgements, exceptions, TODAY)
+    assert "remove the exception" not in text
+    for page in ("README.md", "docs/policies.md"):
+        block = (ROOT / page).read_text().partition("rules met, ")
+        shown = (block[0].rpartition("```\n")[2] + block[1] + block[2].partition("\n```")[0]).splitlines()
+        assert [line for line in shown if line not in {*text.splitlines(), "…"}] == [], page
 
 
 # The policies.

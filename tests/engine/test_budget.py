@@ -35,7 +35,7 @@ def in_month(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 def budgeted(stack: Stack, in_month: Callable[[int], None]) -> Stack:
     """The dev stack with tags, in May, and then with a budget."""
     in_month(5)
-    stack.configure(tags=TAGS)
+    stack.configure(tags=TAGS, clusters={"baseline": True})
     stack.up()
     stack.configure(budget=BUDGET)
     assert stack.up().changes == {"budget": "create", "budget-monthly": "create"}

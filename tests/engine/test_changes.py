@@ -140,6 +140,11 @@ REFUSED = [
         refusal=f'outbound: {CREATED} "loadBalancer", not "natGateway"',
     ),
     Row(
+        "clusters.hostEncryption",
+        section("clusters", hostEncryption=True),
+        refusal=f"hostEncryption: {CREATED} false, not true",
+    ),
+    Row(
         "regions.location",
         east(location="centralus"),
         refusal=rf"regions\[0\].location: {CREATED} \"eastus2\", not \"centralus\"",
@@ -447,7 +452,7 @@ def on_existing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
                 "existingId": existing.fleet(stack.cloud),
                 "updates": {"channel": "Stable", "stages": [["east"], ["west"]]},
             },
-            clusters={"entraId": True},
+            clusters={"entraId": True, "baseline": True},
         )
         stack.up()
         yield stack

@@ -90,5 +90,5 @@ def test_dataplane_that_azure_has_changed_can_be_written_down(stack: Stack) -> N
         cilium = {"networkDataplane": "cilium", "networkPolicy": "cilium"}
         stack.change_behind_the_programs_back(cluster, networkProfile=profile | cilium)
     stack.refresh()
-    stack.configure(clusters={**stack.config["clusters"], "dataplane": "cilium"})
+    stack.configure(clusters={"dataplane": "cilium"})
     assert stack.preview().changes == {}

@@ -62,9 +62,14 @@ def test_nodes_may_pull_from_a_registry_that_stays(empty: Stack) -> None:
         assert [role["scope"], role["principalId"]] == [registry, kubelet]
         assert role["roleDefinitionId"].startswith(f"/subscriptions/{OTHER}/")
         assert role["roleDefinitionId"].endswith("/7f951dda-4ed3-4680-a7ca-43fe172d538d")  # AcrPull
+        assert kubelet == resources[f"{region}-kubelets"]["outputs"]["principalId"]
     # An update of a cluster leaves its roles alone, in the preview too.
     empty.configure(clusters={"baseline": False, "registryId": registry, "tier": "Standard"})
     assert empty.preview().changes == {"east-cluster": "update", "west-cluster": "update"}
+    # Without the registry, nodes keep their identity: they still run with it.
+    empty.configure(clusters={"baseline": False})
+    roles = {f"{region}-pull-images{part}" for region in ("east", "west") for part in ("", "-id")}
+    assert empty.preview().changes == dict.fromkeys(roles, "delete")
     empty.destroy()
     assert existing.is_there(empty.cloud, registry)
 

@@ -218,7 +218,7 @@ def main() -> int:
         help="ask only whether every URN is still there, with the settings here: for a commit whose settings or "
         "manifests the program no longer takes",
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()  # `commit --fleet real prod`
     failed = False
     with tempfile.TemporaryDirectory(prefix="upgrade-") as folder:
         upgrade = Upgrade(Path(folder), arguments.commit, arguments.fleet)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rehearsal.azure.access import MANAGED_IDENTITY_OPERATOR
 from rehearsal.core.errors import NotReadyError, RefusedError
 from rehearsal.core.protocol import UNKNOWN, Properties
 from rehearsal.tests.azure.subscription import (
@@ -116,6 +117,19 @@ def test_a_clusters_load_balancers_need_a_role_on_the_subnet_or_above(sub: Subsc
     assert sub.azure.may_balance(cluster_id)
 
 
+def test_a_clusters_nodes_have_the_identity_that_it_may_assign(sub: Subscription) -> None:
+    inputs = sub.place()
+    identity, principal = sub.identity("other")
+    inputs["identity"]["userAssignedIdentities"] = [identity]
+    kubelets, object_id = sub.identity("kubelets")
+    inputs["identityProfile"] = {"kubeletidentity": {"resourceId": kubelets, "objectId": object_id}}
+    assert "must be granted 'Managed Identity Operator'" in sub.refused("ManagedCluster", **inputs)
+    sub.role(kubelets, MANAGED_IDENTITY_OPERATOR, principal, "ServicePrincipal")
+    cluster_id, outputs = sub.create("ManagedCluster", **inputs)
+    assert outputs["identityProfile"]["kubeletidentity"]["objectId"] == object_id
+    assert sub.update("ManagedCluster", cluster_id, **inputs)["identityProfile"] == outputs["identityProfile"]
+
+
 def test_a_clusters_subnet_and_identity_must_exist(sub: Subscription) -> None:
     inputs = sub.place()
     for path in ("subnet", "identity"):
@@ -195,6 +209,11 @@ POOL = ("agentPoolProfiles", 0)
         (
             changed(["securityProfile"], {"defender": {"securityMonitoring": {"enabled": True}}}),
             "securityProfile.defender.logAnalyticsWorkspaceResourceId",
+        ),
+        (
+            changed(["identity"], {"type": "SystemAssigned"})
+            | {"identityProfile": {"kubeletidentity": {"clientId": "i"}}},
+            "identityProfile.kubeletidentity",
         ),
         (
             changed(
@@ -360,6 +379,7 @@ def pool_changed(key: str, value: object) -> Properties:
             '"agentPoolProfile.vmSize" is not allow',
         ),
         (pool_changed("maxPods", 50), "PropertyChangeNotAllowed", "'agentPoolProfile.maxPods' is not allowed"),
+        (pool_changed("enableEncryptionAtHost", value=True), "PropertyChangeNotAllowed", "enableEncryptionAtHost'"),
         (pool_changed("osDiskSizeGB", 256), "PropertyChangeNotAllowed", "'agentPoolProfile.osDiskSizeGB'"),
         (pool_changed("osType", "Windows"), "PropertyChangeNotAllowed", "'agentPoolProfile.osType'"),
         (pool_changed("availabilityZones", ["1"]), "PropertyChangeNotAllowed", "'agentPoolProfile.availabilityZones'"),

@@ -2,15 +2,16 @@
 
 import pytest
 
-from rehearsal.timing.bounds import DEMANDS, STEPS, least, script
+from rehearsal.timing.bounds import DEMANDS, OPTIONAL, STEPS, least, script
 from rehearsal.timing.durations import Durations
 from rehearsal.timing.schedule import schedule
 
 
 def table(**seconds: float) -> Durations:
     """Return a table in which a step takes a second, or what is given for it (with _ for a space)."""
-    by_token = dict.fromkeys(STEPS.values(), 1.0)
-    by_token |= {STEPS[step.replace("_", " ")]: value for step, value in seconds.items()}
+    tokens = STEPS | OPTIONAL
+    by_token = dict.fromkeys(tokens.values(), 1.0)
+    by_token |= {tokens[step.replace("_", " ")]: value for step, value in seconds.items()}
 
     def figures(value: float) -> dict[str, object]:
         return {"low": value, "typical": value, "high": value, "source": "this test"}
@@ -57,6 +58,14 @@ def test_peerings_of_one_network_come_one_after_the_other() -> None:
     assert schedule(least(20, table(peerings=10))).makespan == 1 + 1 + 1 + 1 + 2 * 19 * 10
 
 
+def test_steps_of_a_stack_with_more_count_if_it_has_them() -> None:
+    durations = table(cluster=300, pool=100, hub=370, gateway=10, entry_service=30, global_balancer=15)
+    with_all = schedule(least(2, durations, types=OPTIONAL.values()))
+    # A group, an address, a gateway, a cluster, its pool, a member, the placement, an entry point, what leads to it.
+    assert with_all.makespan == 1 + 1 + 10 + 300 + 100 + 1 + 1 + 1 + 30 + 15
+    assert schedule(least(2, durations)).makespan == 1 + 370 + 1 + 1 + 1 + 1 + 1
+
+
 def test_a_placement_waits_for_the_members_of_every_region() -> None:
     placement = next(each for each in least(3, table()) if each.name == "placement")
     assert set(placement.after) == {"app", "member 1", "member 2", "member 3"}
@@ -64,7 +73,7 @@ def test_a_placement_waits_for_the_members_of_every_region() -> None:
 
 def test_every_demand_is_between_steps_and_has_a_reason_and_a_source() -> None:
     for demand in DEMANDS:
-        assert {demand.step, demand.needs} <= STEPS.keys()
+        assert {demand.step, demand.needs} <= {*STEPS, *OPTIONAL}
         assert demand.reason
         assert demand.source
 

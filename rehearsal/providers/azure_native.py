@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
+from itertools import product
 from typing import Any, Final
 
 from rehearsal.azure.access import (
@@ -27,6 +28,7 @@ from rehearsal.azure.arm import (
     compare,
     last_segment,
     listed,
+    nested,
     short_location,
     subscription_of,
 )
@@ -296,16 +298,30 @@ class Azure(FakeProvider):
         """
         return may_balance(self._subscription, cluster_id)
 
-    def admits(self, cluster_id: str, port: int) -> bool:
-        """Return whether a TCP packet from the internet gets past the security group of a cluster's subnet.
+    def admits(self, cluster_id: str, port: int, origin_id: str = "") -> bool:
+        """Return whether TCP packets get past the security groups of clusters' subnets.
 
         AKS opens its load balancers' ports in the other one, of the nodes' network interfaces (learn:
         aks/concepts-network). Call it outside a transaction, as `may_balance`.
+
+        Args:
+            cluster_id: the cluster that the packets go to.
+            port: the destination's port: of a load balancer, or of a pod.
+            origin_id: the cluster whose nodes send them; empty for the internet.
         """
+        origins = self._node_subnets(origin_id) if origin_id else [None]
+        ways = product(self._node_subnets(cluster_id), origins)
+        return all(admits(self._subscription, subnet, port, origin) for subnet, origin in ways)
+
+    def enforces(self, cluster_id: str) -> bool:
+        """Return whether a cluster has an engine for network policies; without one, they change nothing."""
+        record = self._subscription.find(cluster_id)
+        return bool(record) and nested(record["inputs"], "networkProfile").get("networkPolicy") == "cilium"
+
+    def _node_subnets(self, cluster_id: str) -> list[str]:
         record = self._subscription.find(cluster_id)
         pools = listed(record["inputs"], "agentPoolProfiles") if record else []
-        subnets = [pool["vnetSubnetID"] for pool in pools if pool.get("vnetSubnetID")]
-        return all(admits(self._subscription, subnet, port) for subnet in subnets)
+        return [pool["vnetSubnetID"] for pool in pools if pool.get("vnetSubnetID")]
 
     def may_access(self, cluster_id: str) -> bool:
         """Return whether the deployer's identity may use the API server of a cluster or hub.

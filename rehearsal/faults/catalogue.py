@@ -100,8 +100,8 @@ OUTAGES: Final[dict[Part, str]] = {
     Part.PODS: "Azure/fleet v0.18.12, pkg/controllers/workapplier/availability_tracker.go: a Deployment's ready "
     "replicas",
     Part.LOAD_BALANCERS: "fleet-networking v0.3.25, multiclusterservice controller: Valid comes without an address",
-    Part.ENTRY_PORTS: "learn: aks/concepts-network: AKS opens the ports of its load balancers in its own security group "
-    "only",
+    Part.ENTRY_PORTS: "learn: aks/concepts-network: AKS opens the ports of its load balancers only in its own security "
+    "group",
     Part.IMPORTS: "fleet-networking v0.3.25, pkg/controllers/member/endpointsliceimport: what a cluster exports is "
     "passed over where no entry point is known yet",
 }

@@ -205,7 +205,7 @@ class Azure(FakeProvider):
             if kind.located and not (kind.placeless and inputs["location"] == "global"):
                 require_location(kind.kind, inputs["location"], call.provider.get("environment"))
             outputs = self._put(call.token, resource_id, inputs)
-            self._carry_out(Operation("create", call, resource_id, inputs))
+            self._carry_out(Operation("create", call, resource_id, inputs), unfinished=True)
             return resource_id, kind.first_answer(outputs)
 
     def read(
@@ -241,8 +241,10 @@ class Azure(FakeProvider):
             kept = {key: outputs[key] for key in ("name", "location") if key in outputs}
             return {**schema.expected_outputs(call.token, inputs), **kept}
         with self._store.transaction():
+            old = self._subscription.find(resource_id)
+            unfinished = old is None or old["outputs"].get("provisioningState") == "Failed"
             outputs = self._put(call.token, resource_id, inputs)
-            self._carry_out(Operation("update", call, resource_id, inputs))
+            self._carry_out(Operation("update", call, resource_id, inputs), unfinished=unfinished)
             return outputs
 
     def delete(self, call: Call, resource_id: str, outputs: Properties) -> None:
@@ -359,10 +361,10 @@ class Azure(FakeProvider):
 
     # Within a transaction.
 
-    def _carry_out(self, operation: Operation) -> None:
+    def _carry_out(self, operation: Operation, *, unfinished: bool) -> None:
         resource_id = operation.resource_id
         reason = self._ownership.failure(operation.call) or self._failure(operation)
-        if operation.verb == "create" and operation.call.token == CLUSTER and not reason and operation.inputs:
+        if unfinished and operation.call.token == CLUSTER and not reason and operation.inputs:
             reason = shut_out(self._subscription, operation.inputs)
         if reason:
             # The resource exists. azure-native reads it, and returns it with the error for the engine's state

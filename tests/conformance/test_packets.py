@@ -54,6 +54,14 @@ class _App:
         except ConnectionError as error:  # there are no endpoints yet
             return type(error).__name__
 
+    def refuse(self, packet: tuple[str, int, str] | None) -> None:
+        """Let security groups refuse packets: from a cluster to a port of another one."""
+        self.fleet.clusters.admits = lambda target, port, origin: (target, port, origin) != packet
+
+    def enforce(self, *, enforced: bool) -> None:
+        """Have network policies enforced, or not."""
+        self.fleet.clusters.enforces = lambda _cluster: enforced
+
     def settle(self) -> None:
         """Let time pass in memory; real clusters take theirs."""
         if isinstance(self.fleet.clusters, InMemoryClusters):
@@ -114,20 +122,20 @@ def apps(bare: Fleet) -> Iterator[list[_App]]:
 
 
 def _policy(ingress: list[Object]) -> Object:
-    spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": ingress}
+    spec: Object = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": ingress}
     return new_object("networking.k8s.io/v1", "NetworkPolicy", "closed", SPACE, spec=spec)
 
 
-@pytest.mark.parametrize(
-    ("ingress", "answers"),
-    [
-        ([], {"": 8}),
-        ([{"from": [{"ipBlock": {"cidr": "10.1.0.0/24"}}], "ports": [{"port": POD_PORT}]}], {"west": 4, "": 4}),
-        # In east, the pod on the node that gets the packets sees the client, the other one that node.
-        ([{"from": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.2.0.0/24"]}}]}], {"east": 2, "west": 4, "": 2}),
-        ([{"from": [{"podSelector": {}}]}, {"ports": [{"port": POD_PORT}]}], {"east": 4, "west": 4}),
-    ],
-)
+INGRESS: list[tuple[list[Object], dict[str, int]]] = [
+    ([], {"": 8}),
+    ([{"from": [{"ipBlock": {"cidr": "10.1.0.0/24"}}], "ports": [{"port": POD_PORT}]}], {"west": 4, "": 4}),
+    # In east, the pod on the node that gets the packets sees the client, the other one that node.
+    ([{"from": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.2.0.0/24"]}}]}], {"east": 2, "west": 4, "": 2}),
+    ([{"from": [{"podSelector": {}}]}, {"ports": [{"port": POD_PORT}]}], {"east": 4, "west": 4}),
+]
+
+
+@pytest.mark.parametrize(("ingress", "answers"), INGRESS)
 def test_network_policies_let_the_same_packets_in(
     apps: list[_App], ingress: list[Object], answers: dict[str, int]
 ) -> None:
@@ -135,14 +143,14 @@ def test_network_policies_let_the_same_packets_in(
         for name in BOTH:
             scenarios.put(app.fleet[name], _policy(ingress))
         app.settle()
-        app.fleet.clusters.enforces = lambda _cluster: True
+        app.enforce(enforced=True)
         try:
             eventually(app.answers, Counter(answers), 30)
             # Without an engine, policies change nothing.
-            app.fleet.clusters.enforces = lambda _cluster: False
+            app.enforce(enforced=False)
             eventually(app.answers, Counter({"east": 4, "west": 4}), 30)
         finally:
-            app.fleet.clusters.enforces = lambda _cluster: False
+            app.enforce(enforced=False)
             for name in BOTH:
                 scenarios.remove(app.fleet[name], _policy(ingress))
 
@@ -161,13 +169,12 @@ def test_security_groups_let_the_same_packets_in(
     apps: list[_App], shut: tuple[str, int, str], answers: dict[str, int]
 ) -> None:
     for app in apps:
-        clusters, (target, port, origin) = app.fleet.clusters, shut
-        refused = (app.fleet.ids[target], port, app.fleet.ids.get(origin, ""))
-        clusters.admits = lambda *packet, refused=refused: packet != refused
+        target, port, origin = shut
+        app.refuse((app.fleet.ids[target], port, app.fleet.ids.get(origin, "")))
         try:
             eventually(app.answers, Counter(answers), 30)
         finally:
-            clusters.admits = lambda *_: True
+            app.refuse(None)
         eventually(app.answers, Counter({"east": 4, "west": 4}), 30)
 
 

@@ -31,22 +31,22 @@ def _answering(clusters: InMemoryClusters, address: str) -> Counter[str]:
     return answers
 
 
-@pytest.mark.parametrize(
-    ("ingress", "answers"),
-    [
-        # Of the entry point's region, the pod on the node that gets the packets sees the client (two pods, two nodes).
-        ([{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}], {"east": 2, "west": 4, "nobody": 2}),
-        ([{"from": [{"ipBlock": {"cidr": "10.1.0.0/24"}}], "ports": [{"port": 8080}]}], {"west": 4, "nobody": 4}),
-        ([{"from": [{"ipBlock": {"cidr": "10.1.0.0/24"}}], "ports": [{"port": 80}]}], {"nobody": 8}),
-        ([{"from": [{"namespaceSelector": {}}]}], {"nobody": 8}),
-        ([], {"nobody": 8}),
-        ([{}], {"east": 4, "west": 4}),
-    ],
-)
+INGRESS: list[tuple[list[Object], dict[str, int]]] = [
+    # Of the entry point's region, the pod on the node that gets the packets sees the client (two pods, two nodes).
+    ([{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}], {"east": 2, "west": 4, "nobody": 2}),
+    ([{"from": [{"ipBlock": {"cidr": "10.1.0.0/24"}}], "ports": [{"port": 8080}]}], {"west": 4, "nobody": 4}),
+    ([{"from": [{"ipBlock": {"cidr": "10.1.0.0/24"}}], "ports": [{"port": 80}]}], {"nobody": 8}),
+    ([{"from": [{"namespaceSelector": {}}]}], {"nobody": 8}),
+    ([], {"nobody": 8}),
+    ([{}], {"east": 4, "west": 4}),
+]
+
+
+@pytest.mark.parametrize(("ingress", "answers"), INGRESS)
 def test_network_policies_decide_where_they_are_enforced(ingress: list[Object], answers: dict[str, int]) -> None:
     clusters, hub, east, _ = placed_fleet()
     east.create(entry_point(), user=USER)
-    spec = {"podSelector": {}, "ingress": ingress, "policyTypes": ["Ingress"]}
+    spec: Object = {"podSelector": {}, "ingress": ingress, "policyTypes": ["Ingress"]}
     hub.create(new_object("networking.k8s.io/v1", "NetworkPolicy", "closed", "shop", spec=spec), user=USER)
     clusters.settle()
     (address,) = addresses(get(east, entry_point()))

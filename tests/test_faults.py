@@ -87,7 +87,8 @@ def test_ready_made_profile_strikes_what_both_stacks_have(
     [
         *(f"`{name}`" for name in (*FAILURES, *OUTAGES, *(path.name for path in PROFILES))),
         *(e.remedy for e in TERMINAL),
+        *sorted({f"waiting until {each.reason}" for each in WAITS}),
     ],
 )
-def test_documentation_has_every_failure_profile_and_remedy(text: str) -> None:
+def test_documentation_has_every_failure_profile_message_and_remedy(text: str) -> None:
     assert text in (ROOT / "docs" / "faults.md").read_text()

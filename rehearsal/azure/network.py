@@ -1,5 +1,6 @@
 """Resource groups, virtual networks, subnets and peerings."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final
@@ -267,6 +268,12 @@ class NetworkSecurityGroup(ResourceType):
                 several = f"{key}es" if key.endswith("x") else f"{key}s"
                 if not rule.get(key) and not rule.get(several):
                     yield Problem(f"{path}{key}", f"a rule needs {key} or {several}")
+            for key in ("sourcePortRange", "destinationPortRange"):
+                # Source: learn: templates/microsoft.network/networksecuritygroups
+                if not all(
+                    re.fullmatch(r"\*|\d+(-\d+)?", each) for each in _both(rule, key, "s") if each is not UNKNOWN
+                ):
+                    yield Problem(f"{path}{key}", "must be *, a port, or a range such as 80-90")
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:

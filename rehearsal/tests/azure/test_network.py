@@ -303,6 +303,7 @@ def test_security_group_of_a_subnet_cannot_be_deleted(sub: Subscription) -> None
         (rule(), "securityRules[1].priority"),
         (rule(priority=200, sourceAddressPrefix=None), "securityRules[1].sourceAddressPrefix"),
         (rule(priority=200, destinationPortRanges=[]), "securityRules[1].destinationPortRange"),
+        (rule(priority=200, destinationPortRanges=["http"]), "securityRules[1].destinationPortRange"),
     ],
 )
 def test_rules_of_a_security_group_are_complete_and_differ(sub: Subscription, wrong: Properties, path: str) -> None:

@@ -57,11 +57,12 @@ class Cloud:
         )
         self.azure = Azure(self._store, self.clusters, failure=self._failure)
         self.clusters.is_down = self._is_down
+        self.clusters.admits = self._admits
+        self.clusters.enforces = self.azure.enforces
         self._providers: dict[str, FakeProvider] = {"azure-native": self.azure, "random": Randomness()}
         if isinstance(self.clusters, RealClusters):
             self.clusters.guard.allows = self.allows
         else:
-            self.clusters.admits = self.azure.admits
             self._providers["kubernetes"] = Kubernetes(
                 self.clusters, user=Deployer().object_id, may_access=self.azure.may_access
             )
@@ -150,6 +151,11 @@ class Cloud:
             # A load balancer needs its cluster's role on the subnet.
             part == Part.LOAD_BALANCERS and not self.azure.may_balance(cluster.id)
         )
+
+    def _admits(self, cluster_id: str, port: int, origin_id: str) -> bool:
+        cluster = self.clusters.get(cluster_id)
+        shut = not origin_id and cluster is not None and self._is_down(Part.ENTRY_PORTS, cluster)
+        return not shut and self.azure.admits(cluster_id, port, origin_id)
 
     def pass_time(self, seconds: float) -> None:
         """Let simulated time pass, in which the clusters' controllers work."""

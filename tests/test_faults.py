@@ -65,15 +65,19 @@ def test_program_knows_a_remedy_for_what_stays(name: str) -> None:
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
-def test_ready_made_profile_strikes_what_the_dev_stack_has(path: Path, dev: Program) -> None:
-    profile = load(path)
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_ready_made_profile_strikes_what_both_stacks_have(
+    path: Path, stack: str, request: pytest.FixtureRequest
+) -> None:
+    profile, program = load(path), request.getfixturevalue(stack)
+    assert isinstance(program, Program)
     for fault in profile.faults:
         verb = fault.verb or "create"
-        assert any(fault.concerns(verb, Call(each.type, each.name)) for each in dev.resources.values()), fault
-    clusters = [each.inputs["resourceName"] for each in dev.of_type(CLUSTER).values()]
+        assert any(fault.concerns(verb, Call(each.type, each.name)) for each in program.resources.values()), fault
+    clusters = [each.inputs["resourceName"] for each in program.of_type(CLUSTER).values()]
     for outage in profile.outages:
-        assert outage.cluster in {"*", *clusters}
-    groups = [each.inputs["resourceGroupName"] for each in dev.of_type(GROUP).values()]
+        assert fnmatch.filter(clusters, outage.cluster)
+    groups = [each.inputs["resourceGroupName"] for each in program.of_type(GROUP).values()]
     for lock in profile.locks:
         assert fnmatch.filter(groups, lock)
 
@@ -83,7 +87,8 @@ def test_ready_made_profile_strikes_what_the_dev_stack_has(path: Path, dev: Prog
     [
         *(f"`{name}`" for name in (*FAILURES, *OUTAGES, *(path.name for path in PROFILES))),
         *(e.remedy for e in TERMINAL),
+        *sorted({f"waiting until {each.reason}" for each in WAITS}),
     ],
 )
-def test_documentation_has_every_failure_profile_and_remedy(text: str) -> None:
+def test_documentation_has_every_failure_profile_message_and_remedy(text: str) -> None:
     assert text in (ROOT / "docs" / "faults.md").read_text()

@@ -503,13 +503,16 @@ def _unanswered(deployment: Deployment, command: str, *, answered: bool) -> str:
             f"some pods behind the address do not answer. If a check above failed, fix that first; {LOST}. Otherwise "
             "the nodes of the entry region do not reach the pods of another: `az network vnet peering list` must show "
             "the peering of both VNets as Connected, with allowVirtualNetworkAccess; no cluster may use an overlay "
-            "network"
+            "network; security groups and network policies must let these nodes in (docs/azure.md, “What may enter and "
+            "leave”)"
         )
     if _is_private(deployment.outputs.external_ip):
         return f"a private address: run this inside its network or one that is peered with it; `{command}`"
     return (
-        "if all checks above pass, a firewall may block it: look at the network security group of the nodes' subnet "
-        f"and at your own firewall; `{command}`"
+        "if all checks above pass, something drops the packets: the network security group of the nodes' subnet must "
+        "allow them, inbound, from Internet to any destination, at this port; a network policy in the app's namespace "
+        "must let them in (docs/azure.md, “What may enter and leave”); then look at your own firewall; "
+        f"`{command}`"
     )
 
 

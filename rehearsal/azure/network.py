@@ -1,7 +1,8 @@
 """Resource groups, virtual networks, subnets and peerings."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 from uuid import uuid4
 
@@ -28,6 +29,7 @@ SECURITY_GROUP = "azure-native:network:NetworkSecurityGroup"
 NAT_GATEWAY = "azure-native:network:NatGateway"
 
 Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
 RULES = "learn: azure-resource-manager/management/resource-name-rules"
 
 
@@ -266,6 +268,12 @@ class NetworkSecurityGroup(ResourceType):
                 several = f"{key}es" if key.endswith("x") else f"{key}s"
                 if not rule.get(key) and not rule.get(several):
                     yield Problem(f"{path}{key}", f"a rule needs {key} or {several}")
+            for key in ("sourcePortRange", "destinationPortRange"):
+                # Source: learn: templates/microsoft.network/networksecuritygroups
+                if not all(
+                    re.fullmatch(r"\*|\d+(-\d+)?", each) for each in _both(rule, key, "s") if each is not UNKNOWN
+                ):
+                    yield Problem(f"{path}{key}", "must be *, a port, or a range such as 80-90")
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
@@ -335,27 +343,85 @@ _DEFAULT_RULES: Final = (
 )
 
 
-def admits(subscription: Subscription, subnet_id: str, port: int) -> bool:
-    """Return whether a TCP packet from the internet gets past a subnet's security group.
+def admits(subscription: Subscription, subnet_id: str, port: int, origin_id: str | None = None) -> bool:
+    """Return whether a TCP packet gets past the security groups on its way to a subnet.
 
-    The rule with the lowest priority decides (learn: virtual-network/network-security-groups-overview). Its destination
-    is the load balancer's public address: floating IP, so a rule for the subnet's addresses does not match.
+    The rule with the lowest priority decides, on each side (learn: virtual-network/network-security-groups-overview).
+
+    Args:
+        subscription: the subscription.
+        subnet_id: the subnet of the destination.
+        port: the destination's port.
+        origin_id: the subnet that the packet comes from, of which the first node stands for all. None for the internet:
+            then the destination is the load balancer's public address (floating IP), so a rule for the subnet's
+            addresses does not match.
     """
-    subnet = subscription.find(subnet_id)
-    firewall = subscription.find(firewall_of(subnet["inputs"])) if subnet else None
-    if firewall is None:
+    target = subscription.find(subnet_id)
+    if origin_id is None:
+        return _passes(subscription, target, "Inbound", (_CLIENT, _FRONTEND), port)
+    origin = subscription.find(origin_id)
+    if origin is None or target is None:
         return True
+    addresses = _first_node(origin), _first_node(target)
+    return _passes(subscription, origin, "Outbound", addresses, port) and _passes(
+        subscription, target, "Inbound", addresses, port
+    )
+
+
+# A client, and a load balancer, on the internet: addresses for documentation (RFC 5737).
+_CLIENT, _FRONTEND = ip_address("203.0.113.1"), ip_address("203.0.113.2")
+
+
+def _first_node(subnet: Record) -> Address:
+    """Return the first address of a subnet that Azure does not keep (learn: virtual-network/virtual-networks-faq)."""
+    return prefixes(subnet["inputs"])[0][4]
+
+
+def _passes(
+    subscription: Subscription, subnet: Record | None, direction: str, addresses: tuple[Address, Address], port: int
+) -> bool:
+    """Return whether the security group of a subnet lets packets from one address to another one pass."""
+    firewall = subscription.find(firewall_of(subnet["inputs"])) if subnet else None
+    if subnet is None or firewall is None:
+        return True
+    source, destination = addresses
+    near = _near(subscription, subnet)
     rules = [*listed(firewall["inputs"], "securityRules"), *_DEFAULT_RULES]
     deciding = next(
         rule
         for rule in sorted(rules, key=lambda rule: int(rule["priority"]))
-        if rule["direction"] == "Inbound"
+        if rule["direction"] == direction
         and rule["protocol"].lower() in ("tcp", "*")
-        and {"Internet", "*", "0.0.0.0/0"} & _both(rule, "sourceAddressPrefix", "es")
-        and {"*", "0.0.0.0/0"} & _both(rule, "destinationAddressPrefix", "es")
+        and any(_covers(prefix, source, near) for prefix in _both(rule, "sourceAddressPrefix", "es"))
+        and any(_covers(prefix, destination, near) for prefix in _both(rule, "destinationAddressPrefix", "es"))
         and any(_within(port, ports) for ports in _both(rule, "destinationPortRange", "s"))
     )
     return deciding["access"] == "Allow"
+
+
+def _near(subscription: Subscription, subnet: Record) -> list[Network]:
+    """Return the ranges of the tag VirtualNetwork: the subnet's own network, and what it is peered with."""
+    network_id = subnet["id"].rsplit("/", 2)[0]
+    network = subscription.find(network_id)
+    spaces: list[Properties] = [network["inputs"]] if network else []
+    spaces += [
+        {"addressSpace": peering["outputs"]["remoteAddressSpace"]}
+        for peering in subscription.all_of(PEERING)
+        if _own(peering).lower() == network_id.lower() and peering["outputs"].get("peeringState") == "Connected"
+    ]
+    return [prefix for space in spaces for prefix in prefixes(space)]
+
+
+def _covers(prefix: str, address: Address, near: list[Network]) -> bool:
+    """Return whether a rule's prefix has an address (tags: learn: virtual-network/service-tags-overview)."""
+    if prefix == "*":
+        return True
+    if prefix in ("VirtualNetwork", "Internet"):
+        return any(address in each for each in near) is (prefix == "VirtualNetwork")
+    try:
+        return address in ip_network(prefix, strict=False)
+    except ValueError:  # another tag: of Azure's own services
+        return False
 
 
 def _both(rule: Properties, key: str, plural: str) -> set[str]:

@@ -17,6 +17,8 @@ class Part(StrEnum):
     """The kubelets: no pod becomes ready."""
     LOAD_BALANCERS = "load_balancers"
     """The cloud controller: no load balancer gets an address."""
+    ENTRY_PORTS = "entry_ports"
+    """What the cluster's security group lets in from the internet: nothing."""
     IMPORTS = "imports"
     """The import of the cluster's endpoints on the entry point's cluster."""
 

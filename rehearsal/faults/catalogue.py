@@ -84,6 +84,7 @@ FAILURES: Final[dict[str, Failure]] = {
         source="learn: kubernetes-fleet/access-fleet-hub-cluster-kubernetes-api; learn: aks/manage-azure-rbac",
     ),
     "PrincipalNotFound": Failure("program", errors.PRINCIPAL_NOT_FOUND),
+    "CreateVMSSAgentPoolFailed": Failure("nobody", errors.NODES_DO_NOT_REACH_API_SERVER, verbs=("create",)),
     "NoRegisteredProviderFound": Failure("nobody", errors.NO_REGISTERED_PROVIDER_FOUND),
     "QuotaExceeded": Failure("nobody", errors.QUOTA_EXCEEDED),
     "SkuNotAvailable": Failure("nobody", errors.SKU_NOT_AVAILABLE),
@@ -103,6 +104,8 @@ OUTAGES: Final[dict[Part, str]] = {
     Part.PODS: "Azure/fleet v0.18.12, pkg/controllers/workapplier/availability_tracker.go: a Deployment's ready "
     "replicas",
     Part.LOAD_BALANCERS: "fleet-networking v0.3.25, multiclusterservice controller: Valid comes without an address",
+    Part.ENTRY_PORTS: "learn: aks/concepts-network: AKS opens the ports of its load balancers only in its own security "
+    "group",
     Part.IMPORTS: "fleet-networking v0.3.25, pkg/controllers/member/endpointsliceimport: what a cluster exports is "
     "passed over where no entry point is known yet",
 }

@@ -39,7 +39,9 @@ class InMemoryClusters:
     Attributes:
         observers: functions that are called at each transition of a condition, in order.
         is_down: returns whether a part of a cluster does not run.
-        admits: returns whether packets from the internet get past a cluster's security groups at a TCP port.
+        admits: returns whether packets for a TCP port of a cluster get past the security groups, from the nodes of
+            another cluster, or from the internet ("").
+        enforces: returns whether a cluster's network policies are enforced.
     """
 
     def __init__(self, store: Store, activity: Activity | None = None) -> None:
@@ -54,7 +56,8 @@ class InMemoryClusters:
         self._data.setdefault("seen", {})
         self.observers: list[Observer] = []
         self.is_down: Callable[[Part, ApiServer], bool] = lambda _part, _cluster: False
-        self.admits: Callable[[str, int], bool] = lambda _cluster_id, _port: True
+        self.admits: Callable[[str, int, str], bool] = lambda _cluster_id, _port, _origin_id: True
+        self.enforces: Callable[[str], bool] = lambda _cluster_id: False
         self._clusters = {key: Cluster(self, key, data) for key, data in self._data["clusters"].items()}
         # The state in which each controller last found nothing to do, to skip unnecessary runs.
         self._idle: dict[str, object] = {}

@@ -2,11 +2,13 @@
 
 import ipaddress
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from itertools import count
 from typing import Final
 from urllib.parse import urlsplit
 
 from rehearsal.cluster.apiserver import Cluster
+from rehearsal.cluster.network_policies import Caller, NetworkPolicies, seen_from
 from rehearsal.cluster.objects import Object, child, is_true, labels_of, name_of, namespace_of, status_of
 from rehearsal.cluster.workloads import SERVICE_NAME
 from rehearsal.fleet.in_memory import InMemoryClusters
@@ -72,15 +74,20 @@ class Internet:
             if found is None or not found[0].reachable or ipaddress.ip_address(host).is_private:
                 raise TimeoutError("timed out")
             cluster, service, spoken = found
-            if not clusters.admits(cluster.id, port):
+            if not clusters.admits(cluster.id, port, ""):
                 raise TimeoutError("timed out")
             addresses = _endpoints(cluster, service)
             if not addresses:
                 raise ConnectionRefusedError("Connection refused")  # as kube-proxy does
             # The pods take turns (kube-proxy's `rr`: pkg/proxy/ipvs/proxier.go, v1.36.3).
             address, endpoint_slice = addresses[next(_turns) % len(addresses)]
+            target_port = _target_port(service, port, endpoint_slice)
             for target, pod in _pods(clusters, cluster, _source(clusters, endpoint_slice)):
-                if status_of(pod).get("podIP") == address and is_true(pod, "Ready"):
+                if (
+                    status_of(pod).get("podIP") == address
+                    and is_true(pod, "Ready")
+                    and _admitted(clusters, cluster, target, pod, target_port)
+                ):
                     return spoken, {"cluster": target.id.rsplit("/", 1)[-1], "pod": name_of(pod)}
         raise TimeoutError("timed out")
 
@@ -113,6 +120,28 @@ def _endpoints(cluster: Cluster, service: Object) -> list[tuple[str, Object]]:
         if child(endpoint, "conditions").get("ready", True)
         for address in endpoint["addresses"]
     ]
+
+
+def _target_port(service: Object, port: int, endpoint_slice: Object) -> int:
+    names = {each.get("name", "") for each in service["spec"]["ports"] if each["port"] == port}
+    targets = (each["port"] for each in endpoint_slice.get("ports") or () if (each.get("name") or "") in names)
+    return next(targets, port)
+
+
+def _admitted(clusters: InMemoryClusters, origin: Cluster, target: Cluster, pod: Object, port: int) -> bool:
+    """Return whether a packet gets from the first node of one cluster into a pod of another, or of the same one."""
+    if not clusters.admits(target.id, port, origin.id):
+        return False
+    if not clusters.enforces(target.id):
+        return True
+    node = origin.objects("Node")[0]
+    caller: Caller = next(
+        IPv4Network(each["address"]) for each in status_of(node)["addresses"] if each["type"] == "InternalIP"
+    )
+    if target.id == origin.id:
+        caller = seen_from(name_of(node), pod)
+    policies = NetworkPolicies(target.objects("NetworkPolicy.networking.k8s.io"), target.objects("Namespace"))
+    return policies.admit(pod, port, caller)
 
 
 def _balancers(clusters: InMemoryClusters, address: str, port: int) -> Iterator[tuple[Cluster, Object, str]]:

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
+from itertools import product
 from typing import Any, Final
 
 from rehearsal.azure.access import (
@@ -27,6 +28,7 @@ from rehearsal.azure.arm import (
     compare,
     last_segment,
     listed,
+    nested,
     short_location,
     subscription_of,
 )
@@ -203,7 +205,7 @@ class Azure(FakeProvider):
             if kind.located and not (kind.placeless and inputs["location"] == "global"):
                 require_location(kind.kind, inputs["location"], call.provider.get("environment"))
             outputs = self._put(call.token, resource_id, inputs)
-            self._carry_out(Operation("create", call, resource_id, inputs))
+            self._carry_out(Operation("create", call, resource_id, inputs), unfinished=True)
             return resource_id, kind.first_answer(outputs)
 
     def read(
@@ -239,8 +241,10 @@ class Azure(FakeProvider):
             kept = {key: outputs[key] for key in ("name", "location") if key in outputs}
             return {**schema.expected_outputs(call.token, inputs), **kept}
         with self._store.transaction():
+            old = self._subscription.find(resource_id)
+            unfinished = old is None or old["outputs"].get("provisioningState") == "Failed"
             outputs = self._put(call.token, resource_id, inputs)
-            self._carry_out(Operation("update", call, resource_id, inputs))
+            self._carry_out(Operation("update", call, resource_id, inputs), unfinished=unfinished)
             return outputs
 
     def delete(self, call: Call, resource_id: str, outputs: Properties) -> None:
@@ -296,16 +300,30 @@ class Azure(FakeProvider):
         """
         return may_balance(self._subscription, cluster_id)
 
-    def admits(self, cluster_id: str, port: int) -> bool:
-        """Return whether a TCP packet from the internet gets past the security group of a cluster's subnet.
+    def admits(self, cluster_id: str, port: int, origin_id: str = "") -> bool:
+        """Return whether TCP packets get past the security groups of clusters' subnets.
 
         AKS opens its load balancers' ports in the other one, of the nodes' network interfaces (learn:
         aks/concepts-network). Call it outside a transaction, as `may_balance`.
+
+        Args:
+            cluster_id: the cluster that the packets go to.
+            port: the destination's port: of a load balancer, or of a pod.
+            origin_id: the cluster whose nodes send them; empty for the internet.
         """
+        origins = self._node_subnets(origin_id) if origin_id else [None]
+        ways = product(self._node_subnets(cluster_id), origins)
+        return all(admits(self._subscription, subnet, port, origin) for subnet, origin in ways)
+
+    def enforces(self, cluster_id: str) -> bool:
+        """Return whether a cluster has an engine for network policies; without one, they change nothing."""
+        record = self._subscription.find(cluster_id)
+        return bool(record) and nested(record["inputs"], "networkProfile").get("networkPolicy") == "cilium"
+
+    def _node_subnets(self, cluster_id: str) -> list[str]:
         record = self._subscription.find(cluster_id)
         pools = listed(record["inputs"], "agentPoolProfiles") if record else []
-        subnets = [pool["vnetSubnetID"] for pool in pools if pool.get("vnetSubnetID")]
-        return all(admits(self._subscription, subnet, port) for subnet in subnets)
+        return [pool["vnetSubnetID"] for pool in pools if pool.get("vnetSubnetID")]
 
     def may_access(self, cluster_id: str) -> bool:
         """Return whether the deployer's identity may use the API server of a cluster or hub.
@@ -343,10 +361,10 @@ class Azure(FakeProvider):
 
     # Within a transaction.
 
-    def _carry_out(self, operation: Operation) -> None:
+    def _carry_out(self, operation: Operation, *, unfinished: bool) -> None:
         resource_id = operation.resource_id
         reason = self._ownership.failure(operation.call) or self._failure(operation)
-        if operation.verb == "create" and operation.call.token == CLUSTER and not reason and operation.inputs:
+        if unfinished and operation.call.token == CLUSTER and not reason and operation.inputs:
             reason = shut_out(self._subscription, operation.inputs)
         if reason:
             # The resource exists. azure-native reads it, and returns it with the error for the engine's state

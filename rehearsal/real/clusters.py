@@ -45,6 +45,9 @@ class RealClusters:
         networks: the virtual networks and the internet.
         guard: decides for API servers which requests of the deploying identity are allowed.
         is_down: returns whether a part of a cluster does not run; here only for load balancers.
+        admits: returns whether packets for a TCP port of a cluster get past the security groups, from the nodes of
+            another cluster, or from the internet ("").
+        enforces: returns whether a cluster's network policies are enforced.
 
     Args:
         store: stores the list of clusters and fleets for the next run.
@@ -58,6 +61,8 @@ class RealClusters:
         self.networks = networks
         self.guard = guard
         self.is_down: Callable[[clusters.Part, clusters.ApiServer], bool] = lambda _part, _server: False
+        self.admits: Callable[[str, int, str], bool] = lambda _cluster_id, _port, _origin_id: True
+        self.enforces: Callable[[str], bool] = lambda _cluster_id: False
         self._data = store.section("kubernetes")
         for part in ("balanced", "clusters", "frontends", "members", "networks"):
             self._data.setdefault(part, {})
@@ -414,12 +419,22 @@ class RealClusters:
             nodes=data["nodes"],
             public_address=self.public_address,
             balanced=lambda: not self.is_down(clusters.Part.LOAD_BALANCERS, cluster.server),
+            entered=lambda port: self.admits(cluster_id, port, ""),
+            closed=lambda port: self._closed(cluster_id, port),
+            enforced=lambda: self.enforces(cluster_id),
             folder=self._folder_of(cluster_id) / "pods",
         )
         for pool, nodes in data.get("pools", {}).items():
             machines.set_pool(pool, nodes["nodes"], nodes["taints"])
         self._machines[cluster_id] = machines
         machines.start()
+
+    def _closed(self, cluster_id: str, port: int) -> list[str]:
+        """Return the ranges of nodes whose packets for a cluster's pods do not get past the security groups."""
+        origins = [
+            (origin, data["pods"]) for origin, data in [*self._data["clusters"].items()] if data["role"] == MEMBER
+        ]
+        return [nodes for origin, nodes in origins if not self.admits(cluster_id, port, origin)]
 
     def _wait_for_webhooks(self) -> None:
         for cluster in self._clusters.values():

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from rehearsal.core import certificate
 from rehearsal.real.namespace import Namespace
+from rehearsal.real.packet_filter import Verdicts, attach
 
 # The time that a stopped pod has for its running requests: the default of terminationGracePeriodSeconds [Kubernetes
 # docs: concepts/workloads/pods/pod-lifecycle, "Termination of Pods"].
@@ -43,12 +44,20 @@ class _Server:
     def __init__(self, handler: Callable[[socket.socket], Awaitable[None]]) -> None:
         self._handler = handler
         self._listening: socket.socket | None = None
+        self._verdicts: Verdicts = ()
         self._under_way: set[asyncio.Task[None]] = set()
 
     def listen(self, listening: socket.socket) -> None:
+        attach(listening, self._verdicts)
         listening.listen()
         asyncio.get_running_loop().add_reader(listening, self._accept, listening)
         self._listening = listening
+
+    def filter(self, verdicts: Verdicts) -> None:
+        """Drop packets of new connections by these verdicts."""
+        self._verdicts = verdicts
+        if self._listening:
+            attach(self._listening, verdicts)
 
     @property
     def is_listening(self) -> bool:
@@ -163,7 +172,13 @@ class _Balancer(_Server):
     The pods take turns (kube-proxy's `rr`: pkg/proxy/ipvs/proxier.go, v1.36.3). A connection to a pod that does not
     answer is not retried with another pod [Kubernetes docs: reference/networking/virtual-ips]. Without endpoints,
     connections are refused (REJECT: pkg/proxy/iptables/proxier.go, v1.36.3).
+
+    Attributes:
+        shut: whether a security group drops what arrives from the internet; health probes get through
+            (AllowAzureLoadBalancerInBound: learn: virtual-network/network-security-groups-overview).
     """
+
+    shut = False
 
     def __init__(self) -> None:
         super().__init__(self.forward)
@@ -273,7 +288,7 @@ class _Global(_Server):
     async def _forward(self, client: socket.socket) -> None:
         nearest = next((address for address in self._regional if address in self._available), None)
         balancer = self._find(nearest) if nearest else None
-        if balancer and self._address in balancer.accepted:
+        if balancer and self._address in balancer.accepted and not balancer.shut:
             await balancer.forward(client, self._address)
         else:  # nobody takes the packets
             await _read(client)
@@ -375,7 +390,14 @@ class DataPlane:
         if link:
             self._network(one).namespace.disconnect(link)
 
-    async def serve(self, network: str, address: str, ports: list[tuple[int, str]], answer: dict[str, str]) -> None:
+    async def serve(
+        self,
+        network: str,
+        address: str,
+        ports: list[tuple[int, str]],
+        answer: dict[str, str],
+        filters: list[tuple[int, list[tuple[str, bool]]]],
+    ) -> None:
         """Start a pod, or change the ports of one that runs."""
         place = self._network(network)
         pod = place.pods.get(address)
@@ -386,8 +408,12 @@ class DataPlane:
         for number in [number for number, port in pod.ports.items() if wanted.get(number) != port.spoken]:
             await pod.ports.pop(number).close(_GRACE_SECONDS)
         for number in wanted.keys() - pod.ports.keys():
-            pod.ports[number] = port = _Port(wanted[number], answer)
-            port.listen(place.namespace.open_socket(address, number))
+            pod.ports[number] = _Port(wanted[number], answer)
+        verdicts = {number: each for number, each in filters}  # noqa: C416 - as above
+        for number, port in pod.ports.items():
+            port.filter(verdicts.get(number, ()))
+            if not port.is_listening:
+                port.listen(place.namespace.open_socket(address, number))
 
     async def stop(self, network: str, address: str) -> None:
         """Stop a pod, and wait until it has stopped."""
@@ -436,8 +462,9 @@ class DataPlane:
         *,
         backends: list[tuple[str, int]],
         accepted: list[str],
+        shut: bool,
     ) -> None:
-        """Listen at a public address; without backends, refuse connections."""
+        """Listen at a public address; without backends, refuse connections; if shut, drop their packets."""
         place = self._network(network)
         for source in sources:
             with suppress(FileExistsError):  # a node keeps its address
@@ -446,7 +473,9 @@ class DataPlane:
             self._internet.add_address(address)
         balancer = self._balancers.setdefault((address, port), _Balancer())
         balancer.point_to(place, sources, [(pod, target) for pod, target in backends], accepted)
-        if not backends:
+        balancer.shut = shut
+        balancer.filter([("0.0.0.0/0", False)] if shut else [])
+        if not backends and not shut:
             balancer.refuse()
         elif not balancer.is_listening:
             balancer.listen(self._internet.open_socket(address, port))

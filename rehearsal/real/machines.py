@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
 
+from rehearsal.cluster.network_policies import Caller, NetworkPolicies, seen_from
 from rehearsal.cluster.objects import Object, child, deleting, is_true, labels_of, name_of, namespace_of, status_of
 from rehearsal.cluster.workloads import (
     FIRST_POOL,
@@ -37,11 +39,14 @@ _WATCHED: Final = (("v1", "Pod"), ("v1", "Service"), ("discovery.k8s.io/v1", "En
 _PAUSE: Final = 1.0
 _KEPT_BY_AZURE: Final = 4  # addresses at the start of a subnet (learn: virtual-network/virtual-networks-faq)
 _SIMULATED: Final = ("http", "https", "tcp")  # the simulated protocols, of those that `speaks` returns
+_EVERYBODY: Final = "0.0.0.0/0"
 _CAPACITY: Final = {"cpu": "2", "memory": "8Gi", "pods": "110"}
 
 _Backends = list[tuple[str, int]]
 _Ports = dict[int, str]
 """The protocol of each port of a pod."""
+_Filters = dict[int, list[tuple[str, bool]]]
+"""For each port of a pod, the ranges of its callers, and whether their packets get in."""
 
 
 class Machines:
@@ -55,6 +60,9 @@ class Machines:
         nodes: the number of nodes.
         public_address: returns an unused public address.
         balanced: returns whether the load balancer works.
+        entered: returns whether packets from the internet get past the security groups at a load balancer's port.
+        closed: returns the ranges of nodes whose packets for a pod's port do not get past the security groups.
+        enforced: returns whether network policies are enforced.
         folder: a folder for the files of pods that are processes.
     """
 
@@ -68,6 +76,9 @@ class Machines:
         nodes: int,
         public_address: Callable[[], str],
         balanced: Callable[[], bool],
+        entered: Callable[[int], bool],
+        closed: Callable[[int], Collection[str]],
+        enforced: Callable[[], bool],
         folder: Path,
     ) -> None:
         self._server = server
@@ -76,6 +87,9 @@ class Machines:
         self._addresses = ipaddress.ip_network(addresses)
         self._public_address = public_address
         self._balanced = balanced
+        self._entered = entered
+        self._closed = closed
+        self._enforced = enforced
         self._folder = folder
         self._nodes: dict[str, str] = {}
         self._taints: dict[str, list[Object]] = {}  # of each node
@@ -83,8 +97,9 @@ class Machines:
         self._pods: dict[str, str] = {}  # the pods' addresses, by the pod's uid
         self._containers: dict[str, Container] = {}  # of pods that are processes, likewise
         self.set_pool(FIRST_POOL, nodes, ())
-        self._listening: dict[str, tuple[dict[str, str], _Ports]] = {}  # answer and ports of each address
-        self._frontends: dict[tuple[str, int], tuple[_Backends, list[str]]] = {}
+        self._listening: dict[str, tuple[dict[str, str], _Ports, _Filters]] = {}  # of each address, with its answer
+        self._frontends: dict[tuple[str, int], tuple[_Backends, list[str], bool]] = {}
+        self._policies = NetworkPolicies((), ())
         self._changed = threading.Event()
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -166,17 +181,24 @@ class Machines:
             # The API server is down, or somebody else changed an object first: the next round repeats the work.
             with suppress(ApiError):
                 self._run_nodes()
-                self._run_pods()
+                self._policies = self._read_policies()
+                pods = self._run_pods()
                 slices = self._server.list("discovery.k8s.io/v1", "EndpointSlice")
                 services = self._server.list("v1", "Service")
-                self._listen(services, slices)
+                self._listen(services, slices, pods)
                 self._balance(services, slices)
             self._changed.wait(_PAUSE)
             self._changed.clear()
 
     # Nodes and pods.
 
-    def _run_pods(self) -> None:
+    def _read_policies(self) -> NetworkPolicies:
+        if not self._enforced():
+            return NetworkPolicies((), ())
+        policies = self._server.list("networking.k8s.io/v1", "NetworkPolicy")
+        return NetworkPolicies(policies, self._server.list("v1", "Namespace") if policies else ())
+
+    def _run_pods(self) -> Sequence[Object]:
         pods = self._server.list("v1", "Pod")
         there = {pod["metadata"]["uid"] for pod in pods}
         for uid in self._pods.keys() - there:
@@ -192,11 +214,12 @@ class Machines:
                     load[emptiest] += 1
                     self._server.bind(pod, emptiest)
             elif pod["metadata"]["uid"] not in self._pods:
-                self._begin(pod)
+                self._begin(pod, pods)
             if pod["metadata"]["uid"] in self._containers and not deleting(pod):
                 self._check(pod)
+        return pods
 
-    def _begin(self, pod: Object) -> None:
+    def _begin(self, pod: Object, pods: Sequence[Object]) -> None:
         uid, address = pod["metadata"]["uid"], status_of(pod).get("podIP") or self._free_address()
         if program_of(pod):
             with suppress(ApiError):  # a volume does not exist: the next round tries again
@@ -217,9 +240,10 @@ class Machines:
         }
         # The pod listens before it is ready, because load balancers send connections to ready pods.
         ports = _ports_of(pod, self._server.list("v1", "Service"))
-        self._networks.serve(self._network, address, ports, answer)
+        filters = self._filters(pod, ports, pods)
+        self._networks.serve(self._network, address, ports, answer, filters)
         self._pods[uid] = address
-        self._listening[address] = answer, ports
+        self._listening[address] = answer, ports, filters
         if not is_true(pod, "Ready"):
             self._set_running(pod)
 
@@ -285,10 +309,13 @@ class Machines:
             del self._listening[address]
             self._networks.stop(self._network, address)
 
-    def _listen(self, services: Sequence[Object], slices: Sequence[Object]) -> None:
-        """Make pods listen at the ports of the Services that select them, with these ports' protocols."""
+    def _listen(self, services: Sequence[Object], slices: Sequence[Object], pods: Sequence[Object]) -> None:
+        """Make pods listen at the ports of the Services that select them, with these ports' protocols.
+
+        Packets that security groups or network policies refuse are dropped. Pods that are processes get all packets.
+        """
         # A pod that is stopping serves until it has stopped, even if no Service selects it any more.
-        wanted: dict[str, _Ports] = {address: {**ports} for address, (_, ports) in self._listening.items()}
+        wanted: dict[str, _Ports] = {address: {**ports} for address, (_, ports, _) in self._listening.items()}
         for service in services:
             own = _slices_of(service, slices)
             for port in service["spec"].get("ports") or ():
@@ -296,10 +323,36 @@ class Machines:
                     for address, number in _targets(own, port.get("name", ""), ready=False):
                         if address in wanted:
                             wanted[address][number] = spoken
-        for address, (answer, ports) in self._listening.items():
-            if wanted[address] != ports:
-                self._networks.serve(self._network, address, wanted[address], answer)
-                self._listening[address] = answer, wanted[address]
+        for pod in pods:
+            address = self._pods.get(pod["metadata"]["uid"], "")
+            if address in self._listening:
+                answer, ports, filters = self._listening[address]
+                now = wanted[address], self._filters(pod, wanted[address], pods)
+                if now != (ports, filters):
+                    self._networks.serve(self._network, address, now[0], answer, now[1])
+                    self._listening[address] = answer, *now
+
+    def _filters(self, pod: Object, ports: _Ports, pods: Sequence[Object]) -> _Filters:
+        """Return who reaches a pod at its ports; nothing for a port that everybody reaches."""
+        filters: _Filters = {}
+        for port in ports:
+            verdicts = [(prefix, False) for prefix in self._closed(port)]
+            if self._policies.isolate(pod):
+                callers: list[tuple[IPv4Network, Caller]] = [
+                    *(
+                        (IPv4Network(self._pods[uid]), each)
+                        for each in pods
+                        if (uid := each["metadata"]["uid"]) in self._pods
+                    ),
+                    *((IPv4Network(address), seen_from(name, pod)) for name, address in self._nodes.items()),
+                    *((prefix, prefix) for prefix in self._policies.ranges(pod)),
+                ]
+                verdicts += [(str(prefix), self._policies.admit(pod, port, caller)) for prefix, caller in callers]
+            elif verdicts:
+                verdicts.append((_EVERYBODY, True))
+            if verdicts:
+                filters[port] = verdicts
+        return filters
 
     def _free_address(self, also: Collection[str] = ()) -> str:
         used = {*self._pods.values(), *self._nodes.values(), *self._internal, *also}
@@ -313,7 +366,7 @@ class Machines:
     def _balance(self, services: Sequence[Object], slices: Sequence[Object]) -> None:
         if not self._balanced():
             return
-        wanted: dict[tuple[str, int], tuple[_Backends, list[str]]] = {}
+        wanted: dict[tuple[str, int], tuple[_Backends, list[str], bool]] = {}
         for service in services:
             if service["spec"].get("type") != "LoadBalancer" or deleting(service):
                 continue
@@ -326,13 +379,14 @@ class Machines:
                 if speaks(port) in _SIMULATED:
                     # Each endpoint once, even if several slices name it (kube-proxy's endpointslicecache.go, v1.36.3).
                     backends = sorted({*_targets(own, port.get("name", ""), ready=True)})
-                    wanted[address, port["port"]] = backends, additional_addresses(service)
+                    shut = not self._entered(port["port"])
+                    wanted[address, port["port"]] = backends, additional_addresses(service), shut
         for address in {address for address, _ in self._frontends} - {address for address, _ in wanted}:
             self._networks.unbalance(address)
         nodes = [*self._nodes.values()]
-        for (address, port), (backends, accepted) in wanted.items():
-            if self._frontends.get((address, port)) != (backends, accepted):
-                self._networks.balance(address, port, self._network, nodes, backends, accepted=accepted)
+        for (address, port), (backends, accepted, shut) in wanted.items():
+            if self._frontends.get((address, port)) != (backends, accepted, shut):
+                self._networks.balance(address, port, self._network, nodes, backends, accepted=accepted, shut=shut)
         self._frontends = wanted
 
     def _address(self, service: Object) -> str:

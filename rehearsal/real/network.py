@@ -70,7 +70,14 @@ class Networks:
         """Disconnect two VNets, if they are connected."""
         self._call("disconnect", one=one, other=other)
 
-    def serve(self, network: str, address: str, ports: Mapping[int, str], answer: Mapping[str, str]) -> None:
+    def serve(
+        self,
+        network: str,
+        address: str,
+        ports: Mapping[int, str],
+        answer: Mapping[str, str],
+        filters: Mapping[int, Sequence[tuple[str, bool]]] | None = None,
+    ) -> None:
         """Start a pod, or change the ports of a running one.
 
         Args:
@@ -79,11 +86,20 @@ class Networks:
             ports: each port's protocol: `http` or `https` answers every GET with `answer` and the `caller`'s address,
                 as JSON; `tcp` accepts connections and reads, without an answer.
             answer: the pod's answer, which identifies it.
+            filters: for some ports, ranges of callers, each with whether packets from there get in; the first one that
+                has an address decides. Other packets are dropped.
 
         Raises:
             FileExistsError: if the address is in use, even by a pod that is being stopped.
         """
-        self._call("serve", network=network, address=address, ports=[*ports.items()], answer=dict(answer))
+        self._call(
+            "serve",
+            network=network,
+            address=address,
+            ports=[*ports.items()],
+            answer=dict(answer),
+            filters=[*(filters or {}).items()],
+        )
 
     def stop(self, network: str, address: str) -> None:
         """Stop a pod after its running requests, and free its address."""
@@ -123,6 +139,7 @@ class Networks:
         backends: Sequence[tuple[str, int]],
         *,
         accepted: Sequence[str] = (),
+        shut: bool = False,
     ) -> None:
         """Forward a port of a public address to pods; another call replaces the pods for new connections.
 
@@ -133,6 +150,7 @@ class Networks:
             sources: the nodes' addresses there, which the pods see as the callers' (kube-proxy's masquerading).
             backends: addresses and ports of pods. Without any, connections are refused, as by kube-proxy.
             accepted: other addresses whose packets the nodes take for this Service.
+            shut: whether packets from the internet are dropped.
         """
         self._call(
             "balance",
@@ -142,6 +160,7 @@ class Networks:
             sources=[*sources],
             backends=backends,
             accepted=[*accepted],
+            shut=shut,
         )
 
     def lead(self, address: str, regional: Mapping[str, Sequence[int]]) -> None:

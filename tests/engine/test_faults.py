@@ -14,7 +14,7 @@ from rehearsal.core.protocol import Verb
 from rehearsal.faults.catalogue import FAILURES
 from rehearsal.faults.injection import Faults
 from rehearsal.faults.profile import Fault, Profile, load
-from tests.support.health import assert_converged
+from tests.support.health import assert_converged, checked
 from tests.support.program import run_stack
 from tests.support.stack import Stack
 
@@ -88,6 +88,24 @@ def test_lasting_failure_ends_the_run_at_once_with_cause_and_remedy(empty: Stack
     assert quota.refused == {("create", "west-cluster"): 1}
     assert "west-cluster: too few vCPUs are left in the region: raise the quota" in text
     assert 'Status=400 Code="QuotaExceeded"' in text
+
+
+def test_nodes_that_do_not_reach_their_api_server_end_the_run_with_cause_and_remedy(empty: Stack) -> None:
+    with profile("nodes-shut-out").in_force(empty.cloud):
+        text = failing_up(empty)
+    assert "west-cluster: the nodes do not reach their API server: add the public address of their NAT gateway" in text
+    assert "CreateVMSSAgentPoolFailed" in text
+
+
+def test_shut_entry_port_is_found_by_verify_alone(empty: Stack) -> None:
+    with profile("entry-shut").in_force(empty.cloud):
+        empty.up()
+        wrong = {name: result for name, result in checked(empty).items() if not result.ok}
+    assert [*wrong] == [empty.outputs()["url"].value]
+    (result,) = wrong.values()
+    assert result.found.startswith("answers 0 of 20 requests")
+    assert "the network security group of the nodes' subnet must allow them" in result.remedy
+    assert_converged(empty)
 
 
 def test_cluster_that_failed_halfway_is_kept_and_repaired(empty: Stack) -> None:

@@ -43,7 +43,13 @@ FIND_AGAIN = (
 UNANSWERED = (
     f"some pods behind the address do not answer. If a check above failed, fix that first; {LOST}. Otherwise the nodes "
     "of the entry region do not reach the pods of another: `az network vnet peering list` must show the peering of "
-    "both VNets as Connected, with allowVirtualNetworkAccess; no cluster may use an overlay network"
+    "both VNets as Connected, with allowVirtualNetworkAccess; no cluster may use an overlay network; security groups "
+    "and network policies must let these nodes in (docs/azure.md, “What may enter and leave”)"
+)
+DROPPED = (
+    "if all checks above pass, something drops the packets: the network security group of the nodes' subnet must allow "
+    "them, inbound, from Internet to any destination, at this port; a network policy in the app's namespace must let "
+    "them in (docs/azure.md, “What may enter and leave”); then look at your own firewall; `curl --verbose {}`"
 )
 WEST_SHOW = f"see that it runs: `az aks show --ids /clusters/west`; if its region is lost: {LOST}"
 
@@ -249,11 +255,7 @@ def test_entry_point_on_no_member(deployed: Deployed) -> None:
     assert wrong["entry point on east"] == ("it is on no member", "`pulumi up --refresh`")
     assert wrong[deployed.outputs["url"]] == (
         "answers 0 of 20 requests: 20 × 504 Gateway Timeout",  # noqa: RUF001
-        (
-            "if all checks above pass, a firewall may block it: look at the network security group of the nodes' "
-            "subnet and at your own firewall; "
-            f"`curl --verbose {deployed.outputs['url']}`"
-        ),
+        DROPPED.format(deployed.outputs["url"]),
     )
 
 
@@ -353,11 +355,7 @@ def test_address_that_refuses(deployed: Deployed) -> None:
         assert deployed.wrong() == {
             url: (
                 "answers 0 of 20 requests: 20 × Connection refused",  # noqa: RUF001
-                (
-                    "if all checks above pass, a firewall may block it: look at the network security group of the "
-                    "nodes' subnet and at your own firewall; "
-                    f"`curl --verbose {url}`"
-                ),
+                DROPPED.format(url),
             )
         }
 

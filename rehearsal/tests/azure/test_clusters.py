@@ -255,8 +255,12 @@ def test_nat_gateway_is_on_the_subnet_before_the_cluster_and_stays(sub: Subscrip
     shut = {**inputs, "resourceName": "shut", "apiServerAccessProfile": {"authorizedIPRanges": ["203.0.113.0/28"]}}
     with pytest.raises(NotReadyError, match="Unable to establish connection from agents to Kubernetes API server"):
         sub.create("ManagedCluster", **shut)
+    shut_id = f"{subnet_id.partition('/providers/')[0]}/providers/Microsoft.ContainerService/managedClusters/shut"
+    with pytest.raises(NotReadyError):  # as long as the address is missing
+        sub.update("ManagedCluster", shut_id, **shut)
     own = f"{sub.outputs('PublicIPAddress', address_id)['ipAddress']}/32"
     inputs["apiServerAccessProfile"] = {"authorizedIPRanges": ["203.0.113.0/28", own]}
+    sub.update("ManagedCluster", shut_id, **{**shut, "apiServerAccessProfile": inputs["apiServerAccessProfile"]})
     _, made = sub.create("ManagedCluster", **inputs)
     assert "effectiveOutboundIPs" not in made["networkProfile"]["loadBalancerProfile"]
     with pytest.raises(RefusedError, match=f"InUseNatGatewayCannotBeDeleted.*{subnet_id}"):

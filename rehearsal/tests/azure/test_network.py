@@ -303,6 +303,7 @@ def test_security_group_of_a_subnet_cannot_be_deleted(sub: Subscription) -> None
         (rule(), "securityRules[1].priority"),
         (rule(priority=200, sourceAddressPrefix=None), "securityRules[1].sourceAddressPrefix"),
         (rule(priority=200, destinationPortRanges=[]), "securityRules[1].destinationPortRange"),
+        (rule(priority=200, destinationPortRanges=["http"]), "securityRules[1].destinationPortRange"),
     ],
 )
 def test_rules_of_a_security_group_are_complete_and_differ(sub: Subscription, wrong: Properties, path: str) -> None:
@@ -332,3 +333,53 @@ def test_first_rule_that_matches_decides(sub: Subscription, rules: list[Properti
     sub.update("Subnet", subnet_id, **names, addressPrefix="10.1.0.0/24", networkSecurityGroup={"id": group_id})
     cluster_id, _ = sub.create("ManagedCluster", **cluster)
     assert {port for port in (22, 80, 8005, 8011) if sub.azure.admits(cluster_id, port)} == admitted
+
+
+def _two_regions(sub: Subscription, rules: list[Properties], *, peered: bool = True) -> tuple[str, str]:
+    """Create two clusters in networks of their own, the first with a security group; return their IDs."""
+    near = sub.place()
+    networks = [near["agentPoolProfiles"][0]["vnetSubnetID"].rsplit("/", 2)[0], sub.network("far", "10.2.0.0/16")]
+    far = {**near, "resourceName": "far", "dnsPrefix": "far"}
+    far["agentPoolProfiles"] = [
+        {**near["agentPoolProfiles"][0], "vnetSubnetID": sub.subnet(prefix="10.2.0.0/24", network="far")}
+    ]
+    if peered:
+        sub.peering(*networks)
+        sub.peering(*reversed(networks))
+    group_id, _ = firewall(sub, *rules)
+    subnet_id = near["agentPoolProfiles"][0]["vnetSubnetID"]
+    names = {"resourceGroupName": "rg", "virtualNetworkName": "vnet", "subnetName": "nodes"}
+    sub.update("Subnet", subnet_id, **names, addressPrefix="10.1.0.0/24", networkSecurityGroup={"id": group_id})
+    return sub.create("ManagedCluster", **near)[0], sub.create("ManagedCluster", **far)[0]
+
+
+DENY = {"access": "Deny", "destinationPortRanges": ["8080"]}
+
+
+@pytest.mark.parametrize(
+    ("rules", "admitted"),
+    [
+        ([], {80, 8080}),
+        ([rule(**DENY)], {80, 8080}),  # the internet is what lies outside of both networks
+        ([rule(**DENY, sourceAddressPrefix="VirtualNetwork")], {80}),
+        ([rule(**DENY, sourceAddressPrefix="10.2.0.0/16")], {80}),
+        ([rule(**DENY, sourceAddressPrefix="10.3.0.0/16")], {80, 8080}),
+        ([rule(**DENY, sourceAddressPrefix="*", destinationAddressPrefix="10.1.0.0/16")], {80}),
+        ([rule(**DENY, sourceAddressPrefix="*", destinationAddressPrefix="10.9.0.0/16")], {80, 8080}),
+        ([rule(**DENY, sourceAddressPrefix="*", direction="Outbound")], {80, 8080}),
+    ],
+)
+def test_rules_decide_between_peered_networks(sub: Subscription, rules: list[Properties], admitted: set[int]) -> None:
+    east, west = _two_regions(sub, rules)
+    assert {port for port in (80, 8080) if sub.azure.admits(east, port, west)} == admitted
+
+
+def test_rules_for_what_leaves_count_too(sub: Subscription) -> None:
+    east, west = _two_regions(sub, [rule(**DENY, direction="Outbound", sourceAddressPrefix="*")])
+    assert not sub.azure.admits(west, 8080, east)
+    assert sub.azure.admits(east, 8080, west)
+
+
+def test_network_that_is_not_peered_is_the_internet(sub: Subscription) -> None:
+    east, west = _two_regions(sub, [], peered=False)
+    assert not sub.azure.admits(east, 8080, west)

@@ -15,7 +15,7 @@ from rehearsal.core.protocol import Call, Operation, Verb
 from rehearsal.faults.catalogue import OUTAGES
 from rehearsal.faults.injection import Faults
 from rehearsal.faults.profile import Fault, Outage, Profile, load
-from rehearsal.fleet.in_memory import Cluster
+from rehearsal.fleet.in_memory import Cluster, InMemoryClusters
 from rehearsal.tests.objects import (
     HUB,
     USER,
@@ -241,14 +241,15 @@ def test_resource_stays_failed_until_it_is_written_again() -> None:
 # Outages.
 
 
-def running(hub: Cluster, cluster: Cluster, name: str) -> set[str]:
+def running(clusters: InMemoryClusters, cluster: Cluster, name: str) -> set[str]:
     """Return what runs on a member, by the names of the outages that would stop it."""
-    member = hub.get("cluster.kubernetes-fleet.io/v1", "MemberCluster", name)
+    member = clusters.cluster(HUB).get("cluster.kubernetes-fleet.io/v1", "MemberCluster", name)
     web, front = get(cluster, deployment()), get(cluster, service(type="LoadBalancer"))
     signs = {
         "agents": state(member, "Joined"),
         "pods": (state(web, "Available") or ("",))[0] == "True",
         "load_balancers": addresses(front),
+        "entry_ports": clusters.admits(cluster.id, 80, ""),
     }
     return {outage for outage, sign in signs.items() if sign}
 
@@ -257,17 +258,17 @@ def running(hub: Cluster, cluster: Cluster, name: str) -> set[str]:
 def test_outage_stops_one_thing_on_one_cluster_until_it_ends(outage: Part) -> None:
     cloud = Cloud()
     clusters = in_memory(cloud)
-    hub = clusters.add_hub(HUB, "https://hub")
+    clusters.add_hub(HUB, "https://hub")
     with Faults(Profile(outages=(Outage(outage=outage, cluster="west"),))).in_force(cloud):
         east, west = add_member(clusters, "east", "eastus2", 1), add_member(clusters, "west", "westus2", 2)
         for cluster in (east, west):
             for item in (new_object("v1", "Namespace", "shop"), deployment(), service(type="LoadBalancer")):
                 cluster.create(item)
         clusters.settle()
-        assert running(hub, east, "east") == STOPPED
-        assert running(hub, west, "west") == STOPPED - {outage}
+        assert running(clusters, east, "east") == STOPPED
+        assert running(clusters, west, "west") == STOPPED - {outage}
     clusters.settle()
-    assert running(hub, west, "west") == STOPPED
+    assert running(clusters, west, "west") == STOPPED
 
 
 def test_endpoints_are_passed_over_for_as_long_as_the_outage_lasts() -> None:

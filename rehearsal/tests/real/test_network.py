@@ -117,6 +117,34 @@ def test_a_network_reaches_only_the_ranges_of_the_other_that_it_knows(vnets: Net
     assert answering(vnets, URL, 2) == ["east-0", "west-0"]
 
 
+def test_pod_gets_packets_of_those_only_that_its_filter_admits(vnets: Networks) -> None:
+    vnets.connect("east", "west")
+    pod = ("west", FAR_POD[0], {FAR_POD[1]: "http"}, {"pod": "west-0"})
+
+    vnets.serve(*pod, {FAR_POD[1]: [("10.1.0.4/32", False), ("10.1.0.0/16", True)]})
+    assert answering(vnets, requests=2) == ["east-0", "reset"]
+
+    vnets.serve(*pod, {FAR_POD[1]: [("10.1.0.5/32", False), ("10.1.0.0/16", True)]})
+    assert answering(vnets, requests=2) == ["east-0", "west-0"]
+
+    vnets.serve(*pod, {FAR_POD[1]: [("10.3.0.0/16", True)]})
+    assert answering(vnets, requests=2) == ["east-0", "reset"]
+
+    vnets.serve(*pod)
+    assert answering(vnets, requests=2) == ["east-0", "west-0"]
+
+
+def test_packets_for_a_shut_port_are_dropped_at_each_address_that_leads_there(vnets: Networks) -> None:
+    vnets.balance(NEAR, 80, "east", ["10.1.0.4"], [POD], accepted=[GLOBAL], shut=True)
+    vnets.lead(GLOBAL, {NEAR: [80]})
+    for address in (NEAR, GLOBAL):
+        with pytest.raises(TimeoutError):
+            vnets.request(f"http://{address}", 1)
+
+    vnets.balance(NEAR, 80, "east", ["10.1.0.4"], [POD], accepted=[GLOBAL])
+    assert answering(vnets, f"http://{NEAR}", 1) == answering(vnets, f"http://{GLOBAL}", 1) == ["east-0"]
+
+
 def test_connections_are_not_transitive(vnets: Networks) -> None:
     vnets.add("north", ["10.3.0.0/16"])
     vnets.connect("east", "north")

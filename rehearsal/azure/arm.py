@@ -281,8 +281,9 @@ class Subscription:
         return [self._as_of_now(record) for key, record in self._records.items() if key.startswith(prefix)]
 
     def _as_of_now(self, record: Record) -> Record:
-        if "busy_until" in record and record["busy_until"] <= self.clusters.now:
-            del record["busy_until"]
+        # Machines of real clusters read without a transaction.
+        if (busy_until := record.get("busy_until")) is not None and busy_until <= self.clusters.now:
+            record.pop("busy_until", None)
             record["outputs"]["provisioningState"] = "Succeeded"
         return record
 

@@ -63,7 +63,10 @@ class Cloud:
         else:
             self.clusters.admits = self.azure.admits
             self._providers["kubernetes"] = Kubernetes(
-                self.clusters, user=Deployer().object_id, may_access=self.azure.may_access
+                self.clusters,
+                user=Deployer().object_id,
+                may_access=self.azure.may_access,
+                reaches=self.azure.reaches,
             )
 
     @property

@@ -24,13 +24,17 @@ def uses_entra(cluster: Record) -> bool:
     return bool(nested(cluster["inputs"], "aadProfile").get("managed"))
 
 
-def user_credentials(subscription: Subscription, cluster: Record, *, style: str | None = None) -> Properties:
+def user_credentials(
+    subscription: Subscription, cluster: Record, *, style: str | None = None, public: bool = False
+) -> Properties:
     """Return the result of `listManagedClusterUserCredentials`.
 
     Args:
         subscription: the cluster's subscription.
         cluster: the cluster.
         style: for clusters with Entra ID, `exec` (the default since Kubernetes 1.24) or `azure`.
+        public: whether the server has its public name; otherwise a private cluster has that of its private zone, if it
+            has one (learn: aks/private-clusters, "--public-fqdn").
     """
     group, name = resource_group_of(cluster["id"]), last_segment(cluster["id"])
     if not uses_entra(cluster):
@@ -39,7 +43,8 @@ def user_credentials(subscription: Subscription, cluster: Record, *, style: str 
         user = _auth_provider_user(subscription)
     else:
         user = _exec_user(subscription)
-    server = _server(subscription, cluster["id"], cluster["outputs"]["fqdn"])
+    private = None if public else cluster["outputs"].get("privateFQDN")
+    server = _server(subscription, cluster["id"], private or cluster["outputs"]["fqdn"])
     return _result("clusterUser", _kubeconfig(name, server, f"clusterUser_{group}_{name}", user))
 
 

@@ -128,6 +128,7 @@ for region in stack.regions:
                 location=region.location,
                 kubelogin_mode=kubelogin_mode,
                 entra_id_admins=admins if stack.clusters.entra_id else None,
+                reachable=reached and reached[0],
                 lost=region.lost,
             ),
             pulumi.ResourceOptions(provider=azure_of[region.name]),
@@ -283,7 +284,7 @@ fleet = FleetHub(
 )
 
 if runner and reached:
-    last = runner["peering"] = networks.last["runner"]
+    last = runner["peering"] = networks.last.get("runner")
     if fleet.virtual_network:
         hub_network = PeeredNetwork(
             virtual_network=fleet.virtual_network,
@@ -293,7 +294,8 @@ if runner and reached:
         )
         ways = PeeredNetworks("hub-mesh", PeeredNetworksArgs(networks={"hub": hub_network, "runner": runner}))
         last = ways.last["runner"]
-    reached[1](last.id)
+    # Without a peering, the program runs in the only VNet.
+    reached[1](pulumi.Output.from_input(last.id if last else runner["virtual_network"].id))
 
 if monitoring:
     for name, cluster in created.items():

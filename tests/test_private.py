@@ -1,11 +1,16 @@
 """Private API servers, a private hub, and the way to them."""
 
 import runpy
+from typing import Any
 
 import pytest
 
 from rehearsal.cloud import Cloud
+from rehearsal.core.errors import RefusedError
+from rehearsal.core.protocol import Call
 from rehearsal.stack import prepare_existing
+from tests.support import existing
+from tests.support.health import assert_healthy
 from tests.support.private import EXAMPLE, private_config
 from tests.support.program import ROOT, Program, run
 
@@ -18,10 +23,15 @@ def private() -> Program:
     """The example's stack."""
     cloud = Cloud(idle_seconds=0.2)
     cloud.azure.runner_network = prepare_existing(cloud, EXAMPLE / "existing.yaml", make=True)
+    return deployed(cloud, private_config())
+
+
+def deployed(cloud: Cloud, config: dict[str, Any]) -> Program:
+    """Run the whole program."""
     return run(
         lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
         stack="private",
-        config=private_config(),
+        config=config,
         cloud=cloud,
     )
 
@@ -126,3 +136,49 @@ def test_nothing_asks_an_api_server_before_the_peerings(private: Program, provid
 def test_kubeconfigs_have_the_public_names(private: Program) -> None:
     for region, kubeconfig in private.outputs["kubeconfigs"].items():
         assert f".hcp.{'eastus2' if region == 'east' else 'westus3'}.azmk8s.io" in kubeconfig
+
+
+def beside_an_existing_cluster(*, public_name: bool) -> Program:
+    """Run the program with a private cluster that exists, and the runner in another VNet."""
+    cloud = Cloud(idle_seconds=0.2)
+    access = {"enablePrivateCluster": True, "enablePrivateClusterPublicFQDN": public_name}
+    cluster = existing.cluster_in(cloud, existing.network(cloud), access=access)
+    runner = existing.network(cloud, "10.8.0.0/16", group="rg-runner").rpartition("/subnets/")[0]
+    config = private_config()
+    config["regions"] = [{"name": "east", "location": "eastus2", "existing": {"clusterId": cluster}}]
+    config["access"]["runnerNetworkId"] = cloud.azure.runner_network = runner
+    config["clusters"]["entraId"] = False
+    return deployed(cloud, config)
+
+
+def test_existing_private_cluster_is_reached_by_its_public_name() -> None:
+    program = beside_an_existing_cluster(public_name=True)
+    assert {"mesh-east-to-runner", "mesh-runner-to-east"} <= program.waits_for("east-kubernetes")
+    assert ".hcp.eastus2.azmk8s.io" in program.outputs["kubeconfigs"]["east"]
+    assert_healthy(program)
+
+
+def test_existing_private_cluster_without_a_public_name_needs_a_private_zone() -> None:
+    with pytest.raises(RefusedError, match=r"privatelink\.eastus2\.azmk8s\.io: no such host"):
+        beside_an_existing_cluster(public_name=False)
+
+
+def test_runner_may_be_in_the_only_network() -> None:
+    cloud = Cloud(idle_seconds=0.2)
+    subnet = existing.network(cloud)
+    api_server = {"subnetName": "api", "addressPrefix": "10.9.128.0/28"}
+    delegated = {"delegations": [{"name": "aks", "serviceName": "Microsoft.ContainerService/managedClusters"}]}
+    inputs = {"resourceGroupName": "rg-before", "virtualNetworkName": "vnet-before", **api_server, **delegated}
+    api_subnet, _ = cloud.azure.create(Call("azure-native:network:Subnet"), inputs)
+    config = private_config()
+    there = {"subnetId": subnet, "apiServerSubnetId": api_subnet}
+    pool = {"vmSize": "Standard_D4ds_v5", "count": 3}
+    config["regions"] = [{"name": "east", "location": "eastus2", "existing": there, "nodePool": pool}]
+    config["access"]["runnerNetworkId"] = cloud.azure.runner_network = subnet.rpartition("/subnets/")[0]
+    config["clusters"]["outbound"] = "loadBalancer"
+    config["fleet"] = {}
+    program = deployed(cloud, config)
+    assert not program.of_type("azure-native:network:VirtualNetworkPeering")
+    assert program["east-cluster"].inputs["apiServerAccessProfile"]["subnetId"] == api_subnet
+    assert program["east-join-api-subnet"].inputs["scope"] == api_subnet
+    assert_healthy(program)

@@ -135,6 +135,7 @@ def test_prod_is_hardened_and_scales_over_zones() -> None:
         "dataplane": "cilium",
         "outbound": "natGateway",
         "api_ranges": (),
+        "private_api_server": False,
         "maintenance": {"day": "Tuesday", "start": "21:00", "hours": 8},
         "registry_id": None,
     }

@@ -11,7 +11,7 @@ from .access import kubernetes_access
 from .existing import checked, require_hub
 from .kubeconfig import KubeloginMode
 from .node_network import NodeNetwork, api_server_subnet, nat_gateway, node_network
-from .retries import CLUSTER_RETRY, FLEET_RETRY, NETWORK_RETRY
+from .retries import FLEET_RETRY, NETWORK_RETRY, PRIVATE_HUB_RETRY
 from .roles import FLEET_RBAC_CLUSTER_ADMIN, NETWORK_CONTRIBUTOR, Principal, grant
 from .sdk import readable, with_id
 from .subscriptions import resource_group_of
@@ -141,8 +141,7 @@ class FleetHub(pulumi.ComponentResource):
                 tags=args.get("tags"),
                 opts=pulumi.ResourceOptions(
                     parent=self,
-                    # A private hub is a cluster in subnets of the stack, with roles that are new too.
-                    hooks=(CLUSTER_RETRY if private.roles else FLEET_RETRY).hooks(),
+                    hooks=(PRIVATE_HUB_RETRY if private.roles else FLEET_RETRY).hooks(),
                     depends_on=[*(args.get("after") or ()), *private.roles],
                     protect=args.get("protect", False),
                 ),

@@ -381,12 +381,12 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
                 raise UnreadableError(f"{_shown(folder)} has a cloud (cloud.json) and no state (backend)")
             if not remembered and has_state:
                 raise UnreadableError(f"{_shown(folder)} has a state (backend) and no cloud (cloud.json)")
-            cloud.azure.runner_network = prepare_existing(cloud, root / "existing.yaml", make=not has_state)
+            cloud.azure.runner_network = prepare_existing(cloud, root / "existing.yaml")
         yield Rehearsal(handle, cloud, engine, root, cluster_environment=cluster_environment, gateway=gateway)
 
 
-def prepare_existing(cloud: Cloud, file: Path, *, make: bool) -> str:
-    """Make the resources that exist before a program's first `up`, if it has a file with them.
+def prepare_existing(cloud: Cloud, file: Path) -> str:
+    """Make the resources that exist before a program's first `up` in an empty cloud, if the program has a file of them.
 
     The file has `resources`, each with `type` and `inputs` as the engine would send them, and `runnerNetwork`, the id
     of the VNet in which the program runs.
@@ -397,13 +397,15 @@ def prepare_existing(cloud: Cloud, file: Path, *, make: bool) -> str:
     if not file.is_file():
         return ""
     content = parsed(file, file.name)
-    for resource in content.get("resources", ()) if make else ():
-        call = Call(resource["type"], "existing")
-        inputs, problems = cloud.azure.check(call, resource["inputs"])
-        if problems:
-            raise RehearsalError(f"{_shown(file)}: {resource['type']}: {problems[0].path}: {problems[0].reason}")
-        with suppress(RefusedError):  # it was made by a run before
+    try:
+        for resource in content.get("resources", ()) if cloud.is_empty() else ():
+            call = Call(resource["type"], "existing")
+            inputs, problems = cloud.azure.check(call, resource["inputs"])
+            if problems:
+                raise RehearsalError(f"{_shown(file)}: {resource['type']}: {problems[0].path}: {problems[0].reason}")
             cloud.azure.create(call, inputs)
+    except (KeyError, TypeError, RefusedError) as error:
+        raise RehearsalError(f"{_shown(file)}: a resource cannot be made: {error}") from None
     return str(content.get("runnerNetwork", ""))
 
 

@@ -22,7 +22,7 @@ RUNNER = "/subscriptions/5a1f0c2e-6d3b-4e8a-9f57-20c4d1b7e930/resourceGroups/rg-
 def private() -> Program:
     """The example's stack."""
     cloud = Cloud(idle_seconds=0.2)
-    cloud.azure.runner_network = prepare_existing(cloud, EXAMPLE / "existing.yaml", make=True)
+    cloud.azure.runner_network = prepare_existing(cloud, EXAMPLE / "existing.yaml")
     return deployed(cloud, private_config())
 
 

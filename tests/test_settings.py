@@ -667,6 +667,12 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
             ("regions[1].name", '"hub" is already used by fleet.hub.private'),
         ],
     ),
+    "the runner's group": (
+        regions(
+            region(0, resourceGroup="RG"), clusters={"privateApiServer": True}, access={"runnerNetworkId": NETWORK}
+        ),
+        [("regions[0].resourceGroup", '"RG" is the group of access.runnerNetworkId')],
+    ),
     "a private hub's VNet": (
         changed(("fleet.hub", {"private": HUB | {"addressSpace": "10.2.128.0/20"}})),
         [("fleet.hub.private.addressSpace", '"10.2.128.0/20" overlaps regions[1].addressSpace 10.2.0.0/16')],

@@ -138,7 +138,7 @@ def test_private_api_server_answers_its_own_network_and_peered_ones(sub: Subscri
     assert sub.azure.reaches(private)
 
 
-ROLES = ("nodes of the fleet", "API server of the fleet", "nodes of Fleet's provider")
+ROLES: tuple[str, ...] = ("nodes of the fleet", "API server of the fleet", "nodes of Fleet's provider")
 
 
 def hub(sub: Subscription, *roles: str, space: str = "10.20") -> Properties:

@@ -425,7 +425,9 @@ class ManagedCluster(ResourceType):
             "currentKubernetesVersion": current if current.startswith(f"{version}.") else _full_version(version),
             "enableRBAC": inputs.get("enableRBAC", True),
             "fqdn": fqdn,
-            "privateFQDN": _private_name(fqdn, inputs),
+            "privateFQDN": private_name(fqdn, inputs)
+            if nested(inputs, "apiServerAccessProfile").get("privateDNSZone") != "none"
+            else None,
             "identity": identity_outputs(subscription, inputs, old),
             "identityProfile": old.get("identityProfile")
             or {
@@ -496,10 +498,10 @@ class ManagedCluster(ResourceType):
         subscription.clusters.remove(record["id"])
 
 
-def _private_name(fqdn: str, inputs: Properties) -> str | None:
-    """Return the name in the private DNS zone of a cluster, if it has one (learn: aks/private-clusters)."""
+def private_name(fqdn: str, inputs: Properties) -> str | None:
+    """Return the name of a private cluster in its private DNS zone (learn: aks/private-clusters)."""
     access = nested(inputs, "apiServerAccessProfile")
-    if not access.get("enablePrivateCluster") or access.get("privateDNSZone") == "none":
+    if not access.get("enablePrivateCluster"):
         return None
     # learn: aks/api-server-vnet-integration; without the integration, privatelink
     zone = "private" if access.get("enableVnetIntegration") else "privatelink"

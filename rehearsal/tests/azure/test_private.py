@@ -112,11 +112,13 @@ def server(sub: Subscription, **arguments: str) -> str:
     return json.loads(base64.b64decode(answer["kubeconfigs"][0]["value"]))["clusters"][0]["cluster"]["server"]
 
 
-def test_kubeconfig_has_the_public_name_if_asked_for(sub: Subscription) -> None:
+@pytest.mark.parametrize("zone", ["system", "none"])
+def test_kubeconfig_has_the_public_name_if_asked_for(sub: Subscription, zone: str) -> None:
     sub.place()
     inputs = cluster(sub, api_subnet(sub))
-    inputs["apiServerAccessProfile"]["privateDNSZone"] = "system"
-    sub.create("ManagedCluster", **inputs)
+    inputs["apiServerAccessProfile"]["privateDNSZone"] = zone
+    _, outputs = sub.create("ManagedCluster", **inputs)
+    assert ("privateFQDN" in outputs) == (zone == "system")
     assert ".private.eastus2.azmk8s.io" in server(sub)
     assert ".hcp.eastus2.azmk8s.io" in server(sub, serverFqdn="public")
 

@@ -65,11 +65,11 @@ bench: $(REHEARSAL) ## measure what the program adds to Azure's time, and what t
 	@$(PYTHON_HERE) -m rehearsal.bench
 
 policies: $(REHEARSAL) ## check the plan of STACK against policies/, and show its score
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON_HERE) -m rehearsal preview --stack $(STACK) \
-	  --policies policies $(addprefix --policy-config ,$(wildcard policies/$(STACK).json))
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON_HERE) -m rehearsal preview --program $(PROGRAM) --stack $(STACK) \
+	  --policies policies $(addprefix --policy-config ,$(wildcard $(PROGRAM)/policies/$(STACK).json))
 
 quantities: $(LIBRARY) ## count what the plan of STACK would deploy, without prices; JSON=1 for programs
-	@$(PYTHON_HERE) -m rehearsal pulumi --stack $(STACK) preview --json --show-sames \
+	@$(PYTHON_HERE) -m rehearsal pulumi --program $(PROGRAM) --stack $(STACK) preview --json --show-sames \
 	  | $(PYTHON_HERE) -m quantities $(if $(JSON),--json)
 
 preview: $(PACKAGES) ## show what `up` would do to the stack STACK on Azure

@@ -4,10 +4,11 @@ Regional clusters in peered networks join a fleet; the app is placed from its hu
 some clusters balance over the pods of all of them, and a global address leads to the entry points.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pulumi
-from pulumi_azure_native import authorization, containerservice
+from pulumi_azure_native import authorization, containerservice, network
 
 import changes
 from components import app_manifests, sdk
@@ -17,7 +18,7 @@ from components.entry_guard import EntryGuard, EntryGuardArgs
 from components.entry_point import EntryPointArgs
 from components.existing import cluster_network_id, service_range
 from components.existing_cluster import ExistingCluster, ExistingClusterArgs
-from components.fleet_hub import FleetHub, FleetHubArgs, Member
+from components.fleet_hub import FleetHub, FleetHubArgs, Member, PrivateHub
 from components.fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateChannel
 from components.global_address import GlobalAddress, GlobalAddressArgs
 from components.global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
@@ -111,6 +112,10 @@ OUTBOUND = {
     "natGateway": containerservice.OutboundType.USER_ASSIGNED_NAT_GATEWAY,
     "routeTable": containerservice.OutboundType.USER_DEFINED_ROUTING,
 }
+# Known once the VNet in which the program runs is peered with all others: private API servers answer from then on.
+reached: tuple[pulumi.Output[str], Callable[[pulumi.Output[str]], None]] | None = None
+if stack.access.runner_network_id:
+    reached = pulumi.deferred_output()
 clusters: dict[str, RegionalCluster | ExistingCluster] = {}
 # The last cluster made in each existing VNet, by the VNet's id.
 last_in: dict[str, RegionalCluster] = {}
@@ -123,6 +128,7 @@ for region in stack.regions:
                 location=region.location,
                 kubelogin_mode=kubelogin_mode,
                 entra_id_admins=admins if stack.clusters.entra_id else None,
+                reachable=reached and reached[0],
                 lost=region.lost,
             ),
             pulumi.ResourceOptions(provider=azure_of[region.name]),
@@ -157,9 +163,11 @@ for region in stack.regions:
         tags=stack.tags or None,
         protect=stack.protect,
         lost=region.lost,
+        reachable=reached and reached[0],
     )
     match region:
         case NewRegion():
+            args["api_server_subnet"] = str(region.api_server_subnet) if stack.clusters.private_api_server else None
             args["virtual_network_name"] = region.virtual_network
             args["address_space"] = str(region.address_space)
             args["subnet_name"] = region.subnet
@@ -168,6 +176,7 @@ for region in stack.regions:
         case SubnetRegion():
             network_id = region.existing.network_id.lower()
             args["existing_subnet_id"] = region.existing.subnet_id
+            args["existing_api_server_subnet_id"] = region.existing.api_server_subnet_id
             if before := last_in.get(network_id):
                 args["after"], args["after_pool"] = before.cluster, before.user_pool
             clusters[region.name] = last_in[network_id] = RegionalCluster(region.name, args)
@@ -192,9 +201,9 @@ if maintenance := stack.clusters.maintenance:
 
 
 def shared_network(region: Region) -> str | None:
-    """Return the ID of a region's existing VNet if another region of the same location may be in it too."""
+    """Return the ID of a region's existing VNet if another region, or the program, may be in it too."""
     others = [other for other in stack.regions if other is not region and other.location == region.location]
-    if not any(other.existing for other in others):
+    if not any(other.existing for other in others) and not stack.access.runner_network_id:
         return None
     match region:
         case NewRegion():
@@ -205,6 +214,14 @@ def shared_network(region: Region) -> str | None:
             return cluster_network_id(region.existing.cluster_id, azure_of[region.name])
 
 
+runner: PeeredNetwork | None = None
+if runner_id := stack.access.runner_network_id:
+    runner_opts = pulumi.ResourceOptions(provider=azure.of(runner_id))
+    runner = PeeredNetwork(
+        virtual_network=sdk.with_id(network.VirtualNetwork.get("runner-vnet", runner_id, runner_opts), runner_id),
+        provider=azure.of(runner_id),
+        shared=runner_id,
+    )
 networks = PeeredNetworks(
     "mesh",
     PeeredNetworksArgs(
@@ -224,7 +241,8 @@ networks = PeeredNetworks(
                 else str(region.service_cidr),
             )
             for region in stack.regions
-        },
+        }
+        | ({"runner": runner} if runner else {}),
         existing=changes.existing(stack, "PeeredNetworks/VirtualNetworkPeering"),
     ),
 )
@@ -253,10 +271,33 @@ fleet = FleetHub(
         tags=stack.tags or None,
         protect=stack.protect,
         existing_id=stack.fleet.existing_id,
-        after=[cluster.subnet_role for cluster in created.values()],
+        after=[role for cluster in created.values() for role in (cluster.subnet_role, cluster.api_subnet_role) if role],
+        private=PrivateHub(
+            address_space=str(private_hub.address_space),
+            node_subnet=str(private_hub.subnets[0]),
+            api_server_subnet=str(private_hub.subnets[1]),
+            resource_provider_object_id=private_hub.resource_provider_object_id,
+        )
+        if (private_hub := stack.fleet.hub.private)
+        else None,
+        reachable=reached and reached[0],
     ),
     pulumi.ResourceOptions(provider=azure.of(stack.fleet.existing_id)),
 )
+
+if runner and reached:
+    last = runner["peering"] = networks.last.get("runner")
+    if fleet.virtual_network:
+        hub_network = PeeredNetwork(
+            virtual_network=fleet.virtual_network,
+            resource_group_name=fleet.group,
+            fleet=fleet.fleet,
+            service_cidr="10.0.0.0/16",  # the hub's own services
+        )
+        ways = PeeredNetworks("hub-mesh", PeeredNetworksArgs(networks={"hub": hub_network, "runner": runner}))
+        last = ways.last["runner"]
+    # Without a peering, the program runs in the only VNet.
+    reached[1](pulumi.Output.from_input(last.id if last else runner["virtual_network"].id))
 
 if monitoring:
     for name, cluster in created.items():

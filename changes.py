@@ -19,6 +19,7 @@ from components.subscriptions import own_subscription
 from settings import (
     ClusterRegion,
     ExistingFleet,
+    Hub,
     NewRegion,
     Problem,
     Region,
@@ -135,6 +136,7 @@ def _subscription(state: State) -> Iterator[Problem]:
 
 
 _TYPES: Final = {
+    "api-subnet": "Subnet",
     "group": "ResourceGroup",
     "vnet": "VirtualNetwork",
     "subnet": "Subnet",
@@ -202,6 +204,7 @@ FIXED: Final = (
     # The range of a subnet with nodes in it. [hashicorp/terraform-provider-azurerm issues 7687, 11211:
     # InUseSubnetCannotBeUpdated]
     Fixed("node_subnet", "subnet", ("addressPrefix",)),
+    Fixed("api_server_subnet", "api-subnet", ("addressPrefix",)),
     # azure-native replaces the cluster for these. [provider/pkg/gen/replacement.go]
     Fixed("service_cidr", "cluster", ("networkProfile", "serviceCidr")),
     Fixed("dns_service_ip", "cluster", ("networkProfile", "dnsServiceIP")),
@@ -276,7 +279,7 @@ def _fixed(path: str, region: NewRegion | SubnetRegion, state: State) -> Iterato
         found = f"is missing: region {show(region.name)} is in a subnet that existed before it"
         yield Problem(f"{path}.existing.subnetId", found, "put it back, or choose another name for the region")
         return
-    table = [each for each in FIXED if not (existing and each.resource in {"vnet", "subnet"})]
+    table = [each for each in FIXED if not (existing and each.resource in {"vnet", "subnet", "api-subnet"})]
     yield from _differences(path, region, state, table, "add a region with the new value, and remove this one")
     if region.user_pool and _key_of(region.name, "apps") in state:
         remedy = "take userPool out, `pulumi up`, and write it anew"
@@ -285,6 +288,11 @@ def _fixed(path: str, region: NewRegion | SubnetRegion, state: State) -> Iterato
         found = f"region {show(region.name)} was created in another subnet"
         remedy = "put it back, or leave it out; or add a region with the new value, and remove this one"
         yield Problem(f"{path}.existing.subnetId", found, remedy)
+    before = str(_value(cluster, ("apiServerAccessProfile", "subnetId")) or "").lower()
+    after = str(region.existing.api_server_subnet_id or "").lower() if region.existing else ""
+    if existing and before and after and before != after:
+        found = f"the API server of region {show(region.name)} is in another subnet"
+        yield Problem(f"{path}.existing.apiServerSubnetId", found, "put it back: AKS does not move an API server")
     yield from _version(path, region, _value(cluster, ("currentKubernetesVersion",)))
 
 
@@ -409,6 +417,16 @@ def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
             found = f"region {region} was created with {show(before)}, not {show(stack.clusters.host_encryption)}"
             yield Problem("clusters.hostEncryption", found, "put it back; another value needs another stack")
             break
+    private = ("apiServerAccessProfile", "enablePrivateCluster")
+    if other := next(
+        (name for name in made if bool(_value(state[name], private)) != stack.clusters.private_api_server), ""
+    ):
+        region = other.partition(" ")[2].removesuffix("-cluster")
+        was, now = ("public", "true") if stack.clusters.private_api_server else ("private", "false")
+        # AKS keeps the VNet integration of a cluster. [learn: aks/api-server-vnet-integration]
+        found = f"{now}, but the API server of region {show(region)} is {was}"
+        remedy = "put it back; the other kind needs another stack, or a `pulumi destroy` before the change"
+        yield Problem("clusters.privateApiServer", found, remedy)
     # Only the baseline turns workload identity on; Azure turns the issuer on by itself in newer clusters.
     identity = ("securityProfile", "workloadIdentity", "enabled")
     if not stack.clusters.baseline and any(_value(state[name], identity) for name in made):
@@ -433,6 +451,7 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
         yield Problem("fleet.existingId", "is missing: this stack is in a fleet that existed before it", "put it back")
     else:
         hub = fleet.hub
+        yield from _private_hub(hub, state)
         for key, resource, output, wanted, same in (
             ("name", "Fleet hub-fleet", ("name",), fleet.name, _name),
             ("location", "Fleet hub-fleet", ("location",), fleet.location, short_name),
@@ -447,11 +466,25 @@ def _fleet(stack: Settings, state: State) -> Iterator[Problem]:
             if wanted and (before or key.startswith("hub.")) and (not before or same(before) != same(wanted)):
                 created = show(before) if before else "a value that Azure chose"
                 found = f"the fleet was created with {created}, not {show(wanted)}"
-                yield Problem(
-                    f"fleet.{key}",
-                    found,
-                    "put it back; another fleet needs another stack, or a `pulumi destroy` before the change",
-                )
+                yield Problem(f"fleet.{key}", found, _ANOTHER_FLEET)
+
+
+_ANOTHER_FLEET: Final = "put it back; another fleet needs another stack, or a `pulumi destroy` before the change"
+
+
+def _private_hub(hub: Hub, state: State) -> Iterator[Problem]:
+    """Find a hub that would become private or public, or move. [learn: kubernetes-fleet/concepts-choosing-fleet]."""
+    access = ("hubProfile", "apiServerAccessProfile", "enablePrivateCluster")
+    was = bool(_value(state["FleetHub/Fleet hub-fleet"], access))
+    if was != bool(hub.private):
+        words = ("is missing", "private") if was else ("is set", "public")
+        found = f"{words[0]}, but the fleet was created with a {words[1]} hub"
+        yield Problem("fleet.hub.private", found, _ANOTHER_FLEET)
+        return
+    before = _value(state.get("FleetHub/VirtualNetwork hub-vnet"), ("addressSpace", "addressPrefixes", 0))
+    if hub.private and before and before != (after := str(hub.private.address_space)):
+        found = f"the hub was created in {show(before)}, not {show(after)}"
+        yield Problem("fleet.hub.private.addressSpace", found, _ANOTHER_FLEET)
 
 
 def _monitoring(stack: Settings, state: State) -> Iterator[Problem]:

@@ -46,6 +46,8 @@ RULES: Final = {
     "be those of any AKS cluster.",
     "outbound": "A cluster with outboundType loadBalancer, the default, has a load balancer with one public address "
     "for outbound traffic, or loadBalancerProfile.managedOutboundIPs.count [learn: aks/load-balancer-standard].",
+    "api": "A private API server with VNet integration is behind an internal load balancer in its subnet [learn: "
+    "aks/api-server-vnet-integration]. That of a private hub is assumed to be so too.",
     "services": "AKS gives an address to each MultiClusterService and each Service of type LoadBalancer; to one that "
     "is placed from the hub, in each member. Public ones share the cluster's load balancer, internal ones have a "
     "second one [learn: aks/internal-lb].",
@@ -144,7 +146,10 @@ class Plan:
     def quantities(self) -> list[Quantity]:
         """Return the rows: nodes, disks, clusters, load balancers and addresses first."""
         summed = dict[tuple[str, str, str, str], tuple[int, int, int]]()
-        for row in (*self._resources_by_kind(), *self._nodes(), *self._hubs(), *self._balanced()):
+        for row in (
+            *(*self._resources_by_kind(), *self._nodes(), *self._hubs(), *self._api_servers()),
+            *self._balanced(),
+        ):
             key, numbers = (row.what, row.kind, row.location, row.rule), (row.least, row.most, row.upgrade)
             before = summed.get(key, (0, 0, 0))
             summed[key] = (before[0] + numbers[0], before[1] + numbers[1], before[2] + numbers[2])
@@ -205,6 +210,13 @@ class Plan:
                     *(("load balancer", "by AKS, hub"), ("public IP address", "by AKS, outbound of the hub")),
                 ):
                     yield _some(what, kind, self._place(fleet), rule="hub")
+
+    def _api_servers(self) -> Iterator[Quantity]:
+        for state in self._made():
+            if _at(state, "inputs", "apiServerAccessProfile", "enableVnetIntegration"):
+                yield _some("load balancer", "by AKS, API server", self._place(state), rule="api")
+            if _at(state, "inputs", "hubProfile", "apiServerAccessProfile", "enableVnetIntegration"):
+                yield _some("load balancer", "by AKS, API server of the hub", self._place(state), rule="api")
 
     def _balanced(self) -> Iterator[Quantity]:
         """Yield the load balancers and addresses that AKS makes."""

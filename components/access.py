@@ -37,6 +37,7 @@ def kubernetes_access(  # noqa: PLR0913 - who gets access to what
     admins: Mapping[str, Principal],
     parent: pulumi.Resource,
     settings: k8s.ProviderArgs,
+    reachable: pulumi.Input[str] | None = None,
 ) -> Access:
     """Give principals a role on a cluster, and log in to it.
 
@@ -51,8 +52,13 @@ def kubernetes_access(  # noqa: PLR0913 - who gets access to what
         admins: the principals that get the role, by logical name.
         parent: the component.
         settings: the provider's settings, without those for the log-in.
+        reachable: what is known once the program reaches the API server; None if it does from the start. A provider
+            that is created before stays unreachable for the whole update: it looks at the API server only once
+            (pulumi-kubernetes, provider/pkg/provider/provider.go, Configure).
     """
     grants = [grant(f"{name}-{admin}", role, principal, cluster, parent) for admin, principal in admins.items()]
+    if credential is not None and reachable is not None:
+        credential = pulumi.Output.all(credential, reachable).apply(lambda found: str(found[0]))
     kubeconfig = unattended(credential, mode) if credential is not None else pulumi.Output.from_input(_NOWHERE)
     settings.kubeconfig = kubeconfig
     # Without the identifier, a kubeconfig that is unknown in a preview or was rotated would replace every object.

@@ -6,12 +6,13 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import containerservice, network
+from pulumi_azure_native.containerservice.outputs import ManagedClusterAPIServerAccessProfileResponse
 
 from .access import kubernetes_access
 from .existing import existing_network, pod_subnet_id
 from .kubeconfig import KubeloginMode
 from .roles import AKS_RBAC_CLUSTER_ADMIN, Principal
-from .sdk import readable, with_id
+from .sdk import optional, readable, with_id
 from .subscriptions import resource_group_of
 
 
@@ -27,6 +28,10 @@ class ExistingClusterArgs(TypedDict):
     entra_id_admins: NotRequired[Mapping[str, Principal] | None]
     """Who may administer the cluster's objects, by logical name, including the deploying identity. For a cluster with
     Azure RBAC; None for a cluster with local accounts."""
+    reachable: NotRequired[pulumi.Input[str] | None]
+    """For a private cluster: what is known once the program reaches its API server, such as the id of a peering with
+    the VNet in which the program runs. `kubernetes` and `kubeconfig` wait for it. None if the program reaches it from
+    the start."""
     lost: NotRequired[bool]
     """Whether the region no longer answers. The cluster and its network are still looked up in Azure, but `kubernetes`
     reaches nothing: it removes objects from the state only. False by default."""
@@ -66,6 +71,7 @@ class ExistingCluster(pulumi.ComponentResource):
                 containerservice.list_managed_cluster_user_credentials_output(
                     resource_group_name=resource_group_of(cluster_id, invoke_opts),
                     resource_name=self.cluster.name,
+                    server_fqdn=optional(self.cluster, self.cluster.api_server_access_profile).apply(_kind_of_name),
                     opts=invoke_opts,
                 ),
             )
@@ -79,5 +85,12 @@ class ExistingCluster(pulumi.ComponentResource):
             admins=args.get("entra_id_admins") or {},
             parent=self,
             settings=k8s.ProviderArgs(delete_unreachable=True),
+            reachable=args.get("reachable"),
         )
         self.register_outputs({"clusterId": self.cluster.id, "virtualNetworkId": self.virtual_network.id})
+
+
+def _kind_of_name(access: ManagedClusterAPIServerAccessProfileResponse | None) -> str | None:
+    """Return the kind of name to ask for: a private cluster's public one, if it has one, needs no private DNS zone."""
+    private = access and access.enable_private_cluster and access.enable_private_cluster_public_fqdn is not False
+    return "public" if private else None

@@ -1,4 +1,4 @@
-"""A region's VNet, with a subnet for nodes and pods, what may enter it, and its way out."""
+"""A VNet with a subnet for nodes and pods, one for an API server, what may enter them, and their way out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, NotRequired, TypedDict
@@ -56,7 +56,11 @@ def node_network(
         tags=args["tags"],
         opts=opts,
     )
-    rules = _security_group(name, args, args["open_ports"], opts) if args["open_ports"] is not None else None
+    rules = (
+        _security_group(f"{name}-rules", "nodes", args, args["open_ports"], opts)
+        if args["open_ports"] is not None
+        else None
+    )
     subnet = network.Subnet(
         f"{name}-subnet",
         resource_group_name=args["resource_group_name"],
@@ -70,6 +74,38 @@ def node_network(
         opts=opts,
     )
     return Network(virtual_network, subnet)
+
+
+def api_server_subnet(
+    name: str, prefix: pulumi.Input[str], args: NodeNetwork, nodes: Network, opts: pulumi.ResourceOptions
+) -> network.Subnet:
+    """Create the subnet in which AKS gives an API server its private address (learn: aks/api-server-vnet-integration).
+
+    Args:
+        name: the region.
+        prefix: the subnet's range (CIDR).
+        args: the network's settings.
+        nodes: the VNet, and its subnet for nodes.
+        opts: the options of each resource.
+    """
+    # Azure's own rules let in what AKS needs: nodes on 443 and 4443, and load balancers' probes on 9988.
+    rules = (
+        _security_group(f"{name}-api-rules", "api-server", args, (), opts) if args["open_ports"] is not None else None
+    )
+    return network.Subnet(
+        f"{name}-api-subnet",
+        resource_group_name=args["resource_group_name"],
+        virtual_network_name=nodes.virtual_network.name,
+        subnet_name="api-server",
+        address_prefix=prefix,
+        delegations=[
+            network.DelegationArgs(name="aks", service_name="Microsoft.ContainerService/managedClusters"),
+        ],
+        default_outbound_access=False,
+        network_security_group=network.NetworkSecurityGroupArgs(id=rules.id) if rules else None,
+        # Subnets of a VNet are written one at a time (pulumi/pulumi-azure-native issue 4340).
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[nodes.subnet])),
+    )
 
 
 def nat_gateway(
@@ -109,7 +145,7 @@ def nat_gateway(
 
 
 def _security_group(
-    name: str, args: NodeNetwork, ports: Sequence[OpenPort], opts: pulumi.ResourceOptions
+    name: str, group: str, args: NodeNetwork, ports: Sequence[OpenPort], opts: pulumi.ResourceOptions
 ) -> network.NetworkSecurityGroup:
     # Azure's own rules let in what comes from the VNet, from peered ones and from load balancers' probes, and nothing
     # else. AKS never changes a subnet's group, only that of the nodes' interfaces (learn: aks/concepts-network).
@@ -143,9 +179,9 @@ def _security_group(
         destination_port_range="3389",
     )
     return network.NetworkSecurityGroup(
-        f"{name}-rules",
+        name,
         resource_group_name=args["resource_group_name"],
-        network_security_group_name="nodes",
+        network_security_group_name=group,
         location=args["location"],
         security_rules=[*opened, no_rdp],
         tags=args["tags"],

@@ -22,13 +22,17 @@ class PeeredNetwork(TypedDict):
     resource_group_name: NotRequired[pulumi.Input[str] | None]
     """Name of the VNet's resource group (a cluster's `network_group`). None for a VNet that existed before: the group
     is read from its id."""
-    subnet: network.Subnet
-    """Its subnet, which must exist before a peering is created."""
+    subnet: NotRequired[network.Subnet | None]
+    """Its subnet, which must exist before a peering is created. None if the program writes none of the VNet."""
     cluster: NotRequired[containerservice.ManagedCluster | None]
     """The region's cluster. AKS cannot create or scale it while its VNet is being written, so the peerings are created
     after it. None if the program writes no cluster of the VNet."""
     pool: NotRequired[containerservice.AgentPool | None]
     """The cluster's nodes for the apps (`RegionalCluster.user_pool`), which are created before the peerings, too."""
+    fleet: NotRequired[containerservice.Fleet | None]
+    """The fleet whose private hub is in the VNet, which is created before the peerings, too."""
+    peering: NotRequired[network.VirtualNetworkPeering | None]
+    """The last peering of the VNet in another mesh: a VNet's peerings are written one at a time."""
     provider: NotRequired[azure_native.Provider | None]
     """The Azure provider for the VNet's subscription; None for the component's."""
     shared: NotRequired[str | None]
@@ -109,11 +113,13 @@ class PeeredNetworks(pulumi.ComponentResource):
                     # troubleshoot/azure/azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error), so it
                     # comes first: a refused peering can be retried.
                     depends_on=[
-                        *(region["subnet"] for region in (*inside[here], *inside[there])),
                         *(
                             found
                             for region in (*inside[here], *inside[there])
-                            for found in (region.get("cluster"), region.get("pool"))
+                            for found in (
+                                *(region.get("subnet"), region.get("cluster"), region.get("pool")),
+                                *(region.get("fleet"), region.get("peering")),
+                            )
                             if found
                         ),
                         *(last[first] for first in (here, there) if first in last),

@@ -13,7 +13,7 @@ from .hardening import hardening
 from .kubeconfig import KubeloginMode
 from .kubelets import identity_of_aks, identity_profile, pull_images
 from .monitoring import monitored
-from .node_network import NodeNetwork, OpenPort, nat_gateway, node_network
+from .node_network import NodeNetwork, OpenPort, api_server_subnet, nat_gateway, node_network
 from .node_pools import NodePool, Nodes, addresses, system_pool, user_pool
 from .retries import CLUSTER_RETRY, NETWORK_RETRY
 from .roles import AKS_RBAC_CLUSTER_ADMIN, MANAGED_IDENTITY_OPERATOR, NETWORK_CONTRIBUTOR, Principal, grant
@@ -108,6 +108,16 @@ class RegionalClusterArgs(TypedDict):
     the fleet's endpoints work with it is untried."""
     api_ranges: NotRequired[Sequence[pulumi.Input[str]] | None]
     """Ranges (CIDR) from which the API server is reached; the region's NAT gateway is added. None for everywhere."""
+    api_server_subnet: NotRequired[pulumi.Input[str] | None]
+    """Range (CIDR) inside `address_space` for a subnet of the API server, /28 or larger. The API server is then
+    private: it has no public address, and its public name leads to one of this range (learn:
+    aks/api-server-vnet-integration). Not with `api_ranges`. None for a public API server; fixed at creation."""
+    existing_api_server_subnet_id: NotRequired[str | None]
+    """With `existing_subnet_id`, in place of `api_server_subnet`: Azure id of another subnet of that VNet, delegated to
+    `Microsoft.ContainerService/managedClusters`."""
+    reachable: NotRequired[pulumi.Input[str] | None]
+    """For a private API server: what is known once the program reaches it, such as the id of a peering with the VNet in
+    which the program runs. `kubernetes` and `kubeconfig` wait for it. None if the program reaches it from the start."""
     existing_subnet_id: NotRequired[str | None]
     """Azure id of an existing subnet, in place of names and ranges of VNet and subnet. It must be in the same location
     and subscription. `destroy` does not delete it."""
@@ -134,6 +144,8 @@ class RegionalCluster(pulumi.ComponentResource):
     """The address with which the nodes reach the internet, if it is a NAT gateway's of this region."""
     subnet_role: authorization.RoleAssignment
     """The cluster identity's role on the subnet."""
+    api_subnet_role: authorization.RoleAssignment | None
+    """Its role on the API server's subnet; None if the API server is public."""
     cluster: containerservice.ManagedCluster
     """The AKS cluster."""
     user_pool: containerservice.AgentPool | None
@@ -157,6 +169,7 @@ class RegionalCluster(pulumi.ComponentResource):
         )
         in_group = pulumi.ResourceOptions(parent=self, hooks=NETWORK_RETRY.hooks())
         self.egress = None
+        api_subnet: network.Subnet | str | None = args.get("existing_api_server_subnet_id")
         outbound = args.get("outbound") or containerservice.OutboundType.LOAD_BALANCER
 
         if existing_id := args.get("existing_subnet_id"):
@@ -192,7 +205,10 @@ class RegionalCluster(pulumi.ComponentResource):
             gateway = None
             if outbound == containerservice.OutboundType.USER_ASSIGNED_NAT_GATEWAY:
                 gateway, self.egress = nat_gateway(name, settings, args["node_pool"].get("zones", ()), in_group)
-            self.virtual_network, self.subnet = node_network(name, settings, gateway, in_group)
+            made = node_network(name, settings, gateway, in_group)
+            self.virtual_network, self.subnet = made
+            if prefix := args.get("api_server_subnet"):
+                api_subnet = api_server_subnet(name, prefix, settings, made, in_group)
             self.network_group = group.name
             subnet_id = self.subnet.id
 
@@ -208,9 +224,14 @@ class RegionalCluster(pulumi.ComponentResource):
         )
         principal = Principal(object_id=identity.principal_id, type=authorization.PrincipalType.SERVICE_PRINCIPAL)
         self.subnet_role = grant(f"{name}-join-subnet", NETWORK_CONTRIBUTOR, principal, self.subnet, self)
+        # On both subnets (learn: aks/api-server-vnet-integration).
+        self.api_subnet_role = (
+            grant(f"{name}-join-api-subnet", NETWORK_CONTRIBUTOR, principal, api_subnet, self) if api_subnet else None
+        )
 
         kubelets: managedidentity.UserAssignedIdentity | None = None
-        registry_id, roles = args.get("registry_id"), [self.subnet_role]
+        registry_id = args.get("registry_id")
+        roles = [role for role in (self.subnet_role, self.api_subnet_role) if role]
         if args.get("kubelet_identity"):
             kubelets = managedidentity.UserAssignedIdentity(
                 f"{name}-kubelets",
@@ -255,7 +276,7 @@ class RegionalCluster(pulumi.ComponentResource):
             disable_local_accounts=args.get("entra_id_admins") is not None,
             linux_profile=_linux_profile(key) if (key := args.get("ssh_public_key")) else None,
             tags=args.get("tags"),
-            **_profiles(args, self.egress),
+            **_profiles(args, self.egress, api_subnet.id if isinstance(api_subnet, network.Subnet) else api_subnet),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # A cluster's creation fails while another one's writes the VNet (learn: troubleshoot/azure/
@@ -284,6 +305,8 @@ class RegionalCluster(pulumi.ComponentResource):
                 containerservice.list_managed_cluster_user_credentials_output(
                     resource_group_name=group.name,
                     resource_name=self.cluster.name,
+                    # By its public name, which needs no private DNS zone (learn: aks/private-clusters).
+                    server_fqdn="public" if api_subnet else None,
                     opts=pulumi.InvokeOptions(parent=self),
                 ),
             )
@@ -298,12 +321,15 @@ class RegionalCluster(pulumi.ComponentResource):
             parent=self,
             # A region that no longer answers must not keep its entry point from leaving the state.
             settings=k8s.ProviderArgs(delete_unreachable=True),
+            reachable=args.get("reachable"),
         )
         self.register_outputs({"clusterId": self.cluster.id, "virtualNetworkId": self.virtual_network.id})
 
 
-def _profiles(args: RegionalClusterArgs, egress: network.PublicIPAddress | None) -> dict[str, Any]:
-    """Return the arguments that come from the baseline, from authorized ranges, and from monitoring."""
+def _profiles(
+    args: RegionalClusterArgs, egress: network.PublicIPAddress | None, api_subnet_id: pulumi.Input[str] | None
+) -> dict[str, Any]:
+    """Return the arguments that come from the baseline, from who reaches the API server, and from monitoring."""
     baseline = args.get("baseline", False)
     profiles = (
         hardening(
@@ -320,6 +346,17 @@ def _profiles(args: RegionalClusterArgs, egress: network.PublicIPAddress | None)
         own = [egress.ip_address.apply(lambda address: f"{address}/32")] if egress else []
         profiles["api_server_access_profile"] = containerservice.ManagedClusterAPIServerAccessProfileArgs(
             authorized_ip_ranges=[*ranges, *own], disable_run_command=True if baseline else None
+        )
+    if api_subnet_id is not None:
+        profiles["api_server_access_profile"] = containerservice.ManagedClusterAPIServerAccessProfileArgs(
+            enable_private_cluster=True,
+            enable_vnet_integration=True,
+            subnet_id=api_subnet_id,
+            # Without a private DNS zone, which each peered VNet would need a link to: the public name stays, and leads
+            # to the private address (learn: aks/private-clusters, "Configure a private DNS zone").
+            private_dns_zone="none",
+            enable_private_cluster_public_fqdn=True,
+            disable_run_command=True if baseline else None,
         )
     if (workspace_id := args.get("workspace_id")) is not None:
         profiles = monitored(profiles, workspace_id, defender=args.get("defender", False))

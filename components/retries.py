@@ -50,6 +50,15 @@ ROLE_NOT_IN_EFFECT: Final = (
     Passing("CustomKubeletIdentityMissingPermissionError", "the role on the nodes' identity takes effect"),
     Passing("is forbidden: User", "the role on the cluster takes effect"),
 )
+FLEETS_ROLES_NOT_IN_EFFECT: Final = (
+    # Azure's answer to a missing role of its own resource provider is not documented; assumed as for other identities.
+    Passing(
+        "LinkedAuthorizationFailed",
+        "the roles on the hub's subnets take effect",
+        otherwise="look whether fleet.hub.private.resourceProviderObjectId is that of Fleet's resource provider here "
+        '(docs/private.md, "Before the first `up`"), then run this again',
+    ),
+)
 IDENTITY_NOT_IN_DIRECTORY: Final = (
     # A new identity reaches all of Microsoft Entra ID with a delay (pulumi/pulumi-azure issue 142).
     Passing("PrincipalNotFound", "the new identity is known to Microsoft Entra ID"),
@@ -361,6 +370,7 @@ CLUSTER_RETRY: Final = Retry("cluster-retry", *ROLE_NOT_IN_EFFECT, *NETWORK_BUSY
 GRANT_RETRY: Final = Retry("grant-retry", *IDENTITY_NOT_IN_DIRECTORY)
 BALANCER_RETRY: Final = Retry("balancer-retry", *FRONTEND_CHANGES)
 FLEET_RETRY: Final = Retry("fleet-retry", *MEMBER_EXPORTS_SERVICES)
+PRIVATE_HUB_RETRY: Final = Retry("private-hub-retry", *FLEETS_ROLES_NOT_IN_EFFECT, *NETWORK_BUSY)
 MONITOR_RETRY: Final = Retry("monitor-retry")
 OBJECT_RETRY: Final = Retry("role-retry", *ROLE_NOT_IN_EFFECT)
 BUDGET_RETRY: Final = Retry("budget-retry")

@@ -34,6 +34,9 @@ _NETWORK: Final = "azure-native:network:VirtualNetwork"
 _GROUP: Final = "azure-native:resources:ResourceGroup"
 _IDENTITY: Final = "azure-native:managedidentity:UserAssignedIdentity"
 _TAGGED: Final = (_GROUP, _NETWORK, _IDENTITY, _CLUSTER, _FLEET)
+_INTERNAL: Final = tuple(
+    f"{prefix}/azure-load-balancer-internal" for prefix in ("networking.fleet.azure.com", "service.beta.kubernetes.io")
+)
 _ON_HUB: Final = "FleetHub$pulumi:providers:kubernetes::"
 _AWAITED: Final = ("Namespace", "ClusterResourcePlacement")
 _CREDENTIAL: Final = re.compile("PASS|TOKEN|SECRET|CREDENTIAL|PRIVATE_KEY|API_KEY", re.IGNORECASE)
@@ -61,6 +64,15 @@ def hub_not_awaited(args: ResourceValidationArgs, report: Report) -> None:
         return
     if _at(args.props, "metadata", "annotations", "pulumi.com/skipAwait") != "true":
         report('the annotation pulumi.com/skipAwait must be "true" on the hub')
+
+
+def private_entry(args: ResourceValidationArgs, report: Report) -> None:
+    """Entry points and Services of type LoadBalancer have addresses in a VNet, not public ones."""
+    kind, annotations = _at(args.props, "kind"), _at(args.props, "metadata", "annotations")
+    if kind != "MultiClusterService" and (kind != "Service" or _at(args.props, "spec", "type") != "LoadBalancer"):
+        return
+    if not any(_at(annotations, key) == "true" for key in _INTERNAL):
+        report("the entry is public; set app.internal: true")
 
 
 def tags_present(args: ResourceValidationArgs, report: Report) -> None:
@@ -145,6 +157,7 @@ POLICIES: Final[list[Policy]] = [
     _rule(flat_network),
     _rule(hub_not_awaited),
     _rule(no_plain_credentials, EnforcementLevel.REMEDIATE, remediate=keep_secret),
+    _rule(private_entry, EnforcementLevel.DISABLED),
     _rule(tags_present, schema=PolicyConfigSchema({"names": {"type": "array", "default": []}})),
     StackValidationPolicy(
         "networks-apart", str(networks_apart.__doc__), networks_apart, enforcement_level=EnforcementLevel.MANDATORY

@@ -40,7 +40,7 @@ class ApiServers:
             cluster = self._clusters.at(url)
         if cluster is None:
             return None
-        if not cluster.reachable:
+        if not cluster.reachable or not self._cloud.azure.reaches(cluster.id):
             raise TimeoutError("timed out")
         return self._cloud.azure.identity(cluster.id, urlsplit(url).hostname or "")
 

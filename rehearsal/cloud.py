@@ -64,7 +64,10 @@ class Cloud:
             self.clusters.guard.allows = self.allows
         else:
             self._providers["kubernetes"] = Kubernetes(
-                self.clusters, user=Deployer().object_id, may_access=self.azure.may_access
+                self.clusters,
+                user=Deployer().object_id,
+                may_access=self.azure.may_access,
+                reaches=self.azure.reaches,
             )
 
     @property

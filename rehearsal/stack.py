@@ -23,8 +23,9 @@ from rehearsal.cloud import Cloud
 from rehearsal.cluster.http_gateway import HttpGateway, open_http_gateway
 from rehearsal.cluster.objects import annotations_of, name_of
 from rehearsal.core.environment import neutral, reach_loopback
-from rehearsal.core.errors import ApiError, RehearsalError, UnknownTypeError, UnreadableError
+from rehearsal.core.errors import ApiError, RefusedError, RehearsalError, UnknownTypeError, UnreadableError
 from rehearsal.core.parsing import parsed
+from rehearsal.core.protocol import Call
 from rehearsal.core.store import Store
 from rehearsal.engine.command import EngineCommand
 from rehearsal.engine.grpc_server import serve
@@ -197,7 +198,7 @@ class Rehearsal:
 
     def pulumi(self, arguments: Sequence[str]) -> int:
         """Run a `pulumi` command on the stack, at the terminal, and return its exit status."""
-        with served(Program(self._root, self.cluster_environment)) as address:
+        with served(Program(_main(self._root), self.cluster_environment)) as address:
             at = next((index for index, each in enumerate(arguments, 1) if each in _RUNS_PROGRAM), 0)
             client = [f"--client={address}"] if at else []
             return self._engine.run_interactively([*arguments[:at], *client, *arguments[at:]], self._root)
@@ -370,7 +371,7 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
                 backend,
                 work_dir=str(project),
                 secrets_provider="passphrase",  # set at the stack's creation, so that the salt is stored in this folder
-                program=Program(root, cluster_environment),
+                program=Program(_main(root), cluster_environment),
                 pulumi_command=engine,
             )
             had_state = any(backend.glob(".pulumi/stacks/**/*.json"))
@@ -380,7 +381,32 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
                 raise UnreadableError(f"{_shown(folder)} has a cloud (cloud.json) and no state (backend)")
             if not remembered and has_state:
                 raise UnreadableError(f"{_shown(folder)} has a state (backend) and no cloud (cloud.json)")
+            cloud.azure.runner_network = prepare_existing(cloud, root / "existing.yaml")
         yield Rehearsal(handle, cloud, engine, root, cluster_environment=cluster_environment, gateway=gateway)
+
+
+def prepare_existing(cloud: Cloud, file: Path) -> str:
+    """Make the resources that exist before a program's first `up` in an empty cloud, if the program has a file of them.
+
+    The file has `resources`, each with `type` and `inputs` as the engine would send them, and `runnerNetwork`, the id
+    of the VNet in which the program runs.
+
+    Returns:
+        that id; empty if it is not known.
+    """
+    if not file.is_file():
+        return ""
+    content = parsed(file, file.name)
+    try:
+        for resource in content.get("resources", ()) if cloud.is_empty() else ():
+            call = Call(resource["type"], "existing")
+            inputs, problems = cloud.azure.check(call, resource["inputs"])
+            if problems:
+                raise RehearsalError(f"{_shown(file)}: {resource['type']}: {problems[0].path}: {problems[0].reason}")
+            cloud.azure.create(call, inputs)
+    except (KeyError, TypeError, RefusedError) as error:
+        raise RehearsalError(f"{_shown(file)}: a resource cannot be made: {error}") from None
+    return str(content.get("runnerNetwork", ""))
 
 
 def _is_cut_off(backend: Path) -> bool:
@@ -414,6 +440,11 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copytree(source / name, target / name, symlinks=True)
         elif (source / name).exists():
             shutil.copy2(source / name, target / name)
+
+
+def _main(root: Path) -> Path:
+    """Return the folder of a project's program: that of Pulumi.yaml, or another one that it names (`main`)."""
+    return (root / str(parsed(root / "Pulumi.yaml", "Pulumi.yaml").get("main") or ".")).resolve()
 
 
 def _has_resources(backend: Path) -> bool:

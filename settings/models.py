@@ -24,6 +24,10 @@ from pydantic.alias_generators import to_camel
 from . import values
 from .report import invalid, kind, show
 
+MIN_API_PREFIX: Final = 28  # of the smallest subnet for an API server [learn: aks/api-server-vnet-integration]
+_HUB_PREFIX: Final = 23  # of each subnet of a private hub [learn: kubernetes-fleet/quickstart-create-fleet-and-members]
+# The hub's own services. [learn: kubernetes-fleet/quickstart-create-fleet-and-members, "Prerequisites"]
+_HUB_SERVICES: Final = IPv4Network("10.0.0.0/16")
 MIN_POOL_PODS = 30  # pods that a system node pool must have room for [learn: aks/use-system-pools]
 MAX_WAIT_DAYS = (
     90  # days in which a node image can be installed [learn: kubernetes-fleet/concepts-update-orchestration]
@@ -147,6 +151,9 @@ class ExistingSubnet(_Existing):
     """The ID of a subnet (or `clusterId`, the ID of a cluster). It must be in the region's location, large enough for
     the node pool, and used by no other cluster."""
     cluster_id: _Absent = None
+    api_server_subnet_id: values.SubnetId | None = None
+    """The ID of another subnet of the same VNet, delegated to `Microsoft.ContainerService/managedClusters`, for the
+    cluster's API server. Required with `clusters.privateApiServer`."""
 
     @property
     def network_id(self) -> str:
@@ -251,6 +258,14 @@ class NewRegion(_NewCluster):
     """The name of the VNet."""
     subnet: values.SubnetName = _default_name("aks-subnet-{name}")
     """The name of the subnet."""
+    api_server_subnet: values.Network = _default(
+        lambda region: IPv4Network(
+            ((int(region["node_subnet"].broadcast_address) + 1) % 2**32, MIN_API_PREFIX), strict=False
+        ),
+        "the first /28 after `nodeSubnet`",
+    )
+    """With `clusters.privateApiServer`: the range of the API server's own subnet, /28 or larger, inside
+    `addressSpace`."""
 
     @field_validator("node_subnet")
     @classmethod
@@ -324,6 +339,37 @@ Region = Annotated[
 # --- The fleet -----------------------------------------------------------------------------------------------
 
 
+class PrivateHub(Section):
+    """Closes the hub's API server to the internet: it has an address in a VNet that the stack makes. Fixed at creation.
+
+    See [private.md](private.md).
+    """
+
+    address_space: values.Network
+    """The VNet's IPv4 range, /22 or larger, such as `10.20.0.0/22`. It must not overlap 10.0.0.0/16, a region's range
+    or a cluster's `serviceCidr`."""
+    resource_provider_object_id: values.ObjectId
+    """The object ID (a GUID) of the service principal `Azure Kubernetes Service - Fleet RP` in your tenant. See
+    [private.md](private.md#before-the-first-up)."""
+
+    @field_validator("address_space")
+    @classmethod
+    def _holds_two_subnets(cls, space: IPv4Network) -> IPv4Network:
+        if space.overlaps(_HUB_SERVICES):
+            raise invalid(f"{show(space)} overlaps {_HUB_SERVICES}, the hub's own services", "choose another range")
+        if space.prefixlen >= _HUB_PREFIX:
+            raise invalid(
+                f"{show(space)} is too small for two /{_HUB_PREFIX}", f"choose a /{_HUB_PREFIX - 1} or larger"
+            )
+        return space
+
+    @property
+    def subnets(self) -> tuple[IPv4Network, IPv4Network]:
+        """The ranges for the hub's nodes and for its API server."""
+        nodes, api_server, *_ = self.address_space.subnets(new_prefix=_HUB_PREFIX)
+        return nodes, api_server
+
+
 class Hub(Section):
     """The fleet's hub cluster."""
 
@@ -331,6 +377,15 @@ class Hub(Section):
     """The prefix of its API server's name. Without it, Azure chooses."""
     vm_size: values.VmSize | None = None
     """The VM size of its node. Without it, Azure chooses."""
+    private: PrivateHub | None = None
+    """Closes the hub to the internet: `addressSpace` and `resourceProviderObjectId`. Not with `dnsPrefix`."""
+
+    @field_validator("private")
+    @classmethod
+    def _has_no_name_of_its_own(cls, private: PrivateHub | None, info: ValidationInfo) -> PrivateHub | None:
+        if private and info.data.get("dns_prefix"):  # [learn: kubernetes-fleet/concepts-choosing-fleet]
+            raise invalid("cannot be set together with dnsPrefix", "remove dnsPrefix: Azure names a private hub")
+        return private
 
 
 # [learn: kubernetes-fleet/concepts-update-orchestration]
@@ -483,6 +538,9 @@ class Clusters(Section):
     ] = ()
     """The public ranges from which API servers are reached, such as `[203.0.113.0/28]`: those of everyone who runs
     `pulumi up`, `make verify` or kubectl. Without it, they are reached from everywhere."""
+    private_api_server: bool = False
+    """Whether API servers have addresses in the regions' VNets only, and the internet does not reach them; fixed at
+    creation. Not with `apiRanges`. See [private.md](private.md)."""
     maintenance: Maintenance | None = None
     """When AKS and the fleet may upgrade the clusters: `day`, `start`, `hours`. Without it, at any time. See
     [operations.md](operations.md#upgrade-kubernetes-across-the-fleet)."""
@@ -495,6 +553,13 @@ class Clusters(Section):
     baseline: bool = False
     """Whether the clusters have what costs nothing and excludes nothing. See
     [azure.md](azure.md#the-baseline-of-a-cluster). It cannot be turned off again."""
+
+    @field_validator("private_api_server")
+    @classmethod
+    def _has_no_ranges(cls, private: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - a validator's argument
+        if private and info.data.get("api_ranges"):  # [learn: aks/api-server-authorized-ip-ranges]
+            raise invalid("cannot be set together with apiRanges", "remove one: no range reaches a private API server")
+        return private
 
 
 class Alerts(Section):
@@ -627,6 +692,10 @@ class Access(Section):
     """The type of the identity that deploys."""
     hub_admins: Annotated[tuple[HubAdmin, ...], Field(strict=False), _DISTINCT_ADMINS] = ()
     """A list of others who may write to the hub."""
+    runner_network_id: values.VirtualNetworkId | None = None
+    """The ID of the VNet in which `pulumi up` and `make verify` run, with private API servers or a private hub. The
+    stack peers it with the VNets of all regions, and with the hub's. Leave it out if others connect them. See
+    [private.md](private.md)."""
 
 
 class Notification(Section):

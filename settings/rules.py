@@ -6,6 +6,7 @@ from pydantic.alias_generators import to_camel
 
 from .models import (
     MAX_WAIT_DAYS,
+    MIN_API_PREFIX,
     ClusterRegion,
     ExistingFleet,
     GlobalAddress,
@@ -32,7 +33,7 @@ def problems(settings: Settings) -> list[Problem]:
         *_names(regions, settings),
         *_existing_groups(regions, settings),
         *_node_groups(regions),
-        *_overlaps(regions),
+        *_overlaps(regions, settings),
         *_existing_ids(regions),
         *_peerings(regions),
         *_entries(regions, settings),
@@ -41,6 +42,7 @@ def problems(settings: Settings) -> list[Problem]:
         *_updates(regions, settings),
         *_maintenance(settings),
         *_outbound(regions, settings),
+        *_private(regions, settings),
         *_monitoring(settings),
         *_budget(regions, settings),
     ]
@@ -55,7 +57,7 @@ def _names(regions: Regions, settings: Settings) -> Iterator[Problem]:
     """Find names that two regions, or a region and the fleet, would share."""
     first = dict[str, str]()
     for field, named in (("name", regions), ("cluster", regions), ("resource_group", _groups(regions))):
-        key, first = to_camel(field), dict[str, str]()
+        key, first = to_camel(field), _names_of_peers(settings) if field == "name" else dict[str, str]()
         for path, region in named.items():
             name: str = getattr(region, field)
             owner = first.setdefault(name.lower(), path)  # Azure ignores case in names
@@ -73,6 +75,13 @@ def _names(regions: Regions, settings: Settings) -> Iterator[Problem]:
             found = f"{show(section.resource_group)} is already used by {owner}"
             remedy = "choose another: deleting a group deletes everything in it"
             yield Problem(f"{path}.resourceGroup", found, remedy)
+
+
+def _names_of_peers(settings: Settings) -> dict[str, str]:
+    """Return the names in peerings besides those of regions, and where they come from."""
+    owners = {"runner": settings.access.runner_network_id, "hub": settings.fleet.hub.private}
+    paths = {"runner": "access.runnerNetworkId", "hub": "fleet.hub.private"}
+    return {name: paths[name] for name, owner in owners.items() if owner}
 
 
 def _other_groups(settings: Settings) -> dict[str, NewFleet | GlobalAddress | Monitoring]:
@@ -118,6 +127,7 @@ def _existing_groups(regions: Regions, settings: Settings) -> Iterator[Problem]:
         "monitoring.alerts.actionGroupId": alerts and alerts.action_group_id,
         "clusters.registryId": settings.clusters.registry_id,
     }
+    others["access.runnerNetworkId"] = settings.access.runner_network_id
     existing += [(path, resource_id) for path, resource_id in others.items() if resource_id]
     paths = {group_of(resource_id).lower(): path for path, resource_id in reversed(existing)}
     for path, owner in groups.items():
@@ -137,9 +147,11 @@ def _node_groups(regions: Regions) -> Iterator[Problem]:
             yield Problem(f"{path}.{to_camel((*written, 'location')[0])}", found, remedy)
 
 
-def _overlaps(regions: Regions) -> Iterator[Problem]:
+def _overlaps(regions: Regions, settings: Settings) -> Iterator[Problem]:
     """Find address spaces that overlap another one, or the services of any cluster: the networks form one mesh."""
     spaces = [(path, region.address_space) for path, region in regions.items() if isinstance(region, NewRegion)]
+    if hub := settings.fleet.hub.private:  # the runner's VNet is peered with it, and with those of the regions
+        spaces.append(("fleet.hub.private", hub.address_space))
     services = [(path, region.service_cidr) for path, region in _groups(regions).items()]
     for number, (path, space) in enumerate(spaces):
         for others, key, remedy in (
@@ -247,6 +259,44 @@ def _outbound(regions: Regions, settings: Settings) -> Iterator[Problem]:
         # Answers would leave through the routes' appliance. [learn: aks/egress-outboundtype, "userDefinedRouting"]
         found = '"routeTable" lets the answers of a public entry point leave another way than the requests come'
         yield Problem("clusters.outbound", found, "write natGateway, or set app.internal to true", "app")
+
+
+def _private(regions: Regions, settings: Settings) -> Iterator[Problem]:
+    """Find subnets that private API servers cannot have, or lack, and settings that only private ones need."""
+    private = settings.clusters.private_api_server
+    for path, region in _groups(regions).items():
+        at = f"{path}.{'apiServerSubnet' if isinstance(region, NewRegion) else 'existing.apiServerSubnetId'}"
+        if isinstance(region, NewRegion):
+            written: object = "api_server_subnet" in region.model_fields_set
+            if private:
+                yield from _api_server_subnet(at, region)
+        else:
+            written = region.existing.api_server_subnet_id
+            if private and not written:
+                remedy = "required with clusters.privateApiServer: write the ID of a delegated subnet of the same VNet"
+                yield Problem(at, "is missing", remedy)
+            elif written and str(written).lower() == region.existing.subnet_id.lower():
+                # [MicrosoftDocs/azure-docs issue 69774: SubnetIsDelegated]
+                yield Problem(at, "is the subnet of the nodes", "choose another one of the same VNet")
+            elif written and not str(written).lower().startswith(f"{region.existing.network_id}/".lower()):
+                yield Problem(at, "is in another VNet than existing.subnetId", "choose a subnet of the same VNet")
+        if written and not private:
+            yield Problem(at, "needs clusters.privateApiServer", "set that too, or remove this")
+    if settings.access.runner_network_id and not private and not settings.fleet.hub.private:
+        found = "needs clusters.privateApiServer or fleet.hub.private"
+        yield Problem("access.runnerNetworkId", found, "set one of them, or remove this: the internet reaches the rest")
+
+
+def _api_server_subnet(path: str, region: NewRegion) -> Iterator[Problem]:
+    """Find a range that the subnet of a private API server cannot have."""
+    subnet, space = region.api_server_subnet, region.address_space
+    chosen = "" if "api_server_subnet" in region.model_fields_set else "the default, "
+    if subnet.prefixlen > MIN_API_PREFIX:
+        yield Problem(path, f"{show(subnet)} is too small", f"choose a /{MIN_API_PREFIX} or larger")
+    elif not subnet.subnet_of(space):
+        yield Problem(path, f"{chosen}{show(subnet)} is outside addressSpace {space}", "choose a range inside it")
+    elif subnet.overlaps(region.node_subnet):
+        yield Problem(path, f"{show(subnet)} overlaps nodeSubnet {region.node_subnet}", "choose another range")
 
 
 def _monitoring(settings: Settings) -> Iterator[Problem]:

@@ -147,6 +147,7 @@ def group_of(resource_id: str) -> str:
     return resource_id.split("/")[4]
 
 
+VirtualNetworkId = Annotated[str, _resource_id("a VNet", "providers/Microsoft.Network/virtualNetworks/…")]
 SubnetId = Annotated[str, _resource_id("a subnet", "providers/Microsoft.Network/virtualNetworks/…/subnets/…")]
 ClusterId = Annotated[str, _resource_id("an AKS cluster", "providers/Microsoft.ContainerService/managedClusters/…")]
 FleetId = Annotated[str, _resource_id("a fleet", "providers/Microsoft.ContainerService/fleets/…")]

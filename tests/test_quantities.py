@@ -147,6 +147,19 @@ def test_a_service_that_is_placed_from_the_hub_has_an_address_in_each_member() -
     assert ("node", "hub, Standard_D2s_v5", "westus", 1, 1, 1) in rows
 
 
+def test_a_private_api_server_is_behind_a_load_balancer_of_its_own() -> None:
+    access = {"apiServerAccessProfile": {"enablePrivateCluster": True, "enableVnetIntegration": True}}
+    rows = counted(
+        *cluster("east", "eastus2", **access),
+        *cluster("west", "westus3", apiServerAccessProfile={"disableRunCommand": True}),
+        step("fleet", HUB, {"location": "westus", "hubProfile": access}),
+    )
+    assert {row for row in rows if "API server" in row[1]} == {
+        ("load balancer", "by AKS, API server", "eastus2", 1, 1, 1),
+        ("load balancer", "by AKS, API server of the hub", "westus", 1, 1, 1),
+    }
+
+
 def test_a_fleet_without_a_hub_has_no_hub_cluster() -> None:
     assert {row[0] for row in counted(step("fleet", HUB, {"location": "westus"}))} == {"fleet"}
 

@@ -136,6 +136,7 @@ def test_prod_is_hardened_and_scales_over_zones() -> None:
         "outbound": "natGateway",
         "host_encryption": False,
         "api_ranges": (),
+        "private_api_server": False,
         "maintenance": {"day": "Tuesday", "start": "21:00", "hours": 8},
         "registry_id": None,
     }
@@ -604,7 +605,95 @@ def updates(*stages: list[str], **keys: Any) -> dict[str, Any]:  # noqa: ANN401 
 TOGETHER = "cannot be set together with"
 MADE_KEYS = ("nodePool", "kubernetesVersion", "sshPublicKey", "serviceCidr", "dnsServiceIp", "resourceGroup")
 NETWORK_KEYS = ("addressSpace", "nodeSubnet", "virtualNetwork", "subnet")
+NETWORK = SUBNET.removesuffix("/subnets/s")
+HUB = {"addressSpace": "10.20.0.0/22", "resourceProviderObjectId": GUID}
+PRIVATE = ("clusters.privateApiServer", True)
 CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
+    "private API servers and ranges": (
+        changed(("clusters.apiRanges", ["203.0.113.0/28"]), PRIVATE),
+        [("clusters.privateApiServer", f"{TOGETHER} apiRanges")],
+    ),
+    "subnets of private API servers": (
+        changed(
+            PRIVATE,
+            ("regions[0].apiServerSubnet", "10.1.0.128/28"),
+            ("regions[1].apiServerSubnet", "10.3.0.0/28"),
+        ),
+        [
+            ("regions[0].apiServerSubnet", '"10.1.0.128/28" overlaps nodeSubnet 10.1.0.0/24'),
+            ("regions[1].apiServerSubnet", '"10.3.0.0/28" is outside addressSpace 10.2.0.0/16'),
+        ],
+    ),
+    "a small subnet for an API server, and a VNet without room for the default one": (
+        changed(PRIVATE, ("regions[0].apiServerSubnet", "10.1.4.0/29"), ("regions[1].addressSpace", "10.2.0.0/24")),
+        [
+            ("regions[0].apiServerSubnet", '"10.1.4.0/29" is too small'),
+            ("regions[1].apiServerSubnet", 'the default, "10.2.1.0/28" is outside addressSpace 10.2.0.0/24'),
+        ],
+    ),
+    "existing subnets for private API servers": (
+        regions(
+            region(0, {"subnetId": SUBNET}),
+            region(1, {"subnetId": f"{SUBNET}1", "apiServerSubnetId": f"{SUBNET}1".upper().replace("RG", "rg")}),
+            region(2, {"subnetId": f"{SUBNET}2", "apiServerSubnetId": f"{NETWORK}2/subnets/api"}),
+            clusters={"privateApiServer": True},
+        ),
+        [
+            ("regions[0].existing.apiServerSubnetId", "is missing"),
+            ("regions[1].existing.apiServerSubnetId", "is the subnet of the nodes"),
+            ("regions[2].existing.apiServerSubnetId", "is in another VNet than existing.subnetId"),
+        ],
+    ),
+    "what only private API servers need": (
+        regions(
+            region(0, apiServerSubnet="10.1.4.0/28"),
+            region(1, {"subnetId": SUBNET, "apiServerSubnetId": f"{NETWORK}/subnets/api"}),
+            access={"runnerNetworkId": NETWORK},
+        ),
+        [
+            ("regions[0].apiServerSubnet", "needs clusters.privateApiServer"),
+            ("regions[1].existing.apiServerSubnetId", "needs clusters.privateApiServer"),
+            ("access.runnerNetworkId", "needs clusters.privateApiServer or fleet.hub.private"),
+        ],
+    ),
+    "names of networks in peerings": (
+        regions(
+            region(0, name="runner"),
+            region(1, name="hub"),
+            fleet={"hub": {"private": HUB}},
+            access={"runnerNetworkId": NETWORK},
+        ),
+        [
+            ("regions[0].name", '"runner" is already used by access.runnerNetworkId'),
+            ("regions[1].name", '"hub" is already used by fleet.hub.private'),
+        ],
+    ),
+    "the runner's group": (
+        regions(
+            region(0, resourceGroup="RG"), clusters={"privateApiServer": True}, access={"runnerNetworkId": NETWORK}
+        ),
+        [("regions[0].resourceGroup", '"RG" is the group of access.runnerNetworkId')],
+    ),
+    "a private hub's VNet": (
+        changed(("fleet.hub", {"private": HUB | {"addressSpace": "10.2.128.0/20"}})),
+        [("fleet.hub.private.addressSpace", '"10.2.128.0/20" overlaps regions[1].addressSpace 10.2.0.0/16')],
+    ),
+    "a private hub with a name": (
+        changed(("fleet.hub", {"dnsPrefix": "shop", "private": HUB})),
+        [("fleet.hub.private", f"{TOGETHER} dnsPrefix")],
+    ),
+    "a private hub in the range of its services": (
+        changed(("fleet.hub", {"private": HUB | {"addressSpace": "10.0.8.0/22"}})),
+        [("fleet.hub.private.addressSpace", '"10.0.8.0/22" overlaps 10.0.0.0/16, the hub\'s own services')],
+    ),
+    "a private hub in a small VNet": (
+        changed(("fleet.hub", {"private": HUB | {"addressSpace": "10.20.0.0/23"}})),
+        [("fleet.hub.private.addressSpace", '"10.20.0.0/23" is too small for two /23')],
+    ),
+    "a private hub without the object id": (
+        changed(("fleet.hub", {"private": {"addressSpace": "10.20.0.0/22"}})),
+        [("fleet.hub.private.resourceProviderObjectId", "is missing")],
+    ),
     "regions in one location have the same default names": (
         changed(("regions[1].location", "East US 2")),
         [
@@ -903,6 +992,23 @@ def test_empty_id_is_no_id(nothing: object) -> None:
 def test_names_of_existing_resources_take_no_suffix() -> None:
     settings = parse(regions(region(0, {"clusterId": CLUSTER}), nameSuffix="x", fleet={"existingId": FLEET}))
     assert (settings.regions[0].cluster, settings.fleet.name) == ("aks1", "f")
+
+
+def test_api_servers_subnet_is_the_first_after_the_nodes() -> None:
+    assert str(new(parse(changed()))[0].api_server_subnet) == "10.1.1.0/28"
+
+
+def test_private_settings_are_allowed_together() -> None:
+    assert not mistakes(
+        changed(
+            PRIVATE,
+            ("regions[0].apiServerSubnet", "10.1.4.0/27"),
+            ("fleet.hub", {"private": HUB}),
+            ("access.runnerNetworkId", NETWORK),
+        )
+    )
+    existing = {"subnetId": SUBNET, "apiServerSubnetId": f"{NETWORK}/subnets/api"}
+    assert not mistakes(regions(region(0, existing), clusters={"privateApiServer": True}))
 
 
 def test_member_may_have_another_name_than_its_cluster() -> None:

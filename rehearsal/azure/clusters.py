@@ -27,7 +27,15 @@ from rehearsal.azure.arm import (
     some_of,
 )
 from rehearsal.azure.balancers import referring
-from rehearsal.azure.network import SUBNET, overlaps, prefixes, subnet_users
+from rehearsal.azure.network import (
+    AKS_DELEGATION,
+    SUBNET,
+    api_access,
+    delegated_to,
+    overlaps,
+    prefixes,
+    subnet_users,
+)
 from rehearsal.core.protocol import UNKNOWN, Problem, Properties
 
 CLUSTER: Final = "azure-native:containerservice:ManagedCluster"
@@ -156,7 +164,36 @@ def _admit_changes(old: Record, inputs: Properties) -> None:
     if _issues(old["outputs"]) and nested(inputs, "oidcIssuerProfile").get("enabled") is False:
         # It is assumed that Azure keeps the issuer of a cluster without the profile.
         raise errors.OIDC_ISSUER_CANNOT_BE_DISABLED.refusal()
+    before, after = api_access(old), nested(inputs, "apiServerAccessProfile")
+    for key in _API_FIXED:
+        if (before.get(key) or None) != (after.get(key) or None):
+            raise errors.PRIVATE_CLUSTER_IS_FIXED.refusal(key=key)
     _admit_version(old["outputs"]["currentKubernetesVersion"], inputs.get("kubernetesVersion"))
+
+
+def require_api_subnet(subscription: Subscription, subnet_id: str) -> None:
+    """Refuse a subnet that cannot hold an API server (learn: aks/api-server-vnet-integration)."""
+    subnet = subscription.require(subnet_id)
+    if delegated_to(subnet["inputs"]) != [AKS_DELEGATION]:
+        raise errors.SUBNET_MISSING_REQUIRED_DELEGATION.refusal(subnet=subnet_id, service=AKS_DELEGATION)
+    ranges = prefixes(subnet["inputs"])
+    if all(each.prefixlen > _API_PREFIX for each in ranges):
+        raise errors.API_SERVER_SUBNET_TOO_SMALL.refusal(subnet=subnet_id, ranges=", ".join(map(str, ranges)))
+
+
+def _admit_api_server(subscription: Subscription, inputs: Properties) -> None:
+    subnet_id: str | None = nested(inputs, "apiServerAccessProfile").get("subnetId")
+    if not subnet_id:
+        return
+    require_api_subnet(subscription, subnet_id)
+    identities = listed(nested(inputs, "identity"), "userAssignedIdentities")
+    principals = [subscription.require(each)["outputs"]["principalId"] for each in identities]
+    if not any(holds(subscription, each, {NETWORK_CONTRIBUTOR, CONTRIBUTOR, OWNER}, subnet_id) for each in principals):
+        raise errors.API_SERVER_SUBNET_PERMISSION_MISSING.refusal(subnet=subnet_id)
+
+
+_API_PREFIX: Final = 28  # learn: aks/api-server-vnet-integration
+_API_FIXED: Final = ("enablePrivateCluster", "enableVnetIntegration", "subnetId")
 
 
 def shut_out(subscription: Subscription, inputs: Properties) -> str | None:
@@ -374,6 +411,7 @@ class ManagedCluster(ResourceType):
         for each in listed(nested(inputs, "identity"), "userAssignedIdentities"):
             subscription.require(each)
         _admit_kubelet_identity(subscription, inputs)
+        _admit_api_server(subscription, inputs)
         _admit_dataplane(nested(inputs, "networkProfile"))
         _admit_outbound(subscription, inputs)
         services = [ip_network(nested(inputs, "networkProfile").get("serviceCidr") or _SERVICE_CIDR)]
@@ -382,6 +420,8 @@ class ManagedCluster(ResourceType):
             if not subnet_id:
                 continue
             subnet = subscription.require(subnet_id)
+            if delegated_to(subnet["inputs"]):
+                raise errors.SUBNET_IS_DELEGATED.refusal(subnet=subnet_id)
             for other in subscription.all_of(SUBNET, subnet["id"].rsplit("/", 2)[0]):
                 for taken in overlaps(prefixes(other["inputs"]), services):
                     raise errors.SERVICE_CIDR_OVERLAPS_SUBNET.refusal(services=services[0], subnet=taken)
@@ -408,6 +448,9 @@ class ManagedCluster(ResourceType):
             "currentKubernetesVersion": current if current.startswith(f"{version}.") else _full_version(version),
             "enableRBAC": inputs.get("enableRBAC", True),
             "fqdn": fqdn,
+            "privateFQDN": private_name(fqdn, inputs)
+            if nested(inputs, "apiServerAccessProfile").get("privateDNSZone") != "none"
+            else None,
             "identity": identity_outputs(subscription, inputs, old),
             "identityProfile": inputs.get("identityProfile")
             or old.get("identityProfile")
@@ -477,6 +520,16 @@ class ManagedCluster(ResourceType):
     def deleted(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
         del to_delete
         subscription.clusters.remove(record["id"])
+
+
+def private_name(fqdn: str, inputs: Properties) -> str | None:
+    """Return the name of a private cluster in its private DNS zone (learn: aks/private-clusters)."""
+    access = nested(inputs, "apiServerAccessProfile")
+    if not access.get("enablePrivateCluster"):
+        return None
+    # learn: aks/api-server-vnet-integration; without the integration, privatelink
+    zone = "private" if access.get("enableVnetIntegration") else "privatelink"
+    return fqdn.replace(".hcp.", f".{zone}.")
 
 
 def require_rest(cluster: Record) -> None:
@@ -587,6 +640,12 @@ def _api_problems(inputs: Properties) -> Iterator[Problem]:
     if ranges and known(access.get("enablePrivateCluster")):
         # Source: learn: aks/api-server-authorized-ip-ranges
         yield Problem(path, "a private cluster has no authorized ranges")
+    if known(access.get("enableVnetIntegration")) and access.get("subnetId") is None:
+        # Source: azure-native, ManagedClusterAPIServerAccessProfileArgs: required in a VNet of one's own
+        yield Problem("apiServerAccessProfile.subnetId", "VNet integration needs the API server's subnet")
+    if access.get("privateDNSZone") == "none" and known(access.get("enablePrivateClusterPublicFQDN")) is False:
+        # Source: learn: aks/private-clusters
+        yield Problem("apiServerAccessProfile.privateDNSZone", "without a zone, the public name must stay")
     if len(ranges) > _MOST_RANGES:
         yield Problem(path, f"at most {_MOST_RANGES} ranges are allowed")
     for index, each in enumerate(ranges):

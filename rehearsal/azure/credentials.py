@@ -8,7 +8,7 @@ from typing import Any
 
 from rehearsal.azure import errors
 from rehearsal.azure.arm import Record, Subscription, last_segment, nested, resource_group_of, short_location
-from rehearsal.azure.clusters import server_url
+from rehearsal.azure.clusters import private_name, server_url
 from rehearsal.azure.login import SERVER_ID
 from rehearsal.core import certificate
 from rehearsal.core.errors import RefusedError
@@ -24,13 +24,17 @@ def uses_entra(cluster: Record) -> bool:
     return bool(nested(cluster["inputs"], "aadProfile").get("managed"))
 
 
-def user_credentials(subscription: Subscription, cluster: Record, *, style: str | None = None) -> Properties:
+def user_credentials(
+    subscription: Subscription, cluster: Record, *, style: str | None = None, public: bool = False
+) -> Properties:
     """Return the result of `listManagedClusterUserCredentials`.
 
     Args:
         subscription: the cluster's subscription.
         cluster: the cluster.
         style: for clusters with Entra ID, `exec` (the default since Kubernetes 1.24) or `azure`.
+        public: whether the server has its public name; otherwise a private cluster has that of its private zone (learn:
+            aks/private-clusters, "--public-fqdn"), where nobody finds it if there is no zone (assumed).
     """
     group, name = resource_group_of(cluster["id"]), last_segment(cluster["id"])
     if not uses_entra(cluster):
@@ -39,7 +43,9 @@ def user_credentials(subscription: Subscription, cluster: Record, *, style: str 
         user = _auth_provider_user(subscription)
     else:
         user = _exec_user(subscription)
-    server = _server(subscription, cluster["id"], cluster["outputs"]["fqdn"])
+    fqdn: str = cluster["outputs"]["fqdn"]
+    name_of_server = fqdn if public else private_name(fqdn, cluster["inputs"]) or fqdn
+    server = _server(subscription, cluster["id"], name_of_server)
     return _result("clusterUser", _kubeconfig(name, server, f"clusterUser_{group}_{name}", user))
 
 

@@ -353,6 +353,39 @@ SET_VNET_OWNERSHIP_FAILED: Final = AzureError(
     "Azure/AKS issue 4522; learn: troubleshoot/azure/azure-kubernetes/error-codes/"
     "virtualnetworknotinsucceededstate-error",
 )
+SUBNET_IS_DELEGATED: Final = AzureError(
+    400,
+    "SubnetIsDelegated",
+    "AgentPoolProfile.VnetSubnetID {subnet} cannot be used as it's a delegated subnet. Please check "
+    "https://aka.ms/adv-network-prerequest for more details.",
+    "MicrosoftDocs/azure-docs issue 69774; the status is assumed",
+)
+SUBNET_MISSING_REQUIRED_DELEGATION: Final = AzureError(
+    400,
+    "SubnetMissingRequiredDelegation",
+    "Subnet {subnet} requires any of the following delegation(s) [{service}] to host an API server.",
+    "learn: aks/api-server-vnet-integration; Azure's code and text are not documented",
+)
+API_SERVER_SUBNET_TOO_SMALL: Final = AzureError(
+    400,
+    "InvalidParameter",
+    "Subnet {subnet} has {ranges}; the subnet of an API server needs a /28 or larger.",
+    "learn: aks/api-server-vnet-integration; Azure's code and text are not documented",
+)
+API_SERVER_SUBNET_PERMISSION_MISSING: Final = AzureError(
+    400,
+    "CustomerVNETNotReady",
+    "The identity lacks the role Network Contributor on the API server's subnet {subnet}.",
+    "learn: aks/api-server-vnet-integration, where it is a failure of the provisioning; Azure's code and text are not "
+    "documented",
+)
+PRIVATE_CLUSTER_IS_FIXED: Final = AzureError(
+    400,
+    "BadRequest",
+    "Changing {key} is not allowed. It can only be set while creating the cluster.",
+    "Azure/azure-cli issue 12669, which has the text for enablePrivateCluster; assumed for clusters with VNet "
+    "integration, whose integration stays (learn: aks/api-server-vnet-integration)",
+)
 INSUFFICIENT_SUBNET_SIZE: Final = AzureError(
     400,
     "InsufficientSubnetSize",
@@ -519,6 +552,46 @@ HUB_PROPERTY_CHANGE_NOT_ALLOWED: Final = AzureError(
     "Changing property 'hubProfile.{path}' is not allowed.",
     "Azure/azure-rest-api-specs, fleets.json (`x-ms-mutability: [read, create]`); Azure's code and text are not "
     "documented",
+)
+_PRIVATE_HUB: Final = (
+    "learn: kubernetes-fleet/quickstart-create-fleet-and-members; status and text are not documented, and of the code "
+)
+AGENT_SUBNET_UNSUPPORTED: Final = AzureError(
+    400,
+    "AgentSubnetUnsupported",
+    "A public hub has no subnet for its node: remove agentProfile.subnetId.",
+    "MicrosoftDocs/azure-aks-docs PR 455, which has the code, but neither status nor text",
+)
+API_SERVER_SUBNET_UNSUPPORTED: Final = AzureError(
+    400,
+    "APIServerSubnetUnsupported",
+    "An API server without VNet integration has no subnet: remove apiServerAccessProfile.subnetId.",
+    "MicrosoftDocs/azure-aks-docs PR 455, which has the code, but neither status nor text",
+)
+PRIVATE_HUB_INCOMPLETE: Final = AzureError(
+    400,
+    "BadRequest",
+    "A private hub needs {missing}.",
+    f"{_PRIVATE_HUB}neither",
+)
+PRIVATE_HUB_DOMAIN_NAME: Final = AzureError(
+    400,
+    "BadRequest",
+    "Private access mode doesn't allow configuring domain names: remove dnsPrefix.",
+    "learn: kubernetes-fleet/concepts-choosing-fleet, which has the rule; documentation's own sample sets a prefix. "
+    "Azure's code and text are not documented",
+)
+HUB_RANGE_RESERVED: Final = AzureError(
+    400,
+    "BadRequest",
+    "Subnet {subnet} overlaps 10.0.0.0/16, the range of the hub's services.",
+    f"{_PRIVATE_HUB}neither",
+)
+HUB_SUBNET_ROLE_MISSING: Final = AzureError(
+    403,
+    "LinkedAuthorizationFailed",
+    "{who} lacks the role Network Contributor on the subnet {subnet}.",
+    f"{_PRIVATE_HUB}it is assumed that it is that of other missing roles on a subnet",
 )
 MEMBER_CLUSTER_FAILED: Final = AzureError(
     409,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator
+from ipaddress import ip_network
 from string import ascii_lowercase
 from typing import Final
 from uuid import uuid4
@@ -9,6 +10,7 @@ from uuid import uuid4
 from typing_extensions import override
 
 from rehearsal.azure import errors
+from rehearsal.azure.access import CONTRIBUTOR, IDENTITY, NETWORK_CONTRIBUTOR, OWNER, ROLE_ASSIGNMENT, holds
 from rehearsal.azure.arm import (
     Name,
     Record,
@@ -24,7 +26,8 @@ from rehearsal.azure.arm import (
     subscription_of,
     system_data,
 )
-from rehearsal.azure.clusters import identity_outputs, require_rest, server_name, server_url
+from rehearsal.azure.clusters import identity_outputs, require_api_subnet, require_rest, server_name, server_url
+from rehearsal.azure.network import overlaps, prefixes
 from rehearsal.core import delays
 from rehearsal.core.protocol import Problem, Properties
 
@@ -77,7 +80,9 @@ class Fleet(ResourceType):
 
     @override
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
-        del subscription, resource_id
+        del resource_id
+        if old is None:
+            _admit_hub(subscription, inputs)
         hub = nested(old["outputs"], "hubProfile") if old else {}
         if hub and inputs.get("hubProfile") is None:
             raise errors.HUB_CANNOT_BE_REMOVED.refusal()
@@ -122,6 +127,50 @@ class Fleet(ResourceType):
     def deleted(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
         del to_delete
         subscription.clusters.remove(record["id"])
+
+
+_HUB_SERVICES: Final = ip_network("10.0.0.0/16")
+_MAY_JOIN: Final = {NETWORK_CONTRIBUTOR, CONTRIBUTOR, OWNER}
+
+
+def _admit_hub(subscription: Subscription, inputs: Properties) -> None:
+    """Refuse a private hub without its parts, and a public one with them.
+
+    Source of the rules: learn: kubernetes-fleet/quickstart-create-fleet-and-members.
+    """
+    hub = nested(inputs, "hubProfile")
+    access = nested(hub, "apiServerAccessProfile")
+    nodes = str(nested(hub, "agentProfile").get("subnetId") or "")
+    api_server = str(access.get("subnetId") or "")
+    private = access.get("enablePrivateCluster")
+    if nodes and not private:
+        raise errors.AGENT_SUBNET_UNSUPPORTED.refusal()
+    if api_server and not access.get("enableVnetIntegration"):
+        raise errors.API_SERVER_SUBNET_UNSUPPORTED.refusal()
+    if not private:
+        return
+    identities = listed(nested(inputs, "identity"), "userAssignedIdentities")
+    needed = {"a subnet for its node": nodes, "a subnet for its API server": api_server, "an identity": identities}
+    if missing := [what for what, given in needed.items() if not given]:
+        raise errors.PRIVATE_HUB_INCOMPLETE.refusal(missing=", ".join(missing))
+    if hub.get("dnsPrefix"):
+        raise errors.PRIVATE_HUB_DOMAIN_NAME.refusal()
+    require_api_subnet(subscription, api_server)
+    own = {subscription.require(each)["outputs"]["principalId"] for each in identities}
+    # The object id of Fleet's resource provider is the tenant's. Here, it is any principal that is not of this cloud.
+    others = {each["inputs"]["principalId"] for each in subscription.all_of(ROLE_ASSIGNMENT)}
+    others -= {each["outputs"]["principalId"] for each in subscription.all_of(IDENTITY)}
+    others -= {subscription.deployer.object_id}
+    for subnet in (nodes, api_server):
+        if overlaps(prefixes(subscription.require(subnet)["inputs"]), [_HUB_SERVICES]):
+            raise errors.HUB_RANGE_RESERVED.refusal(subnet=subnet)
+    for who, principals, subnet in (
+        ("The fleet's identity", own, nodes),
+        ("The fleet's identity", own, api_server),
+        ("Fleet's resource provider", others, nodes),
+    ):
+        if not any(holds(subscription, each, _MAY_JOIN, subnet) for each in principals):
+            raise errors.HUB_SUBNET_ROLE_MISSING.refusal(who=who, subnet=subnet)
 
 
 class FleetMember(ResourceType):

@@ -59,6 +59,35 @@ def subnet_users(subscription: Subscription, subnet_id: str) -> list[tuple[Recor
     return [(record, pool) for record, pool in pools if str(pool.get("vnetSubnetID")).lower() == subnet_id.lower()]
 
 
+AKS_DELEGATION: Final = "Microsoft.ContainerService/managedClusters"
+
+
+def delegated_to(subnet_inputs: Properties) -> list[str]:
+    """Return the services that a subnet is delegated to."""
+    return [str(each.get("serviceName")) for each in listed(subnet_inputs, "delegations")]
+
+
+def api_access(record: Record) -> Properties:
+    """Return how the API server of a cluster or of a fleet's hub is reached."""
+    inputs = record["inputs"]
+    return nested(nested(inputs, "hubProfile") or inputs, "apiServerAccessProfile")
+
+
+def api_servers_in(subscription: Subscription, subnet_id: str) -> list[Record]:
+    """Return the clusters and fleets whose API servers have addresses of a subnet."""
+    kinds = ("ManagedCluster", "Fleet")
+    owners = [each for kind in kinds for each in subscription.all_of(f"azure-native:containerservice:{kind}")]
+    return [each for each in owners if str(api_access(each).get("subnetId")).lower() == subnet_id.lower()]
+
+
+def is_peered(subscription: Subscription, network_id: str, other_id: str) -> bool:
+    """Return whether packets pass between two VNets by a peering."""
+    return any(
+        peering["outputs"].get("peeringState") == "Connected" and _remote(peering["inputs"]).lower() == other_id.lower()
+        for peering in subscription.all_of(PEERING, network_id)
+    )
+
+
 def _address_problems(inputs: Properties, path: str) -> Iterator[Problem]:
     try:
         prefixes(inputs)
@@ -171,13 +200,15 @@ class Subnet(ResourceType):
 
     @override
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:
+        if old and api_servers_in(subscription, resource_id) and delegated_to(old["inputs"]) != delegated_to(inputs):
+            raise errors.SUBNET_MISSING_REQUIRED_DELEGATION.refusal(subnet=resource_id, service=AKS_DELEGATION)
         for key in ("networkSecurityGroup", "natGateway"):
             if (used := nested(inputs, key).get("id")) and subscription.find(used) is None:
                 raise errors.INVALID_RESOURCE_REFERENCE.refusal(referenced=used, user=resource_id)
         network = subscription.require(resource_id.rsplit("/", 2)[0])
         name, network_name = last_segment(resource_id), last_segment(network["id"])
         _require_inside(name, inputs, network_name, network["inputs"])
-        if old and subnet_users(subscription, resource_id):
+        if old and (subnet_users(subscription, resource_id) or api_servers_in(subscription, resource_id)):
             for gone in [prefix for prefix in prefixes(old["inputs"]) if prefix not in prefixes(inputs)]:
                 # Another range in addition to the first is accepted (learn:
                 # virtual-network/how-to-multiple-prefixes-subnet).
@@ -188,9 +219,20 @@ class Subnet(ResourceType):
 
     @override
     def outputs(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Properties) -> Properties:
-        del subscription, resource_id, old
+        del subscription, old
         return {
-            "delegations": [],
+            # learn: rest/api/virtualnetwork/subnets/create-or-update, "Create subnet with a delegation"
+            "delegations": [
+                {
+                    **delegation,
+                    "actions": ["Microsoft.Network/virtualNetworks/subnets/join/action"],
+                    "etag": etag(),
+                    "id": f"{resource_id}/delegations/{delegation['name']}",
+                    "provisioningState": "Succeeded",
+                    "type": f"{self.kind}/delegations",
+                }
+                for delegation in listed(inputs, "delegations")
+            ],
             "etag": etag(),
             # pulumi/pulumi-azure-native, recording upgrade-networked-vm; Azure/azure-service-operator, recording
             # Test_Networking_Subnet_20250301
@@ -219,6 +261,12 @@ class Subnet(ResourceType):
                 raise errors.IN_USE_SUBNET_CANNOT_BE_DELETED.refusal(
                     subnet=last_segment(record["id"]),
                     user=f"{subscription.id}/resourceGroups/{group}/providers/{nodes}",
+                )
+        for owner in api_servers_in(subscription, record["id"]):
+            if owner["id"].lower() not in to_delete:
+                # Assumed: as with nodes.
+                raise errors.IN_USE_SUBNET_CANNOT_BE_DELETED.refusal(
+                    subnet=last_segment(record["id"]), user=owner["id"]
                 )
 
 

@@ -1,6 +1,6 @@
 """A cluster that is created or updated sets its ownership on its VNet, and fails if the VNet is being written then.
 
-Its node pools are assumed to do the same: their nodes join the VNet, too.
+Its node pools are assumed to do the same: their nodes join the VNet, too. So is a private hub, which is a cluster.
 
 Source: learn: troubleshoot/azure/azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error, which also names
 several clusters of one VNet at the same time. Azure sets the ownership at some time after it has accepted the cluster
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from rehearsal.azure import errors
 from rehearsal.azure.arm import last_segment, resource_group_of, subscription_of
 from rehearsal.azure.clusters import AGENT_POOL, CLUSTER
+from rehearsal.azure.fleets import FLEET
 from rehearsal.core.protocol import Call
 
 
@@ -55,7 +56,7 @@ class Ownership:
         """Return the error of a cluster's creation or update; None if it does not fail."""
         with self._lock:
             met = next((each.met for each in self._under_way if each.call is call), set[str]())
-        if call.token not in (CLUSTER, AGENT_POOL) or not met:
+        if call.token not in (CLUSTER, AGENT_POOL, FLEET) or not met:
             return None
         network = min(met)
         values = {

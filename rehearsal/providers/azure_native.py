@@ -81,6 +81,8 @@ from rehearsal.azure.network import (
     VirtualNetwork,
     VirtualNetworkPeering,
     admits,
+    api_access,
+    is_peered,
 )
 from rehearsal.azure.ownership import Ownership
 from rehearsal.core import schema
@@ -126,6 +128,10 @@ TYPES: Final[dict[str, ResourceType]] = {
 class Azure(FakeProvider):
     """Simulates azure-native on a store.
 
+    Attributes:
+        runner_network: the id of the VNet in which the program runs; empty if that is not known, and then the program
+            reaches every API server.
+
     Args:
         store: the storage of the resources, in its section `azure`.
         clusters: the Kubernetes side.
@@ -142,6 +148,7 @@ class Azure(FakeProvider):
     ) -> None:
         self._failure = failure
         self._store = store
+        self.runner_network = ""
         self._subscription = Subscription(store, clusters, deployer or Deployer())
         self._ownership = Ownership()
         self._functions = {
@@ -346,6 +353,24 @@ class Azure(FakeProvider):
                 return holds(self._subscription, principal, {AKS_RBAC_CLUSTER_ADMIN}, cluster_id)
             return bool(entra.get("adminGroupObjectIDs"))
 
+    def reaches(self, cluster_id: str) -> bool:
+        """Return whether the program's network reaches the API server of a cluster or hub.
+
+        A private one answers in its VNet, and in networks that are peered with that (learn: aks/private-clusters).
+        """
+        with self._store.transaction():
+            record = self._subscription.find(cluster_id)
+            if record is None or not self.runner_network:
+                return True
+            access, runner = api_access(record), self.runner_network
+            if not access.get("enablePrivateCluster"):
+                return True
+            pools = listed(record["inputs"], "agentPoolProfiles")
+            subnet = str(access.get("subnetId") or (pools[0].get("vnetSubnetID") if pools else ""))
+            network = subnet.rsplit("/", 2)[0]
+            own = self._subscription.other(subscription_of(network))
+            return network.lower() == runner.lower() or is_peered(own, network, runner)
+
     def identity(self, cluster_id: str, host: str) -> ssl.SSLContext:
         """Return the TLS context of the API server of a cluster or hub in memory, which its kubeconfig trusts."""
         with self._store.transaction():
@@ -427,7 +452,8 @@ class Azure(FakeProvider):
 
     def _user_credentials(self, subscription: Subscription, args: Properties) -> Properties:
         cluster = self._named(subscription, CLUSTER, args, {"resourceName"})
-        return user_credentials(subscription, cluster, style=args.get("format"))
+        public = args.get("serverFqdn") == "public"
+        return user_credentials(subscription, cluster, style=args.get("format"), public=public)
 
     def _admin_credentials(self, subscription: Subscription, args: Properties) -> Properties:
         return admin_credentials(subscription, self._named(subscription, CLUSTER, args, {"resourceName"}))

@@ -122,12 +122,21 @@ class Kubernetes:
         clusters: the clusters.
         user: the name that API servers know the deploying identity by.
         may_access: whether the deploying identity's roles allow it to use a cluster, by the cluster's id.
+        reaches: whether the program's network reaches a cluster's API server, by the cluster's id.
     """
 
-    def __init__(self, clusters: InMemoryClusters, *, user: str = _USER, may_access: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        clusters: InMemoryClusters,
+        *,
+        user: str = _USER,
+        may_access: Callable[[str], bool],
+        reaches: Callable[[str], bool] = lambda _cluster_id: True,
+    ) -> None:
         self._clusters = clusters
         self._user = user
         self._may_access = may_access
+        self._reaches = reaches
 
     # Provider instances.
 
@@ -485,7 +494,7 @@ class Kubernetes:
             return error
         with self._clusters.requests():
             cluster = self._clusters.at(target.server)
-        if cluster is None or not cluster.reachable:
+        if cluster is None or not cluster.reachable or not self._reaches(cluster.id):
             host = target.server.removeprefix("https://").partition(":")[0]
             trouble = f"dial tcp: lookup {host}: no such host" if cluster is None else "dial tcp: i/o timeout"
             return UnreachableError(

@@ -29,7 +29,8 @@ _NETWORK = "azure-native:network:VirtualNetwork"
 _IN_NETWORKS = (_NETWORK, "azure-native:network:Subnet", "azure-native:network:VirtualNetworkPeering")
 _CLUSTER = "azure-native:containerservice:ManagedCluster"
 _POOL = "azure-native:containerservice:AgentPool"
-NETWORK_WRITERS = (*_IN_NETWORKS, _CLUSTER, _POOL)
+_FLEET = "azure-native:containerservice:Fleet"
+NETWORK_WRITERS = (*_IN_NETWORKS, _CLUSTER, _POOL, _FLEET)
 """The types whose operations write VNets."""
 
 
@@ -301,6 +302,9 @@ def networks_written(token: str, verb: str, resource_id: str, inputs: Mapping[st
         written = [pool.get("vnetSubnetID") for pool in inputs.get("agentPoolProfiles", ())]
     elif token == _POOL and verb != "delete":
         written = [inputs.get("vnetSubnetID")]
+    elif token == _FLEET and verb != "delete":  # a private hub is a cluster
+        hub: Mapping[str, Any] = inputs.get("hubProfile") or {}
+        written = [hub.get("agentProfile", {}).get("subnetId")]
     # …/virtualNetworks/<name>[/subnets/<name>]; ids are not case-sensitive.
     return frozenset("/".join(each.lower().split("/")[:9]) for each in written if each)
 

@@ -213,6 +213,16 @@ REFUSED = [
         refusal='fleet.hub.vmSize: the fleet was created with a value that Azure chose, not "Standard_D4ds_v5"',
     ),
     Row(
+        "fleet.hub.private",
+        section("fleet", hub={"private": {"addressSpace": "10.40.0.0/22", "resourceProviderObjectId": OTHER}}),
+        refusal="fleet.hub.private: is set, but the fleet was created with a public hub",
+    ),
+    Row(
+        "clusters.privateApiServer",
+        section("clusters", privateApiServer=True),
+        refusal='clusters.privateApiServer: true, but the API server of region "east" is public',
+    ),
+    Row(
         "fleet.existingId",
         key(fleet={"existingId": OTHER_FLEET}),
         refusal="fleet.existingId: this stack has made its fleet",
@@ -619,7 +629,9 @@ def left_out(listed: set[str]) -> list[str]:
 def test_every_setting_has_a_test() -> None:
     rows = [*REFUSED, *REFUSED_ON_EXISTING, *PLANNED, *PLANNED_ON_EXISTING, *DONE]
     tested = {name for row in rows for name in names(row.setting)}
-    assert left_out(tested | {"tags", "budget"}) == []  # the budget in test_budget.py
+    # In test_budget.py and test_private.py.
+    elsewhere = {"budget", "access.runnerNetworkId", "fleet.hub.private", "regions.apiServerSubnet"}
+    assert left_out(tested | elsewhere | {"tags", "regions.existing.apiServerSubnetId"}) == []
 
 
 def test_every_setting_has_a_row_in_the_document() -> None:

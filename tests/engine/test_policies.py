@@ -48,6 +48,7 @@ kubeconfig = '{"clusters": [{"name": "c", "cluster": {"server": "https://c"}}], 
 on_hub = pulumi.ResourceOptions(
     provider=k8s.Provider("hub-kubernetes", kubeconfig=kubeconfig, opts=pulumi.ResourceOptions(parent=hub))
 )
+k8s.core.v1.Service("entry", spec={"type": "LoadBalancer", "ports": [{"port": 80}]})
 k8s.core.v1.ConfigMap("awaited", data={"id_rsa": "-----BEGIN RSA PRIVATE KEY-----"}, opts=on_hub)
 k8s.apps.v1.Deployment(
     "app",
@@ -64,6 +65,7 @@ k8s.apps.v1.Deployment(
 """
 EVERYTHING = {
     "local-accounts-off": "mandatory",
+    "private-entry": "mandatory",
     "private-hub": "mandatory",
     "tags-present": {"names": ["environment"]},
 }
@@ -170,7 +172,8 @@ def test_every_broken_rule_is_told(tmp_path: Path) -> None:
         ("networks-apart", "two", "10.1.0.0/24 of cluster overlaps 10.1.0.0/16 of two"),
         ("no-plain-credentials", "app", "DB_PASSWORD of container c is in clear; use valueFrom.secretKeyRef"),
         ("no-plain-credentials", "awaited", "data.id_rsa is a private key; put it into a Secret"),
-        ("private-hub", "fleet", "fleet: set fleet.existingId: a fleet with a private hub"),
+        ("private-entry", "entry", "the entry is public; set app.internal: true"),
+        ("private-hub", "fleet", "fleet: set fleet.hub.private (fixed at creation)"),
         *(("tags-present", name, "missing tags: environment") for name in ("cluster", "fleet", "one", "two")),
     ]
     assert re.search(r"\[remediate\] +no-plain-credentials +\(1 resource\)", text), "the kubeconfig in clear"

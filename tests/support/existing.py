@@ -54,7 +54,14 @@ def peer(cloud: Cloud, one: str, other: str) -> None:
         _make(cloud, "network:VirtualNetworkPeering", "p", inputs, subscription)
 
 
-def cluster_in(cloud: Cloud, subnet: str, name: str = "AKS-Before", **profile: Any) -> str:  # noqa: ANN401 - any JSON value
+def cluster_in(
+    cloud: Cloud,
+    subnet: str,
+    name: str = "AKS-Before",
+    *,
+    access: Properties | None = None,
+    **profile: Any,  # noqa: ANN401 - any JSON value
+) -> str:
     """Make a cluster in a subnet, with its identity and role, in the subnet's group; return its id."""
     _, _, subscription, _, group, *_ = subnet.split("/")
     place = {"resourceGroupName": group}
@@ -74,6 +81,7 @@ def cluster_in(cloud: Cloud, subnet: str, name: str = "AKS-Before", **profile: A
         "identity": {"type": "UserAssigned", "userAssignedIdentities": [identity]},
         "agentPoolProfiles": [pool | {"vnetSubnetID": subnet}],
         "networkProfile": {"networkPlugin": "azure", **profile},
+        **({"apiServerAccessProfile": access} if access else {}),
     }
     return _make(cloud, "containerservice:ManagedCluster", "c", place | inputs, subscription)
 

@@ -69,7 +69,9 @@ class Program:
         found: set[str] = set()
         ahead = {name}
         while ahead:
-            current = self.resources[ahead.pop()]
+            current = self.resources.get(ahead.pop())
+            if current is None:  # it was only looked up
+                continue
             ahead |= (current.dependencies | {current.provider} - {""}) - found
             found |= current.dependencies | {current.provider} - {""}
         return found

@@ -8,22 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pulumi
-from pulumi_azure_native import authorization, containerservice, network
+from pulumi_azure_native import authorization
 
 import changes
+import regions
 from components import app_manifests, sdk
 from components.alerts import Alerts, AlertsArgs
 from components.budget import Budget, BudgetArgs, BudgetNotification
 from components.entry_guard import EntryGuard, EntryGuardArgs
 from components.entry_point import EntryPointArgs
-from components.existing import cluster_network_id, service_range
-from components.existing_cluster import ExistingCluster, ExistingClusterArgs
-from components.fleet_hub import FleetHub, FleetHubArgs, Member, PrivateHub
+from components.fleet_hub import FleetHub, FleetHubArgs, PrivateHub
 from components.fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateChannel
 from components.global_address import GlobalAddress, GlobalAddressArgs
 from components.global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
 from components.kubeconfig import KubeloginMode
-from components.maintenance import MaintenanceWindows, MaintenanceWindowsArgs
 from components.monitoring import (
     MonitoredCluster,
     MonitoredClusterArgs,
@@ -34,12 +32,10 @@ from components.monitoring import (
 )
 from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from components.node_network import OpenPort
-from components.node_pools import NodePool
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
-from components.regional_cluster import RegionalCluster, RegionalClusterArgs
 from components.roles import Principal
 from components.subscriptions import AzureProviders
-from settings import ClusterRegion, NewRegion, Pool, Region, SubnetRegion, load
+from settings import ClusterRegion, load
 
 stack = load()
 running = changes.refuse_what_cannot_change(stack)
@@ -57,7 +53,6 @@ manifests = app_manifests.load(
     global_address=stack.app.global_address is not None,
 )
 
-kubelogin_mode = KubeloginMode(stack.access.kubelogin_mode)
 client = sdk.readable("the identity that deploys", authorization.get_client_config_output())
 deployer = Principal(
     object_id=client.object_id,
@@ -69,25 +64,8 @@ admins = {"deployer": deployer} | {
 }
 
 
-def nodes_of(pool: Pool) -> NodePool:
-    """Return the arguments of a node pool."""
-    return NodePool(
-        vm_size=pool.vm_size,
-        max_pods=pool.max_pods,
-        count=pool.count,
-        min_count=pool.min_count,
-        max_count=pool.max_count,
-        zones=pool.zones,
-        surge=pool.surge,
-    )
-
-
 # Existing resources are reached in their own subscriptions.
 azure = AzureProviders()
-azure_of = {
-    region.name: azure.of(region.existing.cluster_id if isinstance(region, ClusterRegion) else None)
-    for region in stack.regions
-}
 monitoring: Monitoring | None = None
 if stack.monitoring.enabled:
     monitoring = Monitoring(
@@ -107,142 +85,26 @@ open_ports = [
     OpenPort(port=port["port"], protocol=port["protocol"])
     for port in app_manifests.internet_ports(manifests["app"], stack.app.service, internal=stack.app.internal)
 ]
-OUTBOUND = {
-    "loadBalancer": containerservice.OutboundType.LOAD_BALANCER,
-    "natGateway": containerservice.OutboundType.USER_ASSIGNED_NAT_GATEWAY,
-    "routeTable": containerservice.OutboundType.USER_DEFINED_ROUTING,
-}
 # Known once the VNet in which the program runs is peered with all others: private API servers answer from then on.
 reached: tuple[pulumi.Output[str], Callable[[pulumi.Output[str]], None]] | None = None
 if stack.access.runner_network_id:
     reached = pulumi.deferred_output()
-clusters: dict[str, RegionalCluster | ExistingCluster] = {}
-# The last cluster made in each existing VNet, by the VNet's id.
-last_in: dict[str, RegionalCluster] = {}
-for region in stack.regions:
-    if isinstance(region, ClusterRegion):
-        clusters[region.name] = ExistingCluster(
-            region.name,
-            ExistingClusterArgs(
-                cluster_id=region.existing.cluster_id,
-                location=region.location,
-                kubelogin_mode=kubelogin_mode,
-                entra_id_admins=admins if stack.clusters.entra_id else None,
-                reachable=reached and reached[0],
-                lost=region.lost,
-            ),
-            pulumi.ResourceOptions(provider=azure_of[region.name]),
-        )
-        continue
-    args = RegionalClusterArgs(
-        location=region.location,
-        resource_group_name=region.resource_group,
-        cluster_name=region.cluster,
-        service_cidr=str(region.service_cidr),
-        dns_service_ip=str(region.dns_service_ip),
-        node_pool=nodes_of(region.node_pool),
-        user_pool=nodes_of(region.user_pool) if region.user_pool else None,
-        node_os=containerservice.OSSKU(stack.clusters.node_os) if stack.clusters.node_os else None,
-        host_encryption=stack.clusters.host_encryption,
-        tier=containerservice.ManagedClusterSKUTier(stack.clusters.tier),
-        kubelogin_mode=kubelogin_mode,
-        entra_id_admins=admins if stack.clusters.entra_id else None,
-        kubernetes_version=region.kubernetes_version,
-        ssh_public_key=region.ssh_public_key,
-        cilium=stack.clusters.dataplane == "cilium",
-        outbound=OUTBOUND[stack.clusters.outbound],
-        api_ranges=[str(each) for each in stack.clusters.api_ranges],
-        open_ports=open_ports if stack.clusters.security_group else None,
-        registry_id=stack.clusters.registry_id,
-        kubelet_identity=changes.has_kubelet_identity(stack, running, region.name),
-        workspace_id=monitoring and monitoring.workspace_id,
-        defender=stack.monitoring.defender,
-        baseline=stack.clusters.baseline,
-        lock_node_group=stack.app.global_address is None,
-        node_image_updates=stack.fleet.updates is None or stack.fleet.updates.channel != "NodeImage",
-        tags=stack.tags or None,
-        protect=stack.protect,
-        lost=region.lost,
-        reachable=reached and reached[0],
-    )
-    match region:
-        case NewRegion():
-            args["api_server_subnet"] = str(region.api_server_subnet) if stack.clusters.private_api_server else None
-            args["virtual_network_name"] = region.virtual_network
-            args["address_space"] = str(region.address_space)
-            args["subnet_name"] = region.subnet
-            args["node_subnet"] = str(region.node_subnet)
-            clusters[region.name] = RegionalCluster(region.name, args)
-        case SubnetRegion():
-            network_id = region.existing.network_id.lower()
-            args["existing_subnet_id"] = region.existing.subnet_id
-            args["existing_api_server_subnet_id"] = region.existing.api_server_subnet_id
-            if before := last_in.get(network_id):
-                args["after"], args["after_pool"] = before.cluster, before.user_pool
-            clusters[region.name] = last_in[network_id] = RegionalCluster(region.name, args)
+clusters = regions.create_clusters(
+    stack,
+    azure,
+    admins,
+    running=running,
+    open_ports=open_ports,
+    monitoring=monitoring,
+    reachable=reached and reached[0],
+)
+created = regions.created(clusters)
 
-created = {name: each for name, each in clusters.items() if isinstance(each, RegionalCluster)}
-pools = {name: each.user_pool for name, each in created.items()}
-
-if maintenance := stack.clusters.maintenance:
-    for region in stack.regions:
-        if region.name in created:
-            MaintenanceWindows(
-                f"{region.name}-maintenance",
-                MaintenanceWindowsArgs(
-                    resource_group_name=region.resource_group,
-                    cluster=created[region.name].cluster,
-                    day=containerservice.WeekDay(stack.maintenance_days[region.name]),
-                    start=maintenance.start,
-                    hours=maintenance.hours,
-                ),
-                pulumi.ResourceOptions(parent=created[region.name]),
-            )
-
-
-def shared_network(region: Region) -> str | None:
-    """Return the ID of a region's existing VNet if another region, or the program, may be in it too."""
-    others = [other for other in stack.regions if other is not region and other.location == region.location]
-    if not any(other.existing for other in others) and not stack.access.runner_network_id:
-        return None
-    match region:
-        case NewRegion():
-            return None
-        case SubnetRegion():
-            return region.existing.network_id
-        case ClusterRegion():
-            return cluster_network_id(region.existing.cluster_id, azure_of[region.name])
-
-
-runner: PeeredNetwork | None = None
-if runner_id := stack.access.runner_network_id:
-    runner_opts = pulumi.ResourceOptions(provider=azure.of(runner_id))
-    runner = PeeredNetwork(
-        virtual_network=sdk.with_id(network.VirtualNetwork.get("runner-vnet", runner_id, runner_opts), runner_id),
-        provider=azure.of(runner_id),
-        shared=runner_id,
-    )
+runner = regions.runner_network(stack.access.runner_network_id, azure) if stack.access.runner_network_id else None
 networks = PeeredNetworks(
     "mesh",
     PeeredNetworksArgs(
-        networks={
-            region.name: PeeredNetwork(
-                virtual_network=clusters[region.name].virtual_network,
-                resource_group_name=clusters[region.name].network_group,
-                subnet=clusters[region.name].subnet,
-                cluster=clusters[region.name].cluster,
-                pool=pools.get(region.name),
-                provider=azure_of[region.name],
-                shared=shared_network(region),
-                peered=region.existing is not None and region.existing.peered,
-                lost=region.lost,
-                service_cidr=service_range(clusters[region.name].cluster)
-                if isinstance(region, ClusterRegion)
-                else str(region.service_cidr),
-            )
-            for region in stack.regions
-        }
-        | ({"runner": runner} if runner else {}),
+        networks=regions.networks(stack, clusters, azure) | ({"runner": runner} if runner else {}),
         existing=changes.existing(stack, "PeeredNetworks/VirtualNetworkPeering"),
     ),
 )
@@ -253,19 +115,9 @@ fleet = FleetHub(
         location=stack.fleet.location,
         resource_group_name=stack.fleet.resource_group,
         fleet_name=stack.fleet.name,
-        members={
-            region.name: Member(
-                name=region.cluster,
-                cluster_id=clusters[region.name].cluster.id,
-                update_group=region.update_group,
-                peering=networks.last.get(region.name),
-                lost=region.lost,
-                pool=pools.get(region.name),
-            )
-            for region in stack.regions
-        },
+        members=regions.members(stack, clusters, networks.last),
         admins=admins,
-        kubelogin_mode=kubelogin_mode,
+        kubelogin_mode=KubeloginMode(stack.access.kubelogin_mode),
         dns_prefix=stack.fleet.hub.dns_prefix,
         vm_size=stack.fleet.hub.vm_size,
         tags=stack.tags or None,

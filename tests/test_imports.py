@@ -16,6 +16,7 @@ PROGRAM = {
     "policies",
     "provider",
     "quantities",
+    "regions",
     "settings",
     "verify",
 }

@@ -322,12 +322,12 @@ def test_node_group_is_locked_unless_a_global_address_refers_into_it(prod: Progr
 
 
 def test_clusters_of_the_free_tier_have_no_cost_analysis() -> None:
-    assert "metricsProfile" not in run_stack("dev", clusters={})["east-cluster"].inputs
+    assert "metricsProfile" not in run_stack("dev", clusters={"baseline": True})["east-cluster"].inputs
 
 
 def test_fleet_that_installs_node_images_does_it_alone() -> None:
     updates = {"channel": "NodeImage", "stages": [["east", "west"]]}
-    cluster = run_stack("dev", clusters={}, fleet={"updates": updates})["east-cluster"].inputs
+    cluster = run_stack("dev", clusters={"baseline": True}, fleet={"updates": updates})["east-cluster"].inputs
     assert cluster["autoUpgradeProfile"] == {"upgradeChannel": "none", "nodeOSUpgradeChannel": "None"}
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
@@ -12,9 +13,13 @@ from rehearsal.azure.arm import last_segment
 from rehearsal.core.protocol import Operation
 from rehearsal.interception import Interceptor
 from rehearsal.providers.azure_native import TYPES
+from rehearsal.stack import rehearsing
 from tests.support import existing
+from tests.support.private import copy_example
 from tests.support.program import ROOT, stack_config
 from tests.support.stack import Stack
+
+pytestmark = pytest.mark.slow
 
 PAGE: Final = (ROOT / "docs" / "team.md").read_text()
 VERBS: Final = {"create": "write", "update": "write", "read": "read", "delete": "delete"}
@@ -122,7 +127,6 @@ class Azure:
             raise errors.AUTHORIZATION_FAILED.refusal(client="…", kind=kind, action=action, scope="…")
 
 
-@pytest.mark.slow
 def test_documented_rights_bring_up_and_destroy_prod_with_everything(empty: Stack) -> None:
     prod = stack_config("prod")
     registry = {"registryId": existing.registry(empty.cloud), "apiRanges": ["203.0.113.0/28"]}
@@ -145,3 +149,14 @@ def test_documented_rights_bring_up_and_destroy_prod_with_everything(empty: Stac
         each for each in documented() - azure.used if not each.endswith("/delete") and not each.startswith("any/")
     }
     assert unused == {"microsoft.resources/subscriptions/read"}
+
+
+def test_documented_rights_bring_up_and_destroy_the_private_example(tmp_path: Path) -> None:
+    root = copy_example(tmp_path / "program")
+    with rehearsing("private", root) as rehearsal:
+        stack = Stack(root, rehearsal)
+        azure = Azure(stack)
+        with stack.cloud.intercepted(Interceptor(before=azure.authorize)):
+            stack.up()
+            stack.destroy(run_program=True)
+    assert azure.assigned <= assignable()

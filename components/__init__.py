@@ -20,7 +20,7 @@ from .existing_cluster import ExistingCluster, ExistingClusterArgs
 from .fleet_hub import FleetHub, FleetHubArgs, Member
 from .fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateChannel
 from .global_address import GlobalAddress, GlobalAddressArgs
-from .global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
+from .global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs, GlobalPool
 from .kubeconfig import KubeloginMode
 from .maintenance import MaintenanceWindows, MaintenanceWindowsArgs
 from .monitoring import (
@@ -31,7 +31,7 @@ from .monitoring import (
     Monitoring,
     MonitoringArgs,
 )
-from .multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
+from .multi_cluster_app import MultiClusterApp, MultiClusterAppArgs, SharedService
 from .node_network import OpenPort
 from .node_pools import NodePool
 from .peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
@@ -62,6 +62,7 @@ __all__ = [
     "GlobalAddressError",
     "GlobalLoadBalancer",
     "GlobalLoadBalancerArgs",
+    "GlobalPool",
     "KubeloginMode",
     "MaintenanceWindows",
     "MaintenanceWindowsArgs",
@@ -84,6 +85,7 @@ __all__ = [
     "Principal",
     "RegionalCluster",
     "RegionalClusterArgs",
+    "SharedService",
     "UpdateChannel",
     "load_manifests",
 ]

@@ -32,6 +32,8 @@ class EntryPointArgs(TypedDict):
     """Log-in to the cluster, needed to wait for the entry point's endpoints; None does not wait."""
     cluster: containerservice.ManagedCluster
     """The AKS cluster, whose load balancer has the address."""
+    service: NotRequired[str]
+    """The shared Service that it balances over, if the app has several; otherwise the only one."""
 
 
 class EntryPoint:

@@ -44,8 +44,21 @@ class MultiClusterAppArgs(TypedDict):
     replicas: NotRequired[int | None]
     """Replicas, in each cluster, of the only Deployment or StatefulSet that the shared Service selects; None for the
     manifest's number. Cannot be set for a workload with a HorizontalPodAutoscaler."""
+    member_replicas: NotRequired[Mapping[str, int] | None]
+    """The same for single members, by their names."""
     internal: NotRequired[bool]
     """Whether the entry points' addresses are in their VNets instead of public. False by default."""
+
+
+class SharedService(TypedDict):
+    """What clients of a shared Service use."""
+
+    external_ip: pulumi.Output[str]
+    """The address."""
+    url: pulumi.Output[str | None]
+    """The address as a URL, if the Service's first TCP port speaks HTTP."""
+    ports: pulumi.Output[Sequence[ServicePort]]
+    """The Service's ports."""
 
 
 class MultiClusterApp(pulumi.ComponentResource):
@@ -74,14 +87,18 @@ class MultiClusterApp(pulumi.ComponentResource):
     protocol. Otherwise None, so that a stack has no such output."""
     ports: pulumi.Output[Sequence[ServicePort]]
     """The shared Service's ports."""
+    services: dict[str, SharedService]
+    """The same for each shared Service, if the app has several."""
 
     def __init__(self, name: str, args: MultiClusterAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:MultiClusterApp", name, {}, opts)
         manifests, internal = args["manifests"], args.get("internal", False)
-        service, objects = hub_objects(
+        shared = {entry: each.get("service", manifests["service"]) for entry, each in args["entries"].items()}
+        services, objects = hub_objects(
             manifests,
-            args["entries"],
+            shared,
             replicas=args.get("replicas"),
+            member_replicas=args.get("member_replicas") or {},
             internal=internal,
             global_address=args.get("global_address") is not None,
         )
@@ -136,7 +153,7 @@ class MultiClusterApp(pulumi.ComponentResource):
                 [member.name for member in args["members"]],
                 internal=internal,
                 global_address=args.get("global_address"),
-                offered=offers_endpoints(objects, service),
+                offered=offers_endpoints(objects, services[shared[entry_service]]),
                 # It releases the Service before the Service's export goes.
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[placement, *placed]),
             )
@@ -144,15 +161,19 @@ class MultiClusterApp(pulumi.ComponentResource):
             if entry_point.frontend_id is not None:
                 self.frontend_ids[entry_service] = entry_point.frontend_id
 
-        self.external_ip = pulumi.Output.from_input(
-            args.get("global_address") or next(iter(self.entry_addresses.values()))
-        )
-        if web := web_address(service):
-            scheme, port = web
-            self.url = pulumi.Output.concat(scheme, "://", self.external_ip, port)
-        else:
-            self.url = pulumi.Output.from_input(None)
-        self.ports = pulumi.Output.from_input(ports(service))
+        self.services = {}
+        for service, manifest in services.items():
+            address = args.get("global_address") or next(
+                self.entry_addresses[each] for each in shared if shared[each] == service
+            )
+            external_ip, web = pulumi.Output.from_input(address), web_address(manifest)
+            self.services[service] = SharedService(
+                external_ip=external_ip,
+                url=pulumi.Output.concat(web[0], "://", external_ip, web[1]) if web else pulumi.Output.from_input(None),
+                ports=pulumi.Output.from_input(ports(manifest)),
+            )
+        first = self.services[manifests["service"]]
+        self.external_ip, self.url, self.ports = first["external_ip"], first["url"], first["ports"]
         self.register_outputs({"externalIp": self.external_ip, "url": self.url, "ports": self.ports})
 
 

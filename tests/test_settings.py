@@ -58,6 +58,11 @@ BASE: dict[str, Any] = {
 ABSENT = object()
 
 
+def entry_services(settings: Settings, app: str = "app") -> dict[str, str]:
+    """Return the names of an app's entry Services, by region."""
+    return {entry.region: entry.name for entry in settings.entries(settings.all_apps[app])}
+
+
 MAY_BE_MISSING = ("app", "globalAddress", "monitoring", "alerts")
 
 
@@ -116,7 +121,7 @@ def test_dev_is_the_article() -> None:
     ]
     fleet, app = settings.fleet, settings.app
     assert (fleet.resource_group, fleet.name, fleet.location) == ("rg-fleet", "gbb-fleet", "westus")
-    assert (app.namespace, app.service, settings.entry_services) == (
+    assert (app.namespace, app.service, entry_services(settings)) == (
         "aks-store-demo",
         "store-front",
         {"east": "store-front"},
@@ -200,7 +205,7 @@ def test_the_kind_of_deployer_follows_from_how_it_signs_in(mode: str, deployer: 
 
 def test_entry_service_is_named_after_its_own_region() -> None:
     def services(*changes: tuple[str, object]) -> dict[str, str]:
-        return dict(parse(changed(*changes)).entry_services)
+        return entry_services(parse(changed(*changes)))
 
     plain, both = ("regions[0].entrySuffix", ""), ("app.entryRegions", ["west", "east"])
     assert services() == {"east": "store-front"}
@@ -996,7 +1001,10 @@ def test_load_refuses_what_is_not_json_and_hides_secrets() -> None:
         "  clusters: (secret)",
         "    write one key: value a line",
         "  secrt: (secret)",
-        "    the keys are nameSuffix, regions, clusters, fleet, app, access, monitoring, protect, tags, budget",
+        (
+            "    the keys are nameSuffix, regions, clusters, fleet, app, apps, globalAddresses, access, monitoring, "
+            "protect, tags, budget"
+        ),
     ]
 
 

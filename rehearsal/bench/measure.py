@@ -24,7 +24,16 @@ from rehearsal.core.protocol import Operation
 from rehearsal.interception import Interceptor
 from rehearsal.stack import ROOT, rehearsing
 
-_PROGRAM: Final = ("Pulumi.yaml", "__main__.py", "changes.py", "settings", "components", "fleet_clusters", "manifests")
+_PROGRAM: Final = (
+    "Pulumi.yaml",
+    "__main__.py",
+    "apps.py",
+    "changes.py",
+    "settings",
+    "components",
+    "fleet_clusters",
+    "manifests",
+)
 STACK: Final = "bench"
 """The name of the stack."""
 

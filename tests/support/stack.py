@@ -28,7 +28,7 @@ from tests.support.program import PROJECT, ROOT
 def copy_program(root: Path) -> Path:
     """Put the program into a folder: its own stack files, the rest by links."""
     root.mkdir()
-    for name in ("__main__.py", "changes.py", "components", "fleet_clusters", "manifests", "settings"):
+    for name in ("__main__.py", "apps.py", "changes.py", "components", "fleet_clusters", "manifests", "settings"):
         (root / name).symlink_to(ROOT / name)
     for file in ROOT.glob("Pulumi*.yaml"):
         (root / file.name).write_text(file.read_text())

@@ -1,0 +1,49 @@
+"""Several apps on one fleet, under the real engine."""
+
+import pytest
+from pulumi import automation as auto
+
+from tests.support.apps import deploy_three_apps, write_app
+from tests.support.health import assert_converged, checked
+from tests.support.stack import Stack
+
+
+@pytest.fixture
+def apps(empty: Stack) -> Stack:
+    """Stack dev with three apps in place of its own, deployed."""
+    deploy_three_apps(empty)
+    return empty
+
+
+def test_apps_are_deployed_and_verified_each(apps: Stack) -> None:
+    outputs = apps.outputs()["apps"].value
+    address = outputs["shop"]["web"]["globalAddress"]
+    assert (outputs["shop"]["orders"]["url"], outputs["news"]["news"]["url"]) == (
+        f"http://{address}:8080",
+        f"https://{address}",
+    )
+    assert outputs["jobs"]["jobs"]["regions"] == ["west"]
+    found = checked(apps)
+    assert {
+        "placement of daily",
+        "news: pods on aks-eastus2",
+        "shop/orders: entry point on aks-westus2",
+    } <= found.keys()
+    assert "jobs: pods on aks-eastus2" not in found
+    assert_converged(apps)
+
+
+def test_change_to_an_app_plans_nothing_for_another(apps: Stack) -> None:
+    write_app(apps.root, "news", image="registry.example.com/web:2", news=443)
+    assert apps.preview().changes == {"news-deployment-news": "update"}
+    others = {name: app for name, app in apps.config["apps"].items() if name != "jobs"}
+    apps.configure(apps=others)
+    assert {name.partition("-")[0] for name in apps.preview().changes} == {"news", "jobs"}
+    assert apps.up()
+    assert_converged(apps)
+
+
+def test_app_that_fails_does_not_stop_the_others(empty: Stack) -> None:
+    empty.refuse("create", "news-placement", *["Forbidden: no"] * 50)
+    with pytest.raises(auto.CommandError):
+        deploy_three_apps(empty)

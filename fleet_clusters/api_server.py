@@ -25,6 +25,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError  # no
 Object: TypeAlias = dict[str, Any]
 
 _SECONDS: Final = (5, 15)  # to connect, and for an answer
+_CONNECTIONS: Final = 64  # that are kept: as many as `verify` has checks at a time
 
 
 class CheckFailedError(Exception):
@@ -82,6 +83,7 @@ class ClusterClient:
             # The callers repeat requests; the client itself would retry for a minute, silently.
             settings = client.Configuration(retries=False)  # pyright: ignore[reportArgumentType] - urllib3 takes it
             config.load_kube_config_from_dict(document, client_configuration=settings, persist_config=False)
+            settings.connection_pool_maxsize = _CONNECTIONS
             settings.proxy_headers = _proxy_login(settings.proxy)
             return client.ApiClient(settings)  # reads the certificates
         except yaml.YAMLError:  # its message quotes the text
@@ -174,8 +176,8 @@ def _run_plugins(document: Any) -> None:  # noqa: ANN401 - YAML
 def _write_certificates(document: Any, folder: str) -> None:  # noqa: ANN401 - YAML
     """Replace certificates and keys by files.
 
-    The client writes them too, but once in a process (kubernetes 37, config/kube_config.py, _temp_files): another log-in
-    to the same cluster would read a file that is still empty, or that is in a folder that is gone.
+    The client writes them too, but once in a process (kubernetes 37, config/kube_config.py, _temp_files): another
+    log-in to the same cluster would read a file that is still empty, or that is in a folder that is gone.
 
     Raises:
         ValueError: the data is not base64.

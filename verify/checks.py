@@ -159,11 +159,11 @@ def _of_service(deployment: Deployment, title: str) -> Iterator[Check]:
         yield f"{title}global address on {members[entry.region]}", partial(_globally_reachable, deployment, entry)
     for region, name in members.items():
         yield f"{title}endpoints of {name}", partial(_endpoints, deployment, region)
-    for address in dict.fromkeys((app.external_ip, *(entry.address for entry in entries))):
-        if app.url:
-            url = app.url.replace(app.external_ip, address)
-            yield url, partial(_url, deployment, url)
-    for address in dict.fromkeys((app.external_ip, *(entry.address for entry in entries))):
+    addresses = [*filter(None, dict.fromkeys((app.external_ip, *(entry.address for entry in entries))))]
+    for address in addresses if app.url and app.external_ip else ():
+        url = str(app.url).replace(app.external_ip, address)
+        yield url, partial(_url, deployment, url)
+    for address in addresses:
         for port in app.ports:
             if (port.port, port.protocol) != (app.url_port, "TCP"):
                 yield f"{address}:{port}", partial(_port, deployment, address, port)
@@ -358,6 +358,8 @@ def _entry_point(deployment: Deployment, entry: Entry) -> str:
             f"`{entry.cluster.kubectl} get events --namespace {SYSTEM}` says why (often the quota of public addresses, "
             "or a right on the subnet); then `pulumi up`",
         )
+    if not entry.address:
+        raise CheckFailedError("the stack does not know its address yet", "`pulumi up`")
     if entry.address not in addresses:
         raise CheckFailedError(f"its address is {addresses[0]}, and not the stack's, {entry.address}", _AGAIN)
     return f"valid, {addresses[0]}"

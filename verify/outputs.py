@@ -3,11 +3,16 @@
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
+
+
+# What the state has for an output of a resource that an `up` with --continue-on-error has not reached
+# (pulumi v3.274.1, sdk/go/common/resource/plugin/rpc.go, UnknownStringValue).
+_UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
 class OutputsError(Exception):
@@ -153,7 +158,7 @@ def parse(text: str) -> Outputs:
     if text.strip() in ("", "{}"):
         raise OutputsError("the stack has no outputs: `pulumi up` has them once it has succeeded")
     try:
-        outputs = Outputs.model_validate_json(text)
+        outputs = Outputs.model_validate_json(text.replace(_UNKNOWN, ""))
     except ValidationError as error:
         # Names only: the values may be secret.
         wrong = ", ".join(sorted({_key(each["loc"]) for each in error.errors()}))

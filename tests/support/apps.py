@@ -67,8 +67,8 @@ def three_apps(root: Path) -> dict[str, Any]:
     }
 
 
-def deploy_three_apps(stack: Stack) -> None:
+def deploy_three_apps(stack: Stack, **options: Any) -> None:  # noqa: ANN401 - the engine's
     """Deploy stack dev with three apps in place of its own."""
     apps = three_apps(stack.root)
     stack.configure_all({key: value for key, value in stack.config.items() if key != "app"} | apps)
-    stack.up()
+    stack.up(**options)

@@ -160,9 +160,9 @@ class Stack:
         """Preview, and return the engine's plan."""
         return self._run(self.rehearsal.stack.preview)
 
-    def up(self) -> Done:
+    def up(self, **options: Any) -> Done:  # noqa: ANN401 - the engine's
         """Update."""
-        return self._run(self.rehearsal.stack.up)
+        return self._run(partial(self.rehearsal.stack.up, **options))
 
     def move_back(self) -> None:
         """Bring the entry point back to the first region."""

@@ -13,6 +13,9 @@ _PARTS: Final = {
     *(kind.lower() for kinds in KINDS.values() for kind in kinds),
     *("endpoints", "entry", "resourceenvelope", "resourceoverride", "serviceexport"),
 }
+# Each port of a Service with a load balancer is a rule for every node. (kubernetes-sigs/cloud-provider-azure:
+# site/content/en/topics/multislb.md; learn: azure-resource-manager/management/azure-subscription-service-limits)
+MAX_RULES: Final = 300
 _SECRETS: Final = {"app": {"rabbitmq": {"username": 12, "password": 32}}}
 """Secrets to generate, by the app's name: the demo's queue has one."""
 
@@ -33,7 +36,7 @@ def load(stack: Settings, folder: Path) -> dict[str, app_manifests.AppManifests]
             found[name] = _read(stack, app, folder, _SECRETS.get(name, {}))
         except app_manifests.ManifestsError as error:
             mistakes += error.mistakes
-    mistakes += _ports(stack, found)
+    mistakes += [*_ports(stack, found), *_rules(stack, found)]
     if mistakes:
         heading = "The manifests have mistakes; nothing was deployed:"
         raise app_manifests.ManifestsError(heading, [*dict.fromkeys(mistakes)])
@@ -84,8 +87,8 @@ def _names(stack: Settings) -> Iterator[str]:
             rest = other.removeprefix(f"{name}-") if other.startswith(f"{name}-") else ""
             if (part := rest.partition("-")[0]) in _PARTS:
                 yield (
-                    f"apps.{other}: its resources would be named like those of apps.{name}, because its name goes on "
-                    f"with -{part}; choose another name"
+                    f"apps.{other}: its resources would have names of those of apps.{name}, because its name is that "
+                    f"one and -{part}; choose another"
                 )
 
 
@@ -103,3 +106,24 @@ def _ports(stack: Settings, found: Mapping[str, app_manifests.AppManifests]) -> 
                         f"{service} is already used by Service {owner} at the address {app.address}; choose another "
                         "port or another address"
                     )
+
+
+def _rules(stack: Settings, found: Mapping[str, app_manifests.AppManifests]) -> Iterator[str]:
+    """Find a cluster with more ports of load balancers than Azure has rules for a node."""
+    for region in stack.regions:
+        entries = {
+            name: [entry.service for entry in stack.entries(stack.all_apps[name]) if entry.region == region.name]
+            for name in found
+        }
+        ports = sum(
+            len(app_manifests.ports(each))
+            for name, services in entries.items()
+            for each in found[name]["app"]
+            if each["kind"] == "Service"
+            for _ in range(services.count(each["metadata"]["name"]))
+        )
+        if ports > MAX_RULES:
+            yield (
+                f"apps: the entry points in region {region.name} have {ports} ports, and a node has at most {MAX_RULES} "
+                "rules of load balancers; give some apps other entry regions"
+            )

@@ -21,6 +21,7 @@ from .values import MAX_LABEL, group_of
 
 MAX_PEERINGS = 500  # of a VNet [learn: azure-resource-manager/management/azure-subscription-service-limits]
 MAX_NODE_GROUP = 80  # characters of MC_<group>_<cluster>_<location> [learn: aks-common-issues-faq]
+MAX_NUMBERS = 20  # rules of an override [fleet v0.18.12 apis/placement/v1/override_types.go]
 
 Regions = Mapping[str, Region]  # by path
 
@@ -273,6 +274,9 @@ def _replicas(regions: Regions, settings: Settings) -> Iterator[Problem]:
         at, placed = f"{settings.path_of(name)}.replicas", [region.name for region in settings.regions_of(app)]
         if isinstance(app.replicas, Mapping):
             wanted = app.replicas
+            if len({*wanted.values()}) > MAX_NUMBERS:
+                found = f"has {len({*wanted.values()})} different numbers"
+                yield Problem(at, found, f"write at most {MAX_NUMBERS}: an override of Fleet has no more rules")
             for region in wanted:
                 if region not in placed:
                     found = f"{show(region)} is not a region of the app; these are {', '.join(map(show, placed))}"

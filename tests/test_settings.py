@@ -216,6 +216,32 @@ def test_entry_service_is_named_after_its_own_region() -> None:
     assert services(both, ("regions[0].lost", True)) == {"west": "store-front-west"}
 
 
+def test_app_is_called_like_its_namespace_service_and_folder() -> None:
+    shop = parse(changed(("apps", {"shop": None}))).apps["shop"]
+    assert (shop.namespace, shop.shared, shop.folder, shop.address) == ("shop", ("shop",), "manifests/shop", None)
+    several = parse(changed(("apps", {"shop": {"services": ["web", "api"], "entryRegions": ["west", "east"]}})))
+    found = several.entries(several.apps["shop"])
+    assert [each.name for each in found] == ["web-west", "web-east", "api-west", "api-east"]
+
+
+def test_app_of_the_name_app_keeps_what_the_one_app_has() -> None:
+    address = {"homeRegion": "eastus2"}
+    one = parse(changed(("app.globalAddress", address), ("nameSuffix", "blue")))
+    several = {"app": {"namespace": "aks-store-demo", "service": "store-front", "globalAddress": "global"}}
+    named = parse(changed(("apps", several), ("globalAddresses", {"global": address}), ("nameSuffix", "blue")))
+    assert named.addresses == one.addresses
+    assert named.pools_of("global") == one.pools_of("global")
+    assert named.entries(named.all_apps["app"]) == one.entries(one.app)
+    assert named.all_apps["app"].folder == one.app.folder
+
+
+def test_unknown_key_of_an_app_is_reported_with_the_keys_of_an_app() -> None:
+    assert mistakes(changed(("apps", {"shop": {"servce": "web"}}))) == [
+        "apps.shop.servce: unknown key",
+        "did you mean service?",
+    ]
+
+
 def test_global_address_has_a_group_with_the_suffix() -> None:
     address = ("app.globalAddress", {"homeRegion": "East US 2"})
     found = parse(changed(address, ("nameSuffix", "blue"))).app.global_address
@@ -806,6 +832,48 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
             ("app.entryRegions", ["west", "east"]),
         ),
         [("regions[1].entrySuffix", "is already the entry Service of regions[0]")],
+    ),
+    "apps beside the one app": (
+        changed(("app.internal", True), ("apps", {"shop": {}})),
+        [("app", "cannot be set together with apps")],
+    ),
+    "an address beside the one app": (
+        changed(("globalAddresses", {"front": {"homeRegion": "eastus2"}})),
+        [("globalAddresses", "cannot be set together with app")],
+    ),
+    "everything about several apps": (
+        changed(
+            (
+                "apps",
+                {
+                    "a": {"namespace": "a-b", "service": "c", "regions": ["south"]},
+                    "b": {"namespace": "a", "service": "b-c", "globalAddress": "back", "replicas": {"south": 2}},
+                    "c": {"namespace": "a", "services": ["x", "y"], "service": "y", "regions": ["west"]},
+                    "d": {"service": "x", "regions": ["west"], "entryRegions": ["east"], "replicas": {"west": 900}},
+                },
+            ),
+            ("globalAddresses", {"front": {"homeRegion": "eastus2"}}),
+        ),
+        [
+            ("apps.a.regions[0]", "is not a region"),
+            ("apps.b.globalAddress", "is not a global address"),
+            ("apps.c.namespace", "is already used by apps.b"),
+            ("apps.c.service", "cannot be set together with services"),
+            ("globalAddresses.front", "is used by no app"),
+            ("apps.d.entryRegions[0]", "is not one of the app's regions"),
+            ("apps.b.replicas.south", "is not a region of the app"),
+            ("apps.d.replicas.west", "900 pods are more than the 150"),
+        ],
+    ),
+    "derived names of two apps": (
+        changed(
+            ("apps", {"a": {"namespace": "a-b", "service": "c"}, "b": {"namespace": "a", "service": "b-c"}}),
+        ),
+        [("apps.b", "is already used by apps.a")],
+    ),
+    "an app of lost regions": (
+        changed(("regions[0].lost", True), ("apps", {"a": {"regions": ["east"]}, "b": {}})),
+        [("apps.a.regions", "has lost regions only"), ("apps.b.entryRegions", "is missing")],
     ),
     "no region left": (
         changed(("regions[0].lost", True), ("regions[1].lost", True)),

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-
 # What the state has for an output of a resource that an `up` with --continue-on-error has not reached
 # (pulumi v3.274.1, sdk/go/common/resource/plugin/rpc.go, UnknownStringValue).
 _UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"

@@ -3,6 +3,7 @@
 import pytest
 from pulumi import automation as auto
 
+from rehearsal.tests.objects import in_memory
 from tests.support.apps import deploy_three_apps, write_app
 from tests.support.health import assert_converged, checked, failed
 from tests.support.stack import Stack
@@ -50,3 +51,26 @@ def test_app_that_fails_neither_stops_nor_hides_the_others(empty: Stack) -> None
     empty.cloud.pass_time(600)
     assert {name.partition(" ")[0] for name in failed(empty)} == {"jobs:", "placement"}
     assert empty.outputs()["apps"].value["shop"]["web"]["url"].startswith("http://")
+
+
+def test_replicas_by_region_are_an_override_of_fleet(apps: Stack) -> None:
+    def running() -> list[int]:
+        return [
+            cluster.get("apps/v1", "Deployment", "news", "daily")["spec"]["replicas"]
+            for cluster in map(in_memory(apps.cloud).cluster, apps.outputs()["clusterIds"].value.values())
+        ]
+
+    def ask(replicas: object) -> dict[str, str]:
+        settings = apps.config["apps"]
+        apps.configure(apps=settings | {"news": settings["news"] | {"replicas": replicas}})
+        found = apps.up().changes
+        apps.cloud.pass_time(600)
+        return found
+
+    assert ask({"east": 5}) == {"news-resourceoverride-replicas-news": "create"}
+    assert running() == [5, 2]
+    assert ask({"east": 3, "west": 4}) == {"news-resourceoverride-replicas-news": "update"}
+    assert running() == [3, 4]
+    assert_converged(apps)
+    assert ask(1)["news-resourceoverride-replicas-news"] == "delete"
+    assert running() == [1, 1]

@@ -39,6 +39,7 @@ from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetw
 from components.regional_cluster import RegionalCluster, RegionalClusterArgs
 from components.roles import Principal
 from components.subscriptions import AzureProviders
+from components.team_namespace import TeamNamespace, TeamNamespaceArgs
 from settings import ClusterRegion, NewRegion, Pool, Region, SubnetRegion, load
 
 stack = load()
@@ -328,6 +329,17 @@ placed_apps = {
     for name, app in stack.all_apps.items()
 }
 
+for name, team in stack.teams.items():
+    TeamNamespace(
+        f"team-{name}",
+        TeamNamespaceArgs(
+            namespace=team.namespace,
+            hub=fleet.kubernetes,
+            members=[fleet.members[region.name] for region in stack.regions_of(team) if not region.lost],
+            team=Principal(object_id=team.object_id, type=authorization.PrincipalType(team.type)),
+        ),
+    )
+
 guarded = {entry.region for app in stack.all_apps.values() if app.guard for entry in stack.entries(app)}
 if any(app.guard for app in stack.all_apps.values()):
     guards = changes.existing(stack, "EntryGuard") or ()
@@ -410,7 +422,7 @@ async def outputs() -> dict[str, pulumi.Input[object]]:
     await sdk.registrations_begun()
     by_app = {name: {service: clients(name, service) for service in app.shared} for name, app in stack.all_apps.items()}
     return {
-        **({"apps": by_app} if stack.apps else clients("app", stack.app.service)),
+        **(clients("app", stack.app.service) if by_app and not stack.apps else {"apps": by_app}),
         "fleetId": fleet.fleet.id,
         "ownsFleet": stack.fleet.existing_id is None,
         "clusterIds": {name: clusters[name].cluster.id for name in placed},

@@ -76,7 +76,7 @@ def internet_ports(stack: Settings, found: Mapping[str, app_manifests.AppManifes
 
 def member_replicas(stack: Settings, app: App) -> dict[str, int]:
     """Return an app's replicas on single members, by their names."""
-    numbers = app.replicas if isinstance(app.replicas, Mapping) else {}
+    numbers: Mapping[str, int] = app.replicas if isinstance(app.replicas, Mapping) else {}
     return {region.cluster: numbers[region.name] for region in stack.regions if region.name in numbers}
 
 
@@ -124,6 +124,6 @@ def _rules(stack: Settings, found: Mapping[str, app_manifests.AppManifests]) -> 
         )
         if ports > MAX_RULES:
             yield (
-                f"apps: the entry points in region {region.name} have {ports} ports, and a node has at most {MAX_RULES} "
-                "rules of load balancers; give some apps other entry regions"
+                f"apps: the entry points in region {region.name} have {ports} ports, and a node has at most "
+                f"{MAX_RULES} rules of load balancers; give some apps other entry regions"
             )

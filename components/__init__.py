@@ -38,6 +38,7 @@ from .peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from .regional_cluster import RegionalCluster, RegionalClusterArgs
 from .roles import Principal
 from .subscriptions import AzureProviders
+from .team_namespace import TeamNamespace, TeamNamespaceArgs
 
 __all__ = [
     "Alerts",
@@ -86,6 +87,8 @@ __all__ = [
     "RegionalCluster",
     "RegionalClusterArgs",
     "SharedService",
+    "TeamNamespace",
+    "TeamNamespaceArgs",
     "UpdateChannel",
     "load_manifests",
 ]

@@ -33,8 +33,11 @@ class MultiClusterAppArgs(TypedDict):
     """The app's manifests, and those of Fleet's objects for it."""
     hub: pulumi.Input[k8s.Provider]
     """Provider for objects on the hub."""
-    members: Sequence[containerservice.FleetMember]
+    members: NotRequired[Sequence[containerservice.FleetMember]]
     """The members. They have joined, and reach each other's pods, before the app is placed."""
+    member_names: NotRequired[Sequence[str]]
+    """The members' names, in place of `members`, if another stack has made them, and with `TeamNamespace` the namespace
+    and its placement. The manifests then have no placement."""
     entries: Mapping[str, EntryPointArgs]
     """The clusters with an entry point, by the name of the Service that they import, one or more. One Service has one
     entry point in the whole fleet. The app's shared Service is under its own name; for each other name, the app gets
@@ -102,17 +105,13 @@ class MultiClusterApp(pulumi.ComponentResource):
             internal=internal,
             global_address=args.get("global_address") is not None,
         )
+        members = args.get("members", ())
+        names = [*args.get("member_names", ()), *(member.name for member in members)]
         on_hub = pulumi.ResourceOptions(parent=self, provider=provider(args["hub"]), hooks=OBJECT_RETRY.hooks())
 
-        namespace = KubernetesObject(
-            f"{name}-namespace",
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": manifests["namespace"]}},
-            # `destroy` deletes the hub's objects before the members: Fleet's webhook refuses to delete a member that
-            # still exports a Service (Azure/fleet v0.18.12, pkg/webhook/membercluster).
-            pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=args["members"])),
-        )
-
-        in_namespace = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=[namespace]))
+        # Another stack has made the namespace if it places it.
+        namespace = [self._namespace(name, manifests["namespace"], members, on_hub)] if manifests["placement"] else []
+        in_namespace = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=namespace))
         placed = [
             KubernetesObject(
                 f"{name}-{manifest['kind'].lower()}-{manifest['metadata']['name']}",
@@ -124,25 +123,7 @@ class MultiClusterApp(pulumi.ComponentResource):
             for manifest in [*_generated_secrets(name, manifests, self), *objects]
         ]
 
-        placement = KubernetesObject(
-            f"{name}-placement",
-            awaited(
-                manifests["placement"],
-                "condition=ClusterResourcePlacementAvailable",
-                # Available is also true with fewer clusters than wanted.
-                f"jsonpath={{.status.placementStatuses[{len(args['members']) - 1}].clusterName}}",
-            ),
-            pulumi.ResourceOptions.merge(
-                on_hub,
-                pulumi.ResourceOptions(
-                    # A placement that is created before its objects or before a member is Available without them
-                    # (Azure/fleet v0.18.12: a missing namespace selects nothing, and nothing is available at once).
-                    depends_on=placed,
-                    custom_timeouts=pulumi.CustomTimeouts(create="30m", update="30m"),
-                ),
-            ),
-        )
-
+        placement = [self._placement(name, manifests["placement"], len(names), placed, on_hub)] if namespace else []
         self.entry_addresses, self.frontend_ids = {}, {}
         for entry_service, entry in args["entries"].items():
             suffix = "" if entry_service == manifests["service"] else f"-{entry_service}"
@@ -150,12 +131,12 @@ class MultiClusterApp(pulumi.ComponentResource):
                 lambda what, suffix=suffix: f"{name}-{what}{suffix}",
                 entry,
                 importing(manifests, entry_service),
-                [member.name for member in args["members"]],
+                names,
                 internal=internal,
                 global_address=args.get("global_address"),
                 offered=offers_endpoints(objects, services[shared[entry_service]]),
                 # It releases the Service before the Service's export goes.
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[placement, *placed]),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[*placement, *placed]),
             )
             self.entry_addresses[entry_service] = entry_point.address
             if entry_point.frontend_id is not None:
@@ -175,6 +156,48 @@ class MultiClusterApp(pulumi.ComponentResource):
         first = self.services[manifests["service"]]
         self.external_ip, self.url, self.ports = first["external_ip"], first["url"], first["ports"]
         self.register_outputs({"externalIp": self.external_ip, "url": self.url, "ports": self.ports})
+
+    def _namespace(
+        self,
+        name: str,
+        namespace: str,
+        members: Sequence[containerservice.FleetMember],
+        opts: pulumi.ResourceOptions,
+    ) -> KubernetesObject:
+        return KubernetesObject(
+            f"{name}-namespace",
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+            # `destroy` deletes the hub's objects before the members: Fleet's webhook refuses to delete a member that
+            # still exports a Service (Azure/fleet v0.18.12, pkg/webhook/membercluster).
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=members)),
+        )
+
+    def _placement(
+        self,
+        name: str,
+        placement: Manifest,
+        members: int,
+        placed: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions,
+    ) -> KubernetesObject:
+        return KubernetesObject(
+            f"{name}-placement",
+            awaited(
+                placement,
+                "condition=ClusterResourcePlacementAvailable",
+                # Available is also true with fewer clusters than wanted.
+                f"jsonpath={{.status.placementStatuses[{members - 1}].clusterName}}",
+            ),
+            pulumi.ResourceOptions.merge(
+                opts,
+                pulumi.ResourceOptions(
+                    # A placement that is created before its objects or before a member is Available without them
+                    # (Azure/fleet v0.18.12: a missing namespace selects nothing, and nothing is available at once).
+                    depends_on=placed,
+                    custom_timeouts=pulumi.CustomTimeouts(create="30m", update="30m"),
+                ),
+            ),
+        )
 
 
 def _generated_secrets(name: str, manifests: AppManifests, parent: pulumi.Resource) -> list[Manifest]:

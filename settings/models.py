@@ -546,6 +546,14 @@ class GlobalAddress(Section):
     """The stack creates and deletes it, so no existing resource may be in it."""
 
 
+def _placeable(namespace: str) -> str:
+    # [fleet v0.18.12 pkg/utils/common.go IsReservedNamespace, cmd/hubagent/workload/setup.go]
+    if namespace == "default" or namespace.startswith(("fleet-", "kube-")):
+        remedy = "choose another: Fleet places neither default nor fleet-* nor kube-*"
+        raise invalid(f"{show(namespace)} is reserved", remedy)
+    return namespace
+
+
 _Pods = Annotated[int, Field(ge=1)]
 _Replicas = Annotated[
     Annotated[_Pods, kind("replicas.everywhere")] | Annotated[Mapping[str, _Pods], kind("replicas.by_region")],
@@ -625,11 +633,7 @@ class App(Section):
     @field_validator("namespace")
     @classmethod
     def _can_be_placed(cls, namespace: str) -> str:
-        # [fleet v0.18.12 pkg/utils/common.go IsReservedNamespace, cmd/hubagent/workload/setup.go]
-        if namespace == "default" or namespace.startswith(("fleet-", "kube-")):
-            remedy = "choose another: Fleet places neither default nor fleet-* nor kube-*"
-            raise invalid(f"{show(namespace)} is reserved", remedy)
-        return namespace
+        return _placeable(namespace)
 
     @field_validator("service")
     @classmethod
@@ -690,18 +694,48 @@ class NamedApp(App):
         return self.global_address
 
 
-def _named(apps: object) -> object:
-    """Fill in the defaults that are the app's name."""
-    if not isinstance(apps, dict):
-        return apps
+def _filled(sections: object, defaults: Callable[[object, Mapping[str, Any]], Mapping[str, object]]) -> object:
+    """Return a map of sections with the defaults that depend on their names."""
+    if not isinstance(sections, dict):
+        return sections
     found = dict[object, object]()
-    for name, app in cast("dict[object, object]", apps).items():
-        keys = cast("dict[str, Any]", app) if isinstance(app, dict) else {}
-        several: Any = keys.get("services")
-        first = several[0] if isinstance(several, list) and several else name
-        defaults = {"namespace": name, "service": first, "manifests": f"manifests/{name}"}
-        found[name] = defaults | keys if app in (None, keys) else app
+    for name, section in cast("dict[object, object]", sections).items():
+        keys = cast("dict[str, object]", {} if section is None else section)
+        found[name] = {**defaults(name, keys), **keys} if isinstance(keys, dict) else section
     return found
+
+
+def _named(apps: object) -> object:
+    def defaults(name: object, keys: Mapping[str, Any]) -> Mapping[str, object]:
+        several: Any = keys.get("services")
+        first: object = several[0] if isinstance(several, list) and several else name
+        return {"namespace": name, "service": first, "manifests": f"manifests/{name}"}
+
+    return _filled(apps, defaults)
+
+
+class Team(Section):
+    """Teams that deploy their apps alone, from stacks of their own, by name. See [team.md](team.md#one-app-per-team).
+
+    Each has a namespace that is placed on the stack's clusters, and may write to it and to nothing else. A stack with
+    teams and without `app` and `apps` deploys no app itself.
+    """
+
+    object_id: values.ObjectId
+    """The object ID (a GUID) from Microsoft Entra ID."""
+    type: Literal["User", "Group", "ServicePrincipal"]
+    """`User`, `Group` or `ServicePrincipal`."""
+    namespace: values.DnsLabel = Field(default="", json_schema_extra={"default": "the team's name"})
+    """The team's namespace."""
+    regions: Annotated[tuple[str, ...], Field(strict=False), values.distinct("name each region once")] = Field(
+        default=(), json_schema_extra={"default": "all"}
+    )
+    """The names of the regions that the namespace is placed in."""
+
+    @field_validator("namespace")
+    @classmethod
+    def _can_be_placed(cls, namespace: str) -> str:
+        return _placeable(namespace)
 
 
 class HubAdmin(Section):
@@ -793,6 +827,10 @@ class Settings(Section):
     app: App = App()
     apps: Annotated[Mapping[values.DnsLabel, NamedApp], BeforeValidator(_named)] = {}
     global_addresses: Mapping[values.DnsLabel, GlobalAddress] = {}
+    teams: Annotated[
+        Mapping[values.DnsLabel, Team],
+        BeforeValidator(lambda teams: _filled(teams, lambda name, _: {"namespace": name})),
+    ] = {}
     access: Access = Access()
     monitoring: Monitoring = Monitoring()
     protect: bool = False
@@ -839,14 +877,11 @@ class Settings(Section):
     def _name_groups(cls, addresses: object, info: ValidationInfo) -> object:
         """Fill in the default names of the groups: each address has one of its own."""
         suffix = info.data.get("name_suffix")
-        if not isinstance(addresses, dict):
-            return addresses
-        return {
-            name: {"resourceGroup": "-".join(filter(None, ("rg", name, "address", suffix))), **address}
-            if isinstance(address, dict)
-            else address
-            for name, address in cast("dict[str, dict[str, object]]", addresses).items()
-        }
+
+        def group(name: object) -> str:
+            return "-".join(filter(None, ("rg", str(name), "address", suffix)))
+
+        return _filled(addresses, lambda name, _: {"resourceGroup": group(name)})
 
     @field_validator("budget")
     @classmethod
@@ -870,7 +905,9 @@ class Settings(Section):
     @property
     def all_apps(self) -> Mapping[str, App]:
         """The apps by name; the app of the section `app` is called `app`."""
-        return self.apps or {"app": self.app}
+        if self.apps or (self.teams and not self.app.model_fields_set):
+            return self.apps
+        return {"app": self.app}
 
     def path_of(self, app: str) -> str:
         """The path of an app's section."""
@@ -891,9 +928,10 @@ class Settings(Section):
             for service in app.shared
         ]
 
-    def regions_of(self, app: App) -> list[Region]:
-        """The regions that an app is placed in, including those that are lost."""
-        return [region for region in self.regions if not app.placed_in or region.name in app.placed_in]
+    def regions_of(self, app: App | Team) -> list[Region]:
+        """The regions that an app or a team's namespace is placed in, including those that are lost."""
+        chosen = app.regions if isinstance(app, Team) else app.placed_in
+        return [region for region in self.regions if not chosen or region.name in chosen]
 
     def entries(self, app: App, *, lost: bool = False) -> list[Entry]:
         """The entry points of an app.

@@ -78,7 +78,7 @@ _FINDINGS: Final = {
 }
 # [learn: aks/concepts-network-azure-cni-overlay]
 _OVERLAY: Final = "remove it: overlay pods are not reachable from another cluster, so flat Azure CNI is fixed"
-_NAMED: Final = ("apps", "globalAddresses")
+_NAMED: Final = ("apps", "globalAddresses", "teams")
 _OVERLAY_KEYS: Final = ("networkPlugin", "networkPluginMode", "podCidr")
 
 
@@ -121,7 +121,7 @@ def _problem(error: ErrorDetails, known: Mapping[str, FieldInfo]) -> Problem:
     marks = [part for part in error["loc"] if isinstance(part, str) and re.fullmatch(r"<(new|\w+\.\w+)>|\[key\]", part)]
     parts = [part for part in error["loc"] if part not in marks]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
-    # An app's or an address's own name is no key.
+    # The name of an app, an address or a team is no key.
     key = ".".join(
         part for place, part in enumerate(parts) if isinstance(part, str) and not (place == 1 and parts[0] in _NAMED)
     )

@@ -15,6 +15,7 @@ from .models import (
     Region,
     Settings,
     SubnetRegion,
+    Team,
 )
 from .report import Problem, show
 from .values import MAX_LABEL, group_of
@@ -220,20 +221,24 @@ def _forms(settings: Settings) -> Iterator[Problem]:
 def _apps(regions: Regions, settings: Settings) -> Iterator[Problem]:
     """Find unknown regions and addresses, and namespaces of two apps."""
     names, first = [region.name for region in regions.values()], dict[str, str]()
-    for name, app in settings.apps.items():
-        path = settings.path_of(name)
-        for place, region in enumerate(app.regions):
+    sections = {settings.path_of(name): app for name, app in settings.all_apps.items()}
+    teams = {f"teams.{name}": team for name, team in settings.teams.items()}
+    for path, section in {**sections, **teams}.items():
+        for place, region in enumerate(section.regions if isinstance(section, Team) else section.placed_in):
             if region not in names:
                 found = f"{show(region)} is not a region; the regions are {', '.join(map(show, names))}"
                 yield Problem(f"{path}.regions[{place}]", found, "write the name of one of the regions", "regions")
+        if (owner := first.setdefault(section.namespace, path)) != path:
+            found = f"{show(section.namespace)} is already used by {owner}"
+            remedy = "choose another: a namespace is placed as a whole"
+            yield Problem(f"{path}.namespace", found, remedy, owner.partition(".")[0])
+    for name, app in settings.apps.items():
+        path = settings.path_of(name)
         if app.global_address is not None and app.global_address not in settings.global_addresses:
             known = ", ".join(map(show, settings.global_addresses)) or "none"
             found = f"{show(app.global_address)} is not a global address; the addresses are {known}"
             remedy = "write the name of one, or add it to globalAddresses"
             yield Problem(f"{path}.globalAddress", found, remedy, "globalAddresses")
-        if (owner := first.setdefault(app.namespace, path)) != path:
-            found = f"{show(app.namespace)} is already used by {owner}"
-            yield Problem(f"{path}.namespace", found, "choose another: a namespace is placed as a whole")
         if app.services and app.service != app.services[0]:
             yield Problem(f"{path}.service", "cannot be set together with services", "write it as the first of them")
     used = [app.address for app in settings.apps.values()]

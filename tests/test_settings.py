@@ -856,14 +856,18 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         ),
         [
             ("apps.a.regions[0]", "is not a region"),
-            ("apps.b.globalAddress", "is not a global address"),
             ("apps.c.namespace", "is already used by apps.b"),
+            ("apps.b.globalAddress", "is not a global address"),
             ("apps.c.service", "cannot be set together with services"),
             ("globalAddresses.front", "is used by no app"),
             ("apps.d.entryRegions[0]", "is not one of the app's regions"),
             ("apps.b.replicas.south", "is not a region of the app"),
             ("apps.d.replicas.west", "900 pods are more than the 150"),
         ],
+    ),
+    "a team in an app's namespace and in no region": (
+        changed(("app.namespace", "shop"), ("teams", {"shop": {"objectId": GUID, "type": "Group", "regions": ["x"]}})),
+        [("teams.shop.regions[0]", "is not a region"), ("teams.shop.namespace", "is already used by app")],
     ),
     "derived names of two apps": (
         changed(
@@ -1070,8 +1074,8 @@ def test_load_refuses_what_is_not_json_and_hides_secrets() -> None:
         "    write one key: value a line",
         "  secrt: (secret)",
         (
-            "    the keys are nameSuffix, regions, clusters, fleet, app, apps, globalAddresses, access, monitoring, "
-            "protect, tags, budget"
+            "    the keys are nameSuffix, regions, clusters, fleet, app, apps, globalAddresses, teams, access, "
+            "monitoring, protect, tags, budget"
         ),
     ]
 

@@ -149,8 +149,7 @@ def _deployment(outputs: Outputs, folder: str, requests: int) -> Deployment:
         )
         for region, cluster_id in outputs.cluster_ids.items()
     }
-    first = next(service for app in outputs.apps.values() for service in app.values())
-    return Deployment(outputs, hub, clusters, requests, first)
+    return Deployment(outputs, hub, clusters, requests)
 
 
 def _wait(todo: list[Check], timeout: int) -> list[Result]:

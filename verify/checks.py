@@ -47,6 +47,8 @@ BACK: Final = "docs/operations.md, “When the region is back”"
 GONE: Final = "docs/operations.md, “A region is lost for good”"
 """What to do about a region that never comes back."""
 
+_NONE: Final = App.model_construct()
+
 Check = tuple[str, Callable[[], str]]
 """The check's name, and its function, which returns the finding or raises `CheckFailedError`."""
 
@@ -60,7 +62,7 @@ class Deployment:
         hub: the fleet's hub.
         clusters: the members, by the name of their region.
         requests: the number of requests to a URL, and of connections to each other TCP port.
-        app: what is behind the Service to verify.
+        app: what is behind the Service to verify; nothing in what concerns no app.
         public_only: whether to make them to public addresses only.
     """
 
@@ -68,7 +70,7 @@ class Deployment:
     hub: ClusterClient
     clusters: Mapping[str, ClusterClient]
     requests: int
-    app: App
+    app: App = _NONE
     public_only: bool = False
 
     @property

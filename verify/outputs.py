@@ -82,7 +82,7 @@ class Outputs(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, hide_input_in_errors=True)
 
-    apps: Mapping[str, Mapping[str, App]] = Field(min_length=1)
+    apps: Mapping[str, Mapping[str, App]]
     fleet_id: str
     owns_fleet: bool = True
     cluster_ids: Mapping[str, str]

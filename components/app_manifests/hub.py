@@ -55,7 +55,8 @@ def hub_objects(  # noqa: PLR0913 - what decides how an app is placed
     ]:
         raise ManifestsError("The app has mistakes; nothing was deployed:", mistakes)
     changed: dict[int, Manifest] = {}
-    placement = manifests["placement"]["metadata"]["name"]
+    # A team's namespace is placed by a placement of the same name (team_namespace.py).
+    placement = part(manifests["placement"], "metadata").get("name", manifests["namespace"])
     overrides: dict[str, Manifest] = {}
     if replicas is not None or member_replicas:
         for each in shared:

@@ -45,7 +45,7 @@ class AppManifests(TypedDict):
     export: Manifest
     """The ServiceExport, which offers the Service to the fleet."""
     placement: Manifest
-    """The ClusterResourcePlacement, which places the namespace."""
+    """The ClusterResourcePlacement, which places the namespace; empty if another stack places it."""
     entry_point: Manifest
     """The MultiClusterService, which balances over the Service of all clusters."""
     others: NotRequired[Sequence[str]]

@@ -41,6 +41,7 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
     entries: Collection[str] = (),
     others: Mapping[str, Collection[str]] | None = None,
     app_folder: File | None = None,
+    team: bool = False,
     secrets: Mapping[str, Mapping[str, int]] | None = None,
     replicas: int | None = None,
     member_replicas: Mapping[str, int] | None = None,
@@ -59,6 +60,8 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
         entries: names of the entry Services.
         others: other Services that all clusters share, and the names of the entry Services of each.
         app_folder: the folder of the app's own YAML, if it is not `app/`.
+        team: whether another stack has made the namespace and placed it (`TeamNamespace`). `fleet/` then needs no
+            ClusterResourcePlacement.
         secrets: Secrets to generate: for each name, the keys and the lengths of their values. Values are letters and
             digits. The manifests refer to these Secrets, and cannot have Secrets of the same names.
         replicas: replicas, in each cluster, of the only Deployment or StatefulSet behind each shared Service; None for
@@ -91,7 +94,10 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
                 changed = overlay(workload, {"spec": {"replicas": replicas}})
                 app = [changed if manifest is workload else manifest for manifest in app]
     values = {"namespace": namespace, "service": service, "members": sorted(set(members))}
-    export, placement, entry_point = (reader.fleet(folder / "fleet", kind, values) for kind in _FLEET_FILES)
+    export, placement, entry_point = (
+        {} if team and kind == "ClusterResourcePlacement" else reader.fleet(folder / "fleet", kind, values)
+        for kind in _FLEET_FILES
+    )
     if reader.mistakes:
         raise ManifestsError("The manifests have mistakes; nothing was deployed:", reader.mistakes)
     remarks = checks.remarks([document.manifest for document in documents], shared)

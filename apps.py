@@ -16,7 +16,7 @@ _PARTS: Final = {
 # Each port of a Service with a load balancer is a rule for every node. (kubernetes-sigs/cloud-provider-azure:
 # site/content/en/topics/multislb.md; learn: azure-resource-manager/management/azure-subscription-service-limits)
 MAX_RULES: Final = 300
-_SECRETS: Final = {"app": {"rabbitmq": {"username": 12, "password": 32}}}
+SECRETS: Final = {"app": {"rabbitmq": {"username": 12, "password": 32}}}
 """Secrets to generate, by the app's name: the demo's queue has one."""
 
 
@@ -33,7 +33,7 @@ def load(stack: Settings, folder: Path) -> dict[str, app_manifests.AppManifests]
     found, mistakes = dict[str, app_manifests.AppManifests](), [*_names(stack)]
     for name, app in stack.all_apps.items():
         try:
-            found[name] = _read(stack, app, folder, _SECRETS.get(name, {}))
+            found[name] = _read(stack, app, folder, SECRETS.get(name, {}))
         except app_manifests.ManifestsError as error:
             mistakes += error.mistakes
     mistakes += [*_ports(stack, found), *_rules(stack, found)]

@@ -554,6 +554,16 @@ def _placeable(namespace: str) -> str:
     return namespace
 
 
+class NamedAddress(GlobalAddress):
+    """One of several such addresses.
+
+    `globalAddresses` is a map of names. The address outlives the apps that use it.
+    """
+
+    resource_group: values.ResourceGroup = Field(default="", json_schema_extra={"default": "`rg-<name>-address`"})
+    """The stack creates and deletes it, so no existing resource may be in it."""
+
+
 _Pods = Annotated[int, Field(ge=1)]
 _Replicas = Annotated[
     Annotated[_Pods, kind("replicas.everywhere")] | Annotated[Mapping[str, _Pods], kind("replicas.by_region")],
@@ -700,18 +710,21 @@ def _filled(sections: object, defaults: Callable[[object, Mapping[str, Any]], Ma
         return sections
     found = dict[object, object]()
     for name, section in cast("dict[object, object]", sections).items():
-        keys = cast("dict[str, object]", {} if section is None else section)
-        found[name] = {**defaults(name, keys), **keys} if isinstance(keys, dict) else section
+        keys: object = {} if section is None else section
+        found[name] = _with_defaults(cast("dict[str, Any]", keys), name, defaults) if isinstance(keys, dict) else keys
     return found
 
 
-def _named(apps: object) -> object:
-    def defaults(name: object, keys: Mapping[str, Any]) -> Mapping[str, object]:
-        several: Any = keys.get("services")
-        first: object = several[0] if isinstance(several, list) and several else name
-        return {"namespace": name, "service": first, "manifests": f"manifests/{name}"}
+def _with_defaults(
+    keys: Mapping[str, Any], name: object, defaults: Callable[[object, Mapping[str, Any]], Mapping[str, object]]
+) -> dict[str, object]:
+    return {**defaults(name, keys), **keys}
 
-    return _filled(apps, defaults)
+
+def _defaults_of_app(name: object, keys: Mapping[str, Any]) -> Mapping[str, object]:
+    services: Any = keys.get("services")
+    first: Any = services[0] if isinstance(services, list) and services else name
+    return {"namespace": name, "service": first, "manifests": f"manifests/{name}"}
 
 
 class Team(Section):
@@ -825,8 +838,10 @@ class Settings(Section):
     clusters: Clusters = Clusters()
     fleet: Fleet = NewFleet()
     app: App = App()
-    apps: Annotated[Mapping[values.DnsLabel, NamedApp], BeforeValidator(_named)] = {}
-    global_addresses: Mapping[values.DnsLabel, GlobalAddress] = {}
+    apps: Annotated[
+        Mapping[values.DnsLabel, NamedApp], BeforeValidator(lambda apps: _filled(apps, _defaults_of_app))
+    ] = {}
+    global_addresses: Mapping[values.DnsLabel, NamedAddress] = {}
     teams: Annotated[
         Mapping[values.DnsLabel, Team],
         BeforeValidator(lambda teams: _filled(teams, lambda name, _: {"namespace": name})),

@@ -22,11 +22,12 @@ def team_stack(platform: Stack, name: str, entry_region: str) -> Stack:
     config = {"platform": "organization/fleet-l4-lb/dev", "name": name, "entryRegion": entry_region}
     file = root / f"Pulumi.{name}.yaml"
     file.write_text(yaml.safe_dump({"config": {f"team-app:{key}": value for key, value in config.items()}}))
+    engine_before = platform.rehearsal._engine  # pyright: ignore[reportPrivateUsage] - one engine for both stacks
     before, folder = platform.rehearsal, platform.root / ".rehearsal" / "dev"
     engine = EngineCommand(
-        Path(before._engine.command),
+        Path(engine_before.command),
         before.environment | {"PULUMI_OPTION_CONFIG_FILE": str(file), "PULUMI_STACK": name},
-        before._engine._lock,
+        engine_before._lock,  # pyright: ignore[reportPrivateUsage]
         folder / f"updating-{name}",
     )
     workspace = FolderWorkspace(

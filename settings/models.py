@@ -722,9 +722,9 @@ def _with_defaults(
 
 
 def _defaults_of_app(name: object, keys: Mapping[str, Any]) -> Mapping[str, object]:
-    services: Any = keys.get("services")
-    first: Any = services[0] if isinstance(services, list) and services else name
-    return {"namespace": name, "service": first, "manifests": f"manifests/{name}"}
+    given: object = keys.get("services")
+    services = cast("list[object]", given) if isinstance(given, list) else []
+    return {"namespace": name, "service": services[0] if services else name, "manifests": f"manifests/{name}"}
 
 
 class Team(Section):

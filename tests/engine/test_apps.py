@@ -74,3 +74,27 @@ def test_replicas_by_region_are_an_override_of_fleet(apps: Stack) -> None:
     assert_converged(apps)
     assert ask(1)["news-resourceoverride-replicas-news"] == "delete"
     assert running() == [1, 1]
+
+
+def test_one_app_becomes_one_of_several_without_a_change(stack: Stack) -> None:
+    app = {"namespace": "aks-store-demo", "service": "store-front"}
+    stack.configure(apps={"app": app})
+    assert stack.preview().changes == {}
+    write_app(stack.root, "news", news=80)
+    stack.configure(apps={"app": app, "news": {}})
+    assert {name.partition("-")[0] for name in stack.up().changes} == {"news"}
+    assert_converged(stack)
+
+
+def test_change_that_would_move_an_apps_address_is_refused(apps: Stack) -> None:
+    settings, regions = apps.config["apps"], apps.config["regions"]
+    apps.configure(regions=[regions[1], regions[0]])
+    with pytest.raises(auto.CommandError, match=r'apps.news.entryRegions: is missing: the address is in "east"'):
+        apps.preview()
+    apps.configure(regions=[regions[0], regions[1] | {"entrySuffix": "-far"}])
+    with pytest.raises(auto.CommandError, match=r"regions\[1\].entrySuffix: is not what the entry Service of region"):
+        apps.preview()
+    apps.configure(
+        regions=[regions[1], regions[0]], apps=settings | {"news": settings["news"] | {"entryRegions": ["east"]}}
+    )
+    apps.preview()

@@ -10,9 +10,10 @@ from pathlib import Path
 import pulumi
 from pulumi_azure_native import authorization
 
+import apps
 import changes
 import regions
-from components import app_manifests, sdk
+from components import sdk
 from components.alerts import Alerts, AlertsArgs
 from components.budget import Budget, BudgetArgs, BudgetNotification
 from components.entry_guard import EntryGuard, EntryGuardArgs
@@ -20,7 +21,7 @@ from components.entry_point import EntryPointArgs
 from components.fleet_hub import FleetHub, FleetHubArgs, PrivateHub
 from components.fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateChannel
 from components.global_address import GlobalAddress, GlobalAddressArgs
-from components.global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
+from components.global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs, GlobalPool
 from components.kubeconfig import KubeloginMode
 from components.monitoring import (
     MonitoredCluster,
@@ -35,23 +36,13 @@ from components.node_network import OpenPort
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from components.roles import Principal
 from components.subscriptions import AzureProviders
-from settings import ClusterRegion, load
+from components.team_namespace import TeamNamespace, TeamNamespaceArgs
+from settings import load
 
 stack = load()
 running = changes.refuse_what_cannot_change(stack)
 placed = [region.name for region in stack.regions if not region.lost]
-manifests = app_manifests.load(
-    Path(__file__).parent / "manifests",
-    namespace=stack.app.namespace,
-    service=stack.app.service,
-    members=[region.cluster for region in stack.regions if not region.lost],
-    entries=stack.entry_services.values(),
-    secrets={"rabbitmq": {"username": 12, "password": 32}},  # the demo's queue
-    replicas=stack.app.replicas,
-    linux_only=not all(isinstance(region, ClusterRegion) for region in stack.regions),
-    internal=stack.app.internal,
-    global_address=stack.app.global_address is not None,
-)
+manifests = apps.load(stack, Path(__file__).parent)
 
 client = sdk.readable("the identity that deploys", authorization.get_client_config_output())
 deployer = Principal(
@@ -81,10 +72,7 @@ if stack.monitoring.enabled:
     )
 
 # Open in each region, so that an entry point can come or move without a change of networks.
-open_ports = [
-    OpenPort(port=port["port"], protocol=port["protocol"])
-    for port in app_manifests.internet_ports(manifests["app"], stack.app.service, internal=stack.app.internal)
-]
+open_ports = [OpenPort(port=port["port"], protocol=port["protocol"]) for port in apps.internet_ports(stack, manifests)]
 # Known once the VNet in which the program runs is peered with all others: private API servers answer from then on.
 reached: tuple[pulumi.Output[str], Callable[[pulumi.Output[str]], None]] | None = None
 if stack.access.runner_network_id:
@@ -200,41 +188,58 @@ if updates := stack.fleet.updates:
         pulumi.ResourceOptions(provider=azure.of(stack.fleet.existing_id)),
     )
 
-address: GlobalAddress | None = None
-if where := stack.app.global_address:
-    address = GlobalAddress(
-        "global",
+addresses = {
+    name: GlobalAddress(
+        name,
         GlobalAddressArgs(
-            home_region=where.home_region,
-            resource_group_name=where.resource_group,
+            home_region=address.home_region,
+            resource_group_name=address.resource_group,
             tags=stack.tags or None,
             protect=stack.protect,
         ),
     )
+    for name, address in stack.addresses.items()
+}
+placed_apps = {
+    name: MultiClusterApp(
+        name,
+        MultiClusterAppArgs(
+            manifests=manifests[name],
+            internal=app.internal,
+            hub=fleet.kubernetes,
+            members=[fleet.members[region.name] for region in stack.regions_of(app) if not region.lost],
+            entries={
+                entry.name: EntryPointArgs(
+                    kubernetes=clusters[entry.region].kubernetes,
+                    kubeconfig=clusters[entry.region].kubeconfig,
+                    cluster=clusters[entry.region].cluster,
+                    service=entry.service,
+                )
+                for entry in stack.entries(app)
+            },
+            global_address=addresses[app.address].ip_address if app.address else None,
+            member_replicas=apps.member_replicas(stack, app),
+        ),
+    )
+    for name, app in stack.all_apps.items()
+}
 
-app = MultiClusterApp(
-    "app",
-    MultiClusterAppArgs(
-        manifests=manifests,
-        internal=stack.app.internal,
-        hub=fleet.kubernetes,
-        members=[fleet.members[name] for name in placed],
-        entries={
-            service: EntryPointArgs(
-                kubernetes=clusters[region].kubernetes,
-                kubeconfig=clusters[region].kubeconfig,
-                cluster=clusters[region].cluster,
-            )
-            for region, service in stack.entry_services.items()
-        },
-        global_address=address and address.ip_address,
-    ),
-)
+for name, team in stack.teams.items():
+    TeamNamespace(
+        f"team-{name}",
+        TeamNamespaceArgs(
+            namespace=team.namespace,
+            hub=fleet.kubernetes,
+            members=[fleet.members[region.name] for region in stack.regions_of(team) if not region.lost],
+            team=Principal(object_id=team.object_id, type=authorization.PrincipalType(team.type)),
+        ),
+    )
 
-if stack.app.guard:
+guarded = {entry.region for app in stack.all_apps.values() if app.guard for entry in stack.entries(app)}
+if any(app.guard for app in stack.all_apps.values()):
     guards = changes.existing(stack, "EntryGuard") or ()
     for region, cluster in clusters.items():
-        if region in stack.entry_services or (region not in placed and f"{region}-guard" in guards):
+        if region in guarded or (region not in placed and f"{region}-guard" in guards):
             EntryGuard(
                 f"{region}-guard",
                 EntryGuardArgs(
@@ -244,21 +249,32 @@ if stack.app.guard:
                 ),
             )
 
-balancer: GlobalLoadBalancer | None = None
-frontends = {
-    region: app.frontend_ids[service] for region, service in stack.entry_services.items() if service in app.frontend_ids
-}
-if address:
-    balancer = GlobalLoadBalancer(
-        "global-balancer",
+
+def frontends(name: str, service: str) -> dict[str, pulumi.Output[str]]:
+    """Return the frontends behind a global address for a Service, by region."""
+    found = placed_apps[name].frontend_ids
+    return {
+        entry.region: found[entry.name]
+        for entry in stack.entries(stack.all_apps[name])
+        if entry.service == service and entry.name in found
+    }
+
+
+balancers = {
+    name: GlobalLoadBalancer(
+        f"{name}-balancer",
         GlobalLoadBalancerArgs(
             address=address.address,
             resource_group_name=address.group,
-            frontends=frontends,
-            ports=app.ports,
+            pools={
+                pool: GlobalPool(frontends=frontends(app, service), ports=placed_apps[app].services[service]["ports"])
+                for pool, app, service in stack.pools_of(name)
+            },
             tags=stack.tags or None,
         ),
     )
+    for name, address in addresses.items()
+}
 
 if budget := stack.budget:
     Budget(
@@ -277,23 +293,36 @@ if budget := stack.budget:
     )
 
 
+def clients(name: str, service: str) -> dict[str, pulumi.Input[object]]:
+    """Return the outputs for a shared Service of an app: what its clients use, and what is behind it."""
+    app, placed_app = stack.all_apps[name], placed_apps[name]
+    entries = {entry.region: entry.name for entry in stack.entries(app) if entry.service == service}
+    found = placed_app.services[service]
+    by_key: dict[str, pulumi.Input[object]] = {
+        "externalIp": found["external_ip"],
+        "globalAddress": balancers[app.address].ip_address if app.address else None,
+        "url": found["url"],
+        "ports": found["ports"],
+        "entryServices": entries,
+        "entryAddresses": {region: placed_app.entry_addresses[entry] for region, entry in entries.items()},
+        "frontendIds": frontends(name, service) or None,
+        "service": f"{app.namespace}/{service}",
+        "regions": [region.name for region in stack.regions_of(app) if not region.lost] if stack.apps else None,
+    }
+    return {key: each for key, each in by_key.items() if each is not None}
+
+
 async def outputs() -> dict[str, pulumi.Input[object]]:
     """Return the stack's outputs."""
     await sdk.registrations_begun()
+    by_app = {name: {service: clients(name, service) for service in app.shared} for name, app in stack.all_apps.items()}
     return {
-        "externalIp": app.external_ip,
-        "globalAddress": balancer and balancer.ip_address,
-        "url": app.url,
-        "ports": app.ports,
+        **(clients("app", stack.app.service) if by_app and not stack.apps else {"apps": by_app}),
         "fleetId": fleet.fleet.id,
         "ownsFleet": stack.fleet.existing_id is None,
         "clusterIds": {name: clusters[name].cluster.id for name in placed},
         "memberNames": {name: fleet.members[name].name for name in placed},
         "lostMembers": {name: member.name for name, member in fleet.members.items() if name not in placed} or None,
-        "entryServices": stack.entry_services,
-        "entryAddresses": {region: app.entry_addresses[service] for region, service in stack.entry_services.items()},
-        "frontendIds": frontends or None,
-        "service": f"{stack.app.namespace}/{stack.app.service}",
         "hubKubeconfig": fleet.kubeconfig,
         "kubeconfigs": pulumi.Output.secret({name: clusters[name].kubeconfig for name in placed}),
     }

@@ -515,38 +515,49 @@ def _entries(stack: Settings, state: State) -> Iterator[Problem]:
 
     A Service has one importer in the whole fleet, which must release it before another one can have it.
     """
-    after, numbers = stack.entry_services, {region.name: place for place, region in enumerate(stack.regions)}
-    shared = str(_value(state.get(""), ("service",))).rpartition("/")[2]
-    for region, service in _running_entries(state).items():
-        suffix = show(service.removeprefix(shared))
-        other = next((each for each, name in after.items() if name == service and each != region), None)
-        if other and stack.app.entry_regions:
-            found = f"{show(service)} is the entry Service of region {show(region)}"
-            remedy = "choose another suffix: another region's entry point cannot have the Service while that one runs"
-            yield Problem(f"regions[{numbers[other]}].entrySuffix", found, remedy, "app")
-        elif other:
-            found = f"is missing: the address is in {show(region)}, and would move to {show(other)}, the first region"
-            kept = f"[{region}] to keep it, or " if region in numbers else ""
-            remedy = f"write {kept}[{other}] to have a new one there"
-            yield Problem("app.entryRegions", found, remedy, "regions")
-        elif after.get(region, service) != service and stack.app.service == shared:
-            found = f"is not what the entry Service of region {show(region)} has: {suffix}"
-            remedy = f"write {suffix} to keep the address; or take the region out of app.entryRegions first"
-            yield Problem(f"regions[{numbers[region]}].entrySuffix", found, remedy, "app")
+    numbers = {region.name: place for place, region in enumerate(stack.regions)}
+    for name, app in stack.all_apps.items():
+        at, after = stack.path_of(name), stack.entries(app)
+        for region, shared, service in _running_entries(name, state):
+            suffix = show(service.removeprefix(shared))
+            other = next((each.region for each in after if each.name == service and each.region != region), None)
+            kept = any(each.region == region and each.name == service for each in after)
+            renamed = any(each.region == region and each.service == shared for each in after)
+            if other and app.entry_regions:
+                found = f"{show(service)} is the entry Service of region {show(region)}"
+                remedy = (
+                    "choose another suffix: another region's entry point cannot have the Service while that one runs"
+                )
+                yield Problem(f"regions[{numbers[other]}].entrySuffix", found, remedy, at.partition(".")[0])
+            elif other:
+                found = (
+                    f"is missing: the address is in {show(region)}, and would move to {show(other)}, the first region"
+                )
+                to_keep = f"[{region}] to keep it, or " if region in numbers else ""
+                remedy = f"write {to_keep}[{other}] to have a new one there"
+                yield Problem(f"{at}.entryRegions", found, remedy, "regions")
+            elif renamed and not kept:
+                found = f"is not what the entry Service of region {show(region)} has: {suffix}"
+                remedy = f"write {suffix} to keep the address; or take the region out of {at}.entryRegions first"
+                yield Problem(f"regions[{numbers[region]}].entrySuffix", found, remedy, at.partition(".")[0])
 
 
-def _running_entries(state: State) -> Mapping[str, str]:
-    """Return the entry Services that the state has, by region."""
-    found: Mapping[str, str] | None = _value(state.get(""), ("entryServices",))
-    if found is None:  # a stack from before it could have several: its entry Service is the app's own
-        region, shared = (_value(state.get(""), (key,)) for key in ("entryRegion", "service"))
-        found = {region: shared.rpartition("/")[2]} if region and shared else {}
+def _running_entries(app: str, state: State) -> Iterator[tuple[str, str, str]]:
+    """Yield region, shared Service and entry Service of each entry point that an app has in the state."""
+    outputs = state.get("", {})
+    apps: Mapping[str, Mapping[str, Mapping[str, Any]]] = outputs.get("apps") or {"app": {"": outputs}}
     there = {
-        _value(outputs, ("metadata", "name"))
-        for name, outputs in state.items()
+        (_value(each, ("metadata", "namespace")), _value(each, ("metadata", "name")))
+        for name, each in state.items()
         if name.startswith("MultiClusterApp/MultiClusterService ")
     }
-    return {region: service for region, service in found.items() if service in there}
+    for each in apps.get(app, {}).values():
+        namespace, _, shared = str(each.get("service")).rpartition("/")
+        found: Mapping[str, str] | None = each.get("entryServices")
+        if found is None:  # a stack from before it could have several: its entry Service is the app's own
+            region = each.get("entryRegion")
+            found = {region: shared} if region and shared else {}
+        yield from ((region, shared, name) for region, name in found.items() if (namespace, name) in there)
 
 
 def _value(outputs: object, path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - any JSON value

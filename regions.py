@@ -98,7 +98,7 @@ def create_clusters(  # noqa: PLR0913 - what all clusters share
             workspace_id=monitoring and monitoring.workspace_id,
             defender=stack.monitoring.defender,
             baseline=stack.clusters.baseline,
-            lock_node_group=stack.app.global_address is None,
+            lock_node_group=not stack.addresses,
             node_image_updates=stack.fleet.updates is None or stack.fleet.updates.channel != "NodeImage",
             tags=stack.tags or None,
             protect=stack.protect,

@@ -20,7 +20,7 @@ from .existing_cluster import ExistingCluster, ExistingClusterArgs
 from .fleet_hub import FleetHub, FleetHubArgs, Member
 from .fleet_updates import FleetUpdates, FleetUpdatesArgs, NodeImages, UpdateChannel
 from .global_address import GlobalAddress, GlobalAddressArgs
-from .global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs
+from .global_load_balancer import GlobalLoadBalancer, GlobalLoadBalancerArgs, GlobalPool
 from .kubeconfig import KubeloginMode
 from .maintenance import MaintenanceWindows, MaintenanceWindowsArgs
 from .monitoring import (
@@ -31,13 +31,14 @@ from .monitoring import (
     Monitoring,
     MonitoringArgs,
 )
-from .multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
+from .multi_cluster_app import MultiClusterApp, MultiClusterAppArgs, SharedService
 from .node_network import OpenPort
 from .node_pools import NodePool
 from .peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from .regional_cluster import RegionalCluster, RegionalClusterArgs
 from .roles import Principal
 from .subscriptions import AzureProviders
+from .team_namespace import TeamNamespace, TeamNamespaceArgs
 
 __all__ = [
     "Alerts",
@@ -62,6 +63,7 @@ __all__ = [
     "GlobalAddressError",
     "GlobalLoadBalancer",
     "GlobalLoadBalancerArgs",
+    "GlobalPool",
     "KubeloginMode",
     "MaintenanceWindows",
     "MaintenanceWindowsArgs",
@@ -84,6 +86,9 @@ __all__ = [
     "Principal",
     "RegionalCluster",
     "RegionalClusterArgs",
+    "SharedService",
+    "TeamNamespace",
+    "TeamNamespaceArgs",
     "UpdateChannel",
     "load_manifests",
 ]

@@ -11,6 +11,7 @@ from fleet_clusters.frontends import frontend_name
 
 from .app_manifests import Manifest, overlay
 from .entry_endpoints import EntryPointEndpoints
+from .errors import GlobalAddressError
 from .kubernetes_object import KubernetesObject, awaited
 from .retries import OBJECT_RETRY
 from .sdk import provider
@@ -30,8 +31,10 @@ class EntryPointArgs(TypedDict):
     """Provider for objects on the cluster."""
     kubeconfig: NotRequired[pulumi.Input[str] | None]
     """Log-in to the cluster, needed to wait for the entry point's endpoints; None does not wait."""
-    cluster: containerservice.ManagedCluster
-    """The AKS cluster, whose load balancer has the address."""
+    cluster: NotRequired[containerservice.ManagedCluster]
+    """The AKS cluster, whose load balancer has the address. Required with a global address."""
+    service: NotRequired[str]
+    """The shared Service that it balances over, if the app has several; otherwise the only one."""
 
 
 class EntryPoint:
@@ -102,9 +105,11 @@ class EntryPoint:
             ).urn
         self.address = imported.status.apply(lambda status: status["loadBalancer"]["ingress"][0]["ip"])
         if global_address is not None:
+            if (cluster := args.get("cluster")) is None:
+                raise GlobalAddressError("an entry point behind a global address needs its cluster")
             derived = _addressed(names("entry-service"), imported, global_address, on_cluster)
             # A global load balancer would lead clients to an entry point that has no endpoints yet.
-            self.frontend_id = pulumi.Output.all(_frontend_id(args["cluster"], derived), found).apply(
+            self.frontend_id = pulumi.Output.all(_frontend_id(cluster, derived), found).apply(
                 lambda known: str(known[0])
             )
 

@@ -11,7 +11,15 @@ from .errors import GlobalAddressError
 from .retries import BALANCER_RETRY
 
 _FRONTEND: Final = "global"
-_POOL: Final = "regions"
+
+
+class GlobalPool(TypedDict):
+    """The entry points of one Service."""
+
+    frontends: Mapping[str, pulumi.Input[str]]
+    """The Azure IDs of the frontends of regional public load balancers, by region."""
+    ports: pulumi.Input[Sequence[ServicePort]]
+    """The ports, which the frontends have too."""
 
 
 class GlobalLoadBalancerArgs(TypedDict):
@@ -21,10 +29,8 @@ class GlobalLoadBalancerArgs(TypedDict):
     """A static public address of the tier Global."""
     resource_group_name: pulumi.Input[str]
     """Name of the address's resource group."""
-    frontends: Mapping[str, pulumi.Input[str]]
-    """The Azure IDs of the frontends of regional public load balancers, by region."""
-    ports: pulumi.Input[Sequence[ServicePort]]
-    """The ports, which the frontends have too."""
+    pools: Mapping[str, GlobalPool]
+    """The entry points of each Service by any name, such as `regions`. No port is in two of them."""
     tags: NotRequired[Mapping[str, pulumi.Input[str]] | None]
     """Tags on everything that takes tags."""
 
@@ -59,22 +65,24 @@ class GlobalLoadBalancer(pulumi.ComponentResource):
             # LoadBalancerCreateGlobalTier.json). Untried on Azure, so the answer is compared with the request.
             backend_address_pools=[
                 network.BackendAddressPoolArgs(
-                    name=_POOL,
+                    name=name,
                     load_balancer_backend_addresses=[
                         _backend(region, pulumi.Output.from_input(frontend))
-                        for region, frontend in args["frontends"].items()
+                        for region, frontend in pool["frontends"].items()
                     ],
                 )
+                for name, pool in args["pools"].items()
             ],
-            load_balancing_rules=pulumi.Output.from_input(args["ports"]).apply(
-                lambda ports: [_rule(port) for port in ports]
-            ),
+            load_balancing_rules=pulumi.Output.all(
+                **{name: pool["ports"] for name, pool in args["pools"].items()}
+            ).apply(lambda ports: [_rule(pool, port) for pool in ports for port in ports[pool]]),
             tags=args.get("tags"),
             opts=pulumi.ResourceOptions(parent=self, hooks=BALANCER_RETRY.hooks()),
         )
+        wanted = sum(len(pool["frontends"]) for pool in args["pools"].values())
         self.ip_address = pulumi.Output.all(
             address=args["address"].ip_address,
-            taken=balancer.backend_address_pools.apply(lambda pools: _require_all(pools, len(args["frontends"]))),
+            taken=balancer.backend_address_pools.apply(lambda pools: _require_all(pools, wanted)),
         ).apply(lambda found: str(found["address"]))
         self.register_outputs({"ipAddress": self.ip_address})
 
@@ -91,7 +99,7 @@ def _backend(region: str, frontend: pulumi.Output[str]) -> network.LoadBalancerB
     )
 
 
-def _rule(port: ServicePort) -> network.LoadBalancingRuleArgs:
+def _rule(pool: str, port: ServicePort) -> network.LoadBalancingRuleArgs:
     number, protocol = int(port["port"]), port["protocol"]
     return network.LoadBalancingRuleArgs(
         name=f"{protocol.lower()}-{number}",
@@ -99,7 +107,7 @@ def _rule(port: ServicePort) -> network.LoadBalancingRuleArgs:
         frontend_port=number,
         backend_port=number,
         frontend_ip_configuration=network.SubResourceArgs(id=f"$self/frontendIPConfigurations/{_FRONTEND}"),
-        backend_address_pools=[network.SubResourceArgs(id=f"$self/backendAddressPools/{_POOL}")],
+        backend_address_pools=[network.SubResourceArgs(id=f"$self/backendAddressPools/{pool}")],
         # Without it, "not one relayed packet reached either region's nodes" (diagridio/charts, region-group/main.tf).
         enable_floating_ip=True,
         enable_tcp_reset=protocol == "TCP",

@@ -33,8 +33,11 @@ class MultiClusterAppArgs(TypedDict):
     """The app's manifests, and those of Fleet's objects for it."""
     hub: pulumi.Input[k8s.Provider]
     """Provider for objects on the hub."""
-    members: Sequence[containerservice.FleetMember]
+    members: NotRequired[Sequence[containerservice.FleetMember]]
     """The members. They have joined, and reach each other's pods, before the app is placed."""
+    member_names: NotRequired[Sequence[str]]
+    """The members' names, in place of `members`, if another stack has made them, and with `TeamNamespace` the namespace
+    and its placement. The manifests then have no placement."""
     entries: Mapping[str, EntryPointArgs]
     """The clusters with an entry point, by the name of the Service that they import, one or more. One Service has one
     entry point in the whole fleet. The app's shared Service is under its own name; for each other name, the app gets
@@ -44,8 +47,21 @@ class MultiClusterAppArgs(TypedDict):
     replicas: NotRequired[int | None]
     """Replicas, in each cluster, of the only Deployment or StatefulSet that the shared Service selects; None for the
     manifest's number. Cannot be set for a workload with a HorizontalPodAutoscaler."""
+    member_replicas: NotRequired[Mapping[str, int] | None]
+    """The same for single members, by their names."""
     internal: NotRequired[bool]
     """Whether the entry points' addresses are in their VNets instead of public. False by default."""
+
+
+class SharedService(TypedDict):
+    """What clients of a shared Service use."""
+
+    external_ip: pulumi.Output[str]
+    """The address."""
+    url: pulumi.Output[str | None]
+    """The address as a URL, if the Service's first TCP port speaks HTTP."""
+    ports: pulumi.Output[Sequence[ServicePort]]
+    """The Service's ports."""
 
 
 class MultiClusterApp(pulumi.ComponentResource):
@@ -74,28 +90,28 @@ class MultiClusterApp(pulumi.ComponentResource):
     protocol. Otherwise None, so that a stack has no such output."""
     ports: pulumi.Output[Sequence[ServicePort]]
     """The shared Service's ports."""
+    services: dict[str, SharedService]
+    """The same for each shared Service, if the app has several."""
 
     def __init__(self, name: str, args: MultiClusterAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:MultiClusterApp", name, {}, opts)
         manifests, internal = args["manifests"], args.get("internal", False)
-        service, objects = hub_objects(
+        shared = {entry: each.get("service", manifests["service"]) for entry, each in args["entries"].items()}
+        services, objects = hub_objects(
             manifests,
-            args["entries"],
+            shared,
             replicas=args.get("replicas"),
+            member_replicas=args.get("member_replicas") or {},
             internal=internal,
             global_address=args.get("global_address") is not None,
         )
+        members = args.get("members", ())
+        names = [*args.get("member_names", ()), *(member.name for member in members)]
         on_hub = pulumi.ResourceOptions(parent=self, provider=provider(args["hub"]), hooks=OBJECT_RETRY.hooks())
 
-        namespace = KubernetesObject(
-            f"{name}-namespace",
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": manifests["namespace"]}},
-            # `destroy` deletes the hub's objects before the members: Fleet's webhook refuses to delete a member that
-            # still exports a Service (Azure/fleet v0.18.12, pkg/webhook/membercluster).
-            pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=args["members"])),
-        )
-
-        in_namespace = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=[namespace]))
+        # Another stack has made the namespace if it places it.
+        namespace = [self._namespace(name, manifests["namespace"], members, on_hub)] if manifests["placement"] else []
+        in_namespace = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=namespace))
         placed = [
             KubernetesObject(
                 f"{name}-{manifest['kind'].lower()}-{manifest['metadata']['name']}",
@@ -107,16 +123,73 @@ class MultiClusterApp(pulumi.ComponentResource):
             for manifest in [*_generated_secrets(name, manifests, self), *objects]
         ]
 
-        placement = KubernetesObject(
+        placement = [self._placement(name, manifests["placement"], len(names), placed, on_hub)] if namespace else []
+        self.entry_addresses, self.frontend_ids = {}, {}
+        for entry_service, entry in args["entries"].items():
+            suffix = "" if entry_service == manifests["service"] else f"-{entry_service}"
+            entry_point = EntryPoint(
+                lambda what, suffix=suffix: f"{name}-{what}{suffix}",
+                entry,
+                importing(manifests, entry_service),
+                names,
+                internal=internal,
+                global_address=args.get("global_address"),
+                offered=offers_endpoints(objects, services[shared[entry_service]]),
+                # It releases the Service before the Service's export goes.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[*placement, *placed]),
+            )
+            self.entry_addresses[entry_service] = entry_point.address
+            if entry_point.frontend_id is not None:
+                self.frontend_ids[entry_service] = entry_point.frontend_id
+
+        self.services = {}
+        for service, manifest in services.items():
+            address = args.get("global_address") or next(
+                self.entry_addresses[each] for each in shared if shared[each] == service
+            )
+            external_ip, web = pulumi.Output.from_input(address), web_address(manifest)
+            self.services[service] = SharedService(
+                external_ip=external_ip,
+                url=pulumi.Output.concat(web[0], "://", external_ip, web[1]) if web else pulumi.Output.from_input(None),
+                ports=pulumi.Output.from_input(ports(manifest)),
+            )
+        first = self.services[manifests["service"]]
+        self.external_ip, self.url, self.ports = first["external_ip"], first["url"], first["ports"]
+        self.register_outputs({"externalIp": self.external_ip, "url": self.url, "ports": self.ports})
+
+    def _namespace(
+        self,
+        name: str,
+        namespace: str,
+        members: Sequence[containerservice.FleetMember],
+        opts: pulumi.ResourceOptions,
+    ) -> KubernetesObject:
+        return KubernetesObject(
+            f"{name}-namespace",
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+            # `destroy` deletes the hub's objects before the members: Fleet's webhook refuses to delete a member that
+            # still exports a Service (Azure/fleet v0.18.12, pkg/webhook/membercluster).
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=members)),
+        )
+
+    def _placement(
+        self,
+        name: str,
+        placement: Manifest,
+        members: int,
+        placed: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions,
+    ) -> KubernetesObject:
+        return KubernetesObject(
             f"{name}-placement",
             awaited(
-                manifests["placement"],
+                placement,
                 "condition=ClusterResourcePlacementAvailable",
                 # Available is also true with fewer clusters than wanted.
-                f"jsonpath={{.status.placementStatuses[{len(args['members']) - 1}].clusterName}}",
+                f"jsonpath={{.status.placementStatuses[{members - 1}].clusterName}}",
             ),
             pulumi.ResourceOptions.merge(
-                on_hub,
+                opts,
                 pulumi.ResourceOptions(
                     # A placement that is created before its objects or before a member is Available without them
                     # (Azure/fleet v0.18.12: a missing namespace selects nothing, and nothing is available at once).
@@ -125,35 +198,6 @@ class MultiClusterApp(pulumi.ComponentResource):
                 ),
             ),
         )
-
-        self.entry_addresses, self.frontend_ids = {}, {}
-        for entry_service, entry in args["entries"].items():
-            suffix = "" if entry_service == manifests["service"] else f"-{entry_service}"
-            entry_point = EntryPoint(
-                lambda what, suffix=suffix: f"{name}-{what}{suffix}",
-                entry,
-                importing(manifests, entry_service),
-                [member.name for member in args["members"]],
-                internal=internal,
-                global_address=args.get("global_address"),
-                offered=offers_endpoints(objects, service),
-                # It releases the Service before the Service's export goes.
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[placement, *placed]),
-            )
-            self.entry_addresses[entry_service] = entry_point.address
-            if entry_point.frontend_id is not None:
-                self.frontend_ids[entry_service] = entry_point.frontend_id
-
-        self.external_ip = pulumi.Output.from_input(
-            args.get("global_address") or next(iter(self.entry_addresses.values()))
-        )
-        if web := web_address(service):
-            scheme, port = web
-            self.url = pulumi.Output.concat(scheme, "://", self.external_ip, port)
-        else:
-            self.url = pulumi.Output.from_input(None)
-        self.ports = pulumi.Output.from_input(ports(service))
-        self.register_outputs({"externalIp": self.external_ip, "url": self.url, "ports": self.ports})
 
 
 def _generated_secrets(name: str, manifests: AppManifests, parent: pulumi.Resource) -> list[Manifest]:

@@ -6,10 +6,12 @@
 import json
 import re
 import threading
+from base64 import b64decode
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from tempfile import NamedTemporaryFile
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +25,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError  # no
 Object: TypeAlias = dict[str, Any]
 
 _SECONDS: Final = (5, 15)  # to connect, and for an answer
+_CONNECTIONS: Final = 64  # that are kept: as many as `verify` has checks at a time
 
 
 class CheckFailedError(Exception):
@@ -76,11 +79,11 @@ class ClusterClient:
         try:
             document = yaml.safe_load(self._kubeconfig)
             _run_plugins(document)
+            _write_certificates(document, self._folder)
             # The callers repeat requests; the client itself would retry for a minute, silently.
             settings = client.Configuration(retries=False)  # pyright: ignore[reportArgumentType] - urllib3 takes it
-            config.load_kube_config_from_dict(
-                document, client_configuration=settings, persist_config=False, temp_file_path=self._folder
-            )
+            config.load_kube_config_from_dict(document, client_configuration=settings, persist_config=False)
+            settings.connection_pool_maxsize = _CONNECTIONS
             settings.proxy_headers = _proxy_login(settings.proxy)
             return client.ApiClient(settings)  # reads the certificates
         except yaml.YAMLError:  # its message quotes the text
@@ -168,6 +171,24 @@ def _run_plugins(document: Any) -> None:  # noqa: ANN401 - YAML
     for entry in document["users"]:
         if plugin := entry["user"].pop("exec", None):
             entry["user"]["token"] = ExecProvider(ConfigNode("exec", plugin), "").run()["token"]
+
+
+def _write_certificates(document: Any, folder: str) -> None:  # noqa: ANN401 - YAML
+    """Replace certificates and keys by files.
+
+    The client writes them too, but once in a process (kubernetes 37, config/kube_config.py, _temp_files): another
+    log-in to the same cluster would read a file that is still empty, or that is in a folder that is gone.
+
+    Raises:
+        ValueError: the data is not base64.
+    """
+    parts = [each[kind] for kind in ("cluster", "user") for each in document[f"{kind}s"]]
+    for part in parts:
+        for key in ("certificate-authority", "client-certificate", "client-key"):
+            if data := part.pop(f"{key}-data", None):
+                with NamedTemporaryFile(dir=folder, delete=False) as file:
+                    file.write(b64decode(data))
+                part[key] = file.name
 
 
 def _reason(error: Exception) -> str:

@@ -18,6 +18,7 @@ from fleet_l4_lb import (
     MultiClusterApp,
     PeeredNetworks,
     RegionalCluster,
+    TeamNamespace,
 )
 from pulumi.provider.experimental import component_provider_host
 
@@ -39,6 +40,7 @@ if __name__ == "__main__":
             MonitoredCluster,
             MonitoredFleet,
             Monitoring,
+            TeamNamespace,
         ],
         name="fleet-l4-lb",
         version=metadata.version("fleet-l4-lb"),

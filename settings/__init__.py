@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from . import rules
 from .models import (
+    App,
     ClusterRegion,
     ExistingFleet,
     Hub,
@@ -32,7 +33,8 @@ from .report import Problem, SettingsError, findings, report, show
 from .values import FORBIDDEN_RANGES, short_name
 
 __all__ = [
-    "FORBIDDEN_RANGES", "ClusterRegion", "ExistingFleet", "Hub", "HubAdmin", "NewFleet", "NewRegion", "Pool", "Problem",
+    "FORBIDDEN_RANGES", "App", "ClusterRegion", "ExistingFleet", "Hub", "HubAdmin", "NewFleet", "NewRegion", "Pool",
+    "Problem",
     "Region", "Section", "Settings", "SettingsError", "SubnetRegion", "load", "parse", "report", "secret_keys",
     "short_name", "show",
 ]  # fmt: skip

@@ -26,7 +26,7 @@ _HEADER = "| key | default | meaning |\n| --- | --- | --- |"
 
 def page() -> str:
     """Return the whole page."""
-    parts, others = [_TOP], list[str]()
+    parts, others, described = [_TOP], list[str](), set[type[Section]]()
     for field in Settings.model_fields.values():
         kinds = [cast("type[Section]", kind) for kind in sections(field.annotation)]
         if not kinds:
@@ -35,7 +35,8 @@ def page() -> str:
         parts.append(f"## `{field.alias}`\n")
         parts += [f"{_words(field)}\n"] if field.description else []
         for section in dict.fromkeys(base for kind in kinds for base in reversed(kind.__mro__)):
-            if issubclass(section, Section) and section is not Section:
+            if issubclass(section, Section) and section is not Section and section not in described:
+                described.add(section)
                 title, _, text = (getdoc(section) or "").partition("\n\n")
                 parts.append(f"### {title.removesuffix('.')}\n" if len(kinds) > 1 else f"{title}\n")
                 parts += [f"{text}\n"] if text else []

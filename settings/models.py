@@ -7,7 +7,7 @@ sentence of its docstring.
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from math import inf
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self, TypeVar, cast
 
 from pydantic import (
     BaseModel,
@@ -614,6 +614,45 @@ class GlobalAddress(Section):
     """The stack creates and deletes it, so no existing resource may be in it."""
 
 
+def _placeable(namespace: str) -> str:
+    # [fleet v0.18.12 pkg/utils/common.go IsReservedNamespace, cmd/hubagent/workload/setup.go]
+    if namespace == "default" or namespace.startswith(("fleet-", "kube-")):
+        remedy = "choose another: Fleet places neither default nor fleet-* nor kube-*"
+        raise invalid(f"{show(namespace)} is reserved", remedy)
+    return namespace
+
+
+class NamedAddress(GlobalAddress):
+    """One of several such addresses.
+
+    `globalAddresses` is a map of names. The address outlives the apps that use it.
+    """
+
+    resource_group: values.ResourceGroup = Field(default="", json_schema_extra={"default": "`rg-<name>-address`"})
+    """The stack creates and deletes it, so no existing resource may be in it."""
+
+
+_Pods = Annotated[int, Field(ge=1)]
+_Replicas = Annotated[
+    Annotated[_Pods, kind("replicas.everywhere")] | Annotated[Mapping[str, _Pods], kind("replicas.by_region")],
+    Discriminator(lambda value: "<replicas.by_region>" if isinstance(value, Mapping) else "<replicas.everywhere>"),
+]
+
+
+class Entry(NamedTuple):
+    """An entry point.
+
+    Attributes:
+        region: the name of its region.
+        service: the app's Service whose pods it balances over.
+        name: the Service that it imports, the entry Service.
+    """
+
+    region: str
+    service: str
+    name: str
+
+
 class App(Section):
     """The app, the Service that all clusters share, and the regions in which the traffic enters."""
 
@@ -635,14 +674,35 @@ class App(Section):
     guard: bool = _default(lambda app: app["global_address"] is not None, "`true` with `globalAddress`, else `false`")
     """Whether a workload beside each entry point takes the endpoints of a lost region out, and puts them back when the
     region answers again. See [operations.md](operations.md#a-region-no-longer-answers)."""
-    replicas: int | None = Field(default=None, ge=1)
-    """Pods in each cluster, of the one Deployment or StatefulSet whose pods `service` selects. At most (largest number
-    of nodes) * `maxPods` of the smallest pool for the apps. Without it, the manifest decides. Not with a
-    HorizontalPodAutoscaler: see [apps.md](apps.md#how-many-pods)."""
+    replicas: _Replicas | None = None
+    """Pods in each cluster, of the one Deployment or StatefulSet whose pods `service` selects: a number, or a map of
+    regions to numbers, such as `{east: 5, west: 2}`. At most (largest number of nodes) * `maxPods` of the smallest pool
+    for the apps. Without it, and in other regions, the manifest decides. Not with a HorizontalPodAutoscaler: see
+    [apps.md](apps.md#how-many-pods)."""
+
+    @property
+    def folder(self) -> str:
+        """The folder of the app's manifests."""
+        return "manifests/app"
+
+    @property
+    def placed_in(self) -> tuple[str, ...]:
+        """The names of the regions that the app is placed in; empty for all."""
+        return ()
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The Services that all clusters share."""
+        return (self.service,)
+
+    @property
+    def address(self) -> str | None:
+        """The name of the global address in front of the entry points."""
+        return "global" if self.global_address else None
 
     @field_validator("global_address")
     @classmethod
-    def _is_public(cls, address: GlobalAddress | None, info: ValidationInfo) -> GlobalAddress | None:
+    def _is_public(cls, address: object, info: ValidationInfo) -> object:
         if address and info.data.get("internal"):  # [learn: load-balancer/cross-region-overview, "Limitations"]
             remedy = "remove one of the two: a global address leads to public addresses only"
             raise invalid("cannot be set together with internal", remedy)
@@ -651,11 +711,7 @@ class App(Section):
     @field_validator("namespace")
     @classmethod
     def _can_be_placed(cls, namespace: str) -> str:
-        # [fleet v0.18.12 pkg/utils/common.go IsReservedNamespace, cmd/hubagent/workload/setup.go]
-        if namespace == "default" or namespace.startswith(("fleet-", "kube-")):
-            remedy = "choose another: Fleet places neither default nor fleet-* nor kube-*"
-            raise invalid(f"{show(namespace)} is reserved", remedy)
-        return namespace
+        return _placeable(namespace)
 
     @field_validator("service")
     @classmethod
@@ -666,6 +722,101 @@ class App(Section):
             remedy = f"shorten service or namespace: <namespace>-<service> has at most {values.MAX_LABEL} characters"
             raise invalid(f"{show(service)} makes {show(derived)}, {len(derived)} characters", remedy)
         return service
+
+
+class NamedApp(App):
+    """One of several apps.
+
+    `apps` is a map: the name of each app, then its keys. Apps share regions, fleet and guards; each has a namespace of
+    its own. `app` and `apps` cannot be set together. See [apps.md](apps.md#several-apps).
+    """
+
+    namespace: values.DnsLabel = Field(default="", json_schema_extra={"default": "the app's name"})
+    """The app's namespace, as in `app`."""
+    service: values.DnsLabel = Field(default="", json_schema_extra={"default": "the app's name"})
+    """The Service of its manifests that all clusters share."""
+    services: Annotated[
+        tuple[values.DnsLabel, ...],
+        Field(strict=False),
+        values.length(1, inf, "write one Service or more"),
+        values.distinct("name each Service once"),
+    ] = Field(default=(), json_schema_extra={"default": "`service` alone"})
+    """Several such Services, in place of `service`. Each has entry points of its own in the entry regions."""
+    manifests: values.Folder = Field(default="", json_schema_extra={"default": "`manifests/<name>`"})
+    """The folder of its manifests, from the program's folder."""
+    regions: Annotated[tuple[str, ...], Field(strict=False), values.distinct("name each region once")] = Field(
+        default=(), json_schema_extra={"default": "all"}
+    )
+    """The names of the regions that the app is placed in. Its entry regions are among them."""
+    global_address: values.DnsLabel | None = None  # pyright: ignore[reportIncompatibleVariableOverride] - a section in `app`
+    """The name of one of `globalAddresses`. Apps and Services with different ports can share an address."""
+
+    @property
+    def folder(self) -> str:
+        """The folder of the app's manifests."""
+        return self.manifests
+
+    @property
+    def placed_in(self) -> tuple[str, ...]:
+        """The names of the regions that the app is placed in; empty for all."""
+        return self.regions
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The Services that all clusters share."""
+        return self.services or (self.service,)
+
+    @property
+    def address(self) -> str | None:
+        """The name of the global address in front of the entry points."""
+        return self.global_address
+
+
+def _filled(sections: object, defaults: Callable[[object, Mapping[str, Any]], Mapping[str, object]]) -> object:
+    """Return a map of sections with the defaults that depend on their names."""
+    if not isinstance(sections, dict):
+        return sections
+    found = dict[object, object]()
+    for name, section in cast("dict[object, object]", sections).items():
+        keys: object = {} if section is None else section
+        found[name] = _with_defaults(cast("dict[str, Any]", keys), name, defaults) if isinstance(keys, dict) else keys
+    return found
+
+
+def _with_defaults(
+    keys: Mapping[str, Any], name: object, defaults: Callable[[object, Mapping[str, Any]], Mapping[str, object]]
+) -> dict[str, object]:
+    return {**defaults(name, keys), **keys}
+
+
+def _defaults_of_app(name: object, keys: Mapping[str, Any]) -> Mapping[str, object]:
+    given: object = keys.get("services")
+    services = cast("list[object]", given) if isinstance(given, list) else []
+    return {"namespace": name, "service": services[0] if services else name, "manifests": f"manifests/{name}"}
+
+
+class Team(Section):
+    """Teams that deploy their apps alone, from stacks of their own, by name. See [team.md](team.md#one-app-per-team).
+
+    Each has a namespace that is placed on the stack's clusters, and may write to it and to nothing else. A stack with
+    teams and without `app` and `apps` deploys no app itself.
+    """
+
+    object_id: values.ObjectId
+    """The object ID (a GUID) from Microsoft Entra ID."""
+    type: Literal["User", "Group", "ServicePrincipal"]
+    """`User`, `Group` or `ServicePrincipal`."""
+    namespace: values.DnsLabel = Field(default="", json_schema_extra={"default": "the team's name"})
+    """The team's namespace."""
+    regions: Annotated[tuple[str, ...], Field(strict=False), values.distinct("name each region once")] = Field(
+        default=(), json_schema_extra={"default": "all"}
+    )
+    """The names of the regions that the namespace is placed in."""
+
+    @field_validator("namespace")
+    @classmethod
+    def _can_be_placed(cls, namespace: str) -> str:
+        return _placeable(namespace)
 
 
 class HubAdmin(Section):
@@ -759,6 +910,14 @@ class Settings(Section):
     clusters: Clusters = Clusters()
     fleet: Fleet = NewFleet()
     app: App = App()
+    apps: Annotated[
+        Mapping[values.DnsLabel, NamedApp], BeforeValidator(lambda apps: _filled(apps, _defaults_of_app))
+    ] = {}
+    global_addresses: Mapping[values.DnsLabel, NamedAddress] = {}
+    teams: Annotated[
+        Mapping[values.DnsLabel, Team],
+        BeforeValidator(lambda teams: _filled(teams, lambda name, _: {"namespace": name})),
+    ] = {}
     access: Access = Access()
     monitoring: Monitoring = Monitoring()
     protect: bool = False
@@ -800,6 +959,17 @@ class Settings(Section):
         address = _with_suffix(app.global_address, info.data.get("name_suffix"))
         return app.model_construct(app.model_fields_set, **{**dict(app), "global_address": address})
 
+    @field_validator("global_addresses", mode="before")
+    @classmethod
+    def _name_groups(cls, addresses: object, info: ValidationInfo) -> object:
+        """Fill in the default names of the groups: each address has one of its own."""
+        suffix = info.data.get("name_suffix")
+
+        def group(name: object) -> str:
+            return "-".join(filter(None, ("rg", str(name), "address", suffix)))
+
+        return _filled(addresses, lambda name, _: {"resourceGroup": group(name)})
+
     @field_validator("budget")
     @classmethod
     def _suffix_budget(cls, budget: Budget | None, info: ValidationInfo) -> Budget | None:
@@ -820,25 +990,60 @@ class Settings(Section):
         }
 
     @property
-    def entry_services(self) -> dict[str, str]:
-        """The names of the entry Services, by region. A lost region has none."""
-        lost = {region.name for region in self.regions if region.lost}
-        return {name: service for name, service in self.named_entry_services.items() if name not in lost}
+    def all_apps(self) -> Mapping[str, App]:
+        """The apps by name; the app of the section `app` is called `app`."""
+        if self.apps or (self.teams and not self.app.model_fields_set):
+            return self.apps
+        return {"app": self.app}
+
+    def path_of(self, app: str) -> str:
+        """The path of an app's section."""
+        return f"apps.{app}" if self.apps else "app"
 
     @property
-    def named_entry_services(self) -> dict[str, str]:
-        """The names of all entry Services, also of those that lost regions will have again, by region.
+    def addresses(self) -> Mapping[str, GlobalAddress]:
+        """The global addresses by name."""
+        return self.global_addresses or ({"global": self.app.global_address} if self.app.global_address else {})
+
+    def pools_of(self, address: str) -> list[tuple[str, str, str]]:
+        """The Services behind a global address: the name of its pool there, the app, and the Service."""
+        # The first of the app called `app`, as in the section `app`, keeps its pool.
+        return [
+            ("regions" if (name, service) == ("app", app.shared[0]) else f"{name}_{service}", name, service)
+            for name, app in self.all_apps.items()
+            if app.address == address
+            for service in app.shared
+        ]
+
+    def regions_of(self, app: App | Team) -> list[Region]:
+        """The regions that an app or a team's namespace is placed in, including those that are lost."""
+        chosen = app.regions if isinstance(app, Team) else app.placed_in
+        return [region for region in self.regions if not chosen or region.name in chosen]
+
+    def entries(self, app: App, *, lost: bool = False) -> list[Entry]:
+        """The entry points of an app.
 
         A name depends on its own region's settings alone. So an entry point keeps its Service, and with it its address,
         when other entry points or regions come and go.
+
+        Args:
+            app: the app.
+            lost: whether to include those that lost regions will have again.
         """
-        app, regions = self.app, {region.name: region for region in self.regions}
-        if not app.entry_regions:
-            first = self.regions[0]
-            return {first.name: f"{app.service}{first.entry_suffix or ''}"}
-        entries = [regions[name] for name in app.entry_regions if name in regions]
-        suffixes = {each.name: f"-{each.name}" if each.entry_suffix is None else each.entry_suffix for each in entries}
-        return {name: f"{app.service}{suffix}" for name, suffix in suffixes.items()}
+        regions = {region.name: region for region in self.regions_of(app)}
+        if app.entry_regions:
+            chosen = [regions[name] for name in app.entry_regions if name in regions]
+            suffixes = {
+                each.name: f"-{each.name}" if each.entry_suffix is None else each.entry_suffix for each in chosen
+            }
+        else:
+            suffixes = {each.name: each.entry_suffix or "" for each in [*regions.values()][:1]}
+        return [
+            Entry(region, service, f"{service}{suffix}")
+            for service in app.shared
+            for region, suffix in suffixes.items()
+            if lost or not regions[region].lost
+        ]
 
 
 def _with_suffix(section: _S, suffix: str | None) -> _S:

@@ -78,6 +78,7 @@ _FINDINGS: Final = {
 }
 # [learn: aks/concepts-network-azure-cni-overlay]
 _OVERLAY: Final = "remove it: overlay pods are not reachable from another cluster, so flat Azure CNI is fixed"
+_NAMED: Final = ("apps", "globalAddresses", "teams")
 _OVERLAY_KEYS: Final = ("networkPlugin", "networkPluginMode", "podCidr")
 
 
@@ -120,7 +121,10 @@ def _problem(error: ErrorDetails, known: Mapping[str, FieldInfo]) -> Problem:
     marks = [part for part in error["loc"] if isinstance(part, str) and re.fullmatch(r"<(new|\w+\.\w+)>|\[key\]", part)]
     parts = [part for part in error["loc"] if part not in marks]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
-    key = ".".join(part for part in parts if isinstance(part, str))
+    # The name of an app, an address or a team is no key.
+    key = ".".join(
+        part for place, part in enumerate(parts) if isinstance(part, str) and not (place == 1 and parts[0] in _NAMED)
+    )
     context: Mapping[str, Any] = error.get("ctx", {})
     if error["type"] == "invalid":
         return Problem(path, context["found"], context["remedy"])

@@ -16,12 +16,14 @@ from .models import (
     Region,
     Settings,
     SubnetRegion,
+    Team,
 )
 from .report import Problem, show
 from .values import MAX_LABEL, group_of
 
 MAX_PEERINGS = 500  # of a VNet [learn: azure-resource-manager/management/azure-subscription-service-limits]
 MAX_NODE_GROUP = 80  # characters of MC_<group>_<cluster>_<location> [learn: aks-common-issues-faq]
+MAX_NUMBERS = 20  # rules of an override [fleet v0.18.12 apis/placement/v1/override_types.go]
 
 Regions = Mapping[str, Region]  # by path
 
@@ -36,6 +38,8 @@ def problems(settings: Settings) -> list[Problem]:
         *_overlaps(regions, settings),
         *_existing_ids(regions),
         *_peerings(regions),
+        *_forms(settings),
+        *_apps(regions, settings),
         *_entries(regions, settings),
         *_lost(regions, settings),
         *_replicas(regions, settings),
@@ -89,6 +93,7 @@ def _other_groups(settings: Settings) -> dict[str, NewFleet | GlobalAddress | Mo
     sections = {
         "fleet": settings.fleet if isinstance(settings.fleet, NewFleet) else None,
         "app.globalAddress": settings.app.global_address,
+        **{f"globalAddresses.{name}": address for name, address in settings.global_addresses.items()},
         "monitoring": settings.monitoring if settings.monitoring.enabled else None,
     }
     return {path: section for path, section in sections.items() if section}
@@ -181,55 +186,127 @@ def _peerings(regions: Regions) -> Iterator[Problem]:
 
 
 def _entries(regions: Regions, settings: Settings) -> Iterator[Problem]:
-    """Find entry regions that are not in the list, and entry Services whose names are too long or used twice."""
-    named = dict[str, str]()
+    """Find entry regions without the app, and entry Services whose names are too long or used twice."""
+    paths = dict[str, str]()
     for path, region in regions.items():
-        named.setdefault(region.name, path)
-    for place, name in enumerate(settings.app.entry_regions):
-        if name not in named:
-            found = f"{show(name)} is not a region; the regions are {', '.join(map(show, named))}"
-            yield Problem(f"app.entryRegions[{place}]", found, "write the name of one of the regions", quotes="regions")
-    first = dict[str, str]()
-    for path, region in regions.items():
-        service = settings.named_entry_services.get(region.name)
-        if not service or named[region.name] != path:  # two regions of one name are reported as such
-            continue
-        at, owner = f"{path}.entrySuffix", first.setdefault(service, path)
-        # The derived Service is <namespace>-<service>, a DNS label. [fleet-networking v0.3.25 multiclusterservice]
-        if len(derived := f"{settings.app.namespace}-{service}") > MAX_LABEL:
-            found = f"{show(service)} makes {show(derived)}, {len(derived)} characters"
-            remedy = f"shorten it: <app.namespace>-<app.service><entrySuffix> has at most {MAX_LABEL} characters"
-            yield Problem(at, found, remedy, quotes="app")
-        if owner != path:
-            remedy = "choose another: one Service has one entry point in the whole fleet"
-            yield Problem(at, f"{show(service)} is already the entry Service of {owner}", remedy, quotes="app")
+        paths.setdefault(region.name, path)
+    first = dict[str, tuple[str, str]]()  # by derived name, of all apps
+    for name, app in settings.all_apps.items():
+        at = settings.path_of(name)
+        placed = [region.name for region in settings.regions_of(app)]
+        for place, region in enumerate(app.entry_regions):
+            if region in placed:
+                continue
+            found = f"{show(region)} is not a region; the regions are {', '.join(map(show, paths))}"
+            remedy = "write the name of one of the regions"
+            if region in paths:
+                found = f"{show(region)} is not one of the app's regions"
+                remedy = "add it there, or choose one of them: an entry point needs the app's namespace in its cluster"
+            yield Problem(f"{at}.entryRegions[{place}]", found, remedy, quotes="regions")
+        for entry in sorted(settings.entries(app, lost=True), key=lambda entry: [*paths].index(entry.region)):
+            derived, where = f"{app.namespace}-{entry.name}", f"{paths[entry.region]}.entrySuffix"
+            owner, owners_region = first.setdefault(derived, (name, paths[entry.region]))
+            # The derived Service is <namespace>-<service>, a DNS label. [fleet-networking v0.3.25 multiclusterservice]
+            if len(derived) > MAX_LABEL:
+                found = f"{show(entry.name)} makes {show(derived)}, {len(derived)} characters"
+                remedy = f"shorten it: <{at}.namespace>-<{at}.service><entrySuffix> has at most {MAX_LABEL} characters"
+                yield Problem(where, found, remedy, quotes=at.partition(".")[0])
+            if owner != name:
+                # So is what offers it to the fleet, on the hub. [fleet-networking v0.3.25 member/serviceexport]
+                used = f"is already used by {settings.path_of(owner)}"
+                found = f"{show(derived)}, Fleet's name for {show(entry.name)}, {used}"
+                yield Problem(at, found, "choose another namespace or service: Fleet joins the two with a hyphen")
+            elif owners_region != paths[entry.region]:
+                found = f"{show(entry.name)} is already the entry Service of {owners_region}"
+                remedy = "choose another: one Service has one entry point in the whole fleet"
+                yield Problem(where, found, remedy, quotes=at.partition(".")[0])
+
+
+def _forms(settings: Settings) -> Iterator[Problem]:
+    """Find keys of the form for one app and of that for several."""
+    if settings.apps and settings.app.model_fields_set:
+        yield Problem("app", "cannot be set together with apps", "write it in apps: its name there is app")
+    if settings.global_addresses and not settings.apps:
+        yield Problem("globalAddresses", "cannot be set together with app", "write app.globalAddress, or use apps")
+
+
+def _apps(regions: Regions, settings: Settings) -> Iterator[Problem]:
+    """Find unknown regions and addresses, and namespaces of two apps."""
+    names, first = [region.name for region in regions.values()], dict[str, str]()
+    sections = {settings.path_of(name): app for name, app in settings.all_apps.items()}
+    teams = {f"teams.{name}": team for name, team in settings.teams.items()}
+    for path, section in {**sections, **teams}.items():
+        for place, region in enumerate(section.regions if isinstance(section, Team) else section.placed_in):
+            if region not in names:
+                found = f"{show(region)} is not a region; the regions are {', '.join(map(show, names))}"
+                yield Problem(f"{path}.regions[{place}]", found, "write the name of one of the regions", "regions")
+        if (owner := first.setdefault(section.namespace, path)) != path:
+            found = f"{show(section.namespace)} is already used by {owner}"
+            remedy = "choose another: a namespace is placed as a whole"
+            yield Problem(f"{path}.namespace", found, remedy, owner.partition(".")[0])
+    for name, app in settings.apps.items():
+        path = settings.path_of(name)
+        if app.global_address is not None and app.global_address not in settings.global_addresses:
+            known = ", ".join(map(show, settings.global_addresses)) or "none"
+            found = f"{show(app.global_address)} is not a global address; the addresses are {known}"
+            remedy = "write the name of one, or add it to globalAddresses"
+            yield Problem(f"{path}.globalAddress", found, remedy, "globalAddresses")
+        if app.services and app.service != app.services[0]:
+            yield Problem(f"{path}.service", "cannot be set together with services", "write it as the first of them")
+    used = [app.address for app in settings.apps.values()]
+    for address in settings.global_addresses if settings.apps else ():
+        if address not in used:
+            remedy = "remove it, or name it in an app's globalAddress: a load balancer needs something to lead to"
+            yield Problem(f"globalAddresses.{address}", "is used by no app", remedy)
 
 
 def _lost(regions: Regions, settings: Settings) -> Iterator[Problem]:
-    """Find settings that leave no region for the app, or none for an entry point."""
+    """Find settings that leave no region for an app, or none for an entry point."""
     if all(region.lost for region in regions.values()):
         remedy = "remove `lost` from a region that answers; to delete the stack, run `pulumi destroy`"
         yield Problem("regions", "all are lost", remedy)
-    elif settings.named_entry_services and not settings.entry_services:
-        lost = ", ".join(map(show, settings.named_entry_services))
-        found = f"has lost regions only: {lost}"
-        if not settings.app.entry_regions:
-            found = f"is missing: the entry point is in {lost}, the first region, which is lost"
-        yield Problem("app.entryRegions", found, "write a region that answers; its address is another one", "regions")
+        return
+    for name, app in settings.all_apps.items():
+        at, named = settings.path_of(name), settings.entries(app, lost=True)
+        if settings.apps and all(region.lost for region in settings.regions_of(app)):
+            if settings.regions_of(app):
+                yield Problem(f"{at}.regions", "has lost regions only", "add a region that answers, or remove the app")
+        elif named and not settings.entries(app):
+            lost = ", ".join(dict.fromkeys(show(entry.region) for entry in named))
+            found = f"has lost regions only: {lost}"
+            if not app.entry_regions:
+                found = f"is missing: the entry point is in {lost}, the first region, which is lost"
+            remedy = "write a region that answers; its address is another one"
+            yield Problem(f"{at}.entryRegions", found, remedy, "regions")
 
 
 def _replicas(regions: Regions, settings: Settings) -> Iterator[Problem]:
-    """Find more pods than the smallest cluster's nodes run."""
-    rooms = [
-        (pool.max_nodes * pool.max_pods, path)
+    """Find more pods than a cluster's nodes run, and replicas for regions without the app."""
+    rooms = {
+        region.name: (pool.max_nodes * pool.max_pods, path)
         for path, region in _groups(regions).items()
         for pool in [region.user_pool or region.node_pool]
-    ]
-    replicas = settings.app.replicas or 0  # without it, the manifests' number counts
-    if rooms and replicas > min(rooms)[0]:
-        room, path = min(rooms)
-        found = f"{show(replicas)} pods in each cluster are more than the {room} that the nodes of {path} can run"
-        yield Problem("app.replicas", found, "write less, or give that pool more nodes or a higher maxPods", "regions")
+    }
+    for name, app in settings.all_apps.items():
+        at, placed = f"{settings.path_of(name)}.replicas", [region.name for region in settings.regions_of(app)]
+        if isinstance(app.replicas, Mapping):
+            wanted = app.replicas
+            if len({*wanted.values()}) > MAX_NUMBERS:
+                found = f"has {len({*wanted.values()})} different numbers"
+                yield Problem(at, found, f"write at most {MAX_NUMBERS}: an override of Fleet has no more rules")
+            for region in wanted:
+                if region not in placed:
+                    found = f"{show(region)} is not a region of the app; these are {', '.join(map(show, placed))}"
+                    yield Problem(f"{at}.{region}", found, "write the name of one of them", "regions")
+        else:
+            wanted = dict.fromkeys(placed, app.replicas or 0)  # without it, the manifests' number counts
+        too_many = [(*rooms[region], number) for region, number in wanted.items() if region in rooms]
+        if too_many and (least := min(too_many, key=lambda each: each[0] - each[2]))[2] > least[0]:
+            room, path, number = least
+            found = f"{show(number)} pods in each cluster are more than the {room} that the nodes of {path} can run"
+            if isinstance(app.replicas, Mapping):
+                at, found = f"{at}.{regions[path].name}", found.replace(" in each cluster", "")
+            yield Problem(at, found, "write less, or give that pool more nodes or a higher maxPods", "regions")
 
 
 def _maintenance(settings: Settings) -> Iterator[Problem]:
@@ -254,11 +331,14 @@ def _outbound(regions: Regions, settings: Settings) -> Iterator[Problem]:
     if new := [path for path, region in regions.items() if isinstance(region, NewRegion)]:
         found = f'"routeTable" needs an existing subnet, and {", ".join(new)} would have a new one'
         yield Problem("clusters.outbound", found, "write natGateway, or set existing.subnetId there", "regions")
-    entries = settings.entry_services
-    if not settings.app.internal and any(region.name in entries for region in _groups(regions).values()):
-        # Answers would leave through the routes' appliance. [learn: aks/egress-outboundtype, "userDefinedRouting"]
-        found = '"routeTable" lets the answers of a public entry point leave another way than the requests come'
-        yield Problem("clusters.outbound", found, "write natGateway, or set app.internal to true", "app")
+    created = {region.name for region in _groups(regions).values()}
+    for name, app in settings.all_apps.items():
+        if not app.internal and any(entry.region in created for entry in settings.entries(app)):
+            # Answers would leave through the routes' appliance. [learn: aks/egress-outboundtype, "userDefinedRouting"]
+            found = '"routeTable" lets the answers of a public entry point leave another way than the requests come'
+            at = settings.path_of(name)
+            remedy = f"write natGateway, or set {at}.internal to true"
+            yield Problem("clusters.outbound", found, remedy, at.partition(".")[0])
 
 
 def _private(regions: Regions, settings: Settings) -> Iterator[Problem]:

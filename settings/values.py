@@ -94,6 +94,13 @@ Version = Annotated[str, _name(r"(?a:\d+\.\d+(\.\d+)?)", 'major.minor or major.m
 NodeCount = Annotated[int, Field(ge=1, le=1000)]
 # RFC 1035 for the namespace too (its own is 1123): it begins the derived Service's name.
 DnsLabel = Annotated[str, _name(*_LABEL, MAX_LABEL)]
+Folder = Annotated[
+    str,
+    _like(
+        r"(?a:(?!\.\.?(/|$))[-\w.]+(/(?!\.\.?(/|$))[-\w.]+)*)",
+        "write a folder inside the program's, such as manifests/app",
+    ),
+]
 EntrySuffix = Annotated[str, _name(rf"(-{_KEBAB[0]})?", "a hyphen, then lower-case letters, digits and hyphens", 36)]
 # [learn: azure/templates/microsoft.consumption/budgets]
 BudgetName = Annotated[str, _name(r"(?a:[-\w]+)", "letters, digits, hyphens and _", 63)]

@@ -41,12 +41,12 @@ def workload(kind: str = "Deployment", name: str = "shop", pod: str = "", labels
 
 
 def problems(*app: Manifest, linux_only: bool = True, internal: bool = False) -> list[tuple[str, str]]:
-    found = checks.problems(app, "shop", linux_only=linux_only, internal=internal)
+    found = checks.problems(app, {"shop": ()}, linux_only=linux_only, internal=internal)
     return [(".".join(map(str, path)), text) for _, path, text in found]
 
 
 def remarks(*app: Manifest) -> list[str]:
-    return [text for _, _, text in checks.remarks(app, "shop")]
+    return [text for _, _, text in checks.remarks(app, ["shop"])]
 
 
 # --- The shared Service ------------------------------------------------------------------------------------------

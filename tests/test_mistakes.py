@@ -438,7 +438,7 @@ def copy(mistake: Mistake, root: Path) -> None:
     """Copy the program and make the mistake in the copy."""
     for folder in ("components", "manifests", "settings"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("__main__.py", "changes.py", "regions.py"):
+    for file in ("__main__.py", "apps.py", "changes.py", "regions.py"):
         shutil.copy(ROOT / file, root)
     text = (root / mistake.file).read_text()
     assert text.count(mistake.old) == 1, f"{mistake.file} no longer has this once: {mistake.old}"
@@ -450,9 +450,8 @@ def imports_from(root: Path) -> Generator[None]:
     """Import the program's modules from a copy, then from where they were before."""
 
     def forget() -> dict[str, ModuleType]:
-        names = [
-            name for name in sys.modules if name.partition(".")[0] in {"changes", "components", "regions", "settings"}
-        ]
+        copied = {"apps", "changes", "components", "regions", "settings"}
+        names = [name for name in sys.modules if name.partition(".")[0] in copied]
         return {name: sys.modules.pop(name) for name in names}
 
     imported = forget()

@@ -195,14 +195,14 @@ def test_public_load_balancers_of_the_app_are_open_too() -> None:
         "annotations": {"service.beta.kubernetes.io/azure-load-balancer-internal": "true"},
     }
     app = [service("shop", 80), service("api", 443, type="LoadBalancer"), service("db", 5432), private]
-    found = internet_ports(app, "shop", internal=False)
+    found = internet_ports(app, ["shop"], internal=False)
     assert [(each["port"], each["protocol"]) for each in found] == [
         (80, "UDP"),
         (80, "TCP"),
         (443, "UDP"),
         (443, "TCP"),
     ]
-    assert {each["port"] for each in internet_ports(app, "shop", internal=True)} == {443}
+    assert {each["port"] for each in internet_ports(app, ["shop"], internal=True)} == {443}
 
 
 def test_nodes_leave_through_a_gateway_with_an_address_that_stays(prod: Program) -> None:

@@ -25,6 +25,7 @@ from components.monitoring import MonitoredClusterArgs, MonitoredFleetArgs, Moni
 from components.multi_cluster_app import MultiClusterAppArgs
 from components.peered_networks import PeeredNetworksArgs
 from components.regional_cluster import RegionalClusterArgs
+from components.team_namespace import TeamNamespaceArgs
 from tests.support.program import ROOT
 
 ARGS: dict[str, tuple[Any, set[str]]] = {
@@ -43,7 +44,11 @@ ARGS: dict[str, tuple[Any, set[str]]] = {
     "FleetHub": (FleetHubArgs, {"fleet", "group", "members", "kubeconfig", "kubernetes"}),
     "FleetUpdates": (FleetUpdatesArgs, {"strategy", "profile"}),
     "Budget": (BudgetArgs, {"budget"}),
-    "MultiClusterApp": (MultiClusterAppArgs, {"externalIp", "entryAddresses", "frontendIds", "url", "ports"}),
+    "MultiClusterApp": (
+        MultiClusterAppArgs,
+        {"externalIp", "entryAddresses", "frontendIds", "url", "ports", "services"},
+    ),
+    "TeamNamespace": (TeamNamespaceArgs, set()),
     "EntryGuard": (EntryGuardArgs, set()),
     "GlobalAddress": (GlobalAddressArgs, {"ipAddress", "address", "group"}),
     "GlobalLoadBalancer": (GlobalLoadBalancerArgs, {"ipAddress"}),

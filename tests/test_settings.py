@@ -58,6 +58,11 @@ BASE: dict[str, Any] = {
 ABSENT = object()
 
 
+def entry_services(settings: Settings, app: str = "app") -> dict[str, str]:
+    """Return the names of an app's entry Services, by region."""
+    return {entry.region: entry.name for entry in settings.entries(settings.all_apps[app])}
+
+
 MAY_BE_MISSING = ("app", "globalAddress", "monitoring", "alerts")
 
 
@@ -116,7 +121,7 @@ def test_dev_is_the_article() -> None:
     ]
     fleet, app = settings.fleet, settings.app
     assert (fleet.resource_group, fleet.name, fleet.location) == ("rg-fleet", "gbb-fleet", "westus")
-    assert (app.namespace, app.service, settings.entry_services) == (
+    assert (app.namespace, app.service, entry_services(settings)) == (
         "aks-store-demo",
         "store-front",
         {"east": "store-front"},
@@ -202,7 +207,7 @@ def test_the_kind_of_deployer_follows_from_how_it_signs_in(mode: str, deployer: 
 
 def test_entry_service_is_named_after_its_own_region() -> None:
     def services(*changes: tuple[str, object]) -> dict[str, str]:
-        return dict(parse(changed(*changes)).entry_services)
+        return entry_services(parse(changed(*changes)))
 
     plain, both = ("regions[0].entrySuffix", ""), ("app.entryRegions", ["west", "east"])
     assert services() == {"east": "store-front"}
@@ -211,6 +216,33 @@ def test_entry_service_is_named_after_its_own_region() -> None:
     assert services(plain, both) == {"west": "store-front-west", "east": "store-front"}
     assert services(both) == {"west": "store-front-west", "east": "store-front-east"}
     assert services(both, ("regions[0].lost", True)) == {"west": "store-front-west"}
+
+
+def test_app_is_called_like_its_namespace_service_and_folder() -> None:
+    shop = parse(changed(("apps", {"shop": None}))).apps["shop"]
+    assert (shop.namespace, shop.shared, shop.folder, shop.address) == ("shop", ("shop",), "manifests/shop", None)
+    several = parse(changed(("apps", {"shop": {"services": ["web", "api"], "entryRegions": ["west", "east"]}})))
+    found = several.entries(several.apps["shop"])
+    assert [each.name for each in found] == ["web-west", "web-east", "api-west", "api-east"]
+
+
+def test_app_of_the_name_app_keeps_what_the_one_app_has() -> None:
+    address = {"homeRegion": "eastus2"}
+    one = parse(changed(("app.globalAddress", address), ("nameSuffix", "blue")))
+    several = {"app": {"namespace": "aks-store-demo", "service": "store-front", "globalAddress": "global"}}
+    named = parse(changed(("apps", several), ("globalAddresses", {"global": address}), ("nameSuffix", "blue")))
+    assert [dict(each) for each in named.addresses.values()] == [dict(each) for each in one.addresses.values()]
+    assert named.addresses.keys() == one.addresses.keys()
+    assert named.pools_of("global") == one.pools_of("global")
+    assert named.entries(named.all_apps["app"]) == one.entries(one.app)
+    assert named.all_apps["app"].folder == one.app.folder
+
+
+def test_unknown_key_of_an_app_is_reported_with_the_keys_of_an_app() -> None:
+    assert mistakes(changed(("apps", {"shop": {"servce": "web"}}))) == [
+        "apps.shop.servce: unknown key",
+        "did you mean service?",
+    ]
 
 
 def test_global_address_has_a_group_with_the_suffix() -> None:
@@ -892,6 +924,52 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         ),
         [("regions[1].entrySuffix", "is already the entry Service of regions[0]")],
     ),
+    "apps beside the one app": (
+        changed(("app.internal", True), ("apps", {"shop": {}})),
+        [("app", "cannot be set together with apps")],
+    ),
+    "an address beside the one app": (
+        changed(("globalAddresses", {"front": {"homeRegion": "eastus2"}})),
+        [("globalAddresses", "cannot be set together with app")],
+    ),
+    "everything about several apps": (
+        changed(
+            (
+                "apps",
+                {
+                    "a": {"namespace": "a-b", "service": "c", "regions": ["south"]},
+                    "b": {"namespace": "a", "service": "b-c", "globalAddress": "back", "replicas": {"south": 2}},
+                    "c": {"namespace": "a", "services": ["x", "y"], "service": "y", "regions": ["west"]},
+                    "d": {"service": "x", "regions": ["west"], "entryRegions": ["east"], "replicas": {"west": 900}},
+                },
+            ),
+            ("globalAddresses", {"front": {"homeRegion": "eastus2"}}),
+        ),
+        [
+            ("apps.a.regions[0]", "is not a region"),
+            ("apps.c.namespace", "is already used by apps.b"),
+            ("apps.b.globalAddress", "is not a global address"),
+            ("apps.c.service", "cannot be set together with services"),
+            ("globalAddresses.front", "is used by no app"),
+            ("apps.d.entryRegions[0]", "is not one of the app's regions"),
+            ("apps.b.replicas.south", "is not a region of the app"),
+            ("apps.d.replicas.west", "900 pods are more than the 150"),
+        ],
+    ),
+    "a team in an app's namespace and in no region": (
+        changed(("app.namespace", "shop"), ("teams", {"shop": {"objectId": GUID, "type": "Group", "regions": ["x"]}})),
+        [("teams.shop.regions[0]", "is not a region"), ("teams.shop.namespace", "is already used by app")],
+    ),
+    "derived names of two apps": (
+        changed(
+            ("apps", {"a": {"namespace": "a-b", "service": "c"}, "b": {"namespace": "a", "service": "b-c"}}),
+        ),
+        [("apps.b", "is already used by apps.a")],
+    ),
+    "an app of lost regions": (
+        changed(("regions[0].lost", True), ("apps", {"a": {"regions": ["east"]}, "b": {}})),
+        [("apps.a.regions", "has lost regions only"), ("apps.b.entryRegions", "is missing")],
+    ),
     "no region left": (
         changed(("regions[0].lost", True), ("regions[1].lost", True)),
         [("regions", "all are lost")],
@@ -1107,7 +1185,10 @@ def test_load_refuses_what_is_not_json_and_hides_secrets() -> None:
         "  clusters: (secret)",
         "    write one key: value a line",
         "  secrt: (secret)",
-        "    the keys are nameSuffix, regions, clusters, fleet, app, access, monitoring, protect, tags, budget",
+        (
+            "    the keys are nameSuffix, regions, clusters, fleet, app, apps, globalAddresses, teams, access, "
+            "monitoring, protect, tags, budget"
+        ),
     ]
 
 

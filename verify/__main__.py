@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -17,6 +18,7 @@ from verify.table import Progress, Result, show
 
 _PAUSE: Final = 3  # seconds between two rounds of checks
 _FOR_EACH_REGION: Final = 10  # requests; of n regions, one is missed by all with a probability of e^-10
+_CHECKS: Final = 64  # at a time: of three apps in five regions, all
 _INTERRUPTED: Final = 130  # what shells report for a command that Ctrl-C has ended
 
 
@@ -48,7 +50,12 @@ def main(arguments: list[str] | None = None) -> int:
         type=_not_negative,
         metavar="N",
         help=f"requests to the URL, and connections to each other TCP port (default: {_FOR_EACH_REGION} for "
-        "each region; 0: none, such as from outside the network of a private address)",
+        "each region; 0: none)",
+    )
+    parser.add_argument(
+        "--public-only",
+        action="store_true",
+        help="make no requests to private addresses, such as from outside their network",
     )
     parser.add_argument(
         "--before-destroy",
@@ -76,11 +83,18 @@ def main(arguments: list[str] | None = None) -> int:
             return _before_destroy(_deployment(outputs, folder, 0))
         requests = _FOR_EACH_REGION * len(outputs.cluster_ids) if options.requests is None else options.requests
         try:
-            results = _wait(checks(_deployment(outputs, folder, requests)), options.timeout)
+            deployment = replace(_deployment(outputs, folder, requests), public_only=options.public_only)
+            results = _wait(checks(deployment), options.timeout)
         except KeyboardInterrupt:
             return _INTERRUPTED
     well = all(result.ok for result in results)
-    answer = {"ok": well, "url": outputs.url, "checks": [vars(result) for result in results]}
+    urls = [service.url for app in outputs.apps.values() for service in app.values() if service.url]
+    answer = {
+        "ok": well,
+        "url": urls[0] if urls else None,
+        "urls": urls,
+        "checks": [vars(result) for result in results],
+    }
     text = json.dumps(answer, indent=2) + "\n"
     if options.json == "-":
         sys.stdout.write(text)
@@ -142,7 +156,7 @@ def _wait(todo: list[Check], timeout: int) -> list[Result]:
     """Repeat the checks until all pass, or until the time is over; return the last results."""
     deadline = time.monotonic() + timeout
     names = [what for what, _ in todo]
-    with Progress(names) as progress, ThreadPoolExecutor(len(todo)) as pool:
+    with Progress(names) as progress, ThreadPoolExecutor(min(len(todo), _CHECKS)) as pool:
         while True:
             looking = {pool.submit(_look, check): check[0] for check in todo}
             for each in as_completed(looking):

@@ -9,9 +9,9 @@ import json
 import socket
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from http.client import HTTPConnection
@@ -25,7 +25,7 @@ from fleet_clusters import endpoints
 from fleet_clusters.api_server import Answer, CheckFailedError, ClusterClient, Object, plain
 from fleet_clusters.endpoints import SYSTEM
 from fleet_clusters.frontends import frontend_name
-from verify.outputs import Outputs, Port
+from verify.outputs import App, Outputs, Port
 
 # After this time without a report, the hub calls a member unhealthy (Azure/fleet v0.18.12,
 # charts/hub-agent/values.yaml).
@@ -47,6 +47,8 @@ BACK: Final = "docs/operations.md, “When the region is back”"
 GONE: Final = "docs/operations.md, “A region is lost for good”"
 """What to do about a region that never comes back."""
 
+_NONE: Final = App.model_construct()
+
 Check = tuple[str, Callable[[], str]]
 """The check's name, and its function, which returns the finding or raises `CheckFailedError`."""
 
@@ -59,31 +61,48 @@ class Deployment:
         outputs: the stack's outputs.
         hub: the fleet's hub.
         clusters: the members, by the name of their region.
-        requests: the number of requests to the URL, and of connections to each other TCP port.
+        requests: the number of requests to a URL, and of connections to each other TCP port.
+        app: what is behind the Service to verify; nothing in what concerns no app.
+        public_only: whether to make them to public addresses only.
     """
 
     outputs: Outputs
     hub: ClusterClient
     clusters: Mapping[str, ClusterClient]
     requests: int
+    app: App = _NONE
+    public_only: bool = False
+
+    @property
+    def each(self) -> list["Deployment"]:
+        """The deployment once for each Service of each app."""
+        return [replace(self, app=service) for app in self.outputs.apps.values() for service in app.values()]
+
+    @property
+    def members(self) -> dict[str, str]:
+        """The names of the members that the app is placed on, by region."""
+        return {
+            region: name
+            for region, name in self.outputs.members.items()
+            if not self.app.regions or region in self.app.regions
+        }
 
     @property
     def namespace(self) -> str:
         """The app's namespace."""
-        return self.outputs.service.split("/")[0]
+        return self.app.service.split("/")[0]
 
     @property
     def service(self) -> str:
         """The name of the Service that all regions share."""
-        return self.outputs.service.split("/")[1]
+        return self.app.service.split("/")[1]
 
     @property
     def entries(self) -> list["Entry"]:
         """The entry points."""
-        outputs = self.outputs
         return [
-            Entry(region, service, outputs.entry_addresses[region], self.clusters[region])
-            for region, service in outputs.entry_services.items()
+            Entry(region, service, self.app.entry_addresses[region], self.clusters[region])
+            for region, service in self.app.entry_services.items()
         ]
 
     def within(self, group: str, version: str, plural: str) -> str:
@@ -111,36 +130,45 @@ class Entry:
 
 def checks(deployment: Deployment) -> list[Check]:
     """Return all checks; a check comes after the ones that it depends on."""
-    outputs, members, entries = deployment.outputs, deployment.outputs.members, deployment.entries
-    urls = [outputs.url] if outputs.url else []
-    urls += [
-        outputs.url.replace(outputs.external_ip, entry.address)
-        for entry in entries
-        if outputs.url and entry.address != outputs.external_ip
-    ]
-    addresses = dict.fromkeys((outputs.external_ip, *(entry.address for entry in entries)))
+    outputs = deployment.outputs
     return [
-        *((f"member {name}", partial(_member, deployment, region)) for region, name in members.items()),
+        *((f"member {name}", partial(_member, deployment, region)) for region, name in outputs.members.items()),
         *((f"lost member {name}", partial(_lost, deployment, name)) for name in outputs.lost_members.values()),
         ("members of others", partial(_others, deployment)),
-        (f"placement of {deployment.namespace}", partial(_placement, deployment)),
-        *((f"pods on {name}", partial(_pods, deployment, region)) for region, name in members.items()),
-        *((f"export on {name}", partial(_export, deployment, region)) for region, name in members.items()),
-        *((f"entry point on {members[entry.region]}", partial(_entry_point, deployment, entry)) for entry in entries),
-        *(
-            (f"global address on {members[entry.region]}", partial(_globally_reachable, deployment, entry))
-            for entry in entries
-            if outputs.global_address
-        ),
-        *((f"endpoints of {name}", partial(_endpoints, deployment, region)) for region, name in members.items()),
-        *((url, partial(_url, deployment, url)) for url in urls),
-        *(
-            (f"{address}:{port}", partial(_port, deployment, address, port))
-            for address in addresses
-            for port in outputs.ports
-            if (port.port, port.protocol) != (outputs.url_port, "TCP")
-        ),
+        *(check for name, app in outputs.apps.items() for check in _of_app(deployment, name, app)),
     ]
+
+
+def _of_app(deployment: Deployment, name: str, services: Mapping[str, App]) -> Iterator[Check]:
+    """Yield the checks of an app. Their names begin with its own, if it has one."""
+    first = replace(deployment, app=next(iter(services.values())))
+    title = f"{name}: " if name else ""
+    yield f"placement of {first.namespace}", partial(_placement, first)
+    for region, member in first.members.items():
+        yield f"{title}pods on {member}", partial(_pods, first, region)
+    for service, app in services.items():
+        title = f"{name}/{service}: " if len(services) > 1 else title
+        yield from _of_service(replace(deployment, app=app), title)
+
+
+def _of_service(deployment: Deployment, title: str) -> Iterator[Check]:
+    app, members, entries = deployment.app, deployment.members, deployment.entries
+    for region, name in members.items():
+        yield f"{title}export on {name}", partial(_export, deployment, region)
+    for entry in entries:
+        yield f"{title}entry point on {members[entry.region]}", partial(_entry_point, deployment, entry)
+    for entry in entries if app.global_address else ():
+        yield f"{title}global address on {members[entry.region]}", partial(_globally_reachable, deployment, entry)
+    for region, name in members.items():
+        yield f"{title}endpoints of {name}", partial(_endpoints, deployment, region)
+    addresses = [*filter(None, dict.fromkeys((app.external_ip, *(entry.address for entry in entries))))]
+    for address in addresses if app.url and app.external_ip else ():
+        url = str(app.url).replace(app.external_ip, address)
+        yield url, partial(_url, deployment, url)
+    for address in addresses:
+        for port in app.ports:
+            if (port.port, port.protocol) != (app.url_port, "TCP"):
+                yield f"{address}:{port}", partial(_port, deployment, address, port)
 
 
 def _member(deployment: Deployment, region: str) -> str:
@@ -168,7 +196,13 @@ def _lost(deployment: Deployment, name: str) -> str:
     answer = deployment.hub.get(f"{_FLEET}/memberclusters/{name}")
     if answer.content is None:
         raise CheckFailedError("left out, and no longer in the fleet", GONE)
-    behind = [item for entry in deployment.entries for item in _imported(deployment, entry)[name] if _is_used(item)]
+    behind = [
+        item
+        for each in deployment.each
+        for entry in each.entries
+        for item in _imported(each, entry)[name]
+        if _is_used(item)
+    ]
     if behind:
         raise CheckFailedError(
             "left out, but its endpoints are behind an entry point", f"set app.guard: true, then `pulumi up`; {LOST}"
@@ -193,24 +227,25 @@ def foreign_members(deployment: Deployment) -> list[str]:
 
 def _others(deployment: Deployment) -> str:
     """Check the fleet's other members: they may be in the fleet, but must not export the same Services."""
-    foreign = [
-        item["metadata"]["name"]
-        for entry in deployment.entries
-        for item in _imported(deployment, entry).get(None, ())
-        if _is_used(item)
-    ]
-    if foreign:
-        raise CheckFailedError(
-            f"their endpoints are behind the entry point: {', '.join(foreign)}",
-            f"they export {deployment.outputs.service} too: have it withdrawn, or take another app.namespace; if the "
-            f"member is that of a region which you have removed: {GONE}",
-        )
+    for each in deployment.each:
+        foreign = [
+            item["metadata"]["name"]
+            for entry in each.entries
+            for item in _imported(each, entry).get(None, ())
+            if _is_used(item)
+        ]
+        if foreign:
+            raise CheckFailedError(
+                f"their endpoints are behind the entry point: {', '.join(foreign)}",
+                f"they export {each.app.service} too: have it withdrawn, or take another app.namespace; if the "
+                f"member is that of a region which you have removed: {GONE}",
+            )
     return ", ".join(foreign_members(deployment)) or "none"
 
 
 def _placement(deployment: Deployment) -> str:
     """Check the placement of the app's namespace: it is available on every member."""
-    names = list(deployment.outputs.members.values())
+    names = list(deployment.members.values())
     placements = [
         item
         for item in deployment.hub.items(f"{_PLACEMENT}/clusterresourceplacements")
@@ -273,7 +308,7 @@ def _pods(deployment: Deployment, region: str) -> str:
 
 def _export(deployment: Deployment, region: str) -> str:
     """Check the exports in a region: valid, and in no conflict; otherwise Fleet does not export its endpoints."""
-    for service in deployment.outputs.entry_services.values():
+    for service in deployment.app.entry_services.values():
         _require_export(deployment, region, service)
     number = len(deployment.entries)
     return "valid, no conflict" if number == 1 else f"{number} valid, no conflict"
@@ -325,6 +360,8 @@ def _entry_point(deployment: Deployment, entry: Entry) -> str:
             f"`{entry.cluster.kubectl} get events --namespace {SYSTEM}` says why (often the quota of public addresses, "
             "or a right on the subnet); then `pulumi up`",
         )
+    if not entry.address:
+        raise CheckFailedError("the stack does not know its address yet", "`pulumi up`")
     if entry.address not in addresses:
         raise CheckFailedError(f"its address is {addresses[0]}, and not the stack's, {entry.address}", _AGAIN)
     return f"valid, {addresses[0]}"
@@ -335,18 +372,18 @@ def _globally_reachable(deployment: Deployment, entry: Entry) -> str:
 
     The Service must accept the address, or the cluster drops what arrives for it.
     """
-    outputs = deployment.outputs
+    app = deployment.app
     found = _entry_points(deployment, entry.cluster, entry.service)
     derived = _part(found[0]["metadata"], "labels").get(_DERIVED) if found else None
     service = entry.cluster.get(f"/api/v1/namespaces/{SYSTEM}/services/{derived}").content if derived else None
     if service is None:
         raise CheckFailedError("the entry point has no Service", "fix the entry point first")
     frontend = frontend_name(service["metadata"]["uid"])
-    if not outputs.frontend_ids.get(entry.region, "").lower().endswith(f"/{frontend}"):
+    if not app.frontend_ids.get(entry.region, "").lower().endswith(f"/{frontend}"):
         raise CheckFailedError("the address leads to a frontend that the entry point no longer has", _AGAIN)
-    if outputs.global_address not in [each.get("ip") for each in _ingress(service)]:
+    if app.global_address not in [each.get("ip") for each in _ingress(service)]:
         raise CheckFailedError("the entry point does not accept packets for the address", _AGAIN)
-    return f"{outputs.global_address} leads here"
+    return f"{app.global_address} leads here"
 
 
 def _entry_points(deployment: Deployment, cluster: ClusterClient, service: str) -> list[Object]:
@@ -487,6 +524,8 @@ def _tried(deployment: Deployment, attempt: Callable[[int], str], found: str, co
     """Make all attempts. `attempt` returns the error, `found` is the text for the two numbers."""
     if not deployment.requests:
         return "not tried (--requests 0)"
+    if deployment.public_only and _is_private(deployment.app.external_ip):
+        return "not tried: a private address (--public-only)"
     with ThreadPoolExecutor(_CLIENTS) as pool:
         failures = Counter(filter(None, pool.map(attempt, range(deployment.requests))))
     answered = deployment.requests - failures.total()
@@ -506,7 +545,7 @@ def _unanswered(deployment: Deployment, command: str, *, answered: bool) -> str:
             "network; security groups and network policies must let these nodes in (docs/azure.md, “What may enter and "
             "leave”)"
         )
-    if _is_private(deployment.outputs.external_ip):
+    if _is_private(deployment.app.external_ip):
         return f"a private address: run this inside its network or one that is peered with it; `{command}`"
     return (
         "if all checks above pass, something drops the packets: the network security group of the nodes' subnet must "

@@ -3,10 +3,15 @@
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
+
+# What the state has for an output of a resource that an `up` with --continue-on-error has not reached
+# (pulumi v3.274.1, sdk/go/common/resource/plugin/rpc.go, UnknownStringValue).
+_UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
 class OutputsError(Exception):
@@ -25,11 +30,11 @@ class Port(BaseModel):
         return str(self.port) if self.protocol == "TCP" else f"{self.port}/{self.protocol}"
 
 
-class Outputs(BaseModel):
-    """The outputs that a verification needs.
+class App(BaseModel):
+    """What clients of an app's Service use, and what is behind it.
 
     Attributes:
-        url: the app's URL; None if the app does not speak HTTP.
+        url: the Service's URL; None if it does not speak HTTP.
         external_ip: the entry point's address.
         ports: the address's ports; empty for a stack of a program version without this output.
         service: namespace and name of the app's Service that all regions share, as in `aks-store-demo/store-front`.
@@ -37,14 +42,8 @@ class Outputs(BaseModel):
         entry_addresses: the addresses of the entry points, by the name of their region.
         global_address: the address in front of the entry points, if there is one.
         frontend_ids: the Azure IDs of the load balancer frontends that it leads to, by the name of their region.
-        fleet_id: the fleet's Azure id.
-        owns_fleet: whether the fleet is deleted with the stack; true for earlier versions of the program.
-        cluster_ids: the clusters' Azure ids by the name of their region.
-        member_names: the names of the fleet's members by the name of their region; a list in no order, or nothing, from
-            earlier versions of the program.
-        lost_members: the names of the members that the app is left out of, by the name of their region.
-        hub_kubeconfig: log-in to the fleet's hub, secret.
-        kubeconfigs: log-in to the clusters by the name of their region, secret.
+        regions: the names of the regions that the app is placed in; empty for all.
+        name: the app's name; empty for the only one of a stack.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, hide_input_in_errors=True)
@@ -57,6 +56,33 @@ class Outputs(BaseModel):
     entry_addresses: Mapping[str, str]
     global_address: str | None = None
     frontend_ids: Mapping[str, str] = {}
+    regions: tuple[str, ...] = ()
+
+    @property
+    def url_port(self) -> int | None:
+        """The port of the URL."""
+        parts = urlsplit(self.url or "")
+        return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+class Outputs(BaseModel):
+    """The outputs that a verification needs.
+
+    Attributes:
+        apps: what is behind each shared Service, by the name of the app and of the Service.
+        fleet_id: the fleet's Azure id.
+        owns_fleet: whether the fleet is deleted with the stack; true for earlier versions of the program.
+        cluster_ids: the clusters' Azure ids by the name of their region.
+        member_names: the names of the fleet's members by the name of their region; a list in no order, or nothing, from
+            earlier versions of the program.
+        lost_members: the names of the members that the app is left out of, by the name of their region.
+        hub_kubeconfig: log-in to the fleet's hub, secret.
+        kubeconfigs: log-in to the clusters by the name of their region, secret.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, hide_input_in_errors=True)
+
+    apps: Mapping[str, Mapping[str, App]]
     fleet_id: str
     owns_fleet: bool = True
     cluster_ids: Mapping[str, str]
@@ -65,11 +91,15 @@ class Outputs(BaseModel):
     hub_kubeconfig: str = Field(repr=False)
     kubeconfigs: Mapping[str, str] = Field(repr=False)
 
-    @property
-    def url_port(self) -> int | None:
-        """The port of the URL."""
-        parts = urlsplit(self.url or "")
-        return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_app(cls, outputs: Any) -> Any:  # noqa: ANN401 - any JSON value
+        """Read the outputs of a stack with one app, which are not by app."""
+        if not isinstance(outputs, dict) or "apps" in outputs:
+            return cast("object", outputs)
+        found = cast("dict[str, object]", outputs)
+        keys = [str(field.alias) for field in App.model_fields.values()]
+        return {**found, "apps": {"": {"": {key: found[key] for key in keys if key in found}}}}
 
     @property
     def members(self) -> dict[str, str]:
@@ -112,6 +142,12 @@ def of_file(path: Path) -> str:
         raise OutputsError(f"cannot read {path}: {reason}") from None
 
 
+def _key(where: Sequence[int | str]) -> str:
+    """Return the output that a finding is about."""
+    named = [part for part in where[3:] if isinstance(part, str)] if where[:1] == ("apps",) else where
+    return str(named[0] if named else where[0] if where else "no JSON")
+
+
 def parse(text: str) -> Outputs:
     """Read outputs as `pulumi stack output --json --show-secrets` prints them.
 
@@ -121,20 +157,22 @@ def parse(text: str) -> Outputs:
     if text.strip() in ("", "{}"):
         raise OutputsError("the stack has no outputs: `pulumi up` has them once it has succeeded")
     try:
-        outputs = Outputs.model_validate_json(text)
+        outputs = Outputs.model_validate_json(text.replace(_UNKNOWN, ""))
     except ValidationError as error:
         # Names only: the values may be secret.
-        wrong = ", ".join(sorted({str(each["loc"][0]) if each["loc"] else "no JSON" for each in error.errors()}))
+        wrong = ", ".join(sorted({_key(each["loc"]) for each in error.errors()}))
         raise OutputsError(
             f"these are not the outputs of this program ({wrong}): `pulumi up` writes them anew"
         ) from None
     if "[secret]" in (outputs.hub_kubeconfig, *outputs.kubeconfigs.values()):
         raise OutputsError("the kubeconfigs are hidden: `pulumi stack output --json --show-secrets`")
-    if not (outputs.url or outputs.ports):
+    services = [service for app in outputs.apps.values() for service in app.values()]
+    if not all(service.url or service.ports for service in services):
         raise OutputsError("these are not the outputs of this program (url, ports): `pulumi up` writes them anew")
-    entries, regions = outputs.entry_services.keys(), outputs.cluster_ids.keys()
-    if not (entries <= regions == outputs.kubeconfigs.keys() == outputs.members.keys()) or (
-        entries != outputs.entry_addresses.keys()
+    regions = outputs.cluster_ids.keys()
+    if not (regions == outputs.kubeconfigs.keys() == outputs.members.keys()) or not all(
+        service.entry_services.keys() == service.entry_addresses.keys() <= regions >= {*service.regions}
+        for service in services
     ):
         raise OutputsError(
             "entryServices, entryAddresses, clusterIds, memberNames and kubeconfigs do not name the same regions: "

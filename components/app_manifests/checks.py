@@ -5,7 +5,7 @@ Values of a manifest may be Outputs. A check ignores a value that it cannot see.
 
 import base64
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from .manifest import (
@@ -66,11 +66,10 @@ class Problem(NamedTuple):
     text: str
 
 
-def problems(  # noqa: PLR0913 - what decides whether an app can be placed
+def problems(
     app: Sequence[Manifest],
-    service: str,
+    services: Mapping[str, Collection[str]],
     *,
-    entries: Collection[str] = (),
     linux_only: bool = False,
     internal: bool = False,
     global_address: bool = False,
@@ -79,20 +78,21 @@ def problems(  # noqa: PLR0913 - what decides whether an app can be placed
 
     Args:
         app: the app's objects.
-        service: the name of the Service that all clusters share.
-        entries: the names of the entry Services.
+        services: the Services that all clusters share, and the names of the entry Services of each.
         linux_only: whether a cluster has Linux nodes only.
         internal: whether the entry points' addresses are in their VNets.
         global_address: whether a global address leads to the entry points.
     """
-    if shared := named(app, "Service", service):
-        yield from _unshareable(shared)
-        yield from _entries(app, shared, entries)
-        yield from _globally_balanced(shared) if global_address else ()
+    for service, entries in services.items():
+        if shared := named(app, "Service", service):
+            yield from _unshareable(shared)
+            yield from _entries(app, shared, entries)
+            yield from _globally_balanced(shared) if global_address else ()
     for manifest in app:
         yield from _limits(manifest)
         if manifest["kind"] == "Service":
-            yield from _unbalanced(manifest, shared=manifest is shared, internal=internal)
+            is_shared = manifest["metadata"]["name"] in services
+            yield from _unbalanced(manifest, shared=is_shared, internal=internal)
         yield from _left_behind(manifest)
         yield from _no_texts(manifest)
         if linux_only and manifest["kind"] in WORKLOADS:
@@ -101,7 +101,7 @@ def problems(  # noqa: PLR0913 - what decides whether an app can be placed
     yield from _too_many_for_members(app)
 
 
-def remarks(app: Sequence[Manifest], service: str) -> Iterator[Problem]:
+def remarks(app: Sequence[Manifest], services: Collection[str]) -> Iterator[Problem]:
     """Find Ingresses and Services that work in another way than the manifests say."""
     for ingress in (each for each in app if each["kind"] == "Ingress"):
         # AKS's application routing add-on has an NGINX without fixes since November 2026 (learn: aks/app-routing).
@@ -112,11 +112,15 @@ def remarks(app: Sequence[Manifest], service: str) -> Iterator[Problem]:
         if (kind := spec.get("type")) in ("LoadBalancer", "NodePort"):
             opened = "an address" if kind == "LoadBalancer" else "a port on every node"
             text = f"type {kind} gives this Service {opened} in each region, in addition to the entry point's address"
-            remedy = "; use type: ClusterIP if it needs none" if manifest["metadata"]["name"] == service else ""
+            remedy = "; use type: ClusterIP if it needs none" if manifest["metadata"]["name"] in services else ""
             yield Problem(manifest, ("spec", "type"), f"{text}{remedy}")
-    if (shared := named(app, "Service", service)) is None:
-        return
-    yield from _unanswered(app, shared)
+    for service in services:
+        if shared := named(app, "Service", service):
+            yield from _unanswered(app, shared)
+            yield from _not_carried(shared)
+
+
+def _not_carried(shared: Manifest) -> Iterator[Problem]:
     for field, what in _LOST.items():
         value = part(shared, "spec").get(field)
         if value not in _DEFAULTS:

@@ -1,6 +1,6 @@
 """An app's objects as they are put on the hub."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from . import checks
@@ -8,6 +8,9 @@ from .manifest import FOR_MEMBERS_ONLY, AppManifests, Manifest, ManifestsError, 
 from .pods import autoscaled, replicated
 
 _ENVELOPE: Final = "members-only"
+_MEMBER: Final = (
+    "fleet.azure.com/member-name"  # a member's label (learn: kubernetes-fleet/concepts-member-cluster-labels)
+)
 # Fields of a Service that say how one cluster makes it reachable. Entry Services are reached by the fleet alone.
 _OF_ONE_CLUSTER: Final = (
     *("allocateLoadBalancerNodePorts", "clusterIP", "clusterIPs", "externalIPs", "externalTrafficPolicy"),
@@ -15,17 +18,24 @@ _OF_ONE_CLUSTER: Final = (
 )
 
 
-def hub_objects(
-    manifests: AppManifests, entries: Collection[str], *, replicas: int | None, internal: bool, global_address: bool
-) -> tuple[Manifest, list[Manifest]]:
-    """Return the shared Service, and the app's objects as they are put on the hub.
+def hub_objects(  # noqa: PLR0913 - what decides how an app is placed
+    manifests: AppManifests,
+    entries: Mapping[str, str],
+    *,
+    replicas: int | None,
+    member_replicas: Mapping[str, int],
+    internal: bool,
+    global_address: bool,
+) -> tuple[dict[str, Manifest], list[Manifest]]:
+    """Return the shared Services by name, and the app's objects as they are put on the hub.
 
     The checks are for manifests that the caller made. `load` has reported the same mistakes with file and line.
 
     Args:
         manifests: the app.
-        entries: the names of the entry Services.
-        replicas: the replicas of the one workload behind the Service; None for the manifest's.
+        entries: the shared Service of each entry Service, by the latter's name.
+        replicas: the replicas of the one workload behind each shared Service; None for the manifest's.
+        member_replicas: the same on single members, by their names.
         internal: whether the entry points' addresses are in their VNets.
         global_address: whether a global address leads to the entry points.
 
@@ -33,54 +43,95 @@ def hub_objects(
         ManifestsError: the app has mistakes.
     """
     app, name = manifests["app"], manifests["service"]
-    if (service := named(app, "Service", name)) is None:
-        raise ManifestsError(f"The app has no Service {name!r} to export; nothing was deployed.")
+    shared = {
+        each: [entry for entry, of in entries.items() if of == each] for each in (name, *manifests.get("others", ()))
+    }
+    services = {each: found for each in shared if (found := named(app, "Service", each))}
+    if missing := [*(shared.keys() - services)]:
+        raise ManifestsError(f"The app has no Service {missing[0]!r} to export; nothing was deployed.")
     if mistakes := [
-        f"  {manifest['kind']} {manifest['metadata']['name']}: {text}"
-        for manifest, _, text in checks.problems(
-            app, name, entries=entries, internal=internal, global_address=global_address
-        )
+        f"{manifest['kind']} {manifest['metadata']['name']}: {text}"
+        for manifest, _, text in checks.problems(app, shared, internal=internal, global_address=global_address)
     ]:
-        raise ManifestsError("\n".join(["The app has mistakes; nothing was deployed:", *mistakes]))
+        raise ManifestsError("The app has mistakes; nothing was deployed:", mistakes)
     changed: dict[int, Manifest] = {}
-    if replicas is not None:
-        if isinstance(workload := replicated(app, name), str):
-            raise ManifestsError(f"replicas cannot be set: {workload}; nothing was deployed.")
-        changed[id(workload)] = overlay(workload, {"spec": {"replicas": replicas}})
+    # A team's namespace is placed by a placement of the same name (team_namespace.py).
+    placement = part(manifests["placement"], "metadata").get("name", manifests["namespace"])
+    overrides: dict[str, Manifest] = {}
+    if replicas is not None or member_replicas:
+        for each in shared:
+            if isinstance(workload := replicated(app, each), str):
+                raise ManifestsError(f"replicas cannot be set: {workload}; nothing was deployed.")
+            if replicas is not None:
+                changed[id(workload)] = overlay(workload, {"spec": {"replicas": replicas}})
+            if member_replicas:
+                found = override(
+                    f"replicas-{workload['metadata']['name']}", workload, placement, by_member(member_replicas)
+                )
+                overrides[found["metadata"]["name"]] = found
     for workload in autoscaled(app).values():
         # Not on the hub either: its own autoscaler may change the number, which the provider would then report.
         spec = {key: value for key, value in workload["spec"].items() if key != "replicas"}
         changed[id(workload)] = workload | {"spec": spec}
-    placement = manifests["placement"]["metadata"]["name"]
-    overrides = [override(autoscaler, workload, placement) for autoscaler, workload in autoscaled(app).items()]
+    for autoscaler, workload in autoscaled(app).items():
+        overrides[autoscaler] = override(autoscaler, workload, placement, [_UNSET])
     objects = enveloped([changed.get(id(manifest), manifest) for manifest in app], manifests["namespace"])
-    offers = [manifest for entry in entries for manifest in offered(manifests, service, entry)]
-    return service, [*objects, *overrides, *offers]
+    offers = [manifest for entry, of in entries.items() for manifest in offered(manifests, services[of], entry)]
+    return services, [*objects, *overrides.values(), *offers]
 
 
-def override(autoscaler: str, workload: Manifest, placement: object) -> Manifest:
-    """Return the ResourceOverride that lets an autoscaler set a workload's replicas on the members.
+# The hub's API server sets `replicas: 1` if the field is missing, and Fleet writes every field that the hub has
+# (Azure/fleet v0.18.12, pkg/controllers/workapplier/apply.go). Without the field, an autoscaler on the member sets it.
+_UNSET: Final[Manifest] = {
+    "clusterSelector": {"clusterSelectorTerms": []},  # all clusters
+    "overrideType": "JSONPatch",
+    "jsonPatchOverrides": [{"op": "remove", "path": "/spec/replicas"}],
+}
 
-    The hub's API server sets `replicas: 1` if the field is missing, and Fleet writes every field that the hub has
-    (Azure/fleet v0.18.12, pkg/controllers/workapplier/apply.go). The override removes the field before a member gets
-    the object. It names the placement, so that it takes effect at once and not with the app's next change
-    (apis/placement/v1/override_types.go).
+
+def by_member(replicas: Mapping[str, int]) -> list[Manifest]:
+    """Return the rules that set the replicas on single members, a rule for each number."""
+    return [
+        {
+            "clusterSelector": {
+                "clusterSelectorTerms": [
+                    {
+                        "labelSelector": {
+                            "matchExpressions": [
+                                {
+                                    "key": _MEMBER,
+                                    "operator": "In",
+                                    "values": sorted(member for member, each in replicas.items() if each == number),
+                                }
+                            ]
+                        }
+                    }
+                ]
+            },
+            "overrideType": "JSONPatch",
+            # The hub has the field: its API server sets it where the manifest does not.
+            "jsonPatchOverrides": [{"op": "replace", "path": "/spec/replicas", "value": number}],
+        }
+        for number in sorted({*replicas.values()})
+    ]
+
+
+def override(name: str, workload: Manifest, placement: object, rules: Sequence[Manifest]) -> Manifest:
+    """Return the ResourceOverride that changes a workload before a member gets it.
+
+    It names the placement, so that it takes effect at once and not with the app's next change
+    (Azure/fleet v0.18.12, apis/placement/v1/override_types.go).
     """
     group, _, version = str(workload["apiVersion"]).rpartition("/")
     selector = {"group": group, "version": version, "kind": workload["kind"], "name": workload["metadata"]["name"]}
-    rule: Manifest = {
-        "clusterSelector": {"clusterSelectorTerms": []},  # all clusters
-        "overrideType": "JSONPatch",
-        "jsonPatchOverrides": [{"op": "remove", "path": "/spec/replicas"}],
-    }
     return {
         "apiVersion": "placement.kubernetes-fleet.io/v1",
         "kind": "ResourceOverride",
-        "metadata": {"name": autoscaler},
+        "metadata": {"name": name},
         "spec": {
             "placement": {"name": placement},
             "resourceSelectors": [selector],
-            "policy": {"overrideRules": [rule]},
+            "policy": {"overrideRules": [*rules]},
         },
     }
 
@@ -113,14 +164,15 @@ def offered(manifests: AppManifests, service: Manifest, name: str) -> list[Manif
     Fleet lets one cluster in the whole fleet import a Service. Each further entry point has a Service of its own, with
     the selector and the ports of the shared one.
     """
-    if name == manifests["service"]:
-        return [manifests["export"]]
+    export = overlay(manifests["export"], {"metadata": {"name": name}})
+    if name == service["metadata"]["name"]:
+        return [export]
     spec = {key: value for key, value in service["spec"].items() if key not in _OF_ONE_CLUSTER}
     spec["ports"] = [{key: value for key, value in port.items() if key != "nodePort"} for port in parts(spec, "ports")]
     metadata = {"name": name, **({"labels": labels} if (labels := part(service["metadata"], "labels")) else {})}
     return [
         {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec},
-        overlay(manifests["export"], {"metadata": {"name": name}}),
+        export,
     ]
 
 

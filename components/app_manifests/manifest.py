@@ -22,7 +22,15 @@ LARGEST_ENVELOPE: Final = 50  # objects (Azure/fleet v0.18.12, apis/placement/v1
 
 
 class ManifestsError(pulumi.RunError):
-    """The message lists all mistakes in the manifests. Pulumi shows the message of a RunError without a traceback."""
+    """The message lists all mistakes in the manifests. Pulumi shows the message of a RunError without a traceback.
+
+    Attributes:
+        mistakes: the mistakes alone.
+    """
+
+    def __init__(self, heading: str, mistakes: Sequence[str] = ()) -> None:
+        super().__init__("\n".join([heading, *(f"  {mistake}" for mistake in mistakes)]))
+        self.mistakes = mistakes
 
 
 class AppManifests(TypedDict):
@@ -37,9 +45,11 @@ class AppManifests(TypedDict):
     export: Manifest
     """The ServiceExport, which offers the Service to the fleet."""
     placement: Manifest
-    """The ClusterResourcePlacement, which places the namespace."""
+    """The ClusterResourcePlacement, which places the namespace; empty if another stack places it."""
     entry_point: Manifest
     """The MultiClusterService, which balances over the Service of all clusters."""
+    others: NotRequired[Sequence[str]]
+    """Other Services that all clusters share."""
     secrets: NotRequired[Mapping[str, Mapping[str, int]]]
     """Secrets to generate: for each name, the keys and the lengths of their values. Values are letters and digits."""
 

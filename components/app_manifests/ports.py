@@ -1,6 +1,6 @@
 """Ports and URL of the shared Service."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Literal, NotRequired, TypedDict
 
 from .manifest import Manifest, part, parts
@@ -34,12 +34,12 @@ def ports(service: Manifest) -> list[ServicePort]:
     return found
 
 
-def internet_ports(app: Sequence[Manifest], service: str, *, internal: bool) -> list[ServicePort]:
+def internet_ports(app: Sequence[Manifest], services: Collection[str], *, internal: bool) -> list[ServicePort]:
     """Return the ports at which the internet reaches an app: of its entry points, and of Services with a load balancer.
 
     Args:
         app: the app's objects.
-        service: the name of the Service that the entry points balance over.
+        services: the names of the Services that the entry points balance over.
         internal: whether the entry points' addresses are in their VNets.
     """
     found: list[ServicePort] = []
@@ -48,7 +48,7 @@ def internet_ports(app: Sequence[Manifest], service: str, *, internal: bool) -> 
             continue
         private = part(part(each, "metadata"), "annotations").get(_INTERNAL) == "true"
         balanced = part(each, "spec").get("type") == "LoadBalancer" and not private
-        if balanced or (each["metadata"]["name"] == service and not internal):
+        if balanced or (each["metadata"]["name"] in services and not internal):
             found += [port for port in ports(each) if _socket(port) not in map(_socket, found)]
     return found
 

@@ -39,8 +39,12 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
     service: str,
     members: Sequence[str],
     entries: Collection[str] = (),
+    others: Mapping[str, Collection[str]] | None = None,
+    app_folder: File | None = None,
+    team: bool = False,
     secrets: Mapping[str, Mapping[str, int]] | None = None,
     replicas: int | None = None,
+    member_replicas: Mapping[str, int] | None = None,
     linux_only: bool = True,
     internal: bool = False,
     global_address: bool = False,
@@ -54,10 +58,15 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
         service: the Service that all clusters share.
         members: names of the fleet's members that the app is placed on.
         entries: names of the entry Services.
+        others: other Services that all clusters share, and the names of the entry Services of each.
+        app_folder: the folder of the app's own YAML, if it is not `app/`.
+        team: whether another stack has made the namespace and placed it (`TeamNamespace`). `fleet/` then needs no
+            ClusterResourcePlacement.
         secrets: Secrets to generate: for each name, the keys and the lengths of their values. Values are letters and
             digits. The manifests refer to these Secrets, and cannot have Secrets of the same names.
-        replicas: replicas, in each cluster, of the only Deployment or StatefulSet behind the Service; None for the
-            manifest's number.
+        replicas: replicas, in each cluster, of the only Deployment or StatefulSet behind each shared Service; None for
+            the manifest's number.
+        member_replicas: the same for single members, by their names. It is checked here, and set by the component.
         linux_only: whether a cluster has Linux nodes only, as have clusters that the components create.
         internal: whether the entry points' addresses are in their VNets.
         global_address: whether a global address leads to the entry points.
@@ -66,29 +75,32 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
         ManifestsError: the manifests have mistakes; the message lists all of them, with file and line.
     """
     reader = _Reader(folder.parent, namespace)
-    documents = list(reader.app(folder / "app", secrets or {}))
+    app_folder = app_folder or folder / "app"
+    documents = list(reader.app(app_folder, secrets or {}))
     app = [document.manifest for document in documents]
     services = [document.name for document in documents if document.manifest["kind"] == "Service"]
-    if service not in services:
-        where = (folder / "app").relative_to(folder.parent)
-        reader.mistakes.append(f"{where} has no Service {service!r} to export; it has {', '.join(services) or 'none'}")
+    shared = {service: entries, **(others or {})}
+    for name in (each for each in shared if each not in services):
+        where = app_folder.relative_to(folder.parent)
+        reader.mistakes.append(f"{where} has no Service {name!r} to export; it has {', '.join(services) or 'none'}")
     at = {id(document.manifest): document.at for document in documents}
-    found = checks.problems(
-        app, service, entries=entries, linux_only=linux_only, internal=internal, global_address=global_address
-    )
+    found = checks.problems(app, shared, linux_only=linux_only, internal=internal, global_address=global_address)
     reader.mistakes += [f"{at[id(manifest)](*path)}: {text}" for manifest, path, text in found]
-    if replicas is not None and service in services:
-        if isinstance(workload := replicated(app, service), str):
-            reader.mistakes.append(f"app.replicas cannot be set: {workload}")
-        else:
-            changes = {"spec": {"replicas": replicas}}
-            app = [overlay(manifest, changes) if manifest is workload else manifest for manifest in app]
+    if replicas is not None or member_replicas:
+        for name in (each for each in shared if each in services):
+            if isinstance(workload := replicated(app, name), str):
+                reader.mistakes.append(f"app.replicas cannot be set: {workload}")
+            elif replicas is not None:
+                changed = overlay(workload, {"spec": {"replicas": replicas}})
+                app = [changed if manifest is workload else manifest for manifest in app]
     values = {"namespace": namespace, "service": service, "members": sorted(set(members))}
-    export, placement, entry_point = (reader.fleet(folder / "fleet", kind, values) for kind in _FLEET_FILES)
+    export, placement, entry_point = (
+        {} if team and kind == "ClusterResourcePlacement" else reader.fleet(folder / "fleet", kind, values)
+        for kind in _FLEET_FILES
+    )
     if reader.mistakes:
-        lines = [f"  {mistake}" for mistake in reader.mistakes]
-        raise ManifestsError("\n".join(["The manifests have mistakes; nothing was deployed:", *lines]))
-    remarks = checks.remarks([document.manifest for document in documents], service)
+        raise ManifestsError("The manifests have mistakes; nothing was deployed:", reader.mistakes)
+    remarks = checks.remarks([document.manifest for document in documents], shared)
     for warning in [*reader.warnings, *(f"{at[id(manifest)](*path)}: {text}" for manifest, path, text in remarks)]:
         pulumi.log.warn(warning)
     return AppManifests(
@@ -98,6 +110,7 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
         export=export,
         placement=placement,
         entry_point=entry_point,
+        others=[*(others or ())],
         secrets=secrets or {},
     )
 

@@ -27,6 +27,7 @@ from rehearsal.stack import ROOT, rehearsing
 _PROGRAM: Final = (
     "Pulumi.yaml",
     "__main__.py",
+    "apps.py",
     "changes.py",
     "regions.py",
     "settings",

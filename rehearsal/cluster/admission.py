@@ -47,6 +47,8 @@ _IMMUTABLE: Final = {
     "Job.batch": ("selector", "template", "completions"),
 }
 _PLACEMENT: Final = "ClusterResourcePlacement.placement.kubernetes-fleet.io"
+_MOST_RULES: Final = 20  # of an override
+_SELECTOR: Final = ("group", "version", "kind", "name")
 _LAST_PORT: Final = 65535
 _RESERVED: Final = ("fleet-", "kube-")
 _RECONCILE: Final = "fleet.azure.com/reconcile"
@@ -101,7 +103,7 @@ def check(cluster: Contents, kind: Kind, item: Object, user: str) -> None:
     if cluster.role != HUB:
         return
     if kind.key == "ResourceOverride.placement.kubernetes-fleet.io":
-        _check_override(kind, item)
+        _check_override(cluster, kind, item)
     if kind.key in ("Pod", "ReplicaSet.apps") and not namespace_of(item).startswith(_RESERVED):
         raise ApiError("Forbidden", pod_denial(kind.resource, name_of(item)))
     if kind.key == _PLACEMENT:
@@ -306,7 +308,29 @@ def _check_multi_cluster_service(kind: Kind, item: Object) -> None:
         raise _invalid(kind, item, f'spec.serviceImport.name: Invalid value: "{name}": {rule}')
 
 
-def _check_override(kind: Kind, item: Object) -> None:
+def _check_override(cluster: Contents, kind: Kind, item: Object) -> None:
+    spec = child(item, "spec")
+    # Azure/fleet v0.18.12, apis/placement/v1beta1/override_types.go.
+    if (number := len(child(spec, "policy").get("overrideRules") or ())) > _MOST_RULES:
+        problem = f"spec.policy.overrideRules: Too many: {number}: must have at most {_MOST_RULES} items"
+        raise _invalid(kind, item, problem)
+    # Azure/fleet v0.18.12, pkg/utils/validator/resourceoverride.go.
+    for other in cluster.objects(kind.key):
+        if namespace_of(other) != namespace_of(item):
+            continue
+        if name_of(other) == name_of(item):
+            if other["spec"].get("placement") != spec.get("placement"):
+                raise _invalid(kind, item, 'spec: Invalid value: "object": The placement field is immutable')
+            continue
+        for selector in spec.get("resourceSelectors") or ():
+            if selector in other["spec"]["resourceSelectors"]:
+                text = " ".join(f"{key.capitalize()}:{selector.get(key, '')}" for key in _SELECTOR)
+                both = f"{name_of(item)} and {name_of(other)}"
+                reason = (
+                    f"invalid resource selector {{{text}}}: the resource has been selected by both {both}, which is "
+                    "not supported"
+                )
+                raise ApiError("Forbidden", _denied("resourceoverride", reason))
     # Source: answers of a hub with the definitions of fleet v0.18.12.
     for number, rule in enumerate(child(child(item, "spec"), "policy").get("overrideRules") or ()):
         if "clusterSelectorTerms" not in rule.get("clusterSelector", {"clusterSelectorTerms": []}):

@@ -182,24 +182,27 @@ def _region(cluster: Resource, place: Place, of: Mapping[str, Sequence[Resource]
 def _entries(of: Mapping[str, Sequence[Resource]]) -> dict[str, str]:
     """Return the entry points' addresses by the id of their cluster, found by their provider."""
     clusters = {each["urn"]: str(each["inputs"].get("clusterIdentifier", "")).lower() for each in of.get(_PROVIDER, ())}
-    entries: dict[str, str] = {}
+    entries: dict[str, list[str]] = {}
     for each in of.get(_ENTRY_POINT, ()):
         addresses: Sequence[Mapping[str, Any]] = _status(each).get("loadBalancer", {}).get("ingress") or ()
         cluster = clusters.get(each.get("provider", "").rpartition("::")[0], "")  # a reference is a URN and an id
         # The cluster's own address; a global one may come after it.
-        entries[cluster] = str(addresses[0].get("ip", "")) if addresses else "no address"
-    return entries
+        address = str(addresses[0].get("ip", "")) if addresses else "no address"
+        entries.setdefault(cluster, []).append(address)
+    # One line on the map; the stack's outputs have them all.
+    more = {cluster: f" + {len(found) - 1} more" if found[1:] else "" for cluster, found in entries.items()}
+    return {cluster: f"{found[0]}{more[cluster]}" for cluster, found in entries.items()}
 
 
 def _global_address(of: Mapping[str, Sequence[Resource]]) -> str:
-    """Return the address of a global load balancer."""
+    """Return the addresses of the global load balancers."""
     used = {
         str(frontend.get("publicIPAddress", {}).get("id", "")).lower()
         for balancer in of.get(_BALANCER, ())
         for frontend in _properties(balancer).get("frontendIPConfigurations") or ()
     }
     found = (each.get("outputs", {}).get("ipAddress", "") for each in of.get(_PUBLIC_ADDRESS, ()) if _id(each) in used)
-    return next(found, "")
+    return ", ".join(filter(None, found))
 
 
 def _held_back(slices: Mapping[str, Sequence[str]], regions: Sequence[Region]) -> dict[str, list[str]]:

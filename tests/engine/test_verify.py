@@ -51,7 +51,7 @@ def test_private_address_is_not_tried_as_no_client_is_in_its_network(
     assert stack.rehearsal.up() == 0
     url = stack.outputs()["url"].value
     (line,) = (line for line in capfd.readouterr().out.splitlines() if line.startswith(f"✓  {url} "))
-    assert line.endswith("not tried (--requests 0)")
+    assert line.endswith("not tried: a private address (--public-only)")
 
 
 def test_program_without_the_outputs_of_verify_is_not_checked(

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import mock
 
-from rehearsal.stack import is_private, open_gateway
+from rehearsal.stack import open_gateway
 from tests.support.program import Program
 from tests.support.stack import Stack
 from verify.__main__ import main
@@ -52,7 +52,7 @@ def assert_converged(stack: Stack) -> None:
 
 def _verified(outputs: Mapping[str, Any], environment: Mapping[str, str], timeout: int) -> dict[str, Result]:
     printed = io.StringIO()
-    requests = ["--requests", "0"] if is_private(outputs.get("externalIp")) else []
+    requests = ["--public-only"]
     with (
         mock.patch.dict(os.environ, environment),
         mock.patch("sys.stdin", io.StringIO(json.dumps(outputs))),

@@ -28,7 +28,16 @@ from tests.support.program import PROJECT, ROOT
 def copy_program(root: Path) -> Path:
     """Put the program into a folder: its own stack files, the rest by links."""
     root.mkdir()
-    for name in ("__main__.py", "changes.py", "regions.py", "components", "fleet_clusters", "manifests", "settings"):
+    for name in (
+        "__main__.py",
+        "apps.py",
+        "changes.py",
+        "regions.py",
+        "components",
+        "fleet_clusters",
+        "manifests",
+        "settings",
+    ):
         (root / name).symlink_to(ROOT / name)
     for file in ROOT.glob("Pulumi*.yaml"):
         (root / file.name).write_text(file.read_text())
@@ -160,9 +169,9 @@ class Stack:
         """Preview, and return the engine's plan."""
         return self._run(self.rehearsal.stack.preview)
 
-    def up(self) -> Done:
+    def up(self, **options: Any) -> Done:  # noqa: ANN401 - the engine's
         """Update."""
-        return self._run(self.rehearsal.stack.up)
+        return self._run(partial(self.rehearsal.stack.up, **options))
 
     def move_back(self) -> None:
         """Bring the entry point back to the first region."""

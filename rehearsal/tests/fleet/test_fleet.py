@@ -303,6 +303,25 @@ def test_number_of_pods_that_an_override_takes_away_is_left_alone() -> None:
     assert get(east, deployment())["spec"]["template"]["spec"]["containers"][0]["image"] == "shop:2"
 
 
+def test_override_that_fleet_does_not_support_is_refused() -> None:
+    _, hub, *_ = placed_fleet()
+    hub.create(override(), user=USER)
+    second = override()
+    second["metadata"]["name"] = "more"
+    with pytest.raises(
+        ApiError, match=r"Name:front}: the resource has been selected by both more and load, which is not"
+    ):
+        hub.create(second, user=USER)
+    moved = override()
+    moved["spec"]["placement"] = {"name": "other"}
+    with pytest.raises(ApiError, match="The placement field is immutable"):
+        hub.apply(moved, user=USER)
+    many = override()
+    many["spec"]["policy"]["overrideRules"] *= 21
+    with pytest.raises(ApiError, match="Too many: 21: must have at most 20 items"):
+        hub.apply(many, user=USER)
+
+
 def test_override_of_a_running_app_takes_effect_at_once_and_so_does_its_end() -> None:
     clusters, hub, east, west = placed_fleet()
     hub.create(override(), user=USER)

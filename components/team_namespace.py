@@ -1,0 +1,126 @@
+"""A team's namespace on the fleet: placed as a whole, and the only one that the team may write to."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypedDict
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_azure_native import containerservice
+
+from .kubernetes_object import KubernetesObject, awaited, not_awaited
+from .retries import OBJECT_RETRY
+from .roles import Principal
+from .sdk import provider
+
+_MEMBER: Final = "fleet.azure.com/member-name"  # learn: kubernetes-fleet/concepts-member-cluster-labels
+_NAME: Final = "team"
+# The objects that a team's app can have (app_manifests/kinds.py), and those by which Fleet shares them. Neither Roles,
+# by which a team could give itself more, nor quotas.
+_KINDS: Final[Mapping[str, Sequence[str]]] = {
+    "": ("configmaps", "persistentvolumeclaims", "secrets", "serviceaccounts", "services"),
+    "apps": ("daemonsets", "deployments", "statefulsets"),
+    "autoscaling": ("horizontalpodautoscalers",),
+    "batch": ("cronjobs", "jobs"),
+    "discovery.k8s.io": ("endpointslices",),
+    "networking.fleet.azure.com": ("multiclusterservices", "serviceexports"),
+    "networking.k8s.io": ("ingresses", "networkpolicies"),
+    "placement.kubernetes-fleet.io": ("resourceoverrides",),
+}
+_TO_LOOK_AT: Final[Mapping[str, Sequence[str]]] = {
+    "": ("events", "pods", "pods/log"),
+    "networking.fleet.azure.com": ("serviceimports",),
+}
+
+
+class TeamNamespaceArgs(TypedDict):
+    """The namespace, its clusters, and the team."""
+
+    namespace: str
+    """The namespace's name, which is the placement's too."""
+    hub: pulumi.Input[k8s.Provider]
+    """Provider for objects on the hub."""
+    members: Sequence[containerservice.FleetMember]
+    """The members that everything in the namespace is placed on."""
+    team: Principal
+    """The team: best a group in Microsoft Entra ID."""
+
+
+class TeamNamespace(pulumi.ComponentResource):
+    """A namespace for a team that deploys its app alone, from a stack of its own.
+
+    The team's role is placed with the namespace, so the team may write to its namespace on the hub and on the members,
+    and to nothing else. The team needs no right to place: that is cluster-scoped.
+    """
+
+    def __init__(self, name: str, args: TeamNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("fleet-l4-lb:index:TeamNamespace", name, {}, opts)
+        on_hub = pulumi.ResourceOptions(parent=self, provider=provider(args["hub"]), hooks=OBJECT_RETRY.hooks())
+        # As for an app: members leave last.
+        after_members = pulumi.ResourceOptions(depends_on=args["members"])
+        namespace = KubernetesObject(
+            f"{name}-namespace",
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": args["namespace"]}},
+            pulumi.ResourceOptions.merge(on_hub, after_members),
+        )
+        inside = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=[namespace]))
+        role = KubernetesObject(f"{name}-role", not_awaited(_role(args["namespace"])), inside)
+        binding = KubernetesObject(f"{name}-binding", not_awaited(_binding(args["namespace"], args["team"])), inside)
+        KubernetesObject(
+            f"{name}-placement",
+            awaited(
+                _placement(args["namespace"], [member.name for member in args["members"]]),
+                "condition=ClusterResourcePlacementAvailable",
+                f"jsonpath={{.status.placementStatuses[{len(args['members']) - 1}].clusterName}}",
+            ),
+            pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=[role, binding])),
+        )
+        self.register_outputs({})
+
+
+def _role(namespace: str) -> dict[str, Any]:
+    written = [{"apiGroups": [group], "resources": [*kinds], "verbs": ["*"]} for group, kinds in _KINDS.items()]
+    seen = [
+        {"apiGroups": [group], "resources": [*kinds], "verbs": ["get", "list", "watch"]}
+        for group, kinds in _TO_LOOK_AT.items()
+    ]
+    metadata = {"name": _NAME, "namespace": namespace}
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": metadata,
+        "rules": [*written, *seen],
+    }
+
+
+def _binding(namespace: str, team: Principal) -> dict[str, Any]:
+    # A service principal is a user, too (learn: aks/azure-ad-rbac).
+    kind = "Group" if team["type"] == "Group" else "User"
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": _NAME, "namespace": namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": _NAME},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": team["object_id"]}],
+    }
+
+
+def _placement(namespace: str, members: Sequence[pulumi.Input[str]]) -> dict[str, Any]:
+    expression = {"key": _MEMBER, "operator": "In", "values": members}
+    term = {"labelSelector": {"matchExpressions": [expression]}}
+    return {
+        "apiVersion": "placement.kubernetes-fleet.io/v1",
+        "kind": "ClusterResourcePlacement",
+        "metadata": {"name": namespace},
+        "spec": {
+            "resourceSelectors": [{"group": "", "version": "v1", "kind": "Namespace", "name": namespace}],
+            "policy": {
+                "placementType": "PickAll",
+                "affinity": {
+                    "clusterAffinity": {
+                        "requiredDuringSchedulingIgnoredDuringExecution": {"clusterSelectorTerms": [term]}
+                    }
+                },
+            },
+            "strategy": {"type": "RollingUpdate"},
+        },
+    }

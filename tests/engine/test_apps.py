@@ -1,0 +1,100 @@
+"""Several apps on one fleet, under the real engine."""
+
+import pytest
+from pulumi import automation as auto
+
+from rehearsal.tests.objects import in_memory
+from tests.support.apps import deploy_three_apps, write_app
+from tests.support.health import assert_converged, checked, failed
+from tests.support.stack import Stack
+
+
+@pytest.fixture
+def apps(empty: Stack) -> Stack:
+    """Stack dev with three apps in place of its own, deployed."""
+    deploy_three_apps(empty)
+    return empty
+
+
+def test_apps_are_deployed_and_verified_each(apps: Stack) -> None:
+    outputs = apps.outputs()["apps"].value
+    address = outputs["shop"]["web"]["globalAddress"]
+    assert (outputs["shop"]["orders"]["url"], outputs["news"]["news"]["url"]) == (
+        f"http://{address}:8080",
+        f"https://{address}",
+    )
+    assert outputs["jobs"]["jobs"]["regions"] == ["west"]
+    found = checked(apps)
+    assert {
+        "placement of daily",
+        "news: pods on aks-eastus2",
+        "shop/orders: entry point on aks-westus2",
+    } <= found.keys()
+    assert "jobs: pods on aks-eastus2" not in found
+    assert_converged(apps)
+
+
+def test_change_to_an_app_plans_nothing_for_another(apps: Stack) -> None:
+    write_app(apps.root, "news", image="registry.example.com/web:2", news=443)
+    assert apps.preview().changes == {"news-deployment-news": "update"}
+    others = {name: app for name, app in apps.config["apps"].items() if name != "jobs"}
+    apps.configure(apps=others)
+    assert {name.partition("-")[0] for name in apps.preview().changes} == {"news", "jobs"}
+    assert apps.up()
+    assert_converged(apps)
+
+
+def test_app_that_fails_neither_stops_nor_hides_the_others(empty: Stack) -> None:
+    empty.refuse("create", "jobs-placement", *["Forbidden: no"] * 50)
+    with pytest.raises(auto.CommandError, match="Forbidden: no"):
+        deploy_three_apps(empty, continue_on_error=True)
+    empty.cloud.pass_time(600)
+    assert {name.partition(" ")[0] for name in failed(empty)} == {"jobs:", "placement"}
+    assert empty.outputs()["apps"].value["shop"]["web"]["url"].startswith("http://")
+
+
+def test_replicas_by_region_are_an_override_of_fleet(apps: Stack) -> None:
+    def running() -> list[int]:
+        return [
+            cluster.get("apps/v1", "Deployment", "news", "daily")["spec"]["replicas"]
+            for cluster in map(in_memory(apps.cloud).cluster, apps.outputs()["clusterIds"].value.values())
+        ]
+
+    def ask(replicas: object) -> dict[str, str]:
+        settings = apps.config["apps"]
+        apps.configure(apps=settings | {"news": settings["news"] | {"replicas": replicas}})
+        found = apps.up().changes
+        apps.cloud.pass_time(600)
+        return found
+
+    assert ask({"east": 5}) == {"news-resourceoverride-replicas-news": "create"}
+    assert running() == [5, 2]
+    assert ask({"east": 3, "west": 4}) == {"news-resourceoverride-replicas-news": "update"}
+    assert running() == [3, 4]
+    assert_converged(apps)
+    assert ask(1)["news-resourceoverride-replicas-news"] == "delete"
+    assert running() == [1, 1]
+
+
+def test_one_app_becomes_one_of_several_without_a_change(stack: Stack) -> None:
+    app = {"namespace": "aks-store-demo", "service": "store-front"}
+    stack.configure(apps={"app": app})
+    assert stack.preview().changes == {}
+    write_app(stack.root, "news", news=80)
+    stack.configure(apps={"app": app, "news": {}})
+    assert {name.partition("-")[0] for name in stack.up().changes} == {"news"}
+    assert_converged(stack)
+
+
+def test_change_that_would_move_an_apps_address_is_refused(apps: Stack) -> None:
+    settings, regions = apps.config["apps"], apps.config["regions"]
+    apps.configure(regions=[regions[1], regions[0]])
+    with pytest.raises(auto.CommandError, match=r'apps.news.entryRegions: is missing: the address is in "east"'):
+        apps.preview()
+    apps.configure(regions=[regions[0], regions[1] | {"entrySuffix": "-far"}])
+    with pytest.raises(auto.CommandError, match=r"regions\[1\].entrySuffix: is not what the entry Service of region"):
+        apps.preview()
+    apps.configure(
+        regions=[regions[1], regions[0]], apps=settings | {"news": settings["news"] | {"entryRegions": ["east"]}}
+    )
+    apps.preview()

@@ -32,7 +32,7 @@ ARGS: dict[str, tuple[Any, set[str]]] = {
     "RegionalCluster": (
         RegionalClusterArgs,
         {
-            *("virtualNetwork", "networkGroup", "subnet", "subnetRole", "egress"),
+            *("virtualNetwork", "networkGroup", "subnet", "subnetRole", "apiSubnetRole", "egress"),
             *("cluster", "userPool", "kubeconfig", "kubernetes"),
         },
     ),

@@ -81,7 +81,7 @@ CustomResource(
         "annotations": {"pulumi.com/waitFor": "condition=Valid"},
     },
     spec={"serviceImport": {"name": stack.app.service}},
-    opts=pulumi.ResourceOptions(provider=clusters["west"].kubernetes, depends_on=[app]),
+    opts=pulumi.ResourceOptions(provider=clusters["west"].kubernetes, depends_on=[placed_apps["app"]]),
 )
 """
 
@@ -241,23 +241,23 @@ MISTAKES = [
     ),
     Mistake(
         "namespace that belongs to Kubernetes",
-        "__main__.py",
-        "namespace=stack.app.namespace",
+        "apps.py",
+        "namespace=app.namespace",
         'namespace="kube-shop"',
         r"\"fleet\.namespace\.guardrail\.validating\" denied the request: .* not allowed to CREATE .*/kube-shop",
     ),
     Mistake(
         "namespace that every cluster has",
-        "__main__.py",
-        "namespace=stack.app.namespace",
+        "apps.py",
+        "namespace=app.namespace",
         'namespace="default"',
         r'namespaces "default" already exists',
     ),
     Mistake(
         "fleet's objects on a member",
         "__main__.py",
-        "hub=fleet.kubernetes",
-        'hub=clusters["east"].kubernetes',
+        "hub=fleet.kubernetes,\n            members=[fleet.members[region.name] for region in stack.regions_of(app)",
+        'hub=clusters["east"].kubernetes,\n            members=[fleet.members[region.name] for region in stack.regions',
         r'"app-placement" with kind placement\.kubernetes-fleet\.io/v1/ClusterResourcePlacement failed because',
     ),
     # The placement.
@@ -302,8 +302,8 @@ MISTAKES = [
     Mistake(
         "entry point on the hub",
         "__main__.py",
-        "kubernetes=clusters[region].kubernetes,\n                kubeconfig",
-        "kubernetes=fleet.kubernetes,\n                kubeconfig",
+        "kubernetes=clusters[entry.region].kubernetes",
+        "kubernetes=fleet.kubernetes",
         r'"app-entry-point" .* timed out waiting for the condition: .* no condition Valid .*; last seen: no conditions',
     ),
     Mistake(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from http.client import HTTPConnection
+from threading import BoundedSemaphore
 from typing import Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -31,7 +32,8 @@ from verify.outputs import App, Outputs, Port
 # charts/hub-agent/values.yaml).
 _SILENCE: Final = timedelta(minutes=3)
 _SECONDS: Final = 5  # for a client's connection, and for its answer
-_CLIENTS: Final = 16  # requests at a time
+_CLIENTS: Final = 16  # requests at a time, to all addresses together: more would be late by themselves
+_TURNS: Final = BoundedSemaphore(_CLIENTS)
 
 _FLEET: Final = "/apis/cluster.kubernetes-fleet.io/v1"
 _PLACEMENT: Final = "/apis/placement.kubernetes-fleet.io/v1"
@@ -526,8 +528,13 @@ def _tried(deployment: Deployment, attempt: Callable[[int], str], found: str, co
         return "not tried (--requests 0)"
     if deployment.public_only and _is_private(deployment.app.external_ip):
         return "not tried: a private address (--public-only)"
+
+    def in_turn(number: int) -> str:
+        with _TURNS:
+            return attempt(number)
+
     with ThreadPoolExecutor(_CLIENTS) as pool:
-        failures = Counter(filter(None, pool.map(attempt, range(deployment.requests))))
+        failures = Counter(filter(None, pool.map(in_turn, range(deployment.requests))))
     answered = deployment.requests - failures.total()
     said = found.format(answered, deployment.requests)
     if not failures:

@@ -164,7 +164,9 @@ def offered(manifests: AppManifests, service: Manifest, name: str) -> list[Manif
     Fleet lets one cluster in the whole fleet import a Service. Each further entry point has a Service of its own, with
     the selector and the ports of the shared one.
     """
-    export = overlay(manifests["export"], {"metadata": {"name": name}})
+    export = manifests["export"]
+    if name != manifests["service"]:
+        export = overlay(export, {"metadata": {"name": name}})
     if name == service["metadata"]["name"]:
         return [export]
     spec = {key: value for key, value in service["spec"].items() if key not in _OF_ONE_CLUSTER}

@@ -34,6 +34,16 @@ def test_apps_are_deployed_and_verified_each(apps: Stack) -> None:
     assert_converged(apps)
 
 
+def test_rehearsal_checks_and_draws_every_app(apps: Stack, capfd: pytest.CaptureFixture[str]) -> None:
+    assert apps.rehearsal.up() == 0
+    printed = capfd.readouterr().out
+    for check in ("shop/orders: entry point on", "news: entry point on aks-eastus2", "placement of jobs"):
+        assert f"✓  {check}" in printed
+    assert "not tried: a private address" in printed
+    page = (apps.root / ".rehearsal" / "dev" / "report.html").read_text()
+    assert " + 2 more" in page
+
+
 def test_change_to_an_app_plans_nothing_for_another(apps: Stack) -> None:
     write_app(apps.root, "news", image="registry.example.com/web:2", news=443)
     assert apps.preview().changes == {"news-deployment-news": "update"}

@@ -258,6 +258,16 @@ def test_entry_is_on_the_cluster_of_its_provider_and_comes_first() -> None:
     ]
 
 
+def test_addresses_of_several_entry_points_on_a_cluster_are_counted() -> None:
+    state = deployed("westus2", "eastus2")
+    for number in (1, 2):
+        ingress = [{"ip": f"20.1.2.{number}"}]
+        state.append(
+            {**state[-1], "id": f"app/{number}", "outputs": {"status": {"loadBalancer": {"ingress": ingress}}}}
+        )
+    assert [each.entry for each in topology(state).regions] == ["20.1.2.3 + 2 more", ""]
+
+
 def test_global_address_is_shown_in_place_of_one_of_its_entry_points(tmp_path: Path) -> None:
     front = {"publicIPAddress": {"id": "…/publicIPAddresses/GLOBAL"}}
     state = [

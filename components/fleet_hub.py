@@ -160,7 +160,8 @@ class FleetHub(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(
                     parent=self,
                     # The fleet sends clients to a member's pods from the placement of the app until the member has
-                    # left. The peerings must exist all that time.
+                    # left. The peerings must exist all that time. And AKS updates a cluster that has joined
+                    # (docs/decisions.md, 3).
                     depends_on=[each for each in (member.get("peering"), member.get("pool")) if each],
                     # Fleet refuses to release a member that exports a Service, and the exports stay without the
                     # member's agents (Azure/fleet v0.18.12, pkg/webhook/membercluster). Nothing else of the region

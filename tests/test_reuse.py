@@ -41,7 +41,7 @@ ARGS: dict[str, tuple[Any, set[str]]] = {
         {"virtualNetwork", "networkGroup", "subnet", "cluster", "kubeconfig", "kubernetes"},
     ),
     "PeeredNetworks": (PeeredNetworksArgs, {"last"}),
-    "FleetHub": (FleetHubArgs, {"fleet", "group", "members", "kubeconfig", "kubernetes"}),
+    "FleetHub": (FleetHubArgs, {"fleet", "group", "virtualNetwork", "members", "kubeconfig", "kubernetes"}),
     "FleetUpdates": (FleetUpdatesArgs, {"strategy", "profile"}),
     "Budget": (BudgetArgs, {"budget"}),
     "MultiClusterApp": (

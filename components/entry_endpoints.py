@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ from .kubernetes_object import KubernetesObject
 _MINUTES: Final = 7
 _PAUSE: Final = 2  # seconds between two requests
 _REPEAT: Final = 60  # seconds after which the same message is logged again
+# Threads of its own: with many entry points, all threads of the event loop, four times `--parallel`, wait for
+# registrations, and these wait for the hooks (pulumi 3.272.0, runtime/resource.py, `do_rpc_call`; automation/_server.py).
+_THREADS: Final = ThreadPoolExecutor(8, "endpoints")
 
 
 class EndpointsError(Exception):
@@ -89,8 +93,9 @@ def _waiting(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookArg
         deadline = time.monotonic() + 60 * _MINUTES
         said, again = "", 0.0
         with TemporaryDirectory(prefix="fleet-l4-lb-") as folder:
-            look = await asyncio.to_thread(_look, text, folder, new)
-            while found := await asyncio.to_thread(look, lacking):
+            run = asyncio.get_running_loop().run_in_executor
+            look = await run(_THREADS, _look, text, folder, new)
+            while found := await run(_THREADS, look, lacking):
                 now = time.monotonic()
                 if now > deadline:
                     raise EndpointsError(

@@ -63,6 +63,14 @@ def test_app_that_fails_neither_stops_nor_hides_the_others(empty: Stack) -> None
     assert empty.outputs()["apps"].value["shop"]["web"]["url"].startswith("http://")
 
 
+def test_more_entry_points_than_the_engine_has_operations_at_a_time(empty: Stack) -> None:
+    services = {f"s{number}": 80 for number in range(20)}
+    write_app(empty.root, "many", **services)
+    empty.configure(apps={"many": {"services": [*services]}})
+    done = empty.up(parallel=2)
+    assert sum(name.startswith("many-endpoints") for name in done.changes) == len(services)
+
+
 def test_replicas_by_region_are_an_override_of_fleet(apps: Stack) -> None:
     def running() -> list[int]:
         return [

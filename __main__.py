@@ -37,6 +37,7 @@ from components.node_pools import NodePool
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from components.regional_cluster import RegionalCluster, RegionalClusterArgs
 from components.roles import Principal
+from components.staged_rollout import RolloutArgs
 from components.subscriptions import AzureProviders
 from settings import ClusterRegion, NewRegion, Pool, Region, SubnetRegion, load
 
@@ -317,6 +318,15 @@ if where := stack.app.global_address:
         ),
     )
 
+rollout: RolloutArgs | None = None
+if stages := stack.app.rollout:
+    rollout = RolloutArgs(
+        stages=[[fleet.members[name].name for name in stage if name in placed] for stage in stages.stages],
+        wait_minutes=stages.wait_minutes,
+        until=stages.until,
+        hub_kubeconfig=fleet.kubeconfig,
+        kubeconfigs={region.cluster: clusters[region.name].kubeconfig for region in stack.regions if not region.lost},
+    )
 app = MultiClusterApp(
     "app",
     MultiClusterAppArgs(
@@ -333,6 +343,7 @@ app = MultiClusterApp(
             for region, service in stack.entry_services.items()
         },
         global_address=address and address.ip_address,
+        rollout=rollout,
     ),
 )
 

@@ -37,6 +37,7 @@ from .node_pools import NodePool
 from .peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from .regional_cluster import RegionalCluster, RegionalClusterArgs
 from .roles import Principal
+from .staged_rollout import RolloutArgs
 from .subscriptions import AzureProviders
 
 __all__ = [
@@ -84,6 +85,7 @@ __all__ = [
     "Principal",
     "RegionalCluster",
     "RegionalClusterArgs",
+    "RolloutArgs",
     "UpdateChannel",
     "load_manifests",
 ]

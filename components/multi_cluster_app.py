@@ -24,6 +24,7 @@ from .entry_point import EntryPoint, EntryPointArgs
 from .kubernetes_object import KubernetesObject, awaited, not_awaited
 from .retries import OBJECT_RETRY
 from .sdk import provider
+from .staged_rollout import RolloutArgs, StagedRollout, staged, stages
 
 
 class MultiClusterAppArgs(TypedDict):
@@ -46,6 +47,9 @@ class MultiClusterAppArgs(TypedDict):
     manifest's number. Cannot be set for a workload with a HorizontalPodAutoscaler."""
     internal: NotRequired[bool]
     """Whether the entry points' addresses are in their VNets instead of public. False by default."""
+    rollout: NotRequired[RolloutArgs | None]
+    """The stages in which a change reaches the members; None for Fleet's rolling update of all. A running app cannot go
+    back to None."""
 
 
 class MultiClusterApp(pulumi.ComponentResource):
@@ -95,7 +99,11 @@ class MultiClusterApp(pulumi.ComponentResource):
             pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=args["members"])),
         )
 
-        in_namespace = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=[namespace]))
+        rollout, first = args.get("rollout"), list[pulumi.Resource]([namespace])
+        if rollout:
+            first.append(stages(f"{name}-rollout", rollout, manifests["placement"]["metadata"]["name"], on_hub))
+        in_namespace = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=first))
+        content = [*_generated_secrets(name, manifests, self), *objects]
         placed = [
             KubernetesObject(
                 f"{name}-{manifest['kind'].lower()}-{manifest['metadata']['name']}",
@@ -104,14 +112,15 @@ class MultiClusterApp(pulumi.ComponentResource):
                 not_awaited(overlay(manifest, {"metadata": {"namespace": manifests["namespace"]}})),
                 in_namespace,
             )
-            for manifest in [*_generated_secrets(name, manifests, self), *objects]
+            for manifest in content
         ]
 
         placement = KubernetesObject(
             f"{name}-placement",
             awaited(
-                manifests["placement"],
-                "condition=ClusterResourcePlacementAvailable",
+                staged(manifests["placement"], content, manifests["namespace"]) if rollout else manifests["placement"],
+                # In stages, it is available after the rollout only.
+                f"condition=ClusterResourcePlacement{'Scheduled' if rollout else 'Available'}",
                 # Available is also true with fewer clusters than wanted.
                 f"jsonpath={{.status.placementStatuses[{len(args['members']) - 1}].clusterName}}",
             ),
@@ -126,6 +135,19 @@ class MultiClusterApp(pulumi.ComponentResource):
             ),
         )
 
+        # An entry point needs the app in the regions, and releases the Service before the Service's export goes.
+        before: list[pulumi.Resource] = [placement, *placed]
+        if rollout:
+            before.append(
+                StagedRollout(
+                    f"{name}-rollout",
+                    rollout,
+                    placement,
+                    [manifests["placement"], *content],
+                    on_hub,
+                )
+            )
+
         self.entry_addresses, self.frontend_ids = {}, {}
         for entry_service, entry in args["entries"].items():
             suffix = "" if entry_service == manifests["service"] else f"-{entry_service}"
@@ -137,8 +159,7 @@ class MultiClusterApp(pulumi.ComponentResource):
                 internal=internal,
                 global_address=args.get("global_address"),
                 offered=offers_endpoints(objects, service),
-                # It releases the Service before the Service's export goes.
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[placement, *placed]),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=before),
             )
             self.entry_addresses[entry_service] = entry_point.address
             if entry_point.frontend_id is not None:

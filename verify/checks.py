@@ -21,7 +21,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from fleet_clusters import endpoints
+from fleet_clusters import endpoints, rollouts
 from fleet_clusters.api_server import Answer, CheckFailedError, ClusterClient, Object, plain
 from fleet_clusters.endpoints import SYSTEM
 from fleet_clusters.frontends import frontend_name
@@ -233,6 +233,7 @@ def _placement(deployment: Deployment) -> str:
         )
     if foreign := sorted(placed.keys() - {*names}):
         raise CheckFailedError(f"placed on members of others: {', '.join(foreign)}", _AGAIN)
+    staged = _rollout(deployment, item)
     if waiting := [name for name in names if not _is_true(placed[name], "Available")]:
         failed = [
             f"{each.get('kind')} {each.get('name')}"
@@ -241,6 +242,8 @@ def _placement(deployment: Deployment) -> str:
         ]
         because = f": {', '.join(dict.fromkeys(failed))}" if failed else ""
         raise CheckFailedError(f"not available on {', '.join(waiting)}{because}", describe)
+    if staged:  # the placement's own conditions are about one version
+        return f"available on {len(names)} of {len(names)}; {staged}"
     if not status.get("selectedResources"):  # without its namespace, an empty placement is available
         raise CheckFailedError("places nothing: the hub has no such namespace", _AGAIN)
     if not _is_true(item, "ClusterResourcePlacementAvailable"):
@@ -248,6 +251,45 @@ def _placement(deployment: Deployment) -> str:
             _condition(item, "ClusterResourcePlacementAvailable").get("message") or "not available", describe
         )
     return f"available on {len(names)} of {len(names)}"
+
+
+def _rollout(deployment: Deployment, placement: Object) -> str:
+    """Return what the rollout of a placement waits for, if it has stages and has not ended.
+
+    Raises:
+        CheckFailedError: the rollout has stopped, or a stage does not have the new version yet.
+    """
+    if placement["spec"]["strategy"].get("type") != "External":
+        return ""
+    runs = [
+        item
+        for item in deployment.hub.items(rollouts.RUNS)
+        if item["spec"]["placementName"] == placement["metadata"]["name"]
+    ]
+    again = "fix the app, or put its last good version back; then `pulumi up`"
+    if not runs:
+        raise CheckFailedError("it is rolled out in stages, and the hub has no run", _AGAIN)
+    run = max(runs, key=lambda item: item["metadata"]["creationTimestamp"])
+    if (found := rollouts.rollout(run)) is None:
+        raise CheckFailedError("Fleet has not begun with the rollout", "wait a minute; then `pulumi up`")
+    if found.failure:
+        delete = f"`{deployment.hub.kubectl} delete clusterstagedupdaterun {run['metadata']['name']}`"
+        raise CheckFailedError(f"Fleet has given the rollout up: {found.failure}", f"{delete}, then {_AGAIN}")
+    if found.number == len(found.stages):
+        return ""
+    if not found.updating:
+        return f"the rollout waits after {found.stage}"
+    region = {member: region for region, member in deployment.outputs.members.items()}
+    pods = deployment.within("", "v1", "pods")
+    broken = [
+        rollouts.broken(deployment.clusters[region[member]].items(pods))
+        for member in found.updating
+        if member in region
+    ]
+    because = f": {'; '.join(filter(None, broken))}" if any(broken) else ""
+    raise CheckFailedError(
+        f"the rollout is in {found.stage}; not available on {', '.join(found.updating)}{because}", again
+    )
 
 
 def _pods(deployment: Deployment, region: str) -> str:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from rehearsal.cluster import images
 from rehearsal.cluster.objects import Object, child, deleting, is_true, labels_of, name_of, namespace_of, status_of
 from rehearsal.cluster.workloads import (
     FIRST_POOL,
@@ -209,6 +210,10 @@ class Machines:
                     folder=self._folder / uid,
                 )
                 self._pods[uid] = address
+            return
+        if waiting := images.waiting(pod):
+            if status_of(pod).get("containerStatuses") != waiting:
+                self._server.set_status(pod, {**status_of(pod), "phase": "Pending", "containerStatuses": waiting})
             return
         answer = {
             "cluster": self._server.id.rsplit("/", 1)[-1],

@@ -9,6 +9,8 @@ import pulumi_kubernetes as k8s
 import pulumi_random as random
 from pulumi_azure_native import containerservice
 
+from fleet_clusters import traffic
+
 from .app_manifests import (
     AppManifests,
     Manifest,
@@ -24,7 +26,7 @@ from .entry_point import EntryPoint, EntryPointArgs
 from .kubernetes_object import KubernetesObject, awaited, not_awaited
 from .retries import OBJECT_RETRY
 from .sdk import provider
-from .staged_rollout import RolloutArgs, StagedRollout, staged, stages
+from .staged_rollout import Probe, RolloutArgs, StagedRollout, staged, stages
 
 
 class MultiClusterAppArgs(TypedDict):
@@ -136,17 +138,13 @@ class MultiClusterApp(pulumi.ComponentResource):
         )
 
         # An entry point needs the app in the regions, and releases the Service before the Service's export goes.
-        before: list[pulumi.Resource] = [placement, *placed]
+        before: list[pulumi.Input[pulumi.Resource]] = [placement, *placed]
         if rollout:
-            before.append(
-                StagedRollout(
-                    f"{name}-rollout",
-                    rollout,
-                    placement,
-                    [manifests["placement"], *content],
-                    on_hub,
-                )
+            probe = None if internal else _probe(service)
+            progress = StagedRollout(
+                f"{name}-rollout", rollout, placement, [manifests["placement"], *content], probe, on_hub
             )
+            before.append(progress.done)
 
         self.entry_addresses, self.frontend_ids = {}, {}
         for entry_service, entry in args["entries"].items():
@@ -175,6 +173,11 @@ class MultiClusterApp(pulumi.ComponentResource):
             self.url = pulumi.Output.from_input(None)
         self.ports = pulumi.Output.from_input(ports(service))
         self.register_outputs({"externalIp": self.external_ip, "url": self.url, "ports": self.ports})
+
+
+def _probe(service: Manifest) -> Probe:
+    tcp = [port["port"] for port in ports(service) if port["protocol"] == "TCP"]
+    return lambda address, requests: traffic.failure(address, web_address(service), tcp, requests)
 
 
 def _generated_secrets(name: str, manifests: AppManifests, parent: pulumi.Resource) -> list[Manifest]:

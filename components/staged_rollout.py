@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, Final, NotRequired, TypeAlias, TypedDict
 
 import pulumi
 
@@ -32,7 +32,11 @@ _REPEAT: Final = 60  # seconds after which the same message is logged again
 # As long as Kubernetes waits for the progress of a Deployment (progressDeadlineSeconds).
 _PATIENCE: Final = timedelta(minutes=10)
 _PATIENCE_WITH_BROKEN_PODS: Final = timedelta(minutes=2)
+_FOR_EACH_REGION: Final = 10  # requests; of n regions, one is missed by all with a probability of e^-10
 _GOOD_ONE: Final = "fix the app, or put its last good version back, and `pulumi up`"
+
+
+Probe: TypeAlias = Callable[[str, int], str]
 
 
 class RolloutError(Exception):
@@ -116,20 +120,28 @@ class StagedRollout(pulumi.ComponentResource):
     available in the stage. If it does not become available, `up` fails, the later stages keep the version that they
     have, and the next `up` looks again or, if the app has changed, begins another run.
 
+    Attributes:
+        done: to depend on: the run, once the rollout has come as far as the settings say.
+
     Args:
         name: the resource's name, the hook's, and the prefix of those of the strategy and the run.
         args: the stages.
         placement: the placement, with a manifest from `staged`.
         content: all that a version of the app is made of.
+        probe: makes a number of requests to an address of the app, and returns how one has failed, "" if none has;
+            None if the addresses are not reached from here.
         opts: options for objects on the hub.
     """
 
-    def __init__(
+    done: pulumi.Output[pulumi.Resource]
+
+    def __init__(  # noqa: PLR0913, PLR0917 - a rollout is made of these
         self,
         name: str,
         args: RolloutArgs,
         placement: KubernetesObject,
         content: Sequence[Manifest],
+        probe: Probe | None,
         opts: pulumi.ResourceOptions,
     ) -> None:
         hub = pulumi.Output.from_input(args["hub_kubeconfig"])
@@ -167,7 +179,8 @@ class StagedRollout(pulumi.ComponentResource):
             ),
         )
         log_ins = pulumi.Output.from_input({**args["kubeconfigs"]})
-        hook = pulumi.ResourceHook(name, _walking(hub, log_ins, args.get("wait_minutes", 0)))
+        check = _Check(timedelta(minutes=args.get("wait_minutes", 0)), probe)
+        hook = pulumi.ResourceHook(name, _walking(hub, log_ins, check))
         super().__init__(
             "fleet-l4-lb:index:StagedRollout",
             name,
@@ -183,6 +196,8 @@ class StagedRollout(pulumi.ComponentResource):
                 hooks=pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook]),
             ),
         )
+        # The SDK would not wait for a component without children.
+        self.done = self.urn.apply(lambda _: run)
         self.register_outputs({})
 
 
@@ -248,11 +263,10 @@ def _scheduled(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookA
             def look(_: _Walk) -> str:
                 _leave_to_runs(hub, name)
                 placement = hub.get(f"{rollouts.PLACEMENTS}/{name}").content or {}
-                generation = (placement.get("metadata") or {}).get("generation")
-                found: Sequence[Any] = (placement.get("status") or {}).get("conditions") or ()
+                generation = rollouts.part(placement, "metadata").get("generation")
                 done = any(
                     each["type"] == _SCHEDULED and each["status"] == "True" and each["observedGeneration"] == generation
-                    for each in found
+                    for each in rollouts.parts(rollouts.part(placement, "status"), "conditions")
                 )
                 return "" if done else "Fleet has chosen the members for the app"
 
@@ -319,23 +333,30 @@ class _Walk:
                 raise RolloutError(f"gave up after {minutes} minutes of waiting until {found}; {_GOOD_ONE}")
 
 
+@dataclass(frozen=True)
+class _Check:
+    """What is asked of a stage before the next one begins: for how long it runs, and that the app answers there."""
+
+    pause: timedelta
+    probe: Probe | None
+
+
 def _walking(
-    hub_kubeconfig: pulumi.Output[str], kubeconfigs: pulumi.Output[Mapping[str, str]], wait_minutes: int
+    hub_kubeconfig: pulumi.Output[str], kubeconfigs: pulumi.Output[Any], check: _Check
 ) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
     async def walk(asked: pulumi.ResourceHookArgs) -> None:
         new: Mapping[str, Any] = asked.new_inputs or {}
         with TemporaryDirectory(prefix="fleet-l4-lb-") as folder:
             hub = _client("hub", await hub_kubeconfig.future() or "", folder)
-            log_ins = await kubeconfigs.future() or {}
+            log_ins: Mapping[str, str] = await kubeconfigs.future() or {}
             members = {name: _client(name, text, folder) for name, text in log_ins.items()}
-            pause = timedelta(minutes=wait_minutes)
-            await _Walk(asked.name).wait(partial(_look, hub, members, new, pause))
+            await _Walk(asked.name).wait(partial(_look, hub, members, new, check))
 
     return walk
 
 
 def _look(
-    hub: "ClusterClient", members: Mapping[str, "ClusterClient"], new: Mapping[str, Any], pause: timedelta, walk: _Walk
+    hub: "ClusterClient", members: Mapping[str, "ClusterClient"], new: Mapping[str, Any], check: _Check, walk: _Walk
 ) -> str:
     """Take a rollout a step further; return what it waits for, "" at its end."""
     answer = walk.read(hub.get(f"{rollouts.RUNS}/{new['run']}"))
@@ -358,23 +379,44 @@ def _look(
         walk.broken = any(reasons)
         because = f" ({'; '.join(filter(None, reasons))})" if walk.broken else ""
         return f"{found.stage} has the app available: {', '.join(found.updating)}{because}"
-    if not found.first and found.number + 1 < len(found.stages):
-        if answer.now < (found.updated or answer.now) + pause:
-            walk.endless = True
-            return f"{found.stage} has run the version for {round(pause.total_seconds() / 60)} minutes"
-        if found.number + 1 >= int(new["stage"]):
-            pulumi.log.info(f"{walk.name}: {found.stage} is well; the next one waits for a later `until`, or none")
-            return ""
-    return _approve(hub, found, answer.now, walk)
+    return _end_stage(hub, members, new, found, check, walk)
 
 
-def _approve(hub: "ClusterClient", found: rollouts.Rollout, now: datetime, walk: _Walk) -> str:
-    """Approve a stage whose members run the version well."""
+def _end_stage(  # noqa: PLR0913, PLR0917 - a stage and what is asked of it
+    hub: "ClusterClient",
+    members: Mapping[str, "ClusterClient"],
+    new: Mapping[str, Any],
+    found: rollouts.Rollout,
+    check: _Check,
+    walk: _Walk,
+) -> str:
+    """Check a stage whose members have the version available, and approve it."""
+    now = walk.now or datetime.now().astimezone()
+    more = found.number + 1 < len(found.stages)
+    if not found.first and more and now < (found.updated or now) + check.pause:
+        walk.endless = True
+        return f"{found.stage} has run the version for {round(check.pause.total_seconds() / 60)} minutes"
+    if check.probe and not found.first:
+        within = [members[member] for member in found.stages[found.number] if member in members]
+        for address in [address for member in within for address in _addresses(member, new["namespace"])]:
+            if problem := check.probe(address, _FOR_EACH_REGION * len(members)):
+                walk.broken = True
+                return f"{found.stage} answers every request: {problem}"
+    if not found.first and more and found.number + 1 >= int(new["stage"]):
+        pulumi.log.info(f"{walk.name}: {found.stage} is well; the next one waits for a later `until`, or none")
+        return ""
     request = hub.get(rollouts.request_path(found.request)).content if found.request else None
-    if request and not rollouts.is_true(request.get("status") or {}, "Approved"):
+    if request and not rollouts.is_true(rollouts.part(request, "status"), "Approved"):
         pulumi.log.info(f"{walk.name}: {found.stage} is well, the next one begins")
         hub.merge(f"{rollouts.request_path(request['metadata']['name'])}/status", rollouts.approval(request, now))
     return f"Fleet goes on after {found.stage}"
+
+
+def _addresses(member: "ClusterClient", namespace: str) -> list[str]:
+    """Return the addresses of the entry points on a member."""
+    found = member.items(f"/apis/networking.fleet.azure.com/v1alpha1/namespaces/{namespace}/multiclusterservices")
+    balancers = [rollouts.part(rollouts.part(each, "status"), "loadBalancer") for each in found]
+    return [entry["ip"] for each in balancers for entry in rollouts.parts(each, "ingress") if entry.get("ip")]
 
 
 def _reason(member: "ClusterClient", namespace: str) -> str:

@@ -106,7 +106,7 @@ class ClusterClient:
         """
         self._request("PATCH", path, changes)
 
-    def _request(self, method: str, path: str, body: Object | None = None) -> Answer:
+    def _request(self, method: str, path: str, changes: Object | None = None) -> Answer:
         with self._lock:  # one log-in for all threads
             self._client = self._client or self._log_in()
         if isinstance(self._client, CheckFailedError):
@@ -114,8 +114,8 @@ class ClusterClient:
         request = self._client.param_serialize(
             method,
             path,
-            header_params={"Content-Type": "application/merge-patch+json"} if body else None,
-            body=body,
+            header_params={"Content-Type": "application/merge-patch+json"} if changes else None,
+            body=changes,
             auth_settings=["BearerToken"],
         )
         try:
@@ -136,7 +136,7 @@ class ClusterClient:
             )
         if status == HTTPStatus.FORBIDDEN:
             raise CheckFailedError(
-                f"{self.name} denies {'read' if body is None else 'write'} access (403)",
+                f"{self.name} denies {'write' if changes else 'read'} access (403)",
                 "a new role takes effect within ten minutes; else add yourself to `access.hubAdmins`, then `pulumi up`",
             )
         if status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):

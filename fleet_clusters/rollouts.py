@@ -3,10 +3,10 @@
 Source: Azure/fleet v0.18.12, apis/placement/v1/stageupdate_types.go, pkg/controllers/updaterun.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from .api_server import Object
 
@@ -55,25 +55,25 @@ class Rollout:
 
 def rollout(run: Object) -> Rollout | None:
     """Return how far a run is; None while Fleet has not read it."""
-    status: Mapping[str, Any] = run.get("status") or {}
+    status = part(run, "status")
     failed = next((each["message"] for name in ("Initialized", "Succeeded") for each in _failed(status, name)), "")
-    stages: list[Object] = status.get("stagesStatus") or []
+    stages = parts(status, "stagesStatus")
     if not failed and not is_true(status, "Initialized"):
         return None
     number = next((place for place, each in enumerate(stages) if not is_true(each, "Succeeded")), len(stages))
     current: Object = stages[number] if number < len(stages) else {}
-    updating = [each["clusterName"] for each in current.get("clusters") or () if not is_true(each, "Succeeded")]
-    progress = next((each for each in current.get("conditions") or () if each["type"] == "Progressing"), Object())
+    updating = [each["clusterName"] for each in parts(current, "clusters") if not is_true(each, "Succeeded")]
+    progress = next((each for each in parts(current, "conditions") if each["type"] == "Progressing"), Object())
     waiting = not updating and progress.get("reason") == "StageUpdatingWaiting"
-    requests = (each.get("approvalRequestName") for each in current.get("afterStageTaskStatus") or ())
-    removed: Object = status.get("deletionStageStatus") or {}
+    requests = (each.get("approvalRequestName") for each in parts(current, "afterStageTaskStatus"))
+    removed = part(status, "deletionStageStatus")
     return Rollout(
-        [[cluster["clusterName"] for cluster in each.get("clusters") or ()] for each in stages],
+        [[cluster["clusterName"] for cluster in parts(each, "clusters")] for each in stages],
         number,
         updating,
         datetime.fromisoformat(progress["lastTransitionTime"]) if waiting else None,
         next(filter(None, requests), None) if waiting else None,
-        [each["clusterName"] for each in removed.get("clusters") or () if not is_true(each, "Succeeded")],
+        [each["clusterName"] for each in parts(removed, "clusters") if not is_true(each, "Succeeded")],
         failed,
         status.get("resourceSnapshotIndexUsed") == "0",
     )
@@ -89,7 +89,7 @@ def approval(request: Object, now: datetime) -> Object:
         "lastTransitionTime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "observedGeneration": request["metadata"]["generation"],
     }
-    kept = [each for each in (request.get("status") or {}).get("conditions") or () if each["type"] != "Approved"]
+    kept = [each for each in parts(part(request, "status"), "conditions") if each["type"] != "Approved"]
     return {"status": {"conditions": [*kept, given]}}
 
 
@@ -104,21 +104,30 @@ def broken(pods: Sequence[Object]) -> str:
         f"{pod['metadata']['name']}: {reason}"
         for pod in pods
         for each in _containers(pod)
-        if (reason := ((each.get("state") or {}).get("waiting") or {}).get("reason", "")) in _BROKEN
+        if (reason := part(part(each, "state"), "waiting").get("reason", "")) in _BROKEN
     ]
     return ", ".join(found)
 
 
-def is_true(item: Mapping[str, Any], name: str) -> bool:
+def is_true(item: Object, name: str) -> bool:
     """Return whether a condition of an object's status, or of a part of it, is True."""
-    return any(each["type"] == name and each["status"] == "True" for each in item.get("conditions") or ())
+    return any(each["type"] == name and each["status"] == "True" for each in parts(item, "conditions"))
 
 
-def _failed(status: Mapping[str, Any], name: str) -> list[Object]:
-    found: list[Object] = status.get("conditions") or []
-    return [each for each in found if each["type"] == name and each["status"] == "False"]
+def part(item: Object, key: str) -> Object:
+    """Return a part of an object; empty if it is missing."""
+    return item.get(key) or {}
+
+
+def parts(item: Object, key: str) -> list[Object]:
+    """Return a list in an object; empty if it is missing."""
+    return item.get(key) or []
+
+
+def _failed(status: Object, name: str) -> list[Object]:
+    return [each for each in parts(status, "conditions") if each["type"] == name and each["status"] == "False"]
 
 
 def _containers(pod: Object) -> list[Object]:
-    status: Mapping[str, Any] = pod.get("status") or {}
-    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    status = part(pod, "status")
+    return [*parts(status, "initContainerStatuses"), *parts(status, "containerStatuses")]

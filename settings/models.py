@@ -546,6 +546,9 @@ class GlobalAddress(Section):
     """The stack creates and deletes it, so no existing resource may be in it."""
 
 
+_RolloutStage = Annotated[tuple[str, ...], Field(strict=False), values.length(1, inf, "write one region or more")]
+
+
 class Rollout(Section):
     """The stages in which a change of the app reaches the regions."""
 

@@ -6,22 +6,17 @@ Azure/fleet v0.18.12, Azure/fleet-networking v0.3.25.
 
 import ipaddress
 import json
-import socket
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from http.client import HTTPConnection
 from typing import Final
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from fleet_clusters import endpoints, rollouts
+from fleet_clusters import endpoints, rollouts, traffic
 from fleet_clusters.api_server import Answer, CheckFailedError, ClusterClient, Object, plain
 from fleet_clusters.endpoints import SYSTEM
 from fleet_clusters.frontends import frontend_name
@@ -500,29 +495,12 @@ def _port(deployment: Deployment, address: str, port: Port) -> str:
 
     def connect(_: int) -> str:
         try:
-            _connect(address, port.port)
+            traffic.connect(address, port.port)
         except OSError as error:
             return "no answer in time" if isinstance(error, TimeoutError) else plain(error)
         return ""
 
     return _tried(deployment, connect, "takes {} of {} connections", f"nc -vz {address} {port.port}")
-
-
-def _connect(address: str, port: int) -> None:
-    """Open a TCP connection, through `ALL_PROXY` if it is set, and close it."""
-    proxy = urlsplit("" if proxy_bypass(address) else getproxies().get("all", ""))
-    if proxy.scheme != "http":
-        socket.create_connection((address, port), _SECONDS).close()
-        return
-    way = HTTPConnection(proxy.hostname or "", proxy.port, timeout=_SECONDS)
-    user = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}"
-    way.set_tunnel(
-        address, port, {"Proxy-Authorization": f"Basic {b64encode(user.encode()).decode()}"} if proxy.username else {}
-    )
-    try:
-        way.connect()
-    finally:
-        way.close()
 
 
 def _tried(deployment: Deployment, attempt: Callable[[int], str], found: str, command: str) -> str:

@@ -128,7 +128,7 @@ class Cluster:
         self.revision += 1
         return item
 
-    def apply(  # noqa: C901 - server-side apply, as a whole
+    def apply(
         self, body: Object, *, user: str = "", manager: str = "", force: bool = True, dry_run: bool = False
     ) -> Object:
         """Apply a configuration to an object, or create it (server-side apply); return the result.

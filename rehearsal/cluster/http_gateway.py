@@ -1,7 +1,7 @@
 """An HTTP proxy on 127.0.0.1 to the in-memory API servers and the simulated load balancers, for other programs.
 
-A client needs the gateway's token and, for a cluster, the cluster's own log-in. Objects can be read, and changed by JSON
-merge patches. The rest of the Kubernetes API's conventions: Kubernetes docs, reference/using-api/api-concepts.
+A client needs the gateway's token and, for a cluster, the cluster's own log-in. It can read objects, and change them by
+JSON merge patches. The rest of the Kubernetes API's conventions: Kubernetes docs, reference/using-api/api-concepts.
 """
 
 import base64

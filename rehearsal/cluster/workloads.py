@@ -158,7 +158,9 @@ def _roll_deployment(cluster: Cluster, item: Object, name: str) -> None:
         "updatedReplicas": status_of(current).get("replicas", 0),
         "readyReplicas": available,
         "availableReplicas": available,
-        "unavailableReplicas": max(0, wanted - available),
+        "unavailableReplicas": max(
+            0, total - available
+        ),  # also those that are being replaced (sync.go, calculateStatus)
     }
     # A quarter of the pods, rounded down, may be unavailable (Deployment's default strategy).
     enough = available >= wanted - wanted // 4

@@ -189,24 +189,11 @@ def _set_status(hub: Cluster, item: Object, policy: Object | None) -> None:
     if clusters or refused:
         status["placementStatuses"] = [*clusters, *refused]
     names = ["Scheduled"]
-    if is_external(item):
-        # placement_status.go, determineRolloutStateForPlacementWithExternalRolloutStrategy
-        indices = {cluster["observedResourceIndex"] for cluster in clusters}
-        if clusters and (len(indices) > 1 or "" in indices):
-            status |= {"selectedResources": [], "observedResourceIndex": ""}
-            seen = "different resource snapshot versions are" if len(indices) > 1 else "no resource snapshot name is"
-            message = f"Rollout is controlled by an external controller and {seen} observed across clusters"
-            if len(indices) == 1:
-                message += (
-                    ". To determine rollout status, check the ClusterStagedUpdateRun resources with "
-                    "spec.placementName matching this placement"
-                )
-            names.append("RolloutStarted")
-            put("RolloutStarted", "Unknown", "RolloutControlledByExternalController", message)
-            kept = {f"ClusterResourcePlacement{name}" for name in names}
-            status["conditions"] = [entry for entry in status["conditions"] if entry["type"] in kept]
-            hub.set_status(item, status)
-            return
+    if is_external(item) and (message := _undecided(clusters)):
+        status |= {"selectedResources": [], "observedResourceIndex": ""}
+        put("RolloutStarted", "Unknown", "RolloutControlledByExternalController", message)
+        names.append("RolloutStarted")
+        clusters = []
     for name, unknown, unknown_message, false, true in _STAGES if clusters else ():
         states = [entry["status"] for cluster in clusters if (entry := condition(cluster, name))]
         names.append(name)
@@ -223,6 +210,23 @@ def _set_status(hub: Cluster, item: Object, policy: Object | None) -> None:
     kept = {f"ClusterResourcePlacement{name}" for name in names}
     status["conditions"] = [entry for entry in status["conditions"] if entry["type"] in kept]
     hub.set_status(item, status)
+
+
+def _undecided(clusters: list[Object]) -> str:
+    """Return why a placement with update runs has no state as a whole, if it has none.
+
+    Source: placement/controller.go, determineRolloutStateForPlacementWithExternalRolloutStrategy.
+    """
+    indices = {cluster["observedResourceIndex"] for cluster in clusters}
+    begin = "Rollout is controlled by an external controller and"
+    if len(indices) > 1:
+        return f"{begin} different resource snapshot versions are observed across clusters"
+    if indices == {""}:
+        return (
+            f"{begin} no resource snapshot name is observed across clusters. To determine rollout status, check the "
+            "ClusterStagedUpdateRun resources with spec.placementName matching this placement"
+        )
+    return ""
 
 
 def is_external(item: Object) -> bool:

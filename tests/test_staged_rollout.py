@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from components import staged_rollout
+from components.app_manifests import ManifestsError
 from components.staged_rollout import RolloutError
 from fleet_clusters import rollouts
-from tests.support.program import Program, run_stack
+from tests.support.program import Program, run_stack, stack_config
 
 STAGES: dict[str, Any] = {"stages": [["west"], ["east"]]}
 
@@ -44,8 +45,6 @@ def test_each_stage_but_the_last_needs_an_approval(program: Program) -> None:
 
 
 def test_stage_of_lost_regions_selects_nothing() -> None:
-    from tests.support.program import stack_config  # noqa: PLC0415
-
     east, west = stack_config("dev")["regions"]
     program = run_stack("dev", regions=[east, west | {"lost": True}], app={"rollout": STAGES})
     first, _ = program["app-rollout-stages"].inputs["spec"]["stages"]
@@ -60,6 +59,15 @@ def test_placement_names_each_of_the_apps_objects_and_leaves_the_strategy_to_the
     prefixes = ("app-deployment-", "app-service-", "app-serviceexport-", "app-secret-", "app-statefulset-")
     assert {name for name in program.resources if name.startswith(prefixes)} <= named
     assert "strategy" not in spec
+
+
+def test_app_with_more_objects_than_a_placement_names_is_refused() -> None:
+    selector = {"group": "", "version": "v1", "kind": "Namespace", "name": "shop"}
+    placement = {"metadata": {"name": "shop"}, "spec": {"resourceSelectors": [selector]}}
+    objects = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{n}"}} for n in range(100)]
+    assert len(staged_rollout.staged(placement, objects[:99], "shop")["spec"]["resourceSelectors"]) == 100
+    with pytest.raises(ManifestsError, match="The app has 100 objects"):
+        staged_rollout.staged(placement, objects, "shop")
 
 
 def test_app_is_changed_after_the_strategy_and_rolled_out_before_an_entry_point(program: Program) -> None:

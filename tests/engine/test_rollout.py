@@ -9,6 +9,7 @@ import pytest
 from pulumi import automation as auto
 
 from components import staged_rollout
+from fleet_clusters import rollouts, traffic
 from rehearsal.cluster.objects import Object, labels_of, name_of
 from rehearsal.fleet.in_memory import Cluster
 from rehearsal.tests.objects import in_memory
@@ -187,15 +188,57 @@ def test_region_is_lost_and_the_app_changes_in_the_others(staged: Stack) -> None
     assert images(staged)["east"] == {"store-front:new"}
 
 
-def test_killed_update_goes_on_with_the_same_run(staged: Stack) -> None:
-    change_image(staged, "store-front:new")
-    staged.configure(app={"rollout": STAGES | {"until": 1}})
-    staged.up()
+def test_change_that_does_not_answer_stops_in_the_first_stage(staged: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    staged.configure(app={"rollout": {"stages": [["east"], ["west"]]}})
+    good = change_image(staged, "store-front:new")
+    asked: list[tuple[str, int]] = []
+
+    def fail(address: str, _web: object, _ports: object, requests: int) -> str:
+        asked.append((address, requests))
+        return f"http://{address}: 500 Internal Server Error"
+
+    with monkeypatch.context() as patch:
+        patch.setattr(traffic, "failure", fail)
+        with pytest.raises(auto.CommandError, match=r"stage 1 of 2 [^;]* 500 Internal"):
+            staged.up()
+    assert {*asked} == {(staged.outputs()["externalIp"].value, 20)}
+    assert images(staged) == {"east": {"store-front:new"}, "west": {good}}
+
     (before,) = runs(staged)
-    staged.configure(app={"rollout": STAGES})
+    assert staged.up().changes == {"app-rollout": "update"}
+    (after,) = runs(staged)
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert images(staged) == {"east": {"store-front:new"}, "west": {"store-front:new"}}
+
+
+def test_killed_update_goes_on_with_the_same_run(staged: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    change_image(staged, "store-front:new")
+
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rollouts, "approval", kill)
+        with pytest.raises(auto.CommandError):
+            staged.up()
+    (before,) = runs(staged)
+    assert staged.preview().changes == {"app-rollout": "update"}
     staged.up()
     (after,) = runs(staged)
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert images(staged) == {"east": {"store-front:new"}, "west": {"store-front:new"}}
+
+
+def test_changed_secret_begins_another_run_and_its_digest_is_encrypted(staged: Stack) -> None:
+    file = staged.root / "manifests" / "app" / "extra.yaml"
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {{name: extra}}\nstringData: {{password: {}}}\n"
+    file.write_text(secret.format("planted-one"))
+    staged.up()
+    file.write_text(secret.format("planted-two"))
+    done = staged.up()
+    assert done.changes == {"app-secret-extra": "update", "app-rollout-run": "replace", "app-rollout": "update"}
+    run = staged.recorded("app-rollout-run")
+    assert "ciphertext" in str(run["replacementTrigger"])
 
 
 def test_stages_cannot_be_removed(staged: Stack) -> None:

@@ -122,7 +122,9 @@ class MultiClusterApp(pulumi.ComponentResource):
             awaited(
                 staged(manifests["placement"], content, manifests["namespace"]) if rollout else manifests["placement"],
                 # In stages, it is available after the rollout only.
-                f"condition=ClusterResourcePlacement{'Scheduled' if rollout else 'Available'}",
+                "condition=ClusterResourcePlacementScheduled"
+                if rollout
+                else "condition=ClusterResourcePlacementAvailable",
                 # Available is also true with fewer clusters than wanted.
                 f"jsonpath={{.status.placementStatuses[{len(args['members']) - 1}].clusterName}}",
             ),

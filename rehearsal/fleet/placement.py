@@ -122,9 +122,14 @@ def placements(fleet: FleetView, hub: Cluster) -> None:
         if not is_external(item):
             take_snapshot(fleet, hub, item, manifests)
         policy = next(iter(parts(hub, POLICY, item)), None)
+        wanted: Object = item["spec"].get("policy") or {}
         if policy is None:
-            hub.create(new_part(item, "ClusterSchedulingPolicySnapshot", f"{name_of(item)}-0", {"policy": {}}))
+            body = {"policy": wanted, "index": 0}
+            hub.create(new_part(item, "ClusterSchedulingPolicySnapshot", f"{name_of(item)}-0", body))
         else:
+            if policy["spec"]["policy"] != wanted:  # Fleet makes another snapshot
+                policy["spec"] = {"policy": wanted, "index": policy["spec"].get("index", 0) + 1}
+                hub.touch(policy)
             hub.set_metadata(policy, "annotations", GENERATION, str(generation_of(item)))
         _set_status(hub, item, policy)
 

@@ -11,7 +11,6 @@ from typing import Final
 from rehearsal.cluster.apiserver import Cluster
 from rehearsal.cluster.objects import (
     Object,
-    annotations_of,
     child,
     condition,
     deleting,
@@ -27,7 +26,6 @@ from rehearsal.cluster.objects import (
 )
 from rehearsal.fleet.bindings import (
     API_VERSION,
-    GENERATION,
     INDEX,
     MEMBER_CLUSTER,
     PLACEMENT,
@@ -115,7 +113,7 @@ def _begin(fleet: FleetView, hub: Cluster, run: Object) -> None:
     snapshot = latest_snapshot(hub, item) or Object()
     removed = [{"clusterName": each["spec"]["targetCluster"]} for each in there if _is_removed(each)]
     status = {
-        "policySnapshotIndexUsed": annotations_of(policy).get(GENERATION, ""),
+        "policySnapshotIndexUsed": str(policy["spec"].get("index", 0)),
         "policyObservedClusterCount": len(scheduled),
         "resourceSnapshotIndexUsed": labels_of(snapshot)[INDEX],
         "stagedUpdateStrategySnapshot": strategy["spec"],
@@ -166,12 +164,13 @@ def _go_on(fleet: FleetView, hub: Cluster, run: Object) -> None:
     stages: list[Object] = status["stagesStatus"]
     there = {each["spec"]["targetCluster"]: each for each in bindings(hub, item)}
     scheduled = {name for name, each in there.items() if not deleting(each) and not _is_removed(each)}
-    if scheduled != {each["clusterName"] for stage in stages for each in stage["clusters"]}:
-        # A changed policy has another snapshot, by which Fleet notices it.
-        raise _AbortedError(
-            f"{_ABORTED}: the policy snapshot index used in the updateRun is outdated, latest: {generation_of(item)}, "
-            f"recorded: {status['policySnapshotIndexUsed']}"
-        )
+    policy = next(iter(parts(hub, POLICY, item)), None)
+    latest, recorded = str(policy["spec"].get("index", 0)) if policy else "", status["policySnapshotIndexUsed"]
+    if latest != recorded:
+        problem = f"the policy snapshot index used in the updateRun is outdated, latest: {latest}, recorded: {recorded}"
+        raise _AbortedError(f"{_ABORTED}: {problem}")
+    if scheduled != {each["clusterName"] for stage in stages for each in stage["clusters"]}:  # a member came or left
+        raise _AbortedError(f"{_ABORTED}: the number of clusters in a stage has changed")
     _mark(
         hub, run, run, "Progressing", "True", "UpdateRunProgressing", "The update run is making progress", only_new=True
     )

@@ -155,6 +155,9 @@ def check_immutable(kind: Kind, live: Object, merged: Object) -> None:
     old, new = child(live, "spec"), child(merged, "spec")
     for field in _IMMUTABLE.get(kind.key, ()):
         if old.get(field) != new.get(field):
+            if kind.group == "placement.kubernetes-fleet.io":  # rules of its definition
+                problem = f'Invalid value: "{new.get(field)}": {field} is immutable'
+                raise _invalid(kind, merged, f"spec.{field}: {problem}")
             raise _invalid(kind, merged, f"spec.{field}: Invalid value: {new.get(field)}: field is immutable")
     if kind.key == "Service" and new.get("clusterIP") and old.get("clusterIP") != new.get("clusterIP"):
         raise _invalid(
@@ -166,7 +169,9 @@ def check_immutable(kind: Kind, live: Object, merged: Object) -> None:
         "type"
     ):
         problem = "cannot change rollout strategy type from 'External' to other types"
-        raise _invalid(kind, merged, f'spec.strategy.type: Invalid value: "string": {problem}')
+        raise _invalid(
+            kind, merged, f'spec.strategy.type: Invalid value: "{child(new, "strategy").get("type")}": {problem}'
+        )
 
 
 def check_delete(cluster: Contents, kind: Kind, api_version: str, item: Object, user: str) -> None:

@@ -191,11 +191,11 @@ def content(hub: Cluster, item: Object, snapshot_name: str, binding: Object) -> 
     return {"resourceSnapshotName": snapshot_name, "resourceOverrideSnapshots": found}
 
 
-def start(hub: Cluster, binding: Object, wanted: Object) -> None:
-    """Begin to bring a binding's content to its member."""
+def start(hub: Cluster, binding: Object, wanted: Object, run: str = "") -> None:
+    """Begin to bring a binding's content to its member, maybe because of an update run."""
     _change_binding(hub, binding, {"state": "Bound", **wanted})
     hub.set_status(binding, {})
-    message = "Detected the new changes on the resources and started the rollout process"
+    message = "Detected the new changes on the resources and started the rollout process" + run
     hub.set_condition(binding, "RolloutStarted", "True", "RolloutStarted", message)
 
 

@@ -50,6 +50,7 @@ _RECHECK: Final = 15
 _STUCK: Final = 5 * 60
 _ABORTED: Final = "cannot continue the updateRun"
 _INVALID: Final = f"{_ABORTED}: failed to validate the updateRun"
+_MISTAKE: Final = f"{_INVALID}: failed to process the request due to a client error"  # utils/controller, NewUserError
 
 
 class _AbortedError(Exception):
@@ -66,6 +67,7 @@ def update_runs(fleet: FleetView, hub: Cluster) -> None:
             hub.set_finalizer(run, _FINALIZER, present=False)
             continue
         hub.set_finalizer(run, _FINALIZER, present=True)
+        _write_form(hub, run)
         begun = condition(run, "Initialized")
         if (begun and begun["status"] == "False") or condition(run, "Succeeded"):
             continue
@@ -84,14 +86,22 @@ def update_runs(fleet: FleetView, hub: Cluster) -> None:
             hub.set_condition(run, name, "False", reason, str(error))
 
 
+def _write_form(hub: Cluster, run: Object) -> None:
+    """Write a run's specification in Fleet's own form, as Fleet does when it adds the finalizer."""
+    if "resourceSnapshotIndex" not in run["spec"]:
+        run["spec"]["resourceSnapshotIndex"] = ""
+        run["metadata"]["generation"] += 1
+        hub.touch(run)
+
+
 def _placement(hub: Cluster, run: Object) -> Object:
     item = hub.find(PLACEMENT, run["spec"]["placementName"])
     if item is None:
-        raise _AbortedError(f"{_INVALID}: parent placement not found")
+        raise _AbortedError(f"{_MISTAKE}: parent placement not found")
     kind: str = child(item["spec"], "strategy").get("type", "RollingUpdate")
     if kind != "External":
         raise _AbortedError(
-            f"{_INVALID}: parent placement does not have an external rollout strategy, current strategy: {kind}"
+            f"{_MISTAKE}: parent placement does not have an external rollout strategy, current strategy: {kind}"
         )
     return item
 
@@ -102,19 +112,23 @@ def _begin(fleet: FleetView, hub: Cluster, run: Object) -> None:
     # The scheduler has not looked at the policy yet.
     if policy is None or status_of(policy).get("observedCRPGeneration") != generation_of(item):
         raise _AbortedError(f"{_INVALID}: policy snapshot `{name_of(item)}-0` not fully scheduled yet")
+    there = [each for each in bindings(hub, item) if not deleting(each)]
+    scheduled = [each["spec"]["targetCluster"] for each in there if each["spec"]["state"] != "Unscheduled"]
+    known = {
+        "appliedStrategy": item["spec"]["strategy"]["applyStrategy"],
+        "policySnapshotIndexUsed": str(policy["spec"].get("index", 0)),
+        "policyObservedClusterCount": len(scheduled),
+    }
+    hub.set_status(run, {**status_of(run), **known})
     strategy = hub.find(_STRATEGY, run["spec"]["stagedRolloutStrategyName"])
     if strategy is None:
         wanted = run["spec"]["stagedRolloutStrategyName"]
-        raise _AbortedError(f"{_INVALID}: referenced updateStrategy not found: `/{wanted}`")
-    there = [each for each in bindings(hub, item) if not deleting(each)]
-    scheduled = [each["spec"]["targetCluster"] for each in there if each["spec"]["state"] != "Unscheduled"]
+        raise _AbortedError(f"{_MISTAKE}: referenced updateStrategy not found: `/{wanted}`")
     stages = _stages(hub, run, strategy["spec"]["stages"], scheduled)
     take_snapshot(fleet, hub, item, select(hub, item), at_once=True)
     snapshot = latest_snapshot(hub, item) or Object()
     removed = [{"clusterName": each["spec"]["targetCluster"]} for each in there if _is_removed(each)]
     status = {
-        "policySnapshotIndexUsed": str(policy["spec"].get("index", 0)),
-        "policyObservedClusterCount": len(scheduled),
         "resourceSnapshotIndexUsed": labels_of(snapshot)[INDEX],
         "stagedUpdateStrategySnapshot": strategy["spec"],
         "stagesStatus": stages,
@@ -141,7 +155,7 @@ def _stages(hub: Cluster, run: Object, wanted: list[Object], scheduled: list[str
             if selector is not None and matches(selector, labels_of(member)) and name_of(member) in scheduled
         )
         if twice := [member for member in members if member in known]:
-            raise _AbortedError(f"{_INVALID}: cluster `{twice[0]}` appears in more than one stages")
+            raise _AbortedError(f"{_MISTAKE}: cluster `{twice[0]}` appears in more than one stages")
         known |= {*members}
         tasks = [
             {"type": task["type"], "approvalRequestName": f"{name_of(run)}-after-{stage['name']}"}
@@ -153,7 +167,7 @@ def _stages(hub: Cluster, run: Object, wanted: list[Object], scheduled: list[str
         )
     if missing := sorted({*scheduled} - known):
         raise _AbortedError(
-            f"{_INVALID}: some clusters are not placed in any stage, total {len(missing)}, showing up to 10: "
+            f"{_MISTAKE}: some clusters are not placed in any stage, total {len(missing)}, showing up to 10: "
             f"{', '.join(missing[:10])}"
         )
     return found
@@ -196,7 +210,8 @@ def _update_stage(  # noqa: C901, PLR0913, PLR0917 - a stage and what it is of
             binding = there[each["clusterName"]]
             wanted = content(hub, item, snapshot, binding)
             if binding["spec"]["state"] != "Bound" or not wanted.items() <= binding["spec"].items():
-                start(hub, binding, wanted)
+                index = run["spec"]["resourceSnapshotIndex"]
+                start(hub, binding, wanted, f", resourceSnapshotIndex: {index}, updateRun: {name_of(run)}")
             _mark(hub, run, each, "Started", "True", "ClusterUpdatingStarted", "Cluster update started")
         stage["startTime"] = timestamp(hub.clock.now)
         _mark(hub, run, stage, "Progressing", "True", "StageUpdatingStarted", "Clusters in the stage started updating")
@@ -222,10 +237,7 @@ def _update_stage(  # noqa: C901, PLR0913, PLR0917 - a stage and what it is of
             return
     if all(_is_approved(hub, run, stage, task) for task in stage.get("afterStageTaskStatus") or ()):
         _mark(hub, run, run, "Progressing", "True", "UpdateRunProgressing", "The update run is making progress")
-        message = "All clusters in the stage are updated and after-stage tasks are completed"
-        _mark(hub, run, stage, "Progressing", "False", "StageUpdatingSucceeded", message)
-        message = "Stage update completed successfully"
-        _mark(hub, run, stage, "Succeeded", "True", "StageUpdatingSucceeded", message)
+        _end(hub, run, stage)
         return
     message = f"The updateRun is waiting for after-stage tasks in stage {stage['stageName']} to complete"
     _mark(hub, run, run, "Progressing", "False", "UpdateRunWaiting", message)
@@ -265,7 +277,8 @@ def _is_approved(hub: Cluster, run: Object, stage: Object, task: Object) -> bool
 def _remove(hub: Cluster, run: Object, there: dict[str, Object]) -> None:
     """Remove the app from members that the placement no longer selects (executeDeleteStage)."""
     stage: Object = run["status"]["deletionStageStatus"]
-    _mark(hub, run, stage, "Progressing", "True", "StageUpdatingStarted", "Clusters in the stage started updating")
+    if not _has(stage, "Progressing"):
+        _mark(hub, run, stage, "Progressing", "True", "StageUpdatingStarted", "Clusters in the stage started updating")
     for each in stage["clusters"]:
         if binding := there.get(each["clusterName"]):
             hub.discard(binding)
@@ -274,8 +287,16 @@ def _remove(hub: Cluster, run: Object, there: dict[str, Object]) -> None:
             message = "Cluster update completed successfully"
             _mark(hub, run, each, "Succeeded", "True", "ClusterUpdatingSucceeded", message)
     if all(_has(each, "Succeeded") for each in stage["clusters"]):
+        _end(hub, run, stage)
         _mark(hub, run, run, "Progressing", "False", "UpdateRunSucceeded", "All stages are completed")
         _mark(hub, run, run, "Succeeded", "True", "UpdateRunSucceeded", "All stages are completed successfully")
+
+
+def _end(hub: Cluster, run: Object, stage: Object) -> None:
+    message = "All clusters in the stage are updated and after-stage tasks are completed"
+    _mark(hub, run, stage, "Progressing", "False", "StageUpdatingSucceeded", message)
+    message = "Stage update completed successfully"
+    _mark(hub, run, stage, "Succeeded", "True", "StageUpdatingSucceeded", message)
 
 
 def _has(item: Object, name: str) -> bool:

@@ -35,9 +35,10 @@ from components.multi_cluster_app import MultiClusterApp, MultiClusterAppArgs
 from components.node_network import OpenPort
 from components.peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from components.roles import Principal
+from components.staged_rollout import RolloutArgs
 from components.subscriptions import AzureProviders
 from components.team_namespace import TeamNamespace, TeamNamespaceArgs
-from settings import load
+from settings import App, load
 
 stack = load()
 running = changes.refuse_what_cannot_change(stack)
@@ -200,6 +201,23 @@ addresses = {
     )
     for name, address in stack.addresses.items()
 }
+
+
+def rollout(app: App) -> RolloutArgs | None:
+    """Return the stages in which a change of an app reaches its regions, if it has some."""
+    if not (stages := app.rollout):
+        return None
+    reached = [region for region in stack.regions_of(app) if not region.lost]
+    alive = {region.name for region in reached}
+    return RolloutArgs(
+        stages=[[fleet.members[name].name for name in stage if name in alive] for stage in stages.stages],
+        wait_minutes=stages.wait_minutes,
+        until=stages.until,
+        hub_kubeconfig=fleet.kubeconfig,
+        kubeconfigs={region.cluster: clusters[region.name].kubeconfig for region in reached},
+    )
+
+
 placed_apps = {
     name: MultiClusterApp(
         name,
@@ -219,6 +237,7 @@ placed_apps = {
             },
             global_address=addresses[app.address].ip_address if app.address else None,
             member_replicas=apps.member_replicas(stack, app),
+            rollout=rollout(app),
         ),
     )
     for name, app in stack.all_apps.items()

@@ -58,6 +58,7 @@ def refuse_what_cannot_change(stack: Settings) -> State:
         *_clusters(stack, state),
         *_fleet(stack, state),
         *_monitoring(stack, state),
+        *_rollout(stack, state),
     ]
     problems = problems or [*_entries(stack, state)]
     if problems:
@@ -500,6 +501,18 @@ def _monitoring(stack: Settings, state: State) -> Iterator[Problem]:
             found = f"the workspaces were created with {show(before)}, not {show(after)}"
             remedy = "put it back: new workspaces would be empty. Or remove monitoring, `pulumi up`, and add it again"
             yield Problem(f"monitoring.{key}", found, remedy)
+
+
+def _rollout(stack: Settings, state: State) -> Iterator[Problem]:
+    """Find a removed rollout: Fleet's API server refuses the way back.
+
+    [Azure/fleet v0.18.12, apis/placement/v1/clusterresourceplacement_types.go, RolloutStrategy.Type]
+    """
+    for name, app in stack.all_apps.items():
+        if not app.rollout and f"MultiClusterApp/ClusterStagedUpdateRun {name}-rollout-run" in state:
+            found = "is missing: the app is rolled out in stages, and Fleet has no way back"
+            remedy = "put it back; for all regions at once, write one stage with all of them"
+            yield Problem(f"{stack.path_of(name)}.rollout", found, remedy)
 
 
 def _other_id(path: str, before: object, after: object, kind: str, name: str) -> Iterator[Problem]:

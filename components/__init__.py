@@ -37,6 +37,7 @@ from .node_pools import NodePool
 from .peered_networks import PeeredNetwork, PeeredNetworks, PeeredNetworksArgs
 from .regional_cluster import RegionalCluster, RegionalClusterArgs
 from .roles import Principal
+from .staged_rollout import RolloutArgs
 from .subscriptions import AzureProviders
 from .team_namespace import TeamNamespace, TeamNamespaceArgs
 
@@ -86,6 +87,7 @@ __all__ = [
     "Principal",
     "RegionalCluster",
     "RegionalClusterArgs",
+    "RolloutArgs",
     "SharedService",
     "TeamNamespace",
     "TeamNamespaceArgs",

@@ -9,6 +9,8 @@ import pulumi_kubernetes as k8s
 import pulumi_random as random
 from pulumi_azure_native import containerservice
 
+from fleet_clusters import traffic
+
 from .app_manifests import (
     AppManifests,
     Manifest,
@@ -24,6 +26,7 @@ from .entry_point import EntryPoint, EntryPointArgs
 from .kubernetes_object import KubernetesObject, awaited, not_awaited
 from .retries import OBJECT_RETRY
 from .sdk import provider
+from .staged_rollout import Probe, RolloutArgs, StagedRollout, staged, stages
 
 
 class MultiClusterAppArgs(TypedDict):
@@ -51,6 +54,9 @@ class MultiClusterAppArgs(TypedDict):
     """The same for single members, by their names."""
     internal: NotRequired[bool]
     """Whether the entry points' addresses are in their VNets instead of public. False by default."""
+    rollout: NotRequired[RolloutArgs | None]
+    """The stages in which a change reaches the members; None for Fleet's rolling update of all. A running app cannot go
+    back to None."""
 
 
 class SharedService(TypedDict):
@@ -112,6 +118,11 @@ class MultiClusterApp(pulumi.ComponentResource):
         # Another stack has made the namespace if it places it.
         namespace = [self._namespace(name, manifests["namespace"], members, on_hub)] if manifests["placement"] else []
         in_namespace = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=namespace))
+        rollout, first = args.get("rollout"), list[pulumi.Resource](namespace)
+        if rollout:
+            first.append(stages(f"{name}-rollout", rollout, manifests["placement"]["metadata"]["name"], on_hub))
+        in_namespace = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=first))
+        content = [*_generated_secrets(name, manifests, self), *objects]
         placed = [
             KubernetesObject(
                 f"{name}-{manifest['kind'].lower()}-{manifest['metadata']['name']}",
@@ -120,10 +131,18 @@ class MultiClusterApp(pulumi.ComponentResource):
                 not_awaited(overlay(manifest, {"metadata": {"namespace": manifests["namespace"]}})),
                 in_namespace,
             )
-            for manifest in [*_generated_secrets(name, manifests, self), *objects]
+            for manifest in content
         ]
 
-        placement = [self._placement(name, manifests["placement"], len(names), placed, on_hub)] if namespace else []
+        # An entry point needs the app in the regions, and releases the Service before the Service's export goes.
+        before: list[pulumi.Input[pulumi.Resource]] = [*placed]
+        if namespace:
+            placement = self._placement(name, manifests, content if rollout else None, len(names), placed, on_hub)
+            before.append(placement)
+            if rollout:
+                probe = None if internal else _probe({entry: services[shared[entry]] for entry in shared})
+                version = [manifests["placement"], *content]
+                before.append(StagedRollout(f"{name}-rollout", rollout, placement, version, probe, on_hub).done)
         self.entry_addresses, self.frontend_ids = {}, {}
         for entry_service, entry in args["entries"].items():
             suffix = "" if entry_service == manifests["service"] else f"-{entry_service}"
@@ -135,8 +154,7 @@ class MultiClusterApp(pulumi.ComponentResource):
                 internal=internal,
                 global_address=args.get("global_address"),
                 offered=offers_endpoints(objects, services[shared[entry_service]]),
-                # It releases the Service before the Service's export goes.
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[*placement, *placed]),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=before),
             )
             self.entry_addresses[entry_service] = entry_point.address
             if entry_point.frontend_id is not None:
@@ -153,8 +171,8 @@ class MultiClusterApp(pulumi.ComponentResource):
                 url=pulumi.Output.concat(web[0], "://", external_ip, web[1]) if web else pulumi.Output.from_input(None),
                 ports=pulumi.Output.from_input(ports(manifest)),
             )
-        first = self.services[manifests["service"]]
-        self.external_ip, self.url, self.ports = first["external_ip"], first["url"], first["ports"]
+        main = self.services[manifests["service"]]
+        self.external_ip, self.url, self.ports = main["external_ip"], main["url"], main["ports"]
         self.register_outputs({"externalIp": self.external_ip, "url": self.url, "ports": self.ports})
 
     def _namespace(
@@ -175,16 +193,21 @@ class MultiClusterApp(pulumi.ComponentResource):
     def _placement(
         self,
         name: str,
-        placement: Manifest,
+        manifests: AppManifests,
+        staged_content: Sequence[Manifest] | None,
         members: int,
         placed: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions,
     ) -> KubernetesObject:
+        placement, condition = manifests["placement"], "ClusterResourcePlacementAvailable"
+        if staged_content is not None:
+            placement = staged(placement, staged_content, manifests["namespace"])
+            condition = "ClusterResourcePlacementScheduled"  # it is available after the rollout only
         return KubernetesObject(
             f"{name}-placement",
             awaited(
                 placement,
-                "condition=ClusterResourcePlacementAvailable",
+                f"condition={condition}",
                 # Available is also true with fewer clusters than wanted.
                 f"jsonpath={{.status.placementStatuses[{members - 1}].clusterName}}",
             ),
@@ -198,6 +221,18 @@ class MultiClusterApp(pulumi.ComponentResource):
                 ),
             ),
         )
+
+
+def _probe(services: Mapping[str, Manifest]) -> Probe:
+    """Return a probe of entry points, from the shared Services by the names of the entry Services."""
+
+    def probe(entry: str, address: str, requests: int) -> str:
+        if (service := services.get(entry)) is None:  # an entry point that this run removes
+            return ""
+        tcp = [port["port"] for port in ports(service) if port["protocol"] == "TCP"]
+        return traffic.failure(address, web_address(service), tcp, requests)
+
+    return probe
 
 
 def _generated_secrets(name: str, manifests: AppManifests, parent: pulumi.Resource) -> list[Manifest]:

@@ -99,11 +99,28 @@ class ClusterClient:
         Raises:
             CheckFailedError: the log-in fails; the API server does not answer, or denies the request.
         """
+        return self._request("GET", path)
+
+    def merge(self, path: str, changes: Object) -> None:
+        """Change an object by a JSON merge patch (RFC 7386); a missing object is not an error.
+
+        Raises:
+            CheckFailedError: the log-in fails; the API server does not answer, or refuses the request.
+        """
+        self._request("PATCH", path, changes)
+
+    def _request(self, method: str, path: str, changes: Object | None = None) -> Answer:
         with self._lock:  # one log-in for all threads
             self._client = self._client or self._log_in()
         if isinstance(self._client, CheckFailedError):
             raise CheckFailedError(self._client.found, self._client.remedy)
-        request = self._client.param_serialize("GET", path, auth_settings=["BearerToken"])
+        request = self._client.param_serialize(
+            method,
+            path,
+            header_params={"Content-Type": "application/merge-patch+json"} if changes else None,
+            body=changes,
+            auth_settings=["BearerToken"],
+        )
         try:
             response = self._client.call_api(*request, _request_timeout=_SECONDS)
             body = response.read()
@@ -122,7 +139,7 @@ class ClusterClient:
             )
         if status == HTTPStatus.FORBIDDEN:
             raise CheckFailedError(
-                f"{self.name} denies read access (403)",
+                f"{self.name} denies {'write' if changes else 'read'} access (403)",
                 "a new role takes effect within ten minutes; else add yourself to `access.hubAdmins`, then `pulumi up`",
             )
         if status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):

@@ -1,9 +1,12 @@
 """API servers in memory, for clients with a kubeconfig of Azure's."""
 
 import ssl
+from collections.abc import Generator
+from contextlib import contextmanager
 from hmac import compare_digest
 from urllib.parse import urlsplit
 
+from rehearsal.azure.arm import Deployer
 from rehearsal.azure.errors import NO_ACCESS_TO_CLUSTER
 from rehearsal.cloud import Cloud
 from rehearsal.cluster import http_gateway
@@ -50,13 +53,27 @@ class ApiServers:
         Raises:
             ApiError: the server refuses the request, or the path does not exist.
         """
+        with self._admitted(url, token, path) as cluster:
+            return http_gateway.content(cluster, path), self._clusters.now
+
+    def change(self, url: str, token: str, path: str, changes: Object) -> tuple[Object, float]:
+        """Change the object at a path by a JSON merge patch; return the result, and the server's time.
+
+        Raises:
+            ApiError: the server refuses the request, or the path does not exist.
+        """
+        with self._admitted(url, token, path) as cluster:
+            return http_gateway.changed(cluster, path, changes, user=Deployer().object_id), self._clusters.now
+
+    @contextmanager
+    def _admitted(self, url: str, token: str, path: str) -> Generator[Cluster]:
         self._cloud.pass_time(_BEFORE_REQUEST)
         with self._clusters.requests():
             cluster = self._clusters.at(url)
             if cluster is None:
                 raise ApiError("Unreachable", "it is gone")
             self._admit(cluster, token, path)
-            return http_gateway.content(cluster, path), self._clusters.now
+            yield cluster
 
     def _admit(self, cluster: Cluster, token: str, path: str) -> None:
         if self._cloud.azure.is_local(cluster.id, token):

@@ -467,8 +467,8 @@ def open_gateway(cloud: Cloud, folder: Path) -> Generator[tuple[HttpGateway, dic
     """Open the gateway to the rehearsed clusters and the internet.
 
     Yields:
-        the gateway, and the environment variables with which the program reaches the clusters: real clusters are on
-        loopback, clusters in memory behind the gateway.
+        the gateway, and the environment variables with which the program reaches the clusters and the internet: real
+        clusters are on loopback, clusters in memory behind the gateway.
     """
     clusters = cloud.clusters
     if isinstance(clusters, RealClusters):
@@ -476,7 +476,7 @@ def open_gateway(cloud: Cloud, folder: Path) -> Generator[tuple[HttpGateway, dic
     else:
         opened = open_http_gateway(traffic.Internet(clusters), ApiServers(cloud, clusters, kubelogin.token(folder)))
     with opened as gateway:
-        cluster_environment = {} if isinstance(clusters, RealClusters) else gateway.environment()
+        cluster_environment = gateway.environment()
         cluster_environment["PATH"] = f"{kubelogin.install(folder)}:{os.environ.get('PATH', os.defpath)}"
         yield gateway, cluster_environment
 

@@ -653,6 +653,33 @@ class Entry(NamedTuple):
     name: str
 
 
+_RolloutStage = Annotated[tuple[str, ...], Field(strict=False), values.length(1, inf, "write one region or more")]
+
+
+class Rollout(Section):
+    """The stages in which a change of the app reaches the regions."""
+
+    stages: Annotated[
+        tuple[_RolloutStage, ...], Field(strict=False), values.length(1, 31, "write 1 to 31: Fleet has no more")
+    ]
+    """A list of stages, each a list of names of regions, such as `[[west], [europe, east]]`. Each region is in one
+    stage."""  # [Azure/fleet v0.18.12, apis/placement/v1/stageupdate_types.go, UpdateStrategySpec]
+    wait_minutes: int = Field(default=0, ge=0)
+    """Minutes for which a stage must have run the change before the next one gets it."""
+    until: int | None = Field(default=None, ge=1)
+    """The number of the last stage that a change reaches, from 1. Without it, a change reaches all."""
+
+    @field_validator("until")
+    @classmethod
+    def _is_a_stage(cls, until: int | None, info: ValidationInfo) -> int | None:
+        stages = info.data.get("stages", ())
+        if until and stages and until > len(stages):
+            raise invalid(
+                f"{show(until)} is not a stage; there are {len(stages)}", "write a smaller number, or remove it"
+            )
+        return until
+
+
 class App(Section):
     """The app, the Service that all clusters share, and the regions in which the traffic enters."""
 
@@ -679,6 +706,9 @@ class App(Section):
     regions to numbers, such as `{east: 5, west: 2}`. At most (largest number of nodes) * `maxPods` of the smallest pool
     for the apps. Without it, and in other regions, the manifest decides. Not with a HorizontalPodAutoscaler: see
     [apps.md](apps.md#how-many-pods)."""
+    rollout: Rollout | None = None
+    """The stages in which a change of the app reaches the regions. Without it, Fleet changes one region after another
+    and checks none. It cannot be removed again. See [apps.md](apps.md#change-one-region-first)."""
 
     @property
     def folder(self) -> str:

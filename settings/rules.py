@@ -43,6 +43,7 @@ def problems(settings: Settings) -> list[Problem]:
         *_entries(regions, settings),
         *_lost(regions, settings),
         *_replicas(regions, settings),
+        *_rollout(settings),
         *_updates(regions, settings),
         *_maintenance(settings),
         *_outbound(regions, settings),
@@ -411,6 +412,27 @@ def _updates(regions: Regions, settings: Settings) -> Iterator[Problem]:
             # AKS goes back to no earlier minor version. [learn: aks/upgrade-aks-cluster]
             remedy = "remove it, or choose channel NodeImage: the next `pulumi up` would ask for it again"
             yield Problem(f"{path}.kubernetesVersion", found, remedy)
+
+
+def _rollout(settings: Settings) -> Iterator[Problem]:
+    """Find an app's regions in no stage of its rollout or in two, and unknown ones."""
+    for app_name, app in settings.all_apps.items():
+        if not app.rollout:
+            continue
+        at, names = f"{settings.path_of(app_name)}.rollout.stages", [each.name for each in settings.regions_of(app)]
+        stage_of: dict[str, str] = {}
+        for stage, of_stage in enumerate(app.rollout.stages):
+            for place, name in enumerate(of_stage):
+                path = f"{at}[{stage}][{place}]"
+                if name not in names:
+                    found = f"{show(name)} is not a region; the regions are {', '.join(map(show, names))}"
+                    yield Problem(path, found, "write the name of one of the regions", quotes="regions")
+                elif name in stage_of:
+                    yield Problem(path, f"{show(name)} is already used by {stage_of[name]}", "name each region once")
+                stage_of.setdefault(name, f"stages[{stage}][{place}]")
+        if missed := [name for name in names if name not in stage_of]:
+            found = f"do not contain {', '.join(map(show, missed))}"
+            yield Problem(at, found, "add it to a stage: a change would not reach it", "regions")
 
 
 def _budget(regions: Regions, settings: Settings) -> Iterator[Problem]:

@@ -366,7 +366,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
         for key in (
             *("regions", "regions[0].name", "regions[0].nodePool", "regions[0].addressSpace", "regions[0].nodeSubnet"),
             *("access.hubAdmins[0].type", "access.hubAdmins[0].objectId", "fleet.updates.channel"),
-            "clusters.maintenance.day",
+            *("clusters.maintenance.day", "app.rollout.stages"),
             *("fleet.updates.stages", "budget.amount", "budget.contactEmails", "budget.notifications[0].threshold"),
         )
     ],
@@ -507,6 +507,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
     "is too small": [
         *(("regions[0].nodePool.count", 0), ("regions[0].nodePool.count", -1), ("regions[0].nodePool.maxPods", 9)),
         *(("app.replicas", 0), ("fleet.updates.waitMinutes", -1)),
+        *(("app.rollout.waitMinutes", -1), ("app.rollout.until", 0)),
         *(("budget.amount", 0), ("budget.notifications[0].threshold", 0)),
     ],
     "is too large": [
@@ -529,8 +530,10 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
     "has room for 10 pods": [("regions[0].nodePool", {**SMALL_POOL, "minCount": 1, "maxCount": 5})],
     "has 0 items": [
         *(("regions", []), ("fleet.updates.stages", []), ("fleet.updates.stages[0]", [])),
+        *(("app.rollout.stages", []), ("app.rollout.stages[0]", [])),
         *(("budget.contactEmails", []), ("budget.notifications", [])),
     ],
+    "is not a stage": [("app.rollout.until", 3)],
     "has 6 items": [("budget.notifications", [{"threshold": share} for share in range(1, 7)])],
     "has 51 items": [("fleet.updates.stages[0]", ["g"] * 51)],
     "has too many items": [("tags", {f"t{i}": "" for i in range(51)})],
@@ -580,6 +583,7 @@ def with_mistake(path: str, value: object) -> dict[str, Any]:
         "fleet.updates": [("fleet.updates", UPDATES)],
         "budget": [("tags.a", "b"), ("clusters.baseline", True), ("budget", BUDGET)],
         "clusters.maintenance": [("clusters.maintenance", MAINTENANCE)],
+        "app.rollout": [("app.rollout", {"stages": [["east"], ["west"]]})],
     }
     return changed(
         *(each for key, needed in sections.items() if path.startswith(key) for each in needed), (path, value)
@@ -763,6 +767,14 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
             ("fleet.updates.stages[0][1]", '"north" is the updateGroup of no region; the groups are "east", "west"'),
             ("fleet.updates.stages[1][0]", '"east" is already used by stages[0][0]'),
             ("fleet.updates.stages", 'do not contain "west"'),
+        ],
+    ),
+    "stages of a rollout": (
+        changed(("app.rollout", {"stages": [["east", "north"], ["east"]]})),
+        [
+            ("app.rollout.stages[0][1]", '"north" is not a region; the regions are "east", "west"'),
+            ("app.rollout.stages[1][0]", '"east" is already used by stages[0][0]'),
+            ("app.rollout.stages", 'do not contain "west"'),
         ],
     ),
     "stages of a region that has an update group": (

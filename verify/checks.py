@@ -6,23 +6,18 @@ Azure/fleet v0.18.12, Azure/fleet-networking v0.3.25.
 
 import ipaddress
 import json
-import socket
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from http.client import HTTPConnection
 from threading import BoundedSemaphore
 from typing import Final
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from fleet_clusters import endpoints
+from fleet_clusters import endpoints, rollouts, traffic
 from fleet_clusters.api_server import Answer, CheckFailedError, ClusterClient, Object, plain
 from fleet_clusters.endpoints import SYSTEM
 from fleet_clusters.frontends import frontend_name
@@ -270,6 +265,7 @@ def _placement(deployment: Deployment) -> str:
         )
     if foreign := sorted(placed.keys() - {*names}):
         raise CheckFailedError(f"placed on members of others: {', '.join(foreign)}", _AGAIN)
+    staged = _rollout(deployment, item)
     if waiting := [name for name in names if not _is_true(placed[name], "Available")]:
         failed = [
             f"{each.get('kind')} {each.get('name')}"
@@ -278,6 +274,8 @@ def _placement(deployment: Deployment) -> str:
         ]
         because = f": {', '.join(dict.fromkeys(failed))}" if failed else ""
         raise CheckFailedError(f"not available on {', '.join(waiting)}{because}", describe)
+    if staged:  # the placement's own conditions are about one version
+        return f"available on {len(names)} of {len(names)}; {staged}"
     if not status.get("selectedResources"):  # without its namespace, an empty placement is available
         raise CheckFailedError("places nothing: the hub has no such namespace", _AGAIN)
     if not _is_true(item, "ClusterResourcePlacementAvailable"):
@@ -285,6 +283,45 @@ def _placement(deployment: Deployment) -> str:
             _condition(item, "ClusterResourcePlacementAvailable").get("message") or "not available", describe
         )
     return f"available on {len(names)} of {len(names)}"
+
+
+def _rollout(deployment: Deployment, placement: Object) -> str:
+    """Return what the rollout of a placement waits for, if it has stages and has not ended.
+
+    Raises:
+        CheckFailedError: the rollout has stopped, or a stage does not have the new version yet.
+    """
+    if placement["spec"]["strategy"].get("type") != "External":
+        return ""
+    runs = [
+        item
+        for item in deployment.hub.items(rollouts.RUNS)
+        if item["spec"]["placementName"] == placement["metadata"]["name"]
+    ]
+    again = "fix the app, or put its last good version back; then `pulumi up`"
+    if not runs:
+        raise CheckFailedError("it is rolled out in stages, and the hub has no run", _AGAIN)
+    run = max(runs, key=lambda item: item["metadata"]["creationTimestamp"])
+    if (found := rollouts.rollout(run)) is None:
+        raise CheckFailedError("Fleet has not begun with the rollout", "wait a minute; then `pulumi up`")
+    if found.failure:
+        delete = f"`{deployment.hub.kubectl} delete clusterstagedupdaterun {run['metadata']['name']}`"
+        raise CheckFailedError(f"Fleet has given the rollout up: {found.failure}", f"{delete}, then {_AGAIN}")
+    if found.number == len(found.stages):
+        return ""
+    if not found.updating:
+        return f"the rollout waits after {found.stage}"
+    region = {member: region for region, member in deployment.outputs.members.items()}
+    pods = deployment.within("", "v1", "pods")
+    broken = [
+        rollouts.broken(deployment.clusters[region[member]].items(pods))
+        for member in found.updating
+        if member in region
+    ]
+    because = f": {'; '.join(filter(None, broken))}" if any(broken) else ""
+    raise CheckFailedError(
+        f"the rollout is in {found.stage}; not available on {', '.join(found.updating)}{because}", again
+    )
 
 
 def _pods(deployment: Deployment, region: str) -> str:
@@ -497,29 +534,12 @@ def _port(deployment: Deployment, address: str, port: Port) -> str:
 
     def connect(_: int) -> str:
         try:
-            _connect(address, port.port)
+            traffic.connect(address, port.port)
         except OSError as error:
             return "no answer in time" if isinstance(error, TimeoutError) else plain(error)
         return ""
 
     return _tried(deployment, connect, "takes {} of {} connections", f"nc -vz {address} {port.port}")
-
-
-def _connect(address: str, port: int) -> None:
-    """Open a TCP connection, through `ALL_PROXY` if it is set, and close it."""
-    proxy = urlsplit("" if proxy_bypass(address) else getproxies().get("all", ""))
-    if proxy.scheme != "http":
-        socket.create_connection((address, port), _SECONDS).close()
-        return
-    way = HTTPConnection(proxy.hostname or "", proxy.port, timeout=_SECONDS)
-    user = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}"
-    way.set_tunnel(
-        address, port, {"Proxy-Authorization": f"Basic {b64encode(user.encode()).decode()}"} if proxy.username else {}
-    )
-    try:
-        way.connect()
-    finally:
-        way.close()
 
 
 def _tried(deployment: Deployment, attempt: Callable[[int], str], found: str, command: str) -> str:

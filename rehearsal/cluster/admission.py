@@ -45,6 +45,12 @@ _IMMUTABLE: Final = {
     "StatefulSet.apps": ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates"),
     "DaemonSet.apps": ("selector",),
     "Job.batch": ("selector", "template", "completions"),
+    # Azure/fleet v0.18.12, apis/placement/v1/stageupdate_types.go
+    "ClusterStagedUpdateRun.placement.kubernetes-fleet.io": (
+        "placementName",
+        "resourceSnapshotIndex",
+        "stagedRolloutStrategyName",
+    ),
 }
 _PLACEMENT: Final = "ClusterResourcePlacement.placement.kubernetes-fleet.io"
 _MOST_RULES: Final = 20  # of an override
@@ -151,6 +157,9 @@ def check_immutable(kind: Kind, live: Object, merged: Object) -> None:
     old, new = child(live, "spec"), child(merged, "spec")
     for field in _IMMUTABLE.get(kind.key, ()):
         if old.get(field) != new.get(field):
+            if kind.group == "placement.kubernetes-fleet.io":  # rules of its definition
+                problem = f'Invalid value: "{new.get(field)}": {field} is immutable'
+                raise _invalid(kind, merged, f"spec.{field}: {problem}")
             raise _invalid(kind, merged, f"spec.{field}: Invalid value: {new.get(field)}: field is immutable")
     if kind.key == "Service" and new.get("clusterIP") and old.get("clusterIP") != new.get("clusterIP"):
         raise _invalid(
@@ -158,6 +167,13 @@ def check_immutable(kind: Kind, live: Object, merged: Object) -> None:
         )
     if kind.key == _PLACEMENT and _placement_type(old) != _placement_type(new):
         raise _invalid(kind, merged, "spec.policy: Invalid value: placement type is immutable")
+    if kind.key == _PLACEMENT and child(old, "strategy").get("type") == "External" != child(new, "strategy").get(
+        "type"
+    ):
+        problem = "cannot change rollout strategy type from 'External' to other types"
+        raise _invalid(
+            kind, merged, f'spec.strategy.type: Invalid value: "{child(new, "strategy").get("type")}": {problem}'
+        )
 
 
 def check_delete(cluster: Contents, kind: Kind, api_version: str, item: Object, user: str) -> None:
@@ -216,6 +232,11 @@ def complete(cluster: Contents, kind: Kind, item: Object, live: Object | None) -
             item["spec"].setdefault("revisionHistoryLimit", 10)
             item["spec"].setdefault("statusReportingScope", "ClusterScopeOnly")
             _complete_placement(item["spec"])
+        case "ClusterStagedUpdateRun.placement.kubernetes-fleet.io":
+            item["spec"].setdefault("state", "Initialize")
+        case "ClusterStagedUpdateStrategy.placement.kubernetes-fleet.io":
+            for stage in item["spec"]["stages"]:
+                stage.setdefault("maxConcurrency", 1)
         case _:
             pass
 
@@ -428,6 +449,14 @@ def _check_placement(kind: Kind, item: Object) -> None:
     _check_rules(kind, item, spec)
     # fleet v0.18.12 pkg/utils/validator/placement.go:130-340, without the checks that the definition makes first.
     problems: list[str] = []
+    strategy = child(spec, "strategy")
+    if strategy.get("type") == "External" and strategy.get("rollingUpdate") is not None:
+        problems.append(
+            "the rollout Strategy field  is invalid: rollingUpdateConifg is not valid for ExternalRollout strategy type"
+        )
+    in_namespace = any(
+        each.get("selectionScope") == "NamespaceWithResourceSelectors" for each in spec["resourceSelectors"]
+    )
     length = 63
     if len(name_of(item)) > length:
         problems.append(f"the name field cannot have length exceeding {length}")
@@ -436,7 +465,7 @@ def _check_placement(kind: Kind, item: Object) -> None:
         if not (selected := find_kind(api_version, selector["kind"], HUB)):
             missing = f'no matches for kind "{selector["kind"]}" in version "{api_version}"'
             problems.append(f"failed to get GVR of the selector: {missing}")
-        elif selected.namespaced:
+        elif selected.namespaced and not in_namespace:
             problems.append(
                 "the resource is not found in schema (please retry) or it is not a cluster scoped resource: "
                 f"{api_version}, Kind={selected.name}"

@@ -17,9 +17,11 @@ from rehearsal.cluster.objects import (
     deleting,
     digest,
     finalizers_of,
+    leaves,
     merge,
     name_of,
     namespace_of,
+    patched,
     put_condition,
     status_of,
     timestamp,
@@ -126,7 +128,7 @@ class Cluster:
         self.revision += 1
         return item
 
-    def apply(  # noqa: C901 - server-side apply, as a whole
+    def apply(
         self, body: Object, *, user: str = "", manager: str = "", force: bool = True, dry_run: bool = False
     ) -> Object:
         """Apply a configuration to an object, or create it (server-side apply); return the result.
@@ -169,19 +171,58 @@ class Cluster:
         kept = [entry for entry in finalizers_of(live) if entry not in finalizers_of(previous or {"metadata": {}})]
         if added := [*finalizers_of(item), *(entry for entry in kept if entry not in finalizers_of(item))]:
             merged["metadata"]["finalizers"] = added
+        self._check_change(kind, live, merged, api_version=body["apiVersion"], user=user)
+        if dry_run:
+            return merged
+        self._data["fields"][self._fields_key(kind, item)] = {**others, manager: item}
+        self._replace(live, merged)
+        return deepcopy(live)
+
+    def _check_change(self, kind: Kind, live: Object, merged: Object, *, api_version: str, user: str) -> None:
         admission.check(self, kind, merged, user)
-        self._guard("UPDATE", kind, merged, live, api_version=body["apiVersion"], user=user)
+        self._guard("UPDATE", kind, merged, live, api_version=api_version, user=user)
         admission.check_immutable(kind, live, merged)
         admission.complete(self, kind, merged, live)
         if merged != live and kind.group and _specification(merged) != _specification(live):
             merged["metadata"]["generation"] += 1
-        if dry_run:
-            return merged
-        self._data["fields"][self._fields_key(kind, item)] = {**others, manager: item}
+
+    def _replace(self, live: Object, merged: Object) -> None:
         if merged != live:
             live.clear()
             live.update(merged)
             self.touch(live)
+
+    def change(  # noqa: PLR0913 - the parts of a request
+        self, api_version: str, kind: str, name: str, namespace: str, changes: Object, *, status: bool, user: str
+    ) -> Object:
+        """Change an object by a JSON merge patch (RFC 7386); return the result.
+
+        Args:
+            api_version: the object's group and version.
+            kind: its kind.
+            name: its name.
+            namespace: its namespace, if its kind has them.
+            changes: the patch; None removes a field. The fields are then no client's that applies configurations.
+            status: whether to change the status, and nothing else, rather than everything else.
+            user: the user of the request.
+
+        Raises:
+            ApiError: the API server refuses the request, with its own message.
+        """
+        found = self._resolve(api_version, kind)
+        live = self._items(found.key).get(_key(namespace, name))
+        if live is None:
+            raise ApiError("NotFound", f'{found.resource} "{name}" not found')
+        if status:
+            self.set_status(live, patched(status_of(live), changes.get("status") or {}))
+            return deepcopy(live)
+        merged = patched(live, changes)
+        self._check_change(found, live, merged, api_version=api_version, user=user)
+        fields = self._data["fields"].get(self._fields_key(found, live), {})
+        self._data["fields"][self._fields_key(found, live)] = {
+            manager: without(held, {*leaves(changes)}) for manager, held in fields.items()
+        }
+        self._replace(live, merged)
         return deepcopy(live)
 
     def adopt(self, item: Object, manager: str) -> None:

@@ -1,7 +1,7 @@
 """An HTTP proxy on 127.0.0.1 to the in-memory API servers and the simulated load balancers, for other programs.
 
-A client needs the gateway's token and, for a cluster, the cluster's own log-in. Clusters are read-only. The rest of the
-Kubernetes API's conventions: Kubernetes docs, reference/using-api/api-concepts.
+A client needs the gateway's token and, for a cluster, the cluster's own log-in. It can read objects, and change them by
+JSON merge patches. The rest of the Kubernetes API's conventions: Kubernetes docs, reference/using-api/api-concepts.
 """
 
 import base64
@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from typing_extensions import override
 
 from rehearsal.cluster.apiserver import Cluster
-from rehearsal.cluster.kinds import KINDS
+from rehearsal.cluster.kinds import KINDS, Kind
 from rehearsal.cluster.objects import Object, date_of
 from rehearsal.core import certificate
 from rehearsal.core.environment import LOOPBACK
@@ -38,7 +38,7 @@ _STATUSES: Final = {
 
 _PATH: Final = re.compile(
     "/(?:api|apis/(?P<group>[^/]+))/(?P<version>[^/]+)"
-    "(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)(?:/(?P<name>[^/]+))?"
+    "(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)(?:/(?P<name>[^/]+)(?P<status>/status)?)?"
 )
 
 _HELLO: Final = b"\x16"  # the first byte of a TLS connection (RFC 8446, ContentType)
@@ -69,6 +69,14 @@ class ApiServers(Protocol):
 
     def read(self, url: str, token: str, path: str) -> tuple[Object, float]:
         """Return the object or list at a path, and the server's time.
+
+        Raises:
+            ApiError: the server refuses the request, or the path does not exist.
+        """
+        ...
+
+    def change(self, url: str, token: str, path: str, changes: Object) -> tuple[Object, float]:
+        """Change the object at a path by a JSON merge patch; return the result, and the server's time.
 
         Raises:
             ApiError: the server refuses the request, or the path does not exist.
@@ -160,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         with suppress(OSError):  # also of TLS
             if servers and identity:
-                self._secure(identity, lambda: self._read(servers, url))
+                self._secure(identity, lambda: self._serve(servers, url))
             elif self.connection.recv(1, MSG_PEEK) == _HELLO:
                 self._secure(certificate.server(), lambda: self._fetch(url))
         return None
@@ -190,10 +198,14 @@ class _Handler(BaseHTTPRequestHandler):
         late = isinstance(error, TimeoutError)
         self._answer(HTTPStatus.GATEWAY_TIMEOUT if late else HTTPStatus.BAD_GATEWAY, {"error": str(error)})
 
-    def _read(self, servers: ApiServers, url: str) -> None:
+    def _serve(self, servers: ApiServers, url: str) -> None:
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        path, body = urlsplit(self.path).path, self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
-            content, self.now = servers.read(url, token, urlsplit(self.path).path)
+            if self.command == "PATCH":
+                content, self.now = servers.change(url, token, path, json.loads(body))
+            else:
+                content, self.now = servers.read(url, token, path)
         except ApiError as error:
             code = _STATUSES.get(error.reason, HTTPStatus.BAD_REQUEST)
             status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": error.reason}
@@ -217,13 +229,29 @@ def content(cluster: Cluster, path: str) -> Object:
     Raises:
         ApiError: the path does not exist.
     """
+    named, api_version, kind = _find(path)
+    namespace = named["namespace"] or ""
+    if named["name"]:
+        return cluster.get(api_version, kind.name, named["name"], namespace)
+    items = cluster.list(api_version, kind.name, namespace)
+    return {"apiVersion": api_version, "kind": f"{kind.name}List", "metadata": {}, "items": items}
+
+
+def changed(cluster: Cluster, path: str, changes: Object, *, user: str) -> Object:
+    """Change a cluster's object at a path by a JSON merge patch; return the result.
+
+    Raises:
+        ApiError: the server refuses the change, or the path does not exist.
+    """
+    named, api_version, kind = _find(path)
+    address = (api_version, kind.name, named["name"] or "", named["namespace"] or "")
+    return cluster.change(*address, changes, status=named["status"] is not None, user=user)
+
+
+def _find(path: str) -> tuple[re.Match[str], str, Kind]:
     named = _PATH.fullmatch(path)
     group, plural = (named["group"] or "", named["plural"]) if named else ("", "")
     kind = next((each for each in KINDS.values() if (each.group, each.plural) == (group, plural)), None)
     if named is None or kind is None:
         raise ApiError("NotFound", "the server could not find the requested resource")
-    api_version, namespace = f"{group}/{named['version']}".strip("/"), named["namespace"] or ""
-    if named["name"]:
-        return cluster.get(api_version, kind.name, named["name"], namespace)
-    items = cluster.list(api_version, kind.name, namespace)
-    return {"apiVersion": api_version, "kind": f"{kind.name}List", "metadata": {}, "items": items}
+    return named, f"{group}/{named['version']}".strip("/"), kind

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
@@ -166,10 +167,23 @@ FieldPath: TypeAlias = tuple[str, ...]
 _IDENTITY: Final = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"))
 
 
-def _leaves(item: Object, path: FieldPath = ()) -> Iterator[FieldPath]:
+def patched(live: Object, changes: Object) -> Object:
+    """Return an object changed by a JSON merge patch (RFC 7386)."""
+    result = deepcopy({key: value for key, value in live.items() if changes.get(key, "") is not None})
+    for key, value in changes.items():
+        if isinstance(value, dict):
+            before = result.get(key)
+            result[key] = patched(before if isinstance(before, dict) else {}, value)  # pyright: ignore[reportUnknownArgumentType] -- JSON
+        elif value is not None:
+            result[key] = value
+    return result
+
+
+def leaves(item: Object, path: FieldPath = ()) -> Iterator[FieldPath]:
+    """Yield the paths of an object's fields, except for its identity. A list is one field."""
     for key, value in item.items():
         if isinstance(value, dict) and value:
-            yield from _leaves(value, (*path, key))  # pyright: ignore[reportUnknownArgumentType] -- JSON
+            yield from leaves(value, (*path, key))  # pyright: ignore[reportUnknownArgumentType] -- JSON
         elif (*path, key) not in _IDENTITY:
             yield (*path, key)
 
@@ -183,8 +197,8 @@ def _at(item: Object, path: FieldPath) -> Any:  # noqa: ANN401 -- any JSON value
 
 def conflicting(held: Object, live: Object, desired: Object) -> list[FieldPath]:
     """Return one client's fields that a configuration would change. A list is one field here."""
-    mine = set(_leaves(held))
-    return [path for path in _leaves(desired) if path in mine and not _equals(_at(live, path), _at(desired, path))]
+    mine = set(leaves(held))
+    return [path for path in leaves(desired) if path in mine and not _equals(_at(live, path), _at(desired, path))]
 
 
 def _equals(live: Any, desired: Any) -> bool:  # noqa: ANN401 -- any JSON value
@@ -209,4 +223,4 @@ def without(item: Object, paths: Collection[FieldPath], at: FieldPath = ()) -> O
 
 def unshared(previous: Object, held: Object) -> Object:
     """Return a client's fields without the ones that another client also has."""
-    return without(previous, set(_leaves(held)))
+    return without(previous, set(leaves(held)))

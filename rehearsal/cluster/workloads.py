@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from rehearsal.cluster import images
 from rehearsal.cluster.admission import replica_set_denial
 from rehearsal.cluster.apiserver import Cluster
 from rehearsal.cluster.interface import Part
@@ -157,7 +158,9 @@ def _roll_deployment(cluster: Cluster, item: Object, name: str) -> None:
         "updatedReplicas": status_of(current).get("replicas", 0),
         "readyReplicas": available,
         "availableReplicas": available,
-        "unavailableReplicas": max(0, wanted - available),
+        "unavailableReplicas": max(
+            0, total - available
+        ),  # also those that are being replaced (sync.go, calculateStatus)
     }
     # A quarter of the pods, rounded down, may be unavailable (Deployment's default strategy).
     enough = available >= wanted - wanted // 4
@@ -358,6 +361,9 @@ def pods(cluster: Cluster) -> None:
         if "podIP" not in status:
             if "nodeName" in item["spec"] or _bind(cluster, item):
                 _schedule(cluster, item)
+        elif statuses := images.waiting(item):
+            if status.get("containerStatuses") != statuses:
+                cluster.set_status(item, {**status, "containerStatuses": statuses})
         elif status["phase"] == "Pending" and clock.elapsed(_created(item), delays.POD_START):
             cluster.set_status(item, {**status, "phase": "Running"})
             cluster.set_condition(item, "Ready", "True", "", "")

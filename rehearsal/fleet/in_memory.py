@@ -10,7 +10,7 @@ from rehearsal.cluster.interface import ApiServer, Part, routable, route
 from rehearsal.cluster.kinds import HUB, MEMBER, key_of
 from rehearsal.cluster.objects import Object, annotations_of, name_of, namespace_of
 from rehearsal.core.store import Activity, Store
-from rehearsal.fleet import membership, networking, placement, scheduling, works
+from rehearsal.fleet import membership, networking, placement, scheduling, update_runs, works
 from rehearsal.fleet.bindings import MEMBER_CLUSTER
 
 __all__ = ["Cluster", "InMemoryClusters"]
@@ -24,6 +24,7 @@ _FLEET_CONTROLLERS: Final = (
     *membership.CONTROLLERS,
     *works.CONTROLLERS,
     *scheduling.CONTROLLERS,
+    *update_runs.CONTROLLERS,
     *placement.CONTROLLERS,
     *networking.CONTROLLERS,
 )

@@ -9,6 +9,7 @@ from typing import Final
 from rehearsal.cluster.apiserver import Cluster
 from rehearsal.cluster.objects import (
     Object,
+    child,
     condition,
     deleting,
     generation_of,
@@ -118,22 +119,33 @@ def placements(fleet: FleetView, hub: Cluster) -> None:
                 f"The resource selectors are invalid: {error}",
             )
             continue
-        _take_snapshot(fleet, hub, item, manifests)
+        if not is_external(item):
+            take_snapshot(fleet, hub, item, manifests)
         policy = next(iter(parts(hub, POLICY, item)), None)
+        wanted: Object = item["spec"].get("policy") or {}
         if policy is None:
-            hub.create(new_part(item, "ClusterSchedulingPolicySnapshot", f"{name_of(item)}-0", {"policy": {}}))
+            body = {"policy": wanted, "index": 0}
+            hub.create(new_part(item, "ClusterSchedulingPolicySnapshot", f"{name_of(item)}-0", body))
         else:
+            if policy["spec"]["policy"] != wanted:  # Fleet makes another snapshot
+                policy["spec"] = {"policy": wanted, "index": policy["spec"].get("index", 0) + 1}
+                hub.touch(policy)
             hub.set_metadata(policy, "annotations", GENERATION, str(generation_of(item)))
         _set_status(hub, item, policy)
 
 
-def _take_snapshot(fleet: FleetView, hub: Cluster, item: Object, manifests: list[Object]) -> None:
+def take_snapshot(
+    fleet: FleetView, hub: Cluster, item: Object, manifests: list[Object], *, at_once: bool = False
+) -> None:
+    """Take a snapshot of the selected resources, if they have changed; at most one each 30 s, unless at once."""
     latest = latest_snapshot(hub, item)
     index = 0
     if latest:
         if latest["spec"]["selectedResources"] == manifests:
             return
-        if not fleet.elapsed(seconds(latest["metadata"]["creationTimestamp"]), delays.SNAPSHOT_INTERVAL):
+        if not at_once and not fleet.elapsed(
+            seconds(latest["metadata"]["creationTimestamp"]), delays.SNAPSHOT_INTERVAL
+        ):
             return
         index = int(labels_of(latest)[INDEX]) + 1
         used = {binding["spec"].get("resourceSnapshotName") for binding in bindings(hub, item)}
@@ -163,7 +175,11 @@ def _set_status(hub: Cluster, item: Object, policy: Object | None) -> None:
         status["conditions"] = put_condition(status["conditions"], entry, hub.clock.now)
 
     decided: Object = (policy or {}).get("status") or {}
-    if policy is None or snapshot is None or decided.get("observedCRPGeneration") != generation:
+    if (
+        policy is None
+        or (snapshot is None and not is_external(item))
+        or decided.get("observedCRPGeneration") != generation
+    ):
         put("Scheduled", "Unknown", "SchedulePending", "Scheduling has not completed")
         hub.set_status(item, status)
         return
@@ -178,6 +194,11 @@ def _set_status(hub: Cluster, item: Object, policy: Object | None) -> None:
     if clusters or refused:
         status["placementStatuses"] = [*clusters, *refused]
     names = ["Scheduled"]
+    if is_external(item) and (message := _undecided(clusters)):
+        status |= {"selectedResources": [], "observedResourceIndex": ""}
+        put("RolloutStarted", "Unknown", "RolloutControlledByExternalController", message)
+        names.append("RolloutStarted")
+        clusters = []
     for name, unknown, unknown_message, false, true in _STAGES if clusters else ():
         states = [entry["status"] for cluster in clusters if (entry := condition(cluster, name))]
         names.append(name)
@@ -196,12 +217,44 @@ def _set_status(hub: Cluster, item: Object, policy: Object | None) -> None:
     hub.set_status(item, status)
 
 
-def _cluster_status(hub: Cluster, item: Object, snapshot: Object, decision: Object, before: Object) -> Object:
+def _undecided(clusters: list[Object]) -> str:
+    """Return why a placement with update runs has no state as a whole, if it has none.
+
+    Source: placement/controller.go, determineRolloutStateForPlacementWithExternalRolloutStrategy.
+    """
+    indices = {cluster["observedResourceIndex"] for cluster in clusters}
+    begin = "Rollout is controlled by an external controller and"
+    if len(indices) > 1:
+        return f"{begin} different resource snapshot versions are observed across clusters"
+    if indices == {""}:
+        return (
+            f"{begin} no resource snapshot name is observed across clusters. To determine rollout status, check the "
+            "ClusterStagedUpdateRun resources with spec.placementName matching this placement"
+        )
+    return ""
+
+
+def is_external(item: Object) -> bool:
+    """Return whether a placement's versions are rolled out by update runs, which also take its snapshots."""
+    return child(item["spec"], "strategy").get("type") == "External"
+
+
+def _cluster_status(hub: Cluster, item: Object, snapshot: Object | None, decision: Object, before: Object) -> Object:
     generation = generation_of(item)
     old: list[Object] = before.get("conditions", [])
+    binding = next(
+        (
+            entry
+            for entry in bindings(hub, item)
+            if entry["spec"]["targetCluster"] == decision["clusterName"] and not deleting(entry)
+        ),
+        None,
+    )
+    if is_external(item):
+        snapshot = hub.find(SNAPSHOT, binding["spec"].get("resourceSnapshotName", "")) if binding else None
     result: Object = {
         "clusterName": decision["clusterName"],
-        "observedResourceIndex": labels_of(snapshot)[INDEX],
+        "observedResourceIndex": labels_of(snapshot)[INDEX] if snapshot else "",
         "conditions": [],
     }
 
@@ -217,14 +270,6 @@ def _cluster_status(hub: Cluster, item: Object, snapshot: Object, decision: Obje
         result["conditions"] += renewed
 
     put("Scheduled", "True", "Scheduled", decision["reason"])
-    binding = next(
-        (
-            entry
-            for entry in bindings(hub, item)
-            if entry["spec"]["targetCluster"] == decision["clusterName"] and not deleting(entry)
-        ),
-        None,
-    )
     overrides: list[Object] = binding["spec"].get("resourceOverrideSnapshots") or [] if binding else []
     if overrides:
         result["applicableResourceOverrides"] = [
@@ -232,7 +277,9 @@ def _cluster_status(hub: Cluster, item: Object, snapshot: Object, decision: Obje
         ]
     for name, (reason, message), *_ in _STAGES:
         found = condition(binding, name) if binding else None
-        stale = binding is not None and binding["spec"].get("resourceSnapshotName") != name_of(snapshot)
+        stale = binding is not None and (
+            snapshot is None or binding["spec"].get("resourceSnapshotName") != name_of(snapshot)
+        )
         if found and stale and found["status"] == "False":
             put(name, "False", "RolloutNotStartedYet", "The rollout is being blocked by the rollout strategy")
             break

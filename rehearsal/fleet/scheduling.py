@@ -29,12 +29,14 @@ from rehearsal.fleet.bindings import (
     MEMBER_CLUSTER,
     PLACEMENT,
     POLICY,
+    SNAPSHOT,
     WORK_CLEANUP,
     bindings,
     latest_snapshot,
     new_part,
     parts,
 )
+from rehearsal.fleet.placement import is_external
 from rehearsal.fleet.view import FleetView
 
 # Defaults of a placement's rolling update (crp_types.go:976-1007).
@@ -146,7 +148,7 @@ def roll_out(fleet: FleetView, hub: Cluster) -> None:
     """Move bindings to the latest snapshot, as many at once as the strategy allows."""
     for item in hub.objects(PLACEMENT):
         snapshot = latest_snapshot(hub, item)
-        if snapshot is None or deleting(item):
+        if snapshot is None or deleting(item) or is_external(item):
             continue
         strategy: Object = child(item["spec"], "strategy").get("rollingUpdate") or {}
         period: int = strategy.get("unavailablePeriodSeconds", _UNAVAILABLE_PERIOD)
@@ -154,7 +156,7 @@ def roll_out(fleet: FleetView, hub: Cluster) -> None:
         removed = [binding for binding in live if binding["spec"]["state"] == "Unscheduled"]
         fresh = [binding for binding in live if binding["spec"]["state"] == "Scheduled"]
         bound = [binding for binding in live if binding["spec"]["state"] == "Bound"]
-        wanted = {name_of(binding): _content(hub, item, snapshot, binding) for binding in [*fresh, *bound]}
+        wanted = {name_of(binding): content(hub, item, name_of(snapshot), binding) for binding in [*fresh, *bound]}
         stale = [binding for binding in bound if not wanted[name_of(binding)].items() <= binding["spec"].items()]
         failed = [binding for binding in stale if _failed(binding)]
         waiting = [binding for binding in stale if not _failed(binding)]
@@ -171,15 +173,7 @@ def roll_out(fleet: FleetView, hub: Cluster) -> None:
             hub.discard(binding)
         updatable = max(0, removable - len(removed))
         for binding in [*failed, *waiting[:updatable], *fresh[:addable]]:
-            _change_binding(hub, binding, {"state": "Bound", **wanted[name_of(binding)]})
-            hub.set_status(binding, {})
-            hub.set_condition(
-                binding,
-                "RolloutStarted",
-                "True",
-                "RolloutStarted",
-                "Detected the new changes on the resources and started the rollout process",
-            )
+            start(hub, binding, wanted[name_of(binding)])
         for binding in [*waiting[updatable:], *fresh[addable:]]:
             hub.set_condition(
                 binding,
@@ -190,11 +184,19 @@ def roll_out(fleet: FleetView, hub: Cluster) -> None:
             )
 
 
-def _content(hub: Cluster, item: Object, snapshot: Object, binding: Object) -> Object:
+def content(hub: Cluster, item: Object, snapshot_name: str, binding: Object) -> Object:
     """Return a binding's content: the snapshot of the selected resources, and the overrides for its member."""
-    member = hub.find(MEMBER_CLUSTER, binding["spec"]["targetCluster"])
-    found = overrides.matching(hub, item, snapshot, member) if member else []
-    return {"resourceSnapshotName": name_of(snapshot), "resourceOverrideSnapshots": found}
+    member, snapshot = hub.find(MEMBER_CLUSTER, binding["spec"]["targetCluster"]), hub.find(SNAPSHOT, snapshot_name)
+    found = overrides.matching(hub, item, snapshot, member) if member and snapshot else []
+    return {"resourceSnapshotName": snapshot_name, "resourceOverrideSnapshots": found}
+
+
+def start(hub: Cluster, binding: Object, wanted: Object, run: str = "") -> None:
+    """Begin to bring a binding's content to its member, maybe because of an update run."""
+    _change_binding(hub, binding, {"state": "Bound", **wanted})
+    hub.set_status(binding, {})
+    message = "Detected the new changes on the resources and started the rollout process" + run
+    hub.set_condition(binding, "RolloutStarted", "True", "RolloutStarted", message)
 
 
 def _share(value: int | str, total: int) -> int:

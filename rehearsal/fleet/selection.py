@@ -24,6 +24,7 @@ from rehearsal.cluster.objects import (
 )
 from rehearsal.core.errors import RefusedError
 
+_SELECTORS: Final = "NamespaceWithResourceSelectors"
 HASH: Final = "kubernetes-fleet.io/spec-hash"
 ENVELOPE: Final = "ResourceEnvelope.placement.kubernetes-fleet.io"
 Availability: TypeAlias = Literal["available", "not yet", "not trackable"]
@@ -130,8 +131,11 @@ def select(hub: Cluster, placement: Object) -> list[Object]:
         RefusedError: a namespace cannot be placed.
     """
     found: dict[str, Object] = {}
-    for selector in placement["spec"]["resourceSelectors"]:
-        for item in _selected(hub, name_of(placement), selector):
+    selectors: list[Object] = placement["spec"]["resourceSelectors"]
+    # Selectors of namespaced kinds are for this namespace.
+    space = next((each.get("name", "") for each in selectors if each.get("selectionScope") == _SELECTORS), "")
+    for selector in selectors:
+        for item in _selected(hub, name_of(placement), selector, space):
             found[item["metadata"]["uid"]] = item
     items = sorted(found.values(), key=_place)
     return [_manifest(item) for item in items]
@@ -142,7 +146,7 @@ def _place(item: Object) -> tuple[int, str, str, str, str]:
     return (_ORDER.get(kind, len(_ORDER)), item["apiVersion"], kind, namespace_of(item), name_of(item))
 
 
-def _selected(hub: Cluster, placement: str, selector: Object) -> list[Object]:
+def _selected(hub: Cluster, placement: str, selector: Object, space: str) -> list[Object]:
     api_version = "/".join(part for part in (selector["group"], selector["version"]) if part)
     kind = find_kind(api_version, selector["kind"], hub.role)
     if kind is None:
@@ -155,14 +159,14 @@ def _selected(hub: Cluster, placement: str, selector: Object) -> list[Object]:
         and not deleting(item)
     ]
     if kind.key != "Namespace":
-        return items
+        return [item for item in items if namespace_of(item) in ("", space) and (not space or _travels(hub, item))]
     for name in [selector["name"]] if selector.get("name") else [name_of(item) for item in items]:
         if name.startswith(("fleet-", "kube-")) or name == "default":
             # "Rresource" is upstream's spelling (resource_selector_resolver.go:438-441).
             raise RefusedError(
                 f"invalid clusterRresourcePlacement {placement}: namespace {name} is not allowed to propagate"
             )
-    if selector.get("selectionScope") == "NamespaceOnly":
+    if selector.get("selectionScope") in ("NamespaceOnly", _SELECTORS):
         return items
     names = {name_of(item) for item in items}
     return items + [item for item in hub.everything() if namespace_of(item) in names and _travels(hub, item)]

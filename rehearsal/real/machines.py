@@ -16,6 +16,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
 
+from rehearsal.cluster import images
 from rehearsal.cluster.network_policies import Caller, NetworkPolicies, seen_from
 from rehearsal.cluster.objects import Object, child, deleting, is_true, labels_of, name_of, namespace_of, status_of
 from rehearsal.cluster.workloads import (
@@ -232,6 +233,10 @@ class Machines:
                     folder=self._folder / uid,
                 )
                 self._pods[uid] = address
+            return
+        if waiting := images.waiting(pod):
+            if status_of(pod).get("containerStatuses") != waiting:
+                self._server.set_status(pod, {**status_of(pod), "phase": "Pending", "containerStatuses": waiting})
             return
         answer = {
             "cluster": self._server.id.rsplit("/", 1)[-1],

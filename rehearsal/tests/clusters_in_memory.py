@@ -12,12 +12,13 @@ from rehearsal.cluster.objects import Object
 from rehearsal.core import certificate
 from rehearsal.core.errors import ApiError
 from rehearsal.fleet.in_memory import InMemoryClusters
+from rehearsal.tests.objects import USER
 
 TOKEN = "planted-token"
 
 
 class Servers:
-    """The API servers of in-memory clusters; the token gives read access."""
+    """The API servers of in-memory clusters; the token lets into all of them."""
 
     def __init__(self, clusters: InMemoryClusters) -> None:
         self._clusters = clusters
@@ -49,9 +50,19 @@ class Servers:
 
     def read(self, url: str, token: str, path: str) -> tuple[Object, float]:
         """Return what a path names, and the server's time."""
+        cluster = self._admitted(url, token)
+        with self._clusters.requests():
+            return http_gateway.content(cluster, path), self._clusters.now
+
+    def change(self, url: str, token: str, path: str, changes: Object) -> tuple[Object, float]:
+        """Change what a path names, and return it with the server's time."""
+        cluster = self._admitted(url, token)
+        with self._clusters.requests():
+            return http_gateway.changed(cluster, path, changes, user=USER), self._clusters.now
+
+    def _admitted(self, url: str, token: str) -> Cluster:
         if token != TOKEN:
             raise ApiError("Unauthorized", "Unauthorized")
         cluster = self._clusters.at(url.removesuffix(":443"))
         assert cluster
-        with self._clusters.requests():
-            return http_gateway.content(cluster, path), self._clusters.now
+        return cluster

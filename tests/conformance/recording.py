@@ -42,6 +42,7 @@ _RECORDED: Final = (
     "InternalServiceExport.networking.fleet.azure.com",
     "InternalServiceImport.networking.fleet.azure.com",
     "AppliedWork.placement.kubernetes-fleet.io",
+    "ClusterStagedUpdateRun.placement.kubernetes-fleet.io",
 )
 _POLL: Final = 0.1  # seconds
 # Moments differ from run to run.

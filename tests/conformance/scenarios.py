@@ -12,6 +12,7 @@ from rehearsal.cluster.objects import Object
 from rehearsal.core.errors import ApiError, RefusedError
 from rehearsal.tests.objects import USER, in_locations, new_object
 
+_PLACEMENT = "placement.kubernetes-fleet.io/v1"
 _BOTH = in_locations("eastus2", "westus2")
 _NETWORKING = "networking.fleet.azure.com"
 
@@ -240,6 +241,49 @@ def autoscaled(fleet: Fleet, space: str) -> Iterator[str]:
     yield "gone"
 
 
+def staged(fleet: Fleet, space: str) -> Iterator[str]:
+    """A placement whose versions are brought by update runs, first to west, then to east, and then to west alone."""
+    hub, external = fleet["hub"], {"type": "External"}
+
+    def placed(policy: Object, **strategy: object) -> Object:
+        item = placement(space, policy)
+        return item | {"spec": item["spec"] | {"strategy": {**external, **strategy}}}
+
+    def stages(*locations: str) -> Object:
+        each = [
+            {"name": f"stage{number}", "labelSelector": {"matchLabels": {"fleet.azure.com/location": location}}}
+            for number, location in enumerate(locations, 1)
+        ]
+        return new_object(_PLACEMENT, "ClusterStagedUpdateStrategy", space, spec={"stages": each})
+
+    def run(name: str, **spec: str) -> Object:
+        spec = {"placementName": space, "stagedRolloutStrategyName": space, "state": "Run", **spec}
+        return new_object(_PLACEMENT, "ClusterStagedUpdateRun", f"{space}-{name}", spec=spec)
+
+    put(hub, *app(space), stages("westus2", "eastus2"))
+    yield refused(hub, placed(_BOTH, rollingUpdate={"maxSurge": 1}))
+    put(hub, placed(_BOTH))
+    yield "placed without a run"
+    put(hub, run("one"))
+    yield "the first version everywhere"
+    yield refused(hub, placed(_BOTH, type="RollingUpdate"), change=True)
+    yield refused(hub, run("one", placementName="other"), change=True)
+    hub.apply(deployment(space, 1), user=USER)
+    yield "a change without a run"
+    put(hub, run("two"))
+    yield "a change with a run"
+    hub.apply(placed(in_locations("westus2")), user=USER)
+    yield "east no longer selected"
+    put(hub, run("three"))
+    yield "removed from east"
+    put(hub, run("four", stagedRolloutStrategyName="none"))
+    yield "without stages"
+    remove(hub, placed(_BOTH))
+    yield "the placement deleted"
+    remove(hub, namespace(space))
+    yield "the namespace deleted"
+
+
 def _autoscaling(space: str) -> tuple[Object, Object]:
     reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "front"}
     limits = {"scaleTargetRef": reference, "minReplicas": 3, "maxReplicas": 4}
@@ -296,5 +340,6 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     two_on_one,
     guarded,
     autoscaled,
+    staged,
     membership,
 )

@@ -84,3 +84,12 @@ def test_paths_are_those_of_the_kubernetes_api(hub: httpx.Client, path: str, kin
 def test_what_is_not_there_is_not_found(hub: httpx.Client, path: str) -> None:
     answer = hub.get(path, headers=BEARER)
     assert (answer.status_code, answer.json()["kind"]) == (404, "Status")
+
+
+def test_object_is_changed_by_a_patch_with_the_clusters_log_in(hub: httpx.Client) -> None:
+    path = "/api/v1/namespaces/shop"
+    changes = {"metadata": {"labels": {"team": "store"}}}
+    assert hub.patch(path, json=changes).status_code == 401
+    changed = hub.patch(path, json=changes, headers=BEARER).json()
+    assert changed == hub.get(path, headers=BEARER).json()
+    assert changed["metadata"]["labels"]["team"] == "store"

@@ -1,5 +1,7 @@
 """The fleet's controllers: what they do, in which order, and what they refuse."""
 
+from typing import Any
+
 import pytest
 
 from rehearsal.cluster.objects import Object, name_of
@@ -719,3 +721,151 @@ def test_entry_point_keeps_a_dead_regions_endpoints() -> None:
     hub.apply(deployment(replicas=1), user=USER)
     clusters.settle()
     assert len(_slices(east)[1]) == 2
+
+
+# Staged update runs.
+
+_API = "placement.kubernetes-fleet.io/v1"
+
+
+def _staged_fleet(*stages: str) -> tuple[InMemoryClusters, Cluster, Cluster, Cluster]:
+    """Return a fleet with the app placed, whose versions reach the locations of the stages one after the other."""
+    clusters, hub, east, west = placed_fleet()
+    external = {"spec": {"strategy": {"type": "External", "rollingUpdate": None}}}
+    hub.change(_API, "ClusterResourcePlacement", "shop", "", external, status=False, user=USER)
+    found = [
+        {
+            "name": f"stage{number}",
+            "labelSelector": {"matchLabels": {"fleet.azure.com/location": location}},
+            **({"afterStageTasks": [{"type": "Approval"}]} if number < len(stages) else {}),
+        }
+        for number, location in enumerate(stages, 1)
+    ]
+    hub.create(new_object(_API, "ClusterStagedUpdateStrategy", "shop", spec={"stages": found}), user=USER)
+    clusters.settle()
+    return clusters, hub, east, west
+
+
+def _begin_run(clusters: InMemoryClusters, hub: Cluster) -> Object:
+    spec = {"placementName": "shop", "stagedRolloutStrategyName": "shop", "state": "Run"}
+    run = new_object(_API, "ClusterStagedUpdateRun", "run", spec=spec)
+    hub.create(run, user=USER)
+    clusters.settle()
+    return get(hub, run)
+
+
+def _approve(clusters: InMemoryClusters, hub: Cluster, **changes: Any) -> Object:  # noqa: ANN401 - JSON
+    entry = {"type": "Approved", "status": "True", "reason": "ok", "message": "", "observedGeneration": 1, **changes}
+    change = {"status": {"conditions": [entry]}}
+    hub.change(_API, "ClusterApprovalRequest", "run-after-stage1", "", change, status=True, user=USER)
+    clusters.settle()
+    return hub.get(_API, "ClusterStagedUpdateRun", "run")
+
+
+def _image(cluster: Cluster) -> str:
+    return get(cluster, deployment())["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
+def test_placement_with_update_runs_brings_no_change_without_one() -> None:
+    clusters, hub, east, west = _staged_fleet("westus2", "eastus2")
+    hub.apply(deployment(image="shop:2"), user=USER)
+    clusters.pass_time(600)
+    assert {_image(east), _image(west)} == {"shop:1"}
+
+
+def test_run_waits_for_an_approval_between_two_stages() -> None:
+    clusters, hub, east, west = _staged_fleet("westus2", "eastus2")
+    hub.apply(deployment(image="shop:2"), user=USER)
+    run = _begin_run(clusters, hub)
+    assert (_image(west), _image(east)) == ("shop:2", "shop:1")
+    assert state(run, "Progressing") == ("False", "UpdateRunWaiting")
+    assert state(get(hub, placement()), "ClusterResourcePlacementRolloutStarted") == (
+        "Unknown",
+        "RolloutControlledByExternalController",
+    )
+    assert state(_approve(clusters, hub, observedGeneration=0), "Succeeded") is None
+    assert state(_approve(clusters, hub), "Succeeded") == ("True", "UpdateRunSucceeded")
+    assert _image(east) == "shop:2"
+    assert state(get(hub, placement()), "ClusterResourcePlacementAvailable") == ("True", "ResourceAvailable")
+
+
+def test_run_is_stuck_after_five_minutes_with_pods_that_cannot_start() -> None:
+    clusters, hub, east, west = _staged_fleet("westus2", "eastus2")
+    hub.apply(deployment(image="Shop:2"), user=USER)
+    run = _begin_run(clusters, hub)
+    clusters.pass_time(400)
+    run = get(hub, run)
+    assert state(run, "Progressing") == ("False", "UpdateRunStuck")
+    assert (_image(west), _image(east)) == ("Shop:2", "shop:1")
+    pods = west.list("v1", "Pod", "shop")
+    reasons = [
+        status["state"]["waiting"]["reason"] for pod in pods for status in pod["status"].get("containerStatuses", ())
+    ]
+    assert reasons == ["InvalidImageName"] * 2
+
+
+def test_run_is_given_up_when_the_members_change() -> None:
+    clusters, hub, *_ = _staged_fleet("westus2", "eastus2")
+    _begin_run(clusters, hub)
+    changes = {"spec": {"policy": in_locations("westus2")}}
+    hub.change(_API, "ClusterResourcePlacement", "shop", "", changes, status=False, user=USER)
+    clusters.settle()
+    clusters.pass_time(60)
+    assert state(_approve(clusters, hub), "Succeeded") == ("False", "UpdateRunFailed")
+
+
+def test_run_removes_the_app_from_members_that_are_no_longer_selected() -> None:
+    clusters, hub, east, west = _staged_fleet("westus2")
+    changes = {"spec": {"policy": in_locations("westus2")}}
+    hub.change(_API, "ClusterResourcePlacement", "shop", "", changes, status=False, user=USER)
+    clusters.settle()
+    clusters.pass_time(60)
+    assert east.find("Namespace", "shop") is not None
+    assert state(_begin_run(clusters, hub), "Succeeded") == ("True", "UpdateRunSucceeded")
+    clusters.pass_time(60)
+    assert (east.find("Namespace", "shop"), west.find("Namespace", "shop") is None) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("stages", "problem"),
+    [
+        (("westus2",), "some clusters are not placed in any stage, total 1, showing up to 10: east"),
+        (("westus2", "westus2"), "cluster `west` appears in more than one stages"),
+    ],
+)
+def test_run_whose_stages_do_not_fit_the_members_does_not_begin(stages: tuple[str, ...], problem: str) -> None:
+    clusters, hub, *_ = _staged_fleet(*stages)
+    run = _begin_run(clusters, hub)
+    assert state(run, "Initialized") == ("False", "UpdateRunInitializedFailed")
+    assert run["status"]["conditions"][0]["message"].endswith(problem)
+
+
+def test_there_is_no_way_back_from_update_runs_and_no_rolling_update_with_them() -> None:
+    _, hub, *_ = _staged_fleet("westus2", "eastus2")
+    for strategy, problem in (
+        ({"type": "RollingUpdate"}, "cannot change rollout strategy type from 'External' to other types"),
+        ({"rollingUpdate": {"maxSurge": 1}}, "rollingUpdateConifg is not valid for ExternalRollout strategy type"),
+    ):
+        changes = {"spec": {"strategy": strategy}}
+        with pytest.raises(ApiError, match=problem):
+            hub.change(_API, "ClusterResourcePlacement", "shop", "", changes, status=False, user=USER)
+
+
+def test_selectors_of_a_namespace_leave_its_other_objects_behind() -> None:
+    clusters, hub, east, _ = placed_fleet()
+    selectors = [
+        placement()["spec"]["resourceSelectors"][0] | {"selectionScope": "NamespaceWithResourceSelectors"},
+        {"group": "", "version": "v1", "kind": "Service", "name": "front"},
+    ]
+    hub.change(
+        _API,
+        "ClusterResourcePlacement",
+        "shop",
+        "",
+        {"spec": {"resourceSelectors": selectors}},
+        status=False,
+        user=USER,
+    )
+    clusters.settle()
+    clusters.pass_time(120)
+    assert [east.find(kind, "front", "shop") is not None for kind in ("Service", "Deployment.apps")] == [True, False]

@@ -1,0 +1,133 @@
+"""A staged rollout of an app: the ClusterStagedUpdateRun of its placement, and the approval of a stage.
+
+Source: Azure/fleet v0.18.12, apis/placement/v1/stageupdate_types.go, pkg/controllers/updaterun.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from .api_server import Object
+
+_PLACEMENT: Final = "/apis/placement.kubernetes-fleet.io/v1"
+RUNS: Final = f"{_PLACEMENT}/clusterstagedupdateruns"
+"""The API path of the runs."""
+PLACEMENTS: Final = f"{_PLACEMENT}/clusterresourceplacements"
+"""The API path of the placements."""
+# Containers in these states do not start by waiting (kubernetes v1.34.1, pkg/kubelet/images/types.go,
+# pkg/kubelet/container/sync_result.go, pkg/kubelet/kuberuntime/kuberuntime_container.go).
+_BROKEN: Final = frozenset(
+    {"CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull", "ErrImagePull"}
+    | {"ImageInspectError", "ImagePullBackOff", "InvalidImageName", "RunContainerError"}
+)
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """How far a run is.
+
+    Attributes:
+        stages: the members of each stage, in the rollout's order.
+        number: the first stage that has not ended, from 0; the number of stages if all have.
+        updating: the members of that stage that do not have the new version yet, or do not run it well.
+        updated: when its last member got there; None before.
+        request: the name of the request for approval that the stage waits for; None if there is none yet.
+        removing: members that the app is still being removed from. Fleet begins with it after the last stage.
+        failure: why Fleet has given the run up; empty if it has not.
+        first: whether this is the placement's first version, so that no other runs anywhere.
+    """
+
+    stages: Sequence[Sequence[str]]
+    number: int
+    updating: Sequence[str]
+    updated: datetime | None
+    request: str | None
+    removing: Sequence[str]
+    failure: str
+    first: bool
+
+    @property
+    def stage(self) -> str:
+        """The stage, for messages."""
+        return f"stage {self.number + 1} of {len(self.stages)} ({', '.join(self.stages[self.number])})"
+
+
+def rollout(run: Object) -> Rollout | None:
+    """Return how far a run is; None while Fleet has not read it."""
+    status = part(run, "status")
+    failed = next((each["message"] for name in ("Initialized", "Succeeded") for each in _failed(status, name)), "")
+    stages = parts(status, "stagesStatus")
+    if not failed and not is_true(status, "Initialized"):
+        return None
+    number = next((place for place, each in enumerate(stages) if not is_true(each, "Succeeded")), len(stages))
+    current: Object = stages[number] if number < len(stages) else {}
+    updating = [each["clusterName"] for each in parts(current, "clusters") if not is_true(each, "Succeeded")]
+    progress = next((each for each in parts(current, "conditions") if each["type"] == "Progressing"), Object())
+    waiting = not updating and progress.get("reason") == "StageUpdatingWaiting"
+    requests = (each.get("approvalRequestName") for each in parts(current, "afterStageTaskStatus"))
+    removed = part(status, "deletionStageStatus")
+    return Rollout(
+        [[cluster["clusterName"] for cluster in parts(each, "clusters")] for each in stages],
+        number,
+        updating,
+        datetime.fromisoformat(progress["lastTransitionTime"]) if waiting else None,
+        next(filter(None, requests), None) if waiting else None,
+        [each["clusterName"] for each in parts(removed, "clusters") if not is_true(each, "Succeeded")],
+        failed,
+        status.get("resourceSnapshotIndexUsed") == "0",
+    )
+
+
+def approval(request: Object, now: datetime) -> Object:
+    """Return the change of a request's status that approves it (learn: kubernetes-fleet/howto-staged-update-run)."""
+    given = {
+        "type": "Approved",
+        "status": "True",
+        "reason": "Checked",
+        "message": "the app is available in this stage's regions",
+        "lastTransitionTime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "observedGeneration": request["metadata"]["generation"],
+    }
+    kept = [each for each in parts(part(request, "status"), "conditions") if each["type"] != "Approved"]
+    return {"status": {"conditions": [*kept, given]}}
+
+
+def request_path(name: str) -> str:
+    """Return the API path of a request for approval."""
+    return f"{_PLACEMENT}/clusterapprovalrequests/{name}"
+
+
+def broken(pods: Sequence[Object]) -> str:
+    """Return which containers cannot start, and why; empty if none is known to."""
+    found = [
+        f"{pod['metadata']['name']}: {reason}"
+        for pod in pods
+        for each in _containers(pod)
+        if (reason := part(part(each, "state"), "waiting").get("reason", "")) in _BROKEN
+    ]
+    return ", ".join(found)
+
+
+def is_true(item: Object, name: str) -> bool:
+    """Return whether a condition of an object's status, or of a part of it, is True."""
+    return any(each["type"] == name and each["status"] == "True" for each in parts(item, "conditions"))
+
+
+def part(item: Object, key: str) -> Object:
+    """Return a part of an object; empty if it is missing."""
+    return item.get(key) or {}
+
+
+def parts(item: Object, key: str) -> list[Object]:
+    """Return a list in an object; empty if it is missing."""
+    return item.get(key) or []
+
+
+def _failed(status: Object, name: str) -> list[Object]:
+    return [each for each in parts(status, "conditions") if each["type"] == name and each["status"] == "False"]
+
+
+def _containers(pod: Object) -> list[Object]:
+    status = part(pod, "status")
+    return [*parts(status, "initContainerStatuses"), *parts(status, "containerStatuses")]

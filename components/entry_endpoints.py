@@ -20,7 +20,8 @@ _MINUTES: Final = 7
 _PAUSE: Final = 2  # seconds between two requests
 _REPEAT: Final = 60  # seconds after which the same message is logged again
 # Threads of its own: with many entry points, all threads of the event loop, four times `--parallel`, wait for
-# registrations, and these wait for the hooks (pulumi 3.272.0, runtime/resource.py, `do_rpc_call`; automation/_server.py).
+# registrations, and these wait for the hooks (pulumi 3.272.0, runtime/resource.py, `do_rpc_call`, and
+# automation/_server.py).
 _THREADS: Final = ThreadPoolExecutor(8, "endpoints")
 
 

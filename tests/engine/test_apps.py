@@ -4,7 +4,7 @@ import pytest
 from pulumi import automation as auto
 
 from rehearsal.tests.objects import in_memory
-from tests.support.apps import deploy_three_apps, write_app
+from tests.support.apps import IMAGE, deploy_three_apps, write_app
 from tests.support.health import assert_converged, checked, failed
 from tests.support.stack import Stack
 
@@ -65,7 +65,7 @@ def test_app_that_fails_neither_stops_nor_hides_the_others(empty: Stack) -> None
 
 def test_more_entry_points_than_the_engine_has_operations_at_a_time(empty: Stack) -> None:
     services = {f"s{number}": 80 for number in range(20)}
-    write_app(empty.root, "many", **services)
+    write_app(empty.root, "many", IMAGE, **services)
     empty.configure(apps={"many": {"services": [*services]}})
     done = empty.up(parallel=2)
     assert sum(name.startswith("many-endpoints") for name in done.changes) == len(services)

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ import pulumi
 from fleet_clusters import endpoints
 
 from .kubernetes_object import KubernetesObject
+from .sdk import in_thread
 
 # Fleet imports endpoints within seconds. Its agents look every five minutes for endpoints that they have missed
 # (Azure/fleet-networking v0.3.25, pkg/controllers/member/endpointsliceexport). After that, only a pod's next change
@@ -19,10 +19,6 @@ from .kubernetes_object import KubernetesObject
 _MINUTES: Final = 7
 _PAUSE: Final = 2  # seconds between two requests
 _REPEAT: Final = 60  # seconds after which the same message is logged again
-# Threads of its own: with many entry points, all threads of the event loop, four times `--parallel`, wait for
-# registrations, and these wait for the hooks (pulumi 3.272.0, runtime/resource.py, `do_rpc_call`, and
-# automation/_server.py).
-_THREADS: Final = ThreadPoolExecutor(8, "endpoints")
 
 
 class EndpointsError(Exception):
@@ -94,9 +90,8 @@ def _waiting(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookArg
         deadline = time.monotonic() + 60 * _MINUTES
         said, again = "", 0.0
         with TemporaryDirectory(prefix="fleet-l4-lb-") as folder:
-            run = asyncio.get_running_loop().run_in_executor
-            look = await run(_THREADS, _look, text, folder, new)
-            while found := await run(_THREADS, look, lacking):
+            look = await in_thread(_look, text, folder, new)
+            while found := await in_thread(look, lacking):
                 now = time.monotonic()
                 if now > deadline:
                     raise EndpointsError(

@@ -137,7 +137,10 @@ class MultiClusterApp(pulumi.ComponentResource):
         # An entry point needs the app in the regions, and releases the Service before the Service's export goes.
         before: list[pulumi.Input[pulumi.Resource]] = [*placed]
         if namespace:
-            placement = self._placement(name, manifests, content if rollout else None, len(names), placed, on_hub)
+            # A placement that is created before its objects or before a member is Available without them
+            # (Azure/fleet v0.18.12: a missing namespace selects nothing, and nothing is available at once).
+            once_placed = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=placed))
+            placement = self._placement(name, manifests, content if rollout else None, len(names), once_placed)
             before.append(placement)
             if rollout:
                 probe = None if internal else _probe({entry: services[shared[entry]] for entry in shared})
@@ -190,13 +193,12 @@ class MultiClusterApp(pulumi.ComponentResource):
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=members)),
         )
 
+    @staticmethod
     def _placement(
-        self,
         name: str,
         manifests: AppManifests,
         staged_content: Sequence[Manifest] | None,
         members: int,
-        placed: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions,
     ) -> KubernetesObject:
         placement, condition = manifests["placement"], "ClusterResourcePlacementAvailable"
@@ -213,12 +215,7 @@ class MultiClusterApp(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions.merge(
                 opts,
-                pulumi.ResourceOptions(
-                    # A placement that is created before its objects or before a member is Available without them
-                    # (Azure/fleet v0.18.12: a missing namespace selects nothing, and nothing is available at once).
-                    depends_on=placed,
-                    custom_timeouts=pulumi.CustomTimeouts(create="30m", update="30m"),
-                ),
+                pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="30m", update="30m")),
             ),
         )
 

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Generic, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -10,7 +12,21 @@ import pulumi_kubernetes as k8s
 from .errors import ExistingError
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 _Resource = TypeVar("_Resource", bound=pulumi.CustomResource)
+
+
+_THREADS: Final = ThreadPoolExecutor(8, "hooks")
+
+
+async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Call a function of a hook in a thread that no registration can occupy.
+
+    With many resources, all threads of the event loop, four times `--parallel`, wait for registrations, and these wait
+    for the hooks (pulumi 3.272.0, runtime/resource.py, `do_rpc_call`, and automation/_server.py). Remove this when
+    registrations are awaited without threads.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(function, *args, **kwargs))
 
 
 def unreadable(what: str, error: Exception) -> ExistingError:

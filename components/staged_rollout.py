@@ -18,6 +18,7 @@ from fleet_clusters import rollouts
 from .app_manifests import Manifest, ManifestsError
 from .app_manifests.manifest import part
 from .kubernetes_object import KubernetesObject, not_awaited
+from .sdk import in_thread
 
 if TYPE_CHECKING:
     from fleet_clusters.api_server import Answer, ClusterClient
@@ -315,7 +316,7 @@ class _Walk:
         while True:
             try:
                 self.broken, self.endless = False, False
-                found = await asyncio.to_thread(look, self)
+                found = await in_thread(look, self)
             except CheckFailedError as problem:
                 found = f"{problem.found} ({problem.remedy})"
             if not found:
@@ -424,12 +425,13 @@ def _end_stage(  # noqa: PLR0913, PLR0917 - a stage and what is asked of it
 def _addresses(member: "ClusterClient", namespace: str) -> list[tuple[str, str]]:
     """Return the entry Services on a member, with their addresses."""
     found = member.items(f"/apis/networking.fleet.azure.com/v1alpha1/namespaces/{namespace}/multiclusterservices")
-    balancers = [
-        (each["metadata"]["name"], rollouts.part(rollouts.part(each, "status"), "loadBalancer")) for each in found
-    ]
-    return [
-        (name, entry["ip"]) for name, each in balancers for entry in rollouts.parts(each, "ingress") if entry.get("ip")
-    ]
+    addresses = list[tuple[str, str]]()
+    for each in found:
+        balancer = rollouts.part(rollouts.part(each, "status"), "loadBalancer")
+        addresses += [
+            (each["metadata"]["name"], entry["ip"]) for entry in rollouts.parts(balancer, "ingress") if entry.get("ip")
+        ]
+    return addresses
 
 
 def _reason(member: "ClusterClient", namespace: str) -> str:

@@ -201,15 +201,15 @@ class MultiClusterApp(pulumi.ComponentResource):
         members: int,
         opts: pulumi.ResourceOptions,
     ) -> KubernetesObject:
-        placement, condition = manifests["placement"], "ClusterResourcePlacementAvailable"
+        placement, condition = manifests["placement"], "condition=ClusterResourcePlacementAvailable"
         if staged_content is not None:
             placement = staged(placement, staged_content, manifests["namespace"])
-            condition = "ClusterResourcePlacementScheduled"  # it is available after the rollout only
+            condition = "condition=ClusterResourcePlacementScheduled"  # it is available after the rollout only
         return KubernetesObject(
             f"{name}-placement",
             awaited(
                 placement,
-                f"condition={condition}",
+                condition,
                 # Available is also true with fewer clusters than wanted.
                 f"jsonpath={{.status.placementStatuses[{members - 1}].clusterName}}",
             ),

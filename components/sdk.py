@@ -25,8 +25,17 @@ async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwa
     With many resources, all threads of the event loop, four times `--parallel`, wait for registrations, and these wait
     for the hooks (pulumi 3.272.0, runtime/resource.py, `do_rpc_call`, and automation/_server.py). Remove this when
     registrations are awaited without threads.
+
+    Raises:
+        RuntimeError: the function has failed with an error without text, which the SDK would take for success
+            (runtime/_callbacks.py, `ResourceHookResponse(error=str(e))`).
     """
-    return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(function, *args, **kwargs))
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(function, *args, **kwargs))
+    except Exception as error:
+        if str(error):
+            raise
+        raise RuntimeError(repr(error)) from error
 
 
 def unreadable(what: str, error: Exception) -> ExistingError:

@@ -211,14 +211,16 @@ def test_change_that_does_not_answer_stops_in_the_first_stage(staged: Stack, mon
     assert images(staged) == {"east": {"store-front:new"}, "west": {"store-front:new"}}
 
 
-def test_killed_update_goes_on_with_the_same_run(staged: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_update_that_ends_between_two_stages_goes_on_with_the_same_run(
+    staged: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     change_image(staged, "store-front:new")
 
-    def kill(*_: object) -> None:
-        raise KeyboardInterrupt
+    def fail(*_: object) -> None:
+        raise OSError
 
     with monkeypatch.context() as patch:
-        patch.setattr(rollouts, "approval", kill)
+        patch.setattr(rollouts, "approval", fail)
         with pytest.raises(auto.CommandError):
             staged.up()
     (before,) = runs(staged)

@@ -606,7 +606,7 @@ def test_region_with_another_value_comes_beside_the_old_one_and_the_old_one_goes
 
 def names(text: str) -> list[str]:
     """Return the settings that a text lists, of which each but the first may leave out its section."""
-    first, *others = text.replace("`", "").split(", ")
+    first, *others = text.replace("`", "").replace(".<name>", "").split(", ")
     section = first.rpartition(".")[0]
     return [first, *(other if "." in other or not section else f"{section}.{other}" for other in others)]
 
@@ -629,9 +629,10 @@ def left_out(listed: set[str]) -> list[str]:
 def test_every_setting_has_a_test() -> None:
     rows = [*REFUSED, *REFUSED_ON_EXISTING, *PLANNED, *PLANNED_ON_EXISTING, *DONE]
     tested = {name for row in rows for name in names(row.setting)}
-    # In test_budget.py and test_private.py.
-    elsewhere = {"budget", "access.runnerNetworkId", "fleet.hub.private", "regions.apiServerSubnet"}
-    assert left_out(tested | elsewhere | {"tags", "regions.existing.apiServerSubnetId"}) == []
+    # In test_apps.py, test_budget.py, test_private.py, test_rollout.py and test_teams.py.
+    elsewhere = {"apps", "globalAddresses", "teams", "app.rollout", "budget"}
+    private = {"access.runnerNetworkId", "fleet.hub.private", "regions.apiServerSubnet"}
+    assert left_out(tested | elsewhere | private | {"tags", "regions.existing.apiServerSubnetId"}) == []
 
 
 def test_every_setting_has_a_row_in_the_document() -> None:

@@ -7,6 +7,8 @@ from tests.support.health import assert_healthy
 from tests.support.program import ROOT
 from tests.support.stack import Stack
 
+pytestmark = pytest.mark.slow
+
 STABLE = "2026-06-01"
 FLEET_TYPES = ("Fleet", "FleetMember", "FleetUpdateStrategy", "AutoUpgradeProfile")
 UPDATES = {"channel": "Stable", "stages": [["west"], ["east"]]}

@@ -7,6 +7,8 @@ from tests.support import existing
 from tests.support.health import assert_healthy
 from tests.support.stack import Stack
 
+pytestmark = pytest.mark.slow
+
 
 def test_existing_workspaces_are_written_into_and_stay(empty: Stack) -> None:
     logs, metrics = existing.workspaces(empty.cloud)

@@ -1,7 +1,11 @@
 """The network choices of a new stack: Cilium, NAT gateways and ranges for the API servers."""
 
+import pytest
+
 from tests.support.health import assert_healthy
 from tests.support.stack import Stack
+
+pytestmark = pytest.mark.slow
 
 
 def test_stack_with_its_own_way_out_comes_up_stays_and_goes(empty: Stack) -> None:

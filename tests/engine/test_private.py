@@ -20,6 +20,8 @@ from tests.support.private import EXAMPLE, copy_example
 from tests.support.program import ROOT
 from tests.support.stack import Stack
 
+pytestmark = pytest.mark.slow
+
 POLICIES = EXAMPLE / "policies" / "private.json"
 
 

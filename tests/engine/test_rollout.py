@@ -17,6 +17,8 @@ from tests.support.health import assert_converged, checked, failed
 from tests.support.program import NORTH, ROOT, stack_config
 from tests.support.stack import Stack
 
+pytestmark = pytest.mark.slow
+
 STAGES: dict[str, Any] = {"stages": [["west"], ["east"]]}
 ROLLED_OUT = {"app-deployment-store-front": "update", "app-rollout-run": "replace", "app-rollout": "update"}
 

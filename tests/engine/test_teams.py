@@ -7,6 +7,8 @@ from tests.support.health import assert_healthy
 from tests.support.stack import Stack
 from tests.support.teams import team_stack
 
+pytestmark = pytest.mark.slow
+
 GUID = "11111111-2222-3333-4444-55555555555{}"
 TEAMS = {
     "news": {"objectId": GUID.format(1), "type": "Group"},

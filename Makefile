@@ -59,7 +59,7 @@ watch: $(LIBRARY) ## fail when it is time to look up whether Microsoft retires t
 conformance: $(REHEARSAL) ## compare program and stand-in with the real Fleet; the first run builds it, about 15 minutes
 	@$(PYTHON_HERE) -m rehearsal engine
 	@$(PYTHON_HERE) -m rehearsal tools > /dev/null
-	@$(PYTHON_HERE) -m pytest tests/conformance -m conformance -n 3 --dist loadfile
+	@$(PYTHON_HERE) -m pytest tests/conformance -m conformance -n 2 --dist loadfile
 
 bench: $(REHEARSAL) ## measure what the program adds to Azure's time, and what the engine costs
 	@$(PYTHON_HERE) -m rehearsal.bench

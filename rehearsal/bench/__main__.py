@@ -19,13 +19,14 @@ from rich.console import Console
 from rich.table import Table
 
 from rehearsal.bench import recovery
-from rehearsal.bench.measure import LOCATIONS, ROOT, STACK, Cost, configuration, configure, prepare
+from rehearsal.bench.measure import LOCATIONS, ROOT, SERVICES, STACK, Cost, configuration, configure, prepare
 from rehearsal.timing import bounds, durations
 from rehearsal.timing.schedule import Operation, Timeline, conflicts, default_parallel, plan, schedule
 from rehearsal.timing.summary import words
 
 _SIZES: Final = (2, 5, 10, 20)
 _ENTRIES: Final = 5  # entry points of the largest stack, measured beside one
+_APPS: Final = 10  # in the largest stack, each with several Services
 _GROWTH: Final = 0.05  # the most growth of Azure's time, from the smallest number of regions to the largest
 _ENDLESS: Final = 1024  # parallel operations, more than any stack has
 
@@ -203,6 +204,26 @@ def _engines_cost() -> Iterator[Figure]:
     yield Figure(f"{what}: Azure's time, more than with one entry point", words(longer))
 
 
+def _several_apps() -> Iterator[Figure]:
+    each: dict[int, float] = {}
+    for size in (10, 20):
+        with _folder() as folder:
+            root = folder / "program"
+            prepare(root)
+            configure(root, size, apps=_APPS)
+            _log(f"{size} regions, {_APPS} apps: up, twice ...")
+            up, again = _measured(root, "up"), _measured(root, "up")
+        count = len(up.state)
+        each[size] = up.seconds / count
+        what = f"{size} regions, {_APPS * SERVICES} Services in {_APPS} apps, {count} resources"
+        yield Figure(f"{what}: up", f"{up.seconds:.0f} s, {up.calls} calls to the cloud")
+        yield _at_most(f"{what}: up without changes", again.seconds, 60, f"{again.seconds:.1f} s", unit=" s")
+        yield _at_most(f"{what}: writes without changes", len(again.writes), 0, str(len(again.writes)))
+        memory = f"{up.program_mb:.0f} MB (engine {up.engine_mb:.0f} MB)"
+        yield Figure(f"{what}: memory of program and stand-in", memory)
+    yield Figure("time of each resource, 20 regions to 10", f"{each[20] / each[10]:.2f}")
+
+
 @cache
 def _life(size: int, entries: int = 0) -> dict[str, Cost]:
     """Measure the operations on a stack; the smallest stack has more of them than the first `up`."""
@@ -347,6 +368,7 @@ def _recovery() -> Iterator[Figure]:
 _PARTS: Final[dict[str, tuple[Callable[[], Iterator[Figure]], str]]] = {
     "azure": (_azures_time, "Azure's time, by rehearsal/timing/durations.yaml"),
     "engine": (_engines_cost, "The engine's and the program's time, at zero latency"),
+    "apps": (_several_apps, "Many apps, at zero latency"),
     "start": (_start, "The program's start"),
     "recovery": (_recovery, "A lost region, on the real Fleet under load, without a command"),
     "first-use": (_first_use, "The first use"),

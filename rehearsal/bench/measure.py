@@ -45,6 +45,28 @@ LOCATIONS: Final = (
 )
 """Azure regions, in the order in which stacks use them (learn: reliability/regions-list)."""
 
+SERVICES: Final = 5
+"""The number of shared Services of each of several apps."""
+
+_MANIFESTS: Final = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}}}
+spec:
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec:
+      containers: [{{name: web, image: "registry.example.com/web:1", resources: {{requests: {{cpu: 10m}}}}}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}}}
+spec:
+  selector: {{app: {name}}}
+  ports: [{{port: 80}}]
+"""
+
 
 @dataclass
 class Cost:
@@ -67,13 +89,14 @@ class Cost:
     state: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
-def configuration(regions: int, nodes: int = 3, entries: int = 0) -> str:
+def configuration(regions: int, nodes: int = 3, entries: int = 0, apps: int = 0) -> str:
     """Return a stack's file.
 
     Args:
         regions: the number of regions.
         nodes: the number of the last region's nodes.
         entries: the number of entry points behind a global address; 0 for one entry point without.
+        apps: the number of apps, each with its entry points in one region; 0 for the program's own app.
     """
     each = [
         {
@@ -86,7 +109,15 @@ def configuration(regions: int, nodes: int = 3, entries: int = 0) -> str:
         for number, location in enumerate(LOCATIONS[:regions], 1)
     ]
     app = {"entryRegions": [*LOCATIONS[:entries]], "globalAddress": {"homeRegion": LOCATIONS[0]}} if entries else {}
-    return yaml.safe_dump({"config": {"fleet-l4-lb:regions": each, "fleet-l4-lb:app": app}})
+    several = {
+        f"app{number}": {
+            "services": [f"web{number}-{service}" for service in range(SERVICES)],
+            "entryRegions": [LOCATIONS[number % regions]],
+        }
+        for number in range(apps)
+    }
+    section = {"fleet-l4-lb:apps": several} if several else {"fleet-l4-lb:app": app}
+    return yaml.safe_dump({"config": {"fleet-l4-lb:regions": each, **section}})
 
 
 def prepare(root: Path) -> None:
@@ -97,9 +128,15 @@ def prepare(root: Path) -> None:
         (shutil.copytree if source.is_dir() else shutil.copy)(source, root / name)
 
 
-def configure(root: Path, regions: int, nodes: int = 3, entries: int = 0) -> None:
-    """Write the stack's file, as `configuration` returns it, in a folder from `prepare`."""
-    (root / f"Pulumi.{STACK}.yaml").write_text(configuration(regions, nodes, entries), encoding="utf-8")
+def configure(root: Path, regions: int, nodes: int = 3, entries: int = 0, apps: int = 0) -> None:
+    """Write the stack's file, as `configuration` returns it, and the apps' manifests, in a folder from `prepare`."""
+    (root / f"Pulumi.{STACK}.yaml").write_text(configuration(regions, nodes, entries, apps), encoding="utf-8")
+    for number in range(apps):
+        folder = root / "manifests" / f"app{number}"
+        folder.mkdir(exist_ok=True)
+        for service in range(SERVICES):
+            name = f"web{number}-{service}"
+            (folder / f"{name}.yaml").write_text(_MANIFESTS.format(name=name), encoding="utf-8")
 
 
 def _measure(root: Path, command: str) -> Cost:

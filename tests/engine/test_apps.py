@@ -34,6 +34,7 @@ def test_apps_are_deployed_and_verified_each(apps: Stack) -> None:
     assert_converged(apps)
 
 
+@pytest.mark.slow
 def test_rehearsal_checks_and_draws_every_app(apps: Stack, capfd: pytest.CaptureFixture[str]) -> None:
     assert apps.rehearsal.up() == 0
     printed = capfd.readouterr().out
@@ -54,6 +55,7 @@ def test_change_to_an_app_plans_nothing_for_another(apps: Stack) -> None:
     assert_converged(apps)
 
 
+@pytest.mark.slow
 def test_app_that_fails_neither_stops_nor_hides_the_others(empty: Stack) -> None:
     empty.refuse("create", "jobs-placement", *["Forbidden: no"] * 50)
     with pytest.raises(auto.CommandError, match="Forbidden: no"):
@@ -63,6 +65,7 @@ def test_app_that_fails_neither_stops_nor_hides_the_others(empty: Stack) -> None
     assert empty.outputs()["apps"].value["shop"]["web"]["url"].startswith("http://")
 
 
+@pytest.mark.slow
 def test_more_entry_points_than_the_engine_has_operations_at_a_time(empty: Stack) -> None:
     services = {f"s{number}": 80 for number in range(20)}
     write_app(empty.root, "many", IMAGE, **services)
@@ -71,6 +74,7 @@ def test_more_entry_points_than_the_engine_has_operations_at_a_time(empty: Stack
     assert sum(name.startswith("many-endpoints") for name in done.changes) == len(services)
 
 
+@pytest.mark.slow
 def test_replicas_by_region_are_an_override_of_fleet(apps: Stack) -> None:
     def running() -> list[int]:
         return [
@@ -94,6 +98,7 @@ def test_replicas_by_region_are_an_override_of_fleet(apps: Stack) -> None:
     assert running() == [1, 1]
 
 
+@pytest.mark.slow
 def test_one_app_becomes_one_of_several_without_a_change(stack: Stack) -> None:
     app = {"namespace": "aks-store-demo", "service": "store-front"}
     stack.configure(apps={"app": app})

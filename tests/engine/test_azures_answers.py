@@ -13,6 +13,8 @@ from tests.support.health import assert_converged
 from tests.support.program import NORTH
 from tests.support.stack import Stack
 
+pytestmark = pytest.mark.slow
+
 CLUSTER = "azure-native:containerservice:ManagedCluster"
 
 

@@ -10,6 +10,8 @@ import components.budget
 import rehearsal.azure.costs
 from tests.support.stack import Stack
 
+pytestmark = pytest.mark.slow
+
 BUDGET: dict[str, Any] = {"amount": 5000, "contactEmails": ["team@example.com"]}
 TAGS = {"environment": "test", "workload": "demo"}
 ID = "/providers/Microsoft.Consumption/budgets/"

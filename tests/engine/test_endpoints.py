@@ -12,6 +12,8 @@ from rehearsal.tests.objects import in_memory
 from tests.engine.test_engine import NORTH
 from tests.support.stack import MOVED_WEST, Stack
 
+pytestmark = pytest.mark.slow
+
 EAST, WEST, NORTHCENTRAL = "aks-eastus2", "aks-westus2", "aks-northcentralus"
 
 

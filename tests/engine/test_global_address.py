@@ -56,6 +56,7 @@ def test_global_address_leads_to_the_pods_of_all_regions(both: Stack) -> None:
     assert both.up().changes == {}
 
 
+@pytest.mark.slow
 def test_entry_points_come_and_go_behind_the_same_address(both: Stack) -> None:
     before = both.outputs()
     both.configure(regions=[*both.config["regions"], NORTH], app=GLOBAL | {"entryRegions": ["east", "west", "north"]})
@@ -89,6 +90,7 @@ def test_entry_points_come_and_go_behind_the_same_address(both: Stack) -> None:
     assert both.preview().changes == {}
 
 
+@pytest.mark.slow
 def test_entry_point_is_added_on_a_cluster_that_exists(stack: Stack) -> None:
     stack.configure(app=GLOBAL | {"entryRegions": ["east"]})
     stack.up()
@@ -114,6 +116,7 @@ def test_region_with_an_entry_point_is_removed_in_one_update(both: Stack) -> Non
     assert both.preview().changes == {}
 
 
+@pytest.mark.slow
 def test_entry_points_stay_when_the_global_address_goes(both: Stack) -> None:
     both.configure(app={"entryRegions": ["east", "west"]})
     done = both.up()
@@ -128,6 +131,7 @@ def test_entry_points_stay_when_the_global_address_goes(both: Stack) -> None:
     assert_healthy(both)
 
 
+@pytest.mark.slow
 def test_everything_is_destroyed_the_balancer_first(both: Stack) -> None:
     asked = [name for verb, name in both.destroy().asked if verb == "delete"]
     assert asked.index("global-balancer-regions") < min(map(asked.index, ("app-entry-point", "east-cluster")))
@@ -143,6 +147,7 @@ def test_region_that_does_not_answer_blocks_neither_preview_nor_update(both: Sta
     assert answering(both) == {"aks-eastus2", ""}
 
 
+@pytest.mark.slow
 def test_service_that_lost_its_annotation_is_found(both: Stack) -> None:
     clusters = in_memory(both.cloud)
     east = clusters.cluster(both.outputs()["clusterIds"].value["east"])

@@ -81,9 +81,9 @@ def _launcher(monkeypatch: pytest.MonkeyPatch) -> None:
     ("stack", "config", "operation"),
     [
         ("dev", None, "preview"),
-        ("prod", PACK / "prod.json", "up"),
+        pytest.param("prod", PACK / "prod.json", "up", marks=pytest.mark.slow),
         pytest.param("dev", None, "up", marks=pytest.mark.slow),
-        pytest.param("prod", PACK / "prod.json", "preview", marks=pytest.mark.slow),
+        ("prod", PACK / "prod.json", "preview"),
     ],
 )
 def test_program_keeps_every_rule(stack: str, config: Path | None, operation: str, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from tests.support import existing
 from tests.support.health import assert_healthy
 from tests.support.stack import Stack
 
+pytestmark = pytest.mark.slow
+
 
 def test_app_is_placed_on_the_members_of_the_stack_alone(empty: Stack) -> None:
     fleet, cluster = existing.fleet(empty.cloud), existing.cluster(empty.cloud)  # in the location of the first region

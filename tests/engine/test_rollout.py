@@ -254,3 +254,17 @@ def test_stages_cannot_be_removed(staged: Stack) -> None:
 def test_stack_is_destroyed(staged: Stack) -> None:
     staged.destroy(run_program=True)
     assert in_memory(staged.cloud).clusters() == []
+
+
+def test_workflow_tells_a_stopped_rollout_from_another_failure(staged: Stack) -> None:
+    workflow = (ROOT / ".github" / "workflows" / "azure.yml").read_text()
+    (stopped,) = re.findall(r"grep -q '(.+)' ", workflow)
+    change_image(staged, "Store-Front:new")
+    with pytest.raises(auto.CommandError):
+        staged.up()
+    assert re.search(stopped, staged.text)
+    staged.refuse("update", "app-deployment-store-front", "Forbidden: no")
+    change_image(staged, "store-front:newer")
+    with pytest.raises(auto.CommandError, match="Forbidden: no"):
+        staged.up()
+    assert not re.search(stopped, staged.text)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NotRequired, TypeAlias, TypedDict
 
 import pulumi
 
-from fleet_clusters import rollouts
+from fleet_clusters import objects, rollouts
 
 from .app_manifests import Manifest, ManifestsError
 from .app_manifests.manifest import part
@@ -273,10 +273,10 @@ def _scheduled(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookA
             def look(_: _Walk) -> str:
                 _leave_to_runs(hub, name)
                 placement = hub.get(f"{rollouts.PLACEMENTS}/{name}").content or {}
-                generation = rollouts.part(placement, "metadata").get("generation")
+                generation = objects.part(placement, "metadata").get("generation")
                 done = any(
                     each["type"] == _SCHEDULED and each["status"] == "True" and each["observedGeneration"] == generation
-                    for each in rollouts.parts(rollouts.part(placement, "status"), "conditions")
+                    for each in objects.parts(objects.part(placement, "status"), "conditions")
                 )
                 return "" if done else "Fleet has chosen the members for the app"
 
@@ -416,7 +416,7 @@ def _end_stage(  # noqa: PLR0913, PLR0917 - a stage and what is asked of it
         pulumi.log.info(f"{walk.name}: {found.stage} is well; the next one waits for a later `until`, or none")
         return ""
     request = hub.get(rollouts.request_path(found.request)).content if found.request else None
-    if request and not rollouts.is_true(rollouts.part(request, "status"), "Approved"):
+    if request and not objects.is_true(objects.part(request, "status"), "Approved"):
         pulumi.log.info(f"{walk.name}: {found.stage} is well, the next one begins")
         hub.merge(f"{rollouts.request_path(request['metadata']['name'])}/status", rollouts.approval(request, now))
     return f"Fleet goes on after {found.stage}"
@@ -427,9 +427,9 @@ def _addresses(member: "ClusterClient", namespace: str) -> list[tuple[str, str]]
     found = member.items(f"/apis/networking.fleet.azure.com/v1alpha1/namespaces/{namespace}/multiclusterservices")
     addresses = list[tuple[str, str]]()
     for each in found:
-        balancer = rollouts.part(rollouts.part(each, "status"), "loadBalancer")
+        balancer = objects.part(objects.part(each, "status"), "loadBalancer")
         addresses += [
-            (each["metadata"]["name"], entry["ip"]) for entry in rollouts.parts(balancer, "ingress") if entry.get("ip")
+            (each["metadata"]["name"], entry["ip"]) for entry in objects.parts(balancer, "ingress") if entry.get("ip")
         ]
     return addresses
 

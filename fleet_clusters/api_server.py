@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from tempfile import NamedTemporaryFile
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import yaml
@@ -22,7 +22,7 @@ from kubernetes.config.kube_config import ConfigNode
 from urllib3 import make_headers
 from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError  # noqa: A004 - urllib3's own, of all its kinds
 
-Object: TypeAlias = dict[str, Any]
+from .objects import Object
 
 _SECONDS: Final = (5, 15)  # to connect, and for an answer
 _CONNECTIONS: Final = 64  # that are kept: as many as `verify` has checks at a time

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from .api_server import Object
+from .objects import Object, is_true, part, parts
 
 _PLACEMENT: Final = "/apis/placement.kubernetes-fleet.io/v1"
 RUNS: Final = f"{_PLACEMENT}/clusterstagedupdateruns"
@@ -107,21 +107,6 @@ def broken(pods: Sequence[Object]) -> str:
         if (reason := part(part(each, "state"), "waiting").get("reason", "")) in _BROKEN
     ]
     return ", ".join(found)
-
-
-def is_true(item: Object, name: str) -> bool:
-    """Return whether a condition of an object's status, or of a part of it, is True."""
-    return any(each["type"] == name and each["status"] == "True" for each in parts(item, "conditions"))
-
-
-def part(item: Object, key: str) -> Object:
-    """Return a part of an object; empty if it is missing."""
-    return item.get(key) or {}
-
-
-def parts(item: Object, key: str) -> list[Object]:
-    """Return a list in an object; empty if it is missing."""
-    return item.get(key) or []
 
 
 def _failed(status: Object, name: str) -> list[Object]:

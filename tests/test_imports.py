@@ -1,6 +1,8 @@
 """The program and the rehearsal do not import each other (docs/architecture.md)."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,3 +51,10 @@ def test_neither_side_imports_the_other(importing: list[str], others: set[str]) 
     paths = files(*importing)
     assert paths
     assert [(path.name, name) for path in paths for name in imported(path) if name in others] == []
+
+
+def test_start_of_the_program_leaves_out_the_kubernetes_client() -> None:
+    # Its import takes half a second. Only the hooks that read clusters need it.
+    code = f"import {', '.join(imported(ROOT / '__main__.py'))}, sys; print('kubernetes' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603 - our own
+    assert told.stdout.strip() == "False"

@@ -18,9 +18,10 @@ from typing import Final
 import httpx
 
 from fleet_clusters import endpoints, rollouts, traffic
-from fleet_clusters.api_server import Answer, CheckFailedError, ClusterClient, Object, plain
+from fleet_clusters.api_server import Answer, CheckFailedError, ClusterClient, plain
 from fleet_clusters.endpoints import SYSTEM
 from fleet_clusters.frontends import frontend_name
+from fleet_clusters.objects import Object
 from verify.outputs import App, Outputs, Port
 
 # After this time without a report, the hub calls a member unhealthy (Azure/fleet v0.18.12,

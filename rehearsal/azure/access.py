@@ -8,7 +8,17 @@ from uuid import uuid4
 from typing_extensions import override
 
 from rehearsal.azure import errors
-from rehearsal.azure.arm import Name, Record, ResourceType, Subscription, last_segment, timestamp
+from rehearsal.azure.arm import (
+    ExtensionResource,
+    Name,
+    Record,
+    ResourceType,
+    Subscription,
+    last_segment,
+    listed,
+    nested,
+    timestamp,
+)
 from rehearsal.core.protocol import UNKNOWN, Problem, Properties
 
 IDENTITY: Final = "azure-native:managedidentity:UserAssignedIdentity"
@@ -36,6 +46,17 @@ def holds(subscription: Subscription, principal_id: str, roles: Collection[str],
         and f"{scope.lower()}/".startswith(f"{assignment['inputs']['scope'].lower().rstrip('/')}/")
         for assignment in subscription.all_of(ROLE_ASSIGNMENT)
     )
+
+
+def may_join(subscription: Subscription, principals: Collection[str], subnet_id: str) -> bool:
+    """Return whether one of the principals may put something into a subnet."""
+    return any(holds(subscription, each, {NETWORK_CONTRIBUTOR, CONTRIBUTOR, OWNER}, subnet_id) for each in principals)
+
+
+def principals_of(subscription: Subscription, inputs: Properties) -> set[str]:
+    """Return the principals of the user-assigned identities of a cluster or fleet."""
+    identities = listed(nested(inputs, "identity"), "userAssignedIdentities")
+    return {subscription.require(each)["outputs"]["principalId"] for each in identities}
 
 
 class UserAssignedIdentity(ResourceType):
@@ -82,7 +103,7 @@ class Registry(ResourceType):
         return {"loginServer": f"{last_segment(resource_id).lower()}.azurecr.io", "provisioningState": "Succeeded"}
 
 
-class RoleAssignment(ResourceType):
+class RoleAssignment(ExtensionResource):
     """A role for a principal on a scope."""
 
     kind = "Microsoft.Authorization/roleAssignments"
@@ -90,28 +111,6 @@ class RoleAssignment(ResourceType):
     # Source: learn: role-based-access-control/role-assignments-template ("name": a GUID)
     name = Name("roleAssignmentName", _GUID, "learn: role-based-access-control/role-assignments-template", "guid")
     immutable = ("principalId", "scope")
-
-    @override
-    def id_of(self, subscription: Subscription, inputs: Properties) -> str:
-        del subscription
-        scope, name = inputs["scope"].rstrip("/"), inputs["roleAssignmentName"]
-        return f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"
-
-    @override
-    def id_keys(self) -> Collection[str]:
-        return {"scope", self.name.key}
-
-    @override
-    def require_parents(self, subscription: Subscription, resource_id: str) -> None:
-        scope = resource_id.rsplit("/providers/", 1)[0]
-        if scope.lower() == subscription.id.lower():
-            return
-        if scope.count("/") == self._GROUP_DEPTH:
-            super().require_parents(subscription, resource_id)
-        else:
-            subscription.require(scope)
-
-    _GROUP_DEPTH = "/subscriptions/…/resourceGroups/…".count("/")
 
     @override
     def problems(self, inputs: Properties) -> Iterator[Problem]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NotRequired, Protocol, TypedDict, cast
 
+from typing_extensions import override
+
 from rehearsal.azure import errors
 from rehearsal.core.protocol import UNKNOWN, Difference, Problem, Properties
 from rehearsal.core.store import Store
@@ -402,6 +404,37 @@ class ResourceType:
     def deleted(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
         """Carry out the side effects of a deletion, while the resource still exists."""
 
+
+class ExtensionResource(ResourceType):
+    """A resource on another one, on a group or on a subscription, whose id comes first in its own.
+
+    Attributes:
+        scope: the input with that id.
+    """
+
+    scope: str = "scope"
+
+    @override
+    def id_of(self, subscription: Subscription, inputs: Properties) -> str:
+        del subscription
+        # azure-native, provider/pkg/provider/crud/crud.go, `PrepareAzureRESTIdAndQuery`
+        return f"/{inputs[self.scope].strip('/')}/providers/{self.kind}/{inputs[self.name.key]}"
+
+    @override
+    def id_keys(self) -> Collection[str]:
+        return {self.scope, self.name.key}
+
+    @override
+    def require_parents(self, subscription: Subscription, resource_id: str) -> None:
+        scope = resource_id.rsplit("/providers/", 1)[0]
+        depth = scope.count("/")
+        if depth == _GROUP_DEPTH:
+            super().require_parents(subscription, resource_id)
+        elif depth > _GROUP_DEPTH:
+            subscription.require(scope)
+
+
+_GROUP_DEPTH: Final = "/subscriptions/…/resourceGroups/…".count("/")
 
 CREATE_BEFORE_DELETE: Final = "__createBeforeDelete"
 """azure-native's input that marks a resource with an automatic name."""

@@ -12,7 +12,7 @@ from uuid import uuid4
 from typing_extensions import override
 
 from rehearsal.azure import errors
-from rehearsal.azure.access import CONTRIBUTOR, MANAGED_IDENTITY_OPERATOR, NETWORK_CONTRIBUTOR, OWNER, holds
+from rehearsal.azure.access import MANAGED_IDENTITY_OPERATOR, OWNER, holds, may_join, principals_of
 from rehearsal.azure.arm import (
     Name,
     Record,
@@ -186,9 +186,7 @@ def _admit_api_server(subscription: Subscription, inputs: Properties) -> None:
     if not subnet_id:
         return
     require_api_subnet(subscription, subnet_id)
-    identities = listed(nested(inputs, "identity"), "userAssignedIdentities")
-    principals = [subscription.require(each)["outputs"]["principalId"] for each in identities]
-    if not any(holds(subscription, each, {NETWORK_CONTRIBUTOR, CONTRIBUTOR, OWNER}, subnet_id) for each in principals):
+    if not may_join(subscription, principals_of(subscription, inputs), subnet_id):
         raise errors.API_SERVER_SUBNET_PERMISSION_MISSING.refusal(subnet=subnet_id)
 
 
@@ -225,8 +223,7 @@ def _admit_kubelet_identity(subscription: Subscription, inputs: Properties) -> N
     if not kubelets:
         return
     subscription.require(kubelets)
-    for each in listed(nested(inputs, "identity"), "userAssignedIdentities"):
-        principal = subscription.require(each)["outputs"]["principalId"]
+    for principal in principals_of(subscription, inputs):
         # Whether a wider role is enough is not documented; Owner has the action (learn: role-based-access-control/
         # built-in-roles/identity).
         if not holds(subscription, principal, {MANAGED_IDENTITY_OPERATOR, OWNER}, kubelets):
@@ -552,10 +549,7 @@ def may_balance(subscription: Subscription, cluster_id: str) -> bool:
     principals = [each["principalId"] for each in nested(identities, "userAssignedIdentities").values()]
     principals += [identities["principalId"]] if "principalId" in identities else []
     subnets = {pool["vnetSubnetID"] for pool in listed(record["inputs"], "agentPoolProfiles") if "vnetSubnetID" in pool}
-    return not principals or all(
-        any(holds(subscription, each, {NETWORK_CONTRIBUTOR, CONTRIBUTOR, OWNER}, subnet) for each in principals)
-        for subnet in subnets
-    )
+    return not principals or all(may_join(subscription, principals, subnet) for subnet in subnets)
 
 
 def _scale(pool: Properties) -> None:

@@ -1,6 +1,5 @@
 """Budgets: e-mails when costs reach a share of an amount."""
 
-from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
@@ -8,17 +7,16 @@ from uuid import uuid4
 from typing_extensions import override
 
 from rehearsal.azure import errors
-from rehearsal.azure.arm import Name, Record, ResourceType, Subscription, last_segment, listed, nested
+from rehearsal.azure.arm import ExtensionResource, Name, Record, Subscription, last_segment, listed, nested
 from rehearsal.core.protocol import Properties
 
 BUDGET: Final = "azure-native:consumption:Budget"
 _MOST_NOTIFICATIONS: Final = 5
 _HIGHEST_THRESHOLD: Final = 1000  # percent
 _YEARS: Final = 10  # of a budget without an end (azure-native, BudgetTimePeriodArgs.end_date)
-_GROUP_DEPTH: Final = "/subscriptions/…/resourceGroups/…".count("/")
 
 
-class Budget(ResourceType):
+class Budget(ExtensionResource):
     """A budget of a subscription or a resource group. Nothing costs anything here, so it never sends e-mails."""
 
     kind = "Microsoft.Consumption/budgets"
@@ -26,22 +24,6 @@ class Budget(ResourceType):
     name = Name("budgetName", r"(?a:[\w-]{1,63})", "learn: azure/templates/microsoft.consumption/budgets", "random")
     # No property forces a replacement (azure-native, provider/pkg/gen/replacement.go): a change that Azure does not
     # take is an update that it refuses.
-
-    @override
-    def id_of(self, subscription: Subscription, inputs: Properties) -> str:
-        del subscription
-        # azure-native, provider/pkg/provider/crud/crud.go, `PrepareAzureRESTIdAndQuery`
-        return f"/{inputs['scope'].strip('/')}/providers/{self.kind}/{inputs[self.name.key]}"
-
-    @override
-    def id_keys(self) -> Collection[str]:
-        return {"scope", self.name.key}
-
-    @override
-    def require_parents(self, subscription: Subscription, resource_id: str) -> None:
-        scope = resource_id.rsplit("/providers/", 1)[0]
-        if scope.count("/") == _GROUP_DEPTH:
-            super().require_parents(subscription, resource_id)
 
     @override
     def admit(self, subscription: Subscription, resource_id: str, inputs: Properties, old: Record | None) -> None:

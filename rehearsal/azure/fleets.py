@@ -10,7 +10,7 @@ from uuid import uuid4
 from typing_extensions import override
 
 from rehearsal.azure import errors
-from rehearsal.azure.access import CONTRIBUTOR, IDENTITY, NETWORK_CONTRIBUTOR, OWNER, ROLE_ASSIGNMENT, holds
+from rehearsal.azure.access import IDENTITY, ROLE_ASSIGNMENT, may_join, principals_of
 from rehearsal.azure.arm import (
     Name,
     Record,
@@ -130,7 +130,6 @@ class Fleet(ResourceType):
 
 
 _HUB_SERVICES: Final = ip_network("10.0.0.0/16")
-_MAY_JOIN: Final = {NETWORK_CONTRIBUTOR, CONTRIBUTOR, OWNER}
 
 
 def _admit_hub(subscription: Subscription, inputs: Properties) -> None:
@@ -149,14 +148,13 @@ def _admit_hub(subscription: Subscription, inputs: Properties) -> None:
         raise errors.API_SERVER_SUBNET_UNSUPPORTED.refusal()
     if not private:
         return
-    identities = listed(nested(inputs, "identity"), "userAssignedIdentities")
-    needed = {"a subnet for its node": nodes, "a subnet for its API server": api_server, "an identity": identities}
+    own = principals_of(subscription, inputs)
+    needed = {"a subnet for its node": nodes, "a subnet for its API server": api_server, "an identity": own}
     if missing := [what for what, given in needed.items() if not given]:
         raise errors.PRIVATE_HUB_INCOMPLETE.refusal(missing=", ".join(missing))
     if hub.get("dnsPrefix"):
         raise errors.PRIVATE_HUB_DOMAIN_NAME.refusal()
     require_api_subnet(subscription, api_server)
-    own = {subscription.require(each)["outputs"]["principalId"] for each in identities}
     # The object id of Fleet's resource provider is the tenant's. Here, it is any principal that is not of this cloud.
     others = {each["inputs"]["principalId"] for each in subscription.all_of(ROLE_ASSIGNMENT)}
     others -= {each["outputs"]["principalId"] for each in subscription.all_of(IDENTITY)}
@@ -169,7 +167,7 @@ def _admit_hub(subscription: Subscription, inputs: Properties) -> None:
         ("The fleet's identity", own, api_server),
         ("Fleet's resource provider", others, nodes),
     ):
-        if not any(holds(subscription, each, _MAY_JOIN, subnet) for each in principals):
+        if not may_join(subscription, principals, subnet):
             raise errors.HUB_SUBNET_ROLE_MISSING.refusal(who=who, subnet=subnet)
 
 

@@ -1,6 +1,6 @@
 """Azure Monitor: workspaces, and what is collected into them."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 from uuid import uuid4
 
@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from rehearsal.azure import errors
 from rehearsal.azure.arm import (
+    ExtensionResource,
     Name,
     Record,
     ResourceType,
@@ -38,25 +39,6 @@ CATEGORIES: Final = {
     "microsoft.containerservice/fleets": {"fleet-hub-agent", "fleet-hub-net-controller-manager"},
 }
 """The categories of logs and metrics of each type of resource, in lower case."""
-
-
-class _Extension(ResourceType):
-    """A resource on another one, whose id comes first in its own."""
-
-    scope = "resourceUri"
-
-    @override
-    def id_of(self, subscription: Subscription, inputs: Properties) -> str:
-        del subscription
-        return f"{inputs[self.scope].rstrip('/')}/providers/{self.kind}/{inputs[self.name.key]}"
-
-    @override
-    def id_keys(self) -> Collection[str]:
-        return {self.scope, self.name.key}
-
-    @override
-    def require_parents(self, subscription: Subscription, resource_id: str) -> None:
-        subscription.require(resource_id.rsplit("/providers/", 1)[0])
 
 
 class Workspace(ResourceType):
@@ -171,9 +153,10 @@ class DataCollectionRule(ResourceType):
         return {"immutableId": old.get("immutableId") or f"dcr-{uuid4().hex}", "provisioningState": "Succeeded"}
 
 
-class DataCollectionRuleAssociation(_Extension):
+class DataCollectionRuleAssociation(ExtensionResource):
     """Makes a resource collect by a rule, or read its rules from an endpoint."""
 
+    scope = "resourceUri"
     kind = "Microsoft.Insights/dataCollectionRuleAssociations"
     api_version = "2022-06-01"
     name = Name("associationName", r"[^<>%&:\\?/]+", _ASSOCIATIONS, "copy")
@@ -196,9 +179,10 @@ class DataCollectionRuleAssociation(_Extension):
                 subscription.require(inputs[key])
 
 
-class DiagnosticSetting(_Extension):
+class DiagnosticSetting(ExtensionResource):
     """Sends a resource's own logs and metrics to a workspace."""
 
+    scope = "resourceUri"
     kind = "Microsoft.Insights/diagnosticSettings"
     api_version = "2021-05-01-preview"
     name = Name("name", r"[^<>%&:\\?/]{1,260}", _RULES, "copy")

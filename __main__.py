@@ -94,7 +94,7 @@ networks = PeeredNetworks(
     "mesh",
     PeeredNetworksArgs(
         networks=regions.networks(stack, clusters, azure) | ({"runner": runner} if runner else {}),
-        existing=changes.existing(stack, "PeeredNetworks/VirtualNetworkPeering"),
+        existing=changes.existing(stack, running, "PeeredNetworks/VirtualNetworkPeering"),
     ),
 )
 
@@ -104,7 +104,7 @@ fleet = FleetHub(
         location=stack.fleet.location,
         resource_group_name=stack.fleet.resource_group,
         fleet_name=stack.fleet.name,
-        members=regions.members(stack, clusters, networks.last),
+        members=regions.members(stack, clusters, networks.last, running),
         admins=admins,
         kubelogin_mode=KubeloginMode(stack.access.kubelogin_mode),
         dns_prefix=stack.fleet.hub.dns_prefix,
@@ -141,7 +141,7 @@ if runner and reached:
     reached[1](pulumi.Output.from_input(last.id if last else runner["virtual_network"].id))
 
 if monitoring:
-    for name, cluster in created.items():
+    for name, cluster in regions.created_with("monitoring.enabled", stack, clusters, running).items():
         MonitoredCluster(
             f"{name}-monitoring",
             MonitoredClusterArgs(
@@ -155,11 +155,12 @@ if monitoring:
     if own_fleet:
         MonitoredFleet("hub-monitoring", MonitoredFleetArgs(fleet=own_fleet, workspace_id=monitoring.workspace_id))
     if alerts := stack.monitoring.alerts:
+        watched = regions.created_with("monitoring.alerts", stack, clusters, running)
         Alerts(
             "alerts",
             AlertsArgs(
                 resource_group_name=monitoring.group,
-                clusters={name: cluster.cluster for name, cluster in created.items()},
+                clusters={name: cluster.cluster for name, cluster in watched.items()},
                 fleet=own_fleet,
                 metrics_workspace_id=monitoring.metrics_workspace_id,
                 metrics_location=monitoring.metrics_location,
@@ -255,18 +256,17 @@ for name, team in stack.teams.items():
     )
 
 guarded = {entry.region for app in stack.all_apps.values() if app.guard for entry in stack.entries(app)}
-if any(app.guard for app in stack.all_apps.values()):
-    guards = changes.existing(stack, "EntryGuard") or ()
-    for region, cluster in clusters.items():
-        if region in guarded or (region not in placed and f"{region}-guard" in guards):
-            EntryGuard(
-                f"{region}-guard",
-                EntryGuardArgs(
-                    kubernetes=cluster.kubernetes,
-                    members=list(fleet.members.values()),
-                    lost=region not in placed,
-                ),
-            )
+for region in stack.regions:
+    name = f"{region.name}-guard"
+    if changes.has(running, region, f"EntryGuard/Deployment {name}-deployment", wanted=region.name in guarded):
+        EntryGuard(
+            name,
+            EntryGuardArgs(
+                kubernetes=clusters[region.name].kubernetes,
+                members=list(fleet.members.values()),
+                lost=region.lost,
+            ),
+        )
 
 
 def frontends(name: str, service: str) -> dict[str, pulumi.Output[str]]:

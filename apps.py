@@ -1,5 +1,6 @@
 """The apps' manifests: read, and compared with each other, before anything is registered."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -13,9 +14,13 @@ _PARTS: Final = {
     *(kind.lower() for kinds in KINDS.values() for kind in kinds),
     *("endpoints", "entry", "resourceenvelope", "resourceoverride", "serviceexport"),
 }
-# Each port of a Service with a load balancer is a rule for every node. (kubernetes-sigs/cloud-provider-azure:
-# site/content/en/topics/multislb.md; learn: azure-resource-manager/management/azure-subscription-service-limits)
+# The limits are those of learn: azure-resource-manager/management/azure-subscription-service-limits.
+# Each port of a Service with a load balancer is a rule for every node, and so is the way out through a load balancer
+# (kubernetes-sigs/cloud-provider-azure: site/content/en/topics/multislb.md). A cluster's load balancer could have 1,500
+# rules and 600 frontends: the nodes' limit comes first.
 MAX_RULES: Final = 300
+MAX_GLOBAL_RULES: Final = 1500  # of a global load balancer, which has no nodes
+MAX_OPEN_PORTS: Final = 999  # of a network security group's 1,000 rules, one refuses RDP
 SECRETS: Final = {"app": {"rabbitmq": {"username": 12, "password": 32}}}
 """Secrets to generate, by the app's name: the demo's queue has one."""
 
@@ -68,8 +73,9 @@ def _read(
 def internet_ports(stack: Settings, found: Mapping[str, app_manifests.AppManifests]) -> list[app_manifests.ServicePort]:
     """Return the ports at which the internet reaches any app."""
     ports: dict[tuple[int, str], app_manifests.ServicePort] = {}
-    for name, app in stack.all_apps.items():
-        for port in app_manifests.internet_ports(found[name]["app"], app.shared, internal=app.internal):
+    for name, manifests in found.items():
+        app = stack.all_apps[name]
+        for port in app_manifests.internet_ports(manifests["app"], app.shared, internal=app.internal):
             ports.setdefault((port["port"], port["protocol"]), port)
     return [*ports.values()]
 
@@ -93,37 +99,60 @@ def _names(stack: Settings) -> Iterator[str]:
 
 
 def _ports(stack: Settings, found: Mapping[str, app_manifests.AppManifests]) -> Iterator[str]:
-    """Find a port that two Services would have at one global address."""
-    first: dict[tuple[str, int, str], str] = {}
-    for name, manifests in found.items():
-        app = stack.all_apps[name]
-        for service in app.shared if app.address else ():
-            for port in app_manifests.internet_ports(manifests["app"], [service], internal=False):
-                owner = first.setdefault((str(app.address), port["port"], port["protocol"]), f"{service} of {name}")
+    """Find a port that two Services would have at one global address, and more ports than one has rules."""
+    for address in stack.addresses:
+        first: dict[tuple[int, str], str] = {}
+        for _, name, service in stack.pools_of(address):
+            for port in _ports_of(found[name], service) if name in found else ():
+                owner = first.setdefault((port["port"], port["protocol"]), f"{service} of {name}")
                 if owner != f"{service} of {name}":
                     yield (
                         f"{stack.path_of(name)}.globalAddress: the port {port['port']}/{port['protocol']} of Service "
-                        f"{service} is already used by Service {owner} at the address {app.address}; choose another "
-                        "port or another address"
+                        f"{service} is already used by Service {owner} at the address {address}; choose another port "
+                        "or another address"
                     )
+        if len(first) > MAX_GLOBAL_RULES:
+            yield (
+                f"{_section(stack)}: the global address {address} would have {len(first)} ports, and its load balancer "
+                f"has at most {MAX_GLOBAL_RULES} rules; give some apps another address"
+            )
 
 
 def _rules(stack: Settings, found: Mapping[str, app_manifests.AppManifests]) -> Iterator[str]:
-    """Find a cluster with more ports of load balancers than Azure has rules for a node."""
-    for region in stack.regions:
-        entries = {
-            name: [entry.service for entry in stack.entries(stack.all_apps[name]) if entry.region == region.name]
-            for name in found
-        }
-        ports = sum(
-            len(app_manifests.ports(each))
-            for name, services in entries.items()
-            for each in found[name]["app"]
-            if each["kind"] == "Service"
-            for _ in range(services.count(each["metadata"]["name"]))
-        )
-        if ports > MAX_RULES:
+    """Find a cluster with more rules of load balancers, or a security group with more rules, than Azure has."""
+    entries, services = Counter[str](), Counter[str]()
+    for name, manifests in found.items():
+        app = stack.all_apps[name]
+        balanced = [each["metadata"]["name"] for each in manifests["app"] if _is_balanced(each)]
+        for entry in stack.entries(app):
+            entries[entry.region] += len(_ports_of(manifests, entry.service))
+        for region in stack.regions_of(app):
+            services[region.name] += sum(len(_ports_of(manifests, service)) for service in balanced)
+    for region in (each for each in stack.regions if not each.lost):
+        out = int(stack.clusters.outbound == "loadBalancer" and not isinstance(region, ClusterRegion))
+        if (rules := entries[region.name] + services[region.name] + out) > MAX_RULES:
             yield (
-                f"apps: the entry points in region {region.name} have {ports} ports, and a node has at most "
-                f"{MAX_RULES} rules of load balancers; give some apps other entry regions"
+                f"{_section(stack)}: in region {region.name}, each node would have {rules} rules of load balancers: "
+                f"{entries[region.name]} for ports of entry points, {services[region.name]} for those of Services of "
+                f"type LoadBalancer, {out} for the way out; Azure has at most {MAX_RULES}; choose other entry regions "
+                "for some apps, or fewer ports"
             )
+    if stack.clusters.security_group and (ports := len(internet_ports(stack, found))) > MAX_OPEN_PORTS:
+        yield (
+            f"{_section(stack)}: the internet would reach {ports} ports, and a security group (clusters.securityGroup) "
+            f"has room for {MAX_OPEN_PORTS}; let apps have the same ports, at different addresses"
+        )
+
+
+def _ports_of(manifests: app_manifests.AppManifests, service: str) -> list[app_manifests.ServicePort]:
+    named = [each for each in manifests["app"] if (each["kind"], each["metadata"]["name"]) == ("Service", service)]
+    return [port for each in named for port in app_manifests.ports(each)]
+
+
+def _is_balanced(manifest: app_manifests.Manifest) -> bool:
+    spec: app_manifests.Manifest = manifest.get("spec") or {}
+    return manifest["kind"] == "Service" and spec.get("type") == "LoadBalancer"
+
+
+def _section(stack: Settings) -> str:
+    return "apps" if stack.apps else "app"

@@ -12,9 +12,11 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple, cast
 
 import pulumi
+from pulumi_azure_native import authorization
 from pydantic.alias_generators import to_camel
 
 from components.existing import id_part
+from components.roles import Principal
 from components.subscriptions import own_subscription
 from settings import (
     ClusterRegion,
@@ -46,10 +48,10 @@ class ChangeError(pulumi.RunError):
 
 
 def refuse_what_cannot_change(stack: Settings) -> State:
-    """Compare a stack's settings with the running stack, and return its state.
+    """Compare a stack's settings with the running stack, and return its state, which is empty for a new stack.
 
     Raises:
-        ChangeError: a change cannot be made; the message lists all such changes.
+        ChangeError: a change cannot be made; the message lists all such changes. Or the state cannot be read.
     """
     state = _state()
     problems = [
@@ -65,7 +67,7 @@ def refuse_what_cannot_change(stack: Settings) -> State:
         raise ChangeError(report(_HEADING, problems, secret_keys()))
     lost: Mapping[str, str] = _value(state.get(""), ("lostMembers",)) or {}
     for region, member in lost.items():
-        if _member_key(region) in state and region not in {each.name for each in stack.regions}:
+        if member_key(region) in state and region not in {each.name for each in stack.regions}:
             pulumi.log.warn(
                 f"the member {member} of region {region} stays in the fleet, because Fleet does not release it without "
                 'its agents: see docs/operations.md, "A region is lost for good"'
@@ -84,31 +86,61 @@ def has_kubelet_identity(stack: Settings, state: State, region: str) -> bool:
     return stack.clusters.registry_id is not None
 
 
-def existing(stack: Settings, kind: str) -> list[str] | None:
-    """Return the logical names of the resources of a kind in the stack's state; lost regions get no others.
+def has(state: State, region: Region, resource: str, *, wanted: bool) -> bool:
+    """Return whether a region has a resource. A lost one keeps those that the state has, and gets no others.
+
+    Args:
+        state: the stack's state.
+        region: the region.
+        resource: the resource's key in the state.
+        wanted: whether the settings want it.
+    """
+    return resource in state if region.lost else wanted
+
+
+def additions(stack: Settings, state: State, region: Region) -> dict[str, bool]:
+    """Return whether a region with a new cluster has what a setting adds to it, by the setting's key."""
+    return {each.key: has(state, region, each.resource, wanted=each.wanted) for each in _additions(stack, region)}
+
+
+def existing(stack: Settings, state: State, kind: str) -> list[str] | None:
+    """Return the logical names of the resources of a kind in the state; None if no region is lost.
 
     Args:
         stack: the settings.
+        state: the stack's state.
         kind: the type, and before it, for a component's child, the component's.
-
-    Returns:
-        None if no region is lost, or if the state is not known.
     """
-    if not any(region.lost for region in stack.regions) or not (state := _state()):
+    if not any(region.lost for region in stack.regions):
         return None
     return [key.removeprefix(f"{kind} ") for key in state if key.startswith(f"{kind} ")]
 
 
+def kept_admins(state: State, region: Region) -> dict[str, Principal]:
+    """Return those who have a role on a lost region's cluster, by logical name."""
+    kind = "ExistingCluster" if isinstance(region, ClusterRegion) else "RegionalCluster"
+    found: dict[str, Principal] = {}
+    for key, role in state.items():
+        name, holder = key.removeprefix(f"{kind}/RoleAssignment {region.name}-"), str(role.get("principalId"))
+        # The name has the ID as the user wrote it; Azure ignores its case.
+        if name == "deployer" or name.lower() == f"admin-{holder}".lower():
+            object_id = holder if name == "deployer" else name.removeprefix("admin-")
+            found[name] = Principal(object_id=object_id, type=authorization.PrincipalType(role["principalType"]))
+    return found
+
+
 def _state() -> State:
-    """Return the outputs in the stack's state; empty for a new stack."""
     # `pulumi.StackReference` reads the stack's outputs only, which are missing after a failed `up`.
     # [pulumi v3.274.1, pkg/resource/deploy/builtins.go, readStackResourceOutputs]
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     try:
         answer: Any = pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).value
-    except Exception as error:  # noqa: BLE001 - after any error, the stack can be deployed without the comparison
-        pulumi.log.warn(f"the check for changes that cannot be made is skipped: the state cannot be read: {error}")
-        return {}
+    except Exception as error:  # noqa: BLE001 - the SDK raises nothing more specific
+        raise ChangeError(
+            f"The state of the stack cannot be read: {error}; nothing was done, because a plan without it could give "
+            "running clusters other identities, and lost regions other resources. Run it again; if "
+            "`pulumi stack export` fails too, make the state's backend readable first."
+        ) from None
     found: dict[str, Mapping[str, Any]] = {}
     for urn, resource in answer["outputs"].items():
         types = [token.rpartition(":")[2] for token in urn.split("::")[2].split("$")]
@@ -152,7 +184,8 @@ def _key_of(region: str, resource: str) -> str:
     return f"RegionalCluster/{_TYPES[resource]} {region}-{resource}"
 
 
-def _member_key(region: str) -> str:
+def member_key(region: str) -> str:
+    """Return the key in the state of a region's member of the fleet."""
     return f"FleetHub/FleetMember hub-member-{region}"
 
 
@@ -245,6 +278,9 @@ def _regions(stack: Settings, state: State) -> Iterator[Problem]:
             if region.lost and state:
                 found = f"true, but region {show(region.name)} does not exist yet"
                 yield Problem(f"{path}.lost", found, "remove the key: only a running region can be lost")
+        elif region.lost and made and _key_of(region.name, "cluster") not in state:
+            found = f"true, but region {show(region.name)} has no cluster yet"
+            yield Problem(f"{path}.lost", found, "remove the region: it has nothing to keep")
         elif isinstance(region, ClusterRegion):
             where = f"{path}.existing.clusterId"
             if made:
@@ -260,11 +296,54 @@ def _regions(stack: Settings, state: State) -> Iterator[Problem]:
         elif _key_of(region.name, "cluster") in state:
             # Without a cluster, the engine can replace all of the region's resources.
             yield from _fixed(path, region, state)
+            if region.lost:
+                yield from _taken_from_lost(path, region, stack, state)
+
+
+class Addition(NamedTuple):
+    """What a setting adds to each region with a new cluster.
+
+    Attributes:
+        key: the setting, as the user writes it.
+        resource: the key in the state of a resource that comes with it.
+        wanted: whether the settings have it.
+        elsewhere: whether its resources are not in the region itself.
+    """
+
+    key: str
+    resource: str
+    wanted: bool
+    elsewhere: bool = False
+
+
+def _additions(stack: Settings, region: Region) -> Iterator[Addition]:
+    name, clusters, monitoring = region.name, stack.clusters, stack.monitoring
+    pool = not isinstance(region, ClusterRegion) and region.user_pool is not None
+    yield Addition("userPool", _key_of(name, "apps"), pool)
+    group = f"RegionalCluster/NetworkSecurityGroup {name}-rules"
+    yield Addition("clusters.securityGroup", group, clusters.security_group)
+    role = f"RegionalCluster/RoleAssignment {name}-pull-images"
+    yield Addition("clusters.registryId", role, clusters.registry_id is not None)
+    window = f"MaintenanceWindows/MaintenanceConfiguration {name}-maintenance-kubernetes"
+    yield Addition("clusters.maintenance", window, clusters.maintenance is not None)
+    logs = f"MonitoredCluster/DiagnosticSetting {name}-monitoring-diagnostics"
+    yield Addition("monitoring.enabled", logs, monitoring.enabled)
+    alerts = f"Alerts/PrometheusRuleGroup alerts-{name}"
+    yield Addition("monitoring.alerts", alerts, monitoring.alerts is not None, elsewhere=True)
+
+
+def _taken_from_lost(path: str, region: Region, stack: Settings, state: State) -> Iterator[Problem]:
+    """Find settings without which a lost region would lose a resource: Azure may not answer for the region."""
+    for each in _additions(stack, region):
+        if each.resource in state and not (each.wanted or each.elsewhere):
+            where = f"{path}.{each.key}" if each.key == "userPool" else each.key
+            found = f"is switched off, but region {show(region.name)} is lost, and has what the setting added"
+            yield Problem(where, found, "put it back until the region answers again, or remove the region, too")
 
 
 def _member(path: str, region: Region, state: State) -> Iterator[Problem]:
     """Find a changed member name: a member cannot leave the fleet while the placement selects it."""
-    joined = _value(state.get(_member_key(region.name)), ("name",))
+    joined = _value(state.get(member_key(region.name)), ("name",))
     if joined and joined != region.cluster:
         found = f"region {show(region.name)} joined the fleet as {show(joined)}, not {show(region.cluster)}"
         yield Problem(f"{path}.cluster", found, "put it back; or remove the region, `pulumi up`, and add it again")
@@ -348,7 +427,7 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
             found = f"{show(region.name)} would have the cluster that region {show(gone)} has"
             yield Problem(f"{path}.name", found, identity)
             continue
-        if _name(_value(state.get(_member_key(gone)), ("name",))) == _name(region.cluster):
+        if _name(_value(state.get(member_key(gone)), ("name",))) == _name(region.cluster):
             found = f"{show(region.cluster)} is the member of region {show(gone)}, until it is gone"
             yield Problem(f"{path}.cluster", found, f"choose another name, or {later}")
         space = _value(state.get(_key_of(gone, "vnet")), ("addressSpace", "addressPrefixes", 0))

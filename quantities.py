@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil
@@ -54,7 +55,8 @@ RULES: Final = {
 }
 """What Azure adds to a plan, each with its source."""
 
-_FIRST: Final = ("node", "OS disk", "managed cluster", "hub cluster", "load balancer", "public IP address")
+_ADDRESS: Final = "public IP address"
+_FIRST: Final = ("node", "OS disk", "managed cluster", "hub cluster", "load balancer", _ADDRESS)
 
 
 class PlanError(Exception):
@@ -97,6 +99,21 @@ class Formula:
     what: str
     formula: str
     source: str
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What to compare with the quotas of a region, which only Azure knows.
+
+    Attributes:
+        location: the Azure region.
+        addresses: the public addresses that the plan has there, those that Azure makes too.
+        commands: what shows how much of each quota is left.
+    """
+
+    location: str
+    addresses: int
+    commands: Sequence[str]
 
 
 class Plan:
@@ -207,7 +224,7 @@ class Plan:
                 size = _at(fleet, "inputs", "hubProfile", "agentProfile", "vmSize") or "a size that Azure chooses"
                 for what, kind in (
                     *(("hub cluster", "Standard"), ("node", f"hub, {size}"), ("OS disk", "for the hub's node")),
-                    *(("load balancer", "by AKS, hub"), ("public IP address", "by AKS, outbound of the hub")),
+                    *(("load balancer", "by AKS, hub"), (_ADDRESS, "by AKS, outbound of the hub")),
                 ):
                     yield _some(what, kind, self._place(fleet), rule="hub")
 
@@ -226,11 +243,11 @@ class Plan:
             if cluster["type"] == _CLUSTER and network.get("outboundType", "loadBalancer") == "loadBalancer":
                 count = _at(network, "loadBalancerProfile", "managedOutboundIPs", "count") or 1
                 place = self._place(cluster)
-                yield _some("public IP address", "by AKS, outbound", place, count, "outbound")
+                yield _some(_ADDRESS, "by AKS, outbound", place, count, "outbound")
                 balancers[cluster["urn"], "public"] = _some("load balancer", "by AKS, public", place, rule="outbound")
         for cluster, access in self._services():
             if access == "public":
-                yield _some("public IP address", "by AKS, of a Service", self._place(cluster), rule="services")
+                yield _some(_ADDRESS, "by AKS, of a Service", self._place(cluster), rule="services")
             if not cluster.get("external"):  # an existing cluster may have the load balancer already
                 balancer = _some("load balancer", f"by AKS, {access}", self._place(cluster), rule="services")
                 balancers.setdefault((cluster.get("urn", ""), access), balancer)
@@ -247,6 +264,20 @@ class Plan:
                 on = self._behind(provider, "clusterIdentifier")
                 for cluster in members if on.get("type") == _FLEET else [on]:
                     yield cluster, "internal" if internal else "public"
+
+    def quotas(self) -> list[Quota]:
+        """Return the regions with nodes or public addresses."""
+        rows = [row for row in self.quantities() if row.location and not row.location.startswith(_EXISTING)]
+        addresses = Counter[str]()
+        for row in rows:
+            addresses[row.location] += row.most if row.what == _ADDRESS else 0
+        used = dict.fromkeys(row.location for row in rows if row.what in ("node", _ADDRESS))
+        # The commands are in learn: cli/azure/vm and cli/azure/network.
+        commands = (
+            "az vm list-usage --location {} --output table",
+            "az network list-usages --location {} --output table",
+        )
+        return [Quota(place, addresses[place], [each.format(place) for each in commands]) for place in sorted(used)]
 
     # What depends on the load.
 
@@ -321,8 +352,8 @@ def _range(least: int, most: int) -> str:
     return str(most) if least == most else f"{least} to {most}"
 
 
-def show(quantities: Sequence[Quantity], formulas: Sequence[Formula]) -> None:
-    """Print the table, and below it the formulas and the rules behind the rows."""
+def show(quantities: Sequence[Quantity], quotas: Sequence[Quota], formulas: Sequence[Formula]) -> None:
+    """Print the table, and below it what to compare with quotas, the formulas, and the rules behind the rows."""
     rules = list(dict.fromkeys(row.rule for row in quantities if row.rule))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for heading in ("what", "kind", "region"):
@@ -337,6 +368,14 @@ def show(quantities: Sequence[Quantity], formulas: Sequence[Formula]) -> None:
         table.add_row(*map(Text, cells))
     console = Console()
     console.print(table)
+    if quotas:
+        console.print(
+            Text("\nquotas: compare the nodes and the public addresses of each region with what is left there")
+        )
+    for quota in quotas:
+        console.print(Text(f"  {quota.location}, {quota.addresses} public addresses:"))
+        for command in quota.commands:
+            console.print(Text(f"    {command}"))
     for formula in formulas:
         console.print(Text(f"\n{formula.what}: {formula.formula} [{formula.source}]"))
     for number, rule in enumerate(rules, 1):
@@ -350,7 +389,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         plan = Plan(json.load(sys.stdin))
-        quantities, formulas = plan.quantities(), plan.formulas()
+        quantities, quotas, formulas = plan.quantities(), plan.quotas(), plan.formulas()
     except (AttributeError, KeyError, TypeError, ValueError):
         sys.stderr.write("error: the input is not the output of `pulumi preview --json --show-sames`\n")
         return 1
@@ -361,12 +400,13 @@ def main() -> int:
         used = {row.rule for row in quantities}
         found = {
             "quantities": [asdict(row) for row in quantities],
+            "quotas": [asdict(quota) for quota in quotas],
             "formulas": [asdict(formula) for formula in formulas],
             "rules": {key: text for key, text in RULES.items() if key in used},
         }
         sys.stdout.write(f"{json.dumps(found, indent=2, ensure_ascii=False)}\n")
     else:
-        show(quantities, formulas)
+        show(quantities, quotas, formulas)
     return 0
 
 

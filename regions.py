@@ -60,6 +60,7 @@ def create_clusters(  # noqa: PLR0913 - what all clusters share
     # The last cluster made in each existing VNet, by the VNet's id.
     last_in: dict[str, RegionalCluster] = {}
     for region in stack.regions:
+        allowed = changes.kept_admins(running, region) if region.lost else entra_id_admins
         if isinstance(region, ClusterRegion):
             clusters[region.name] = ExistingCluster(
                 region.name,
@@ -67,13 +68,14 @@ def create_clusters(  # noqa: PLR0913 - what all clusters share
                     cluster_id=region.existing.cluster_id,
                     location=region.location,
                     kubelogin_mode=kubelogin_mode,
-                    entra_id_admins=entra_id_admins,
+                    entra_id_admins=allowed,
                     reachable=reachable,
                     lost=region.lost,
                 ),
                 pulumi.ResourceOptions(provider=_provider(region, azure)),
             )
             continue
+        added = changes.additions(stack, running, region)
         args = RegionalClusterArgs(
             location=region.location,
             resource_group_name=region.resource_group,
@@ -81,19 +83,19 @@ def create_clusters(  # noqa: PLR0913 - what all clusters share
             service_cidr=str(region.service_cidr),
             dns_service_ip=str(region.dns_service_ip),
             node_pool=_nodes(region.node_pool),
-            user_pool=_nodes(region.user_pool) if region.user_pool else None,
+            user_pool=_nodes(region.user_pool) if region.user_pool and added["userPool"] else None,
             node_os=containerservice.OSSKU(stack.clusters.node_os) if stack.clusters.node_os else None,
             host_encryption=stack.clusters.host_encryption,
             tier=containerservice.ManagedClusterSKUTier(stack.clusters.tier),
             kubelogin_mode=kubelogin_mode,
-            entra_id_admins=entra_id_admins,
+            entra_id_admins=allowed,
             kubernetes_version=region.kubernetes_version,
             ssh_public_key=region.ssh_public_key,
             cilium=stack.clusters.dataplane == "cilium",
             outbound=_OUTBOUND[stack.clusters.outbound],
             api_ranges=[str(each) for each in stack.clusters.api_ranges],
-            open_ports=open_ports if stack.clusters.security_group else None,
-            registry_id=stack.clusters.registry_id,
+            open_ports=open_ports if added["clusters.securityGroup"] else None,
+            registry_id=stack.clusters.registry_id if added["clusters.registryId"] else None,
             kubelet_identity=changes.has_kubelet_identity(stack, running, region.name),
             workspace_id=monitoring and monitoring.workspace_id,
             defender=stack.monitoring.defender,
@@ -121,7 +123,7 @@ def create_clusters(  # noqa: PLR0913 - what all clusters share
                     args["after"], args["after_pool"] = before.cluster, before.user_pool
                 cluster = last_in[network_id] = RegionalCluster(region.name, args)
         clusters[region.name] = cluster
-        if maintenance := stack.clusters.maintenance:
+        if (maintenance := stack.clusters.maintenance) and added["clusters.maintenance"]:
             MaintenanceWindows(
                 f"{region.name}-maintenance",
                 MaintenanceWindowsArgs(
@@ -139,6 +141,14 @@ def create_clusters(  # noqa: PLR0913 - what all clusters share
 def created(clusters: Clusters) -> dict[str, RegionalCluster]:
     """Return the clusters that the stack creates."""
     return {name: cluster for name, cluster in clusters.items() if isinstance(cluster, RegionalCluster)}
+
+
+def created_with(
+    setting: str, stack: Settings, clusters: Clusters, running: changes.State
+) -> dict[str, RegionalCluster]:
+    """Return the clusters that the stack creates and that have what a setting adds to them."""
+    having = [each.name for each in stack.regions if changes.additions(stack, running, each)[setting]]
+    return {name: cluster for name, cluster in created(clusters).items() if name in having}
 
 
 def networks(stack: Settings, clusters: Clusters, azure: AzureProviders) -> dict[str, PeeredNetwork]:
@@ -174,9 +184,12 @@ def runner_network(network_id: str, azure: AzureProviders) -> PeeredNetwork:
 
 
 def members(
-    stack: Settings, clusters: Clusters, last_peerings: Mapping[str, network.VirtualNetworkPeering]
+    stack: Settings,
+    clusters: Clusters,
+    last_peerings: Mapping[str, network.VirtualNetworkPeering],
+    running: changes.State,
 ) -> dict[str, Member]:
-    """Return the fleet's members, by region, which join it after their last peerings."""
+    """Return the fleet's members, by region, which join it after their last peerings. A lost cluster cannot join."""
     pools = _pools(clusters)
     return {
         region.name: Member(
@@ -188,6 +201,7 @@ def members(
             pool=pools.get(region.name),
         )
         for region in stack.regions
+        if changes.has(running, region, changes.member_key(region.name), wanted=True)
     }
 
 

@@ -83,10 +83,11 @@ class PeeredNetworks(pulumi.ComponentResource):
         existed = any(each.get("resource_group_name") is None for each in regions.values())
         checks = [require_no_overlap(networks, services)] if existed else []
         for here, there in chain.from_iterable(((a, b), (b, a)) for a, b in _tournament(list(inside))):
-            if {here, there} <= peered:
-                continue
             is_lost = bool({here, there} & lost)
-            if is_lost and existing is not None and f"{name}-{here}-to-{there}" not in existing:
+            wanted = not {here, there} <= peered
+            if is_lost and existing is not None:
+                wanted = f"{name}-{here}-to-{there}" in existing
+            if not wanted:
                 continue
             local = regions[here]
             group = local.get("resource_group_name")

@@ -828,8 +828,8 @@ def _defaults_of_app(name: object, keys: Mapping[str, Any]) -> Mapping[str, obje
 class Team(Section):
     """Teams that deploy their apps alone, from stacks of their own, by name. See [team.md](team.md#one-app-per-team).
 
-    Each has a namespace that is placed on the stack's clusters, and may write to it and to nothing else. A stack with
-    teams and without `app` and `apps` deploys no app itself.
+    Each has a namespace that is placed on the stack's clusters, and may write to it and to nothing else, which needs
+    `clusters.entraId`. A stack with teams and without `app` and `apps` deploys no app itself.
     """
 
     object_id: values.ObjectId

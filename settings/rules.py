@@ -23,6 +23,9 @@ from .values import MAX_LABEL, group_of
 
 MAX_PEERINGS = 500  # of a VNet [learn: azure-resource-manager/management/azure-subscription-service-limits]
 MAX_NODE_GROUP = 80  # characters of MC_<group>_<cluster>_<location> [learn: aks-common-issues-faq]
+MAX_NAME = 80  # characters of a load balancer's pool [learn: azure-resource-manager/management/resource-name-rules]
+MAX_NETWORK_NAME = 64  # characters of a VNet [the same]
+MAX_BACKENDS = 300  # of a global load balancer's pool [learn: as MAX_PEERINGS, "Load balancer limits"]
 MAX_NUMBERS = 20  # rules of an override [fleet v0.18.12 apis/placement/v1/override_types.go]
 
 Regions = Mapping[str, Region]  # by path
@@ -41,6 +44,7 @@ def problems(settings: Settings) -> list[Problem]:
         *_forms(settings),
         *_apps(regions, settings),
         *_entries(regions, settings),
+        *_pools(settings),
         *_lost(regions, settings),
         *_replicas(regions, settings),
         *_rollout(settings),
@@ -48,6 +52,8 @@ def problems(settings: Settings) -> list[Problem]:
         *_maintenance(settings),
         *_outbound(regions, settings),
         *_private(regions, settings),
+        *_private_hub(settings),
+        *_teams(settings),
         *_monitoring(settings),
         *_budget(regions, settings),
     ]
@@ -223,6 +229,22 @@ def _entries(regions: Regions, settings: Settings) -> Iterator[Problem]:
                 yield Problem(where, found, remedy, quotes=at.partition(".")[0])
 
 
+def _pools(settings: Settings) -> Iterator[Problem]:
+    """Find pools of global load balancers whose names are too long, or that have too many entry points."""
+    for address in settings.addresses:
+        for pool, name, service in settings.pools_of(address):
+            at = settings.path_of(name)
+            if len(pool) > MAX_NAME:
+                found = f"makes {pool}, the pool of Service {service} at {address}, {len(pool)} characters"
+                remedy = f"shorten the app's name or the Service's: <app>_<service> has at most {MAX_NAME} characters"
+                yield Problem(f"{at}.globalAddress", found, remedy, "globalAddresses")
+    for name, app in settings.all_apps.items():
+        if app.address and len(app.entry_regions) > MAX_BACKENDS:
+            found = f"has {len(app.entry_regions)} regions behind a global address"
+            remedy = f"name at most {MAX_BACKENDS}: a pool of a global load balancer has no more entry points"
+            yield Problem(f"{settings.path_of(name)}.entryRegions", found, remedy)
+
+
 def _forms(settings: Settings) -> Iterator[Problem]:
     """Find keys of the form for one app and of that for several."""
     if settings.apps and settings.app.model_fields_set:
@@ -366,6 +388,24 @@ def _private(regions: Regions, settings: Settings) -> Iterator[Problem]:
     if settings.access.runner_network_id and not private and not settings.fleet.hub.private:
         found = "needs clusters.privateApiServer or fleet.hub.private"
         yield Problem("access.runnerNetworkId", found, "set one of them, or remove this: the internet reaches the rest")
+
+
+def _private_hub(settings: Settings) -> Iterator[Problem]:
+    """Find a fleet's name that makes the name of its private hub's VNet too long."""
+    network = f"{settings.fleet.name}-vnet"
+    if settings.fleet.hub.private and len(network) > MAX_NETWORK_NAME:
+        found = f"{show(settings.fleet.name)} makes {show(network)}, the hub's VNet, {len(network)} characters"
+        remedy = f"shorten it: with hub.private, at most {MAX_NETWORK_NAME - len('-vnet')} are allowed"
+        yield Problem("fleet.name", found, remedy)
+
+
+def _teams(settings: Settings) -> Iterator[Problem]:
+    """Find teams on clusters without sign-in by Microsoft Entra ID, which knows who is in a team."""
+    if settings.teams and not settings.clusters.entra_id:
+        found = (
+            "needs clusters.entraId: without it, a team signs in to the clusters with an administrator's certificate"
+        )
+        yield Problem("teams", found, "set clusters.entraId to true", "clusters")
 
 
 def _api_server_subnet(path: str, region: NewRegion) -> Iterator[Problem]:

@@ -11,6 +11,11 @@ from settings import Settings, parse
 from tests.support.apps import write_app
 from tests.support.program import ROOT, stack_config
 
+CLUSTER = (
+    "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers/"
+    "Microsoft.ContainerService/managedClusters/aks{}"
+)
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -20,9 +25,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def settings(found: dict[str, Any], *addresses: str) -> Settings:
+def settings(found: dict[str, Any], *addresses: str, **others: Any) -> Settings:  # noqa: ANN401 - any JSON value
     made = {name: {"homeRegion": "eastus2"} for name in addresses}
-    return parse(stack_config("dev") | {"apps": found, "globalAddresses": made})
+    return parse(stack_config("dev") | {"apps": found, "globalAddresses": made} | others)
 
 
 def mistakes(stack: Settings, folder: Path) -> list[str]:
@@ -59,14 +64,85 @@ def test_apps_whose_resources_would_have_the_same_names_are_refused(folder: Path
     assert [text.partition(":")[0] for text in found] == ["apps.shop-service"]
 
 
+def write_ports(folder: Path, app: str, ports: range, kind: str = "ClusterIP") -> None:
+    """Write the manifests of an app whose Service has these ports."""
+    write_app(folder, app, web=80)
+    file = folder / "manifests" / app / "web.yaml"
+    found = ", ".join(f"{{name: p{port}, port: {port}}}" for port in ports)
+    text = file.read_text().replace("[{port: 80, targetPort: 8080}]", f"[{found}]")
+    file.write_text(
+        text.replace(
+            "spec:\n  selector: {app: web}\n  ports", f"spec:\n  type: {kind}\n  selector: {{app: web}}\n  ports"
+        )
+    )
+
+
+def test_a_port_of_another_load_balancer_is_not_at_the_shared_address(folder: Path) -> None:
+    write_app(folder, "shop", web=80, own=443)
+    file = folder / "manifests" / "shop" / "own.yaml"
+    file.write_text(file.read_text().replace("ports: [{port: 443", "type: LoadBalancer\n  ports: [{port: 443"))
+    write_app(folder, "news", news=443)
+    shared = {"shop": {"service": "web", "globalAddress": "front"}, "news": {"globalAddress": "front"}}
+    assert apps.load(settings(shared, "front"), folder)
+
+
 def test_more_ports_than_a_node_has_rules_are_refused(folder: Path) -> None:
     for name in ("shop", "news"):
-        write_app(folder, name, web=80)
-        file = folder / "manifests" / name / "web.yaml"
-        ports = ", ".join(f"{{name: p{port}, port: {port}}}" for port in range(1000, 1151))
-        file.write_text(file.read_text().replace("[{port: 80, targetPort: 8080}]", f"[{ports}]"))
+        write_ports(folder, name, range(1000, 1150))
     both = {"shop": {"service": "web"}, "news": {"service": "web"}}
     (found,) = mistakes(settings(both), folder)
-    assert found.startswith("apps: the entry points in region east have 302 ports, and a node has at most 300 rules")
+    assert found.startswith(
+        "apps: in region east, each node would have 301 rules of load balancers: 300 for ports of entry points, "
+        "0 for those of Services of type LoadBalancer, 1 for the way out; Azure has at most 300"
+    )
+    # The way out is then no rule of a load balancer.
+    assert apps.load(settings(both, clusters={"outbound": "natGateway"}), folder)
     both["news"]["entryRegions"] = ["west"]  # pyright: ignore[reportArgumentType] - any JSON value
     assert apps.load(settings(both), folder)
+
+
+def test_load_balancers_of_an_apps_own_services_count_in_each_of_its_regions(folder: Path) -> None:
+    write_ports(folder, "shop", range(1000, 1150), "LoadBalancer")
+    found = mistakes(settings({"shop": {"service": "web"}}), folder)
+    assert [text.partition(",")[0] for text in found] == ["apps: in region east"]
+    write_ports(folder, "shop", range(1000, 1300), "LoadBalancer")
+    found = mistakes(settings({"shop": {"service": "web"}}), folder)
+    assert [text.partition(",")[0] for text in found] == ["apps: in region east", "apps: in region west"]
+
+
+@pytest.mark.parametrize(
+    ("count", "per_app", "keys", "start"),
+    [
+        (5, 250, {"clusters": {"securityGroup": True}}, "apps: the internet would reach 1250 ports"),
+        (7, 250, {}, "apps: the global address front would have 1750 ports"),
+    ],
+    ids=["security group", "global address"],
+)
+def test_more_ports_than_all_regions_share_are_refused(
+    folder: Path, count: int, per_app: int, keys: dict[str, Any], start: str
+) -> None:
+    regions = [
+        {"name": f"r{number}", "location": f"eastus{number}", "existing": {"clusterId": CLUSTER.format(number)}}
+        for number in range(count)
+    ]
+    found = dict[str, Any]()
+    for number in range(count):
+        write_ports(folder, f"app{number}", range(1000 + number * per_app, 1000 + (number + 1) * per_app))
+        found[f"app{number}"] = {"service": "web", "regions": [f"r{number}"], "globalAddress": "front"}
+    (mistake,) = mistakes(settings(found, "front", regions=regions, **keys), folder)
+    assert mistake.startswith(start)
+
+
+def test_a_workload_whose_override_would_have_a_long_name_takes_no_replicas_by_region(folder: Path) -> None:
+    name = "w" * 55
+    write_app(folder, "shop", web=80)
+    file = folder / "manifests" / "shop" / "web.yaml"
+    file.write_text(
+        file.read_text().replace(
+            "kind: Deployment\nmetadata: {name: web}", f"kind: Deployment\nmetadata: {{name: {name}}}"
+        )
+    )
+    shop: dict[str, Any] = {"service": "web"}
+    (found,) = mistakes(settings({"shop": shop | {"replicas": {"east": 3}}}), folder)
+    assert f"override replicas-{name}, 64 characters" in found
+    assert apps.load(settings({"shop": shop | {"replicas": 3}}), folder)

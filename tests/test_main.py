@@ -3,8 +3,10 @@
 import re
 from typing import cast
 
+import pulumi
 import pytest
 
+from changes import ChangeError
 from rehearsal.core.protocol import Properties
 from tests.support.health import assert_healthy
 from tests.support.program import NORTH, PROJECT, Program, run_stack, stack_config
@@ -133,6 +135,19 @@ def test_first_preview_needs_no_cloud(name: str) -> None:
         assert program[f"{region}-cluster"].inputs["location"]
     assert {"app-placement", "app-entry-point"} <= program.resources.keys()
     assert program.cloud.is_empty()
+
+
+def test_nothing_is_planned_without_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The nodes of a running cluster keep an identity that only the state knows."""
+
+    def unreadable(*_: object) -> None:
+        raise RuntimeError("no access to the blob")
+
+    monkeypatch.setattr(pulumi.runtime, "invoke", unreadable)
+    with pytest.raises(
+        ChangeError, match=r"state of the stack cannot be read: no access to the blob; nothing was done"
+    ):
+        run_stack("dev")
 
 
 def test_one_region_is_a_stack_too() -> None:

@@ -1,5 +1,8 @@
 """The mesh of peerings."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from pulumi_azure_native import network, resources
 
@@ -9,8 +12,8 @@ from tests.support.program import Program, run
 PEERING = "azure-native:network:VirtualNetworkPeering"
 
 
-def mesh(count: int) -> Program:
-    """Peer a number of networks, called a, b, c and so on."""
+def mesh(count: int, existing: Sequence[str] | None = None, **each: Any) -> Program:  # noqa: ANN401 - as in the arguments
+    """Peer a number of networks, called a, b, c and so on, which have these further arguments."""
 
     def body() -> None:
         networks: dict[str, PeeredNetwork] = {}
@@ -29,8 +32,10 @@ def mesh(count: int) -> Program:
                 virtual_network_name=vnet.name,
                 address_prefix=f"10.{number}.0.0/24",
             )
-            networks[region] = PeeredNetwork(virtual_network=vnet, resource_group_name=group.name, subnet=subnet)
-        PeeredNetworks("mesh", PeeredNetworksArgs(networks=networks))
+            networks[region] = PeeredNetwork(
+                virtual_network=vnet, resource_group_name=group.name, subnet=subnet, **each
+            )
+        PeeredNetworks("mesh", PeeredNetworksArgs(networks=networks, existing=existing))
 
     return run(body)
 
@@ -72,6 +77,10 @@ def test_every_network_is_peered_with_every_other_in_both_directions(count: int)
     regions = [chr(ord("a") + number) for number in range(count)]
     peered = sorted(ends(name) for name in mesh(count).of_type(PEERING))
     assert peered == [(a, b) for a in regions for b in regions if a != b]
+
+
+def test_lost_networks_keep_the_peerings_that_exist_even_if_others_peer_them_now() -> None:
+    assert {*mesh(3, ["mesh-a-to-b"], lost=True, peered=True).of_type(PEERING)} == {"mesh-a-to-b"}
 
 
 def test_peering_waits_for_the_subnets_of_both_sides(dev: Program) -> None:

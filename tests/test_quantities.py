@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import quantities
-from quantities import Formula, Plan, PlanError, Quantity
+from quantities import Formula, Plan, PlanError, Quantity, Quota
 
 HUB = "azure-native:containerservice:Fleet"
 CLUSTER = "azure-native:containerservice:ManagedCluster"
@@ -191,6 +191,24 @@ def test_traffic_between_regions_needs_two_regions() -> None:
     assert [each.what for each in Plan({"steps": cluster("east", "eastus2")}).formulas()] == ["logs"]
 
 
+def test_public_addresses_are_summed_by_region_for_its_quota() -> None:
+    found, provider = cluster("old", "eastus2")
+    found["newState"] |= {"external": True, "id": "/…/old", "inputs": {}}
+    plan = Plan(
+        {
+            "steps": [
+                *(*cluster("east", "eastus2"), step("entry", ENTRY, {"metadata": {}}, provider="on-east")),
+                *(found, provider, step("other", ENTRY, {"metadata": {}}, provider="on-old")),
+                step("network", "azure-native:network:VirtualNetwork", {"location": "centralus"}),
+                step("egress", "azure-native:network:PublicIPAddress", {"location": "West US 3"}),
+            ]
+        }
+    )
+    # An existing cluster's region is not in the plan; a region with neither nodes nor addresses needs no quota.
+    assert [(each.location, each.addresses) for each in plan.quotas()] == [("eastus2", 2), ("westus3", 1)]
+    assert all("--location westus3 " in command for command in plan.quotas()[1].commands)
+
+
 def test_a_pool_of_unknown_size_is_an_error() -> None:
     pool = {"name": "system", "vmSize": "Standard_D4ds_v5", "count": UNKNOWN}
     with pytest.raises(PlanError, match="pool system"):
@@ -231,10 +249,12 @@ def test_the_table_names_the_rule_behind_a_row(
             Quantity("node", "Standard_D4ds_v5", "eastus2", 3, 12, 14, "upgrades"),
             Quantity("nat gateway", "Standard", "eastus2", 1, 1, 1),
         ],
+        [Quota("eastus2", 2, ["az network …"])],
         [Formula("logs", "GB a month = 0", "learn: somewhere")],
     )
     printed = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert printed[1] == "node Standard_D4ds_v5 eastus2 3 to 12 up to 14 [1]"
     assert printed[2] == "nat gateway Standard eastus2 1"
+    assert printed[printed.index("eastus2, 2 public addresses:") + 1] == "az network …"
     assert "logs: GB a month = 0 [learn: somewhere]" in printed
     assert f"[1] {quantities.RULES['upgrades']}" in printed

@@ -968,8 +968,34 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
             ("apps.d.replicas.west", "900 pods are more than the 150"),
         ],
     ),
+    "teams on clusters without Microsoft Entra ID": (
+        changed(("teams", {"shop": {"objectId": GUID, "type": "Group"}})),
+        [("teams", "needs clusters.entraId")],
+    ),
+    "a name of a pool that is too long": (
+        changed(
+            ("apps", {"a" * 41: {"namespace": "n", "services": ["s", "t" * 39], "globalAddress": "front"}}),
+            ("globalAddresses", {"front": {"homeRegion": "eastus2"}}),
+        ),
+        [(f"apps.{'a' * 41}.globalAddress", f"makes {'a' * 41}_{'t' * 39}, the pool of Service")],
+    ),
+    "more entry points than a global load balancer's pool has": (
+        regions(
+            *(region(number, {"clusterId": f"{CLUSTER}-{number}"}) for number in range(301)),
+            app={"globalAddress": {"homeRegion": "eastus2"}, "entryRegions": [f"r{number}" for number in range(301)]},
+        ),
+        [("app.entryRegions", "has 301 regions behind a global address")],
+    ),
+    "a fleet's name that is too long for its private hub": (
+        changed(("fleet", {"name": "f" * 60, "hub": {"private": HUB}})),
+        [("fleet.name", "the hub's VNet, 65 characters")],
+    ),
     "a team in an app's namespace and in no region": (
-        changed(("app.namespace", "shop"), ("teams", {"shop": {"objectId": GUID, "type": "Group", "regions": ["x"]}})),
+        changed(
+            ("app.namespace", "shop"),
+            ("clusters.entraId", True),
+            ("teams", {"shop": {"objectId": GUID, "type": "Group", "regions": ["x"]}}),
+        ),
         [("teams.shop.regions[0]", "is not a region"), ("teams.shop.namespace", "is already used by app")],
     ),
     "derived names of two apps": (

@@ -5,7 +5,7 @@ from typing import Final
 
 from . import checks
 from .manifest import FOR_MEMBERS_ONLY, AppManifests, Manifest, ManifestsError, named, overlay, part, parts
-from .pods import autoscaled, replicated
+from .pods import autoscaled, replicas_override, replicated
 
 _ENVELOPE: Final = "members-only"
 _MEMBER: Final = (
@@ -60,14 +60,12 @@ def hub_objects(  # noqa: PLR0913 - what decides how an app is placed
     overrides: dict[str, Manifest] = {}
     if replicas is not None or member_replicas:
         for each in shared:
-            if isinstance(workload := replicated(app, each), str):
+            if isinstance(workload := replicated(app, each, by_member=bool(member_replicas)), str):
                 raise ManifestsError(f"replicas cannot be set: {workload}; nothing was deployed.")
             if replicas is not None:
                 changed[id(workload)] = overlay(workload, {"spec": {"replicas": replicas}})
             if member_replicas:
-                found = override(
-                    f"replicas-{workload['metadata']['name']}", workload, placement, by_member(member_replicas)
-                )
+                found = override(replicas_override(workload), workload, placement, by_member(member_replicas))
                 overrides[found["metadata"]["name"]] = found
     for workload in autoscaled(app).values():
         # Not on the hub either: its own autoscaler may change the number, which the provider would then report.

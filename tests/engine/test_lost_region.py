@@ -20,6 +20,7 @@ OF_EAST = (
     *("east", "east-group", "east-vnet", "east-subnet", "east-identity", "east-join-subnet-id", "east-join-subnet"),
     *("east-cluster", "east-kubernetes", "hub-member-east", "mesh-east-to-west", "mesh-west-to-east"),
 )
+ADMIN = "11111111-3333-4444-5555-666666666666"
 GLOBAL: dict[str, Any] = {"globalAddress": {"homeRegion": "centralus"}, "entryRegions": ["east", "west"]}
 
 
@@ -144,6 +145,103 @@ def test_guard_is_switched_on_while_a_region_is_lost(stack: Stack) -> None:
     assert {name for name in planned if name.endswith("-guard")} == {"west-guard"}
     assert stack.up().changes == planned
     assert stack.preview().changes == {}
+
+
+def test_guard_of_a_lost_region_stays_when_guards_are_switched_off(stack: Stack) -> None:
+    both = {"entryRegions": ["east", "west"]}
+    stack.configure(app=both | {"guard": True})
+    stack.up()
+    stack.lose_region("east")
+    stack.mark_lost("east", app=both)
+    planned = stack.preview().changes
+    assert {name for name in planned if name.endswith("-guard")} == {"west-guard"}
+    assert stack.up().changes == planned
+
+
+def switched_on(stack: Stack) -> dict[str, Any]:
+    """Return every setting that adds resources to each region."""
+    pool = {"vmSize": "Standard_D4ds_v5", "count": 1}
+    return {
+        "clusters": {
+            "entraId": True,
+            "securityGroup": True,
+            "registryId": existing.registry(stack.cloud),
+            "maintenance": {"day": "Monday"},
+        },
+        "monitoring": {"enabled": True, "alerts": {}},
+        "access": {"hubAdmins": [{"objectId": ADMIN, "type": "User"}]},
+        "regions": [each | {"userPool": pool} for each in stack.config["regions"]],
+    }
+
+
+def test_settings_that_are_switched_on_reach_a_lost_region_when_it_is_back(lost: Stack) -> None:
+    lost.configure(**switched_on(lost))
+    planned = lost.preview().changes
+    for changes in (planned, lost.up().changes):
+        assert {name for name in changes if "east" in name} == set()
+    assert lost.preview().changes == {}
+    added = {name.replace("west", "east") for name, step in planned.items() if "west" in name and step == "create"}
+    parts = {"east-apps", "east-rules", "east-pull-images", "east-maintenance-images", "east-monitoring-logs"}
+    assert parts | {"east-deployer", f"east-admin-{ADMIN}", "alerts-east"} <= added
+
+    come_back(lost, EAST)
+    lost.mark_lost()
+    planned = lost.preview().changes
+    assert added <= {name for name, step in planned.items() if step == "create"}
+    lost.up()
+    assert lost.preview().changes == {}
+    assert_converged(lost)
+
+
+def test_settings_that_a_lost_region_has_cannot_be_switched_off(stack: Stack) -> None:
+    before = stack.config["regions"]
+    stack.configure(**switched_on(stack))
+    stack.up()
+    stack.lose_region("east")
+    moved = {"entryRegions": ["west"]}
+    stack.configure(
+        app=moved, regions=[before[0] | {"lost": True}, before[1]], clusters={"entraId": True}, monitoring={}
+    )
+    with pytest.raises(auto.CommandError) as refused:
+        stack.preview()
+    for key in (
+        *("regions[0].userPool", "clusters.securityGroup", "clusters.registryId", "clusters.maintenance"),
+        "monitoring.enabled",
+    ):
+        assert f'{key}: is switched off, but region "east" is lost' in str(refused.value)
+    assert "monitoring.alerts" not in str(refused.value)
+
+
+def test_roles_on_a_lost_cluster_stay_when_the_administrators_change(stack: Stack) -> None:
+    admins = switched_on(stack)["access"]
+    stack.configure(clusters={"entraId": True}, access=admins)
+    stack.up()
+    stack.lose_region("east")
+    other = {"hubAdmins": [{"objectId": ADMIN.replace("1", "2"), "type": "Group"}], "deployerType": "ServicePrincipal"}
+    stack.configure(access=other)
+    stack.mark_lost("east", app={"entryRegions": ["west"]})
+    planned = stack.preview().changes
+    assert {name for name in planned if name.startswith("east-")} == {"east-kubernetes"}
+    assert (planned[f"west-admin-{ADMIN}"], planned["west-deployer"]) == ("delete", "update")
+    assert stack.up().changes == planned
+
+
+def test_region_that_is_lost_before_it_joins_is_left_as_it_is(stack: Stack) -> None:
+    stack.configure(regions=[*stack.config["regions"], NORTH])
+    stack.refuse("create", "north-cluster", 'Status=400 Code="QuotaExceeded" Message="planted"')
+    with pytest.raises(auto.CommandError, match="planted"):
+        stack.up()
+    stack.mark_lost("north")
+    with pytest.raises(auto.CommandError, match=r'regions\[2\].lost: true, but region "north" has no cluster yet'):
+        stack.preview()
+    stack.mark_lost()
+    stack.refuse("create", "hub-member-north", 'Status=400 Code="QuotaExceeded" Message="planted"')
+    with pytest.raises(auto.CommandError, match="planted"):
+        stack.up()
+    stack.mark_lost("north")
+    planned = stack.preview().changes
+    assert {name for name in planned if "north" in name} == {"north-kubernetes"}
+    assert stack.up().changes == planned
 
 
 def test_verify_says_what_is_behind_an_entry_point_and_when_a_lost_region_reports_again(stack: Stack) -> None:

@@ -19,7 +19,7 @@ TEAMS = {
 @pytest.fixture
 def platform(empty: Stack) -> Stack:
     """Stack dev with the namespaces of two teams, and no app of its own."""
-    empty.configure(teams=TEAMS)
+    empty.configure(teams=TEAMS, clusters={"entraId": True})
     empty.up()
     return empty
 

@@ -123,7 +123,8 @@ def _rules(stack: Settings, found: Mapping[str, app_manifests.AppManifests]) -> 
             for _ in range(services.count(each["metadata"]["name"]))
         )
         if ports > MAX_RULES:
+            remedy = "give some apps other entry regions" if len(entries) > 1 else "share fewer ports"
             yield (
-                f"apps: the entry points in region {region.name} have {ports} ports, and a node has at most "
-                f"{MAX_RULES} rules of load balancers; give some apps other entry regions"
+                f"{'apps' if stack.apps else 'app'}: the entry points in region {region.name} have {ports} ports, and "
+                f"a node has at most {MAX_RULES} rules of load balancers; {remedy}"
             )

@@ -42,6 +42,17 @@ def test_mistakes_of_all_apps_are_reported_at_once(folder: Path) -> None:
     ]
 
 
+def test_replicas_that_cannot_be_set_are_reported_with_the_apps_folder(folder: Path) -> None:
+    write_app(folder, "shop", shop=80)
+    write_app(folder, "news", news=80)
+    (folder / "manifests" / "news" / "more.yaml").write_text(
+        "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: load}\n"
+        "spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: news}, maxReplicas: 3}\n"
+    )
+    (found,) = mistakes(settings({"shop": {"replicas": 2}, "news": {"replicas": 2}}), folder)
+    assert found.startswith("manifests/news: replicas cannot be set: HorizontalPodAutoscaler load scales")
+
+
 def test_two_services_cannot_have_one_port_of_a_shared_address(folder: Path) -> None:
     write_app(folder, "shop", web=80, api=443)
     write_app(folder, "news", news=80)
@@ -59,12 +70,24 @@ def test_apps_whose_resources_would_have_the_same_names_are_refused(folder: Path
     assert [text.partition(":")[0] for text in found] == ["apps.shop-service"]
 
 
+def write_ports(folder: Path, name: str, number: int) -> None:
+    """Write an app whose Service has many ports."""
+    write_app(folder, name, web=80)
+    file = folder / "manifests" / name / "web.yaml"
+    ports = ", ".join(f"{{name: p{port}, port: {port}}}" for port in range(1000, 1000 + number))
+    file.write_text(file.read_text().replace("[{port: 80, targetPort: 8080}]", f"[{ports}]"))
+
+
 def test_more_ports_than_a_node_has_rules_are_refused(folder: Path) -> None:
+    write_ports(folder, "app", 301)
+    (found,) = mistakes(parse(stack_config("dev") | {"app": {"service": "web"}}), folder)
+    assert found.startswith("app: the entry points in region east have 301 ports")
+    assert found.endswith("share fewer ports")
+
+
+def test_more_ports_of_several_apps_than_a_node_has_rules_are_refused(folder: Path) -> None:
     for name in ("shop", "news"):
-        write_app(folder, name, web=80)
-        file = folder / "manifests" / name / "web.yaml"
-        ports = ", ".join(f"{{name: p{port}, port: {port}}}" for port in range(1000, 1151))
-        file.write_text(file.read_text().replace("[{port: 80, targetPort: 8080}]", f"[{ports}]"))
+        write_ports(folder, name, 151)
     both = {"shop": {"service": "web"}, "news": {"service": "web"}}
     (found,) = mistakes(settings(both), folder)
     assert found.startswith("apps: the entry points in region east have 302 ports, and a node has at most 300 rules")

@@ -1,6 +1,8 @@
 """The program and the rehearsal do not import each other (docs/architecture.md)."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,3 +51,9 @@ def test_neither_side_imports_the_other(importing: list[str], others: set[str]) 
     paths = files(*importing)
     assert paths
     assert [(path.name, name) for path in paths for name in imported(path) if name in others] == []
+
+
+def test_program_starts_without_the_client_of_api_servers() -> None:
+    """Its import takes a second: only runs that wait for a cluster need it."""
+    check = "import sys, components.multi_cluster_app; sys.exit('kubernetes' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0  # noqa: S603 - no shell

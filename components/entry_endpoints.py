@@ -9,6 +9,7 @@ from typing import Any, Final
 import pulumi
 
 from fleet_clusters import endpoints
+from fleet_clusters.errors import CheckFailedError
 
 from .kubernetes_object import KubernetesObject
 from .sdk import in_thread
@@ -109,7 +110,7 @@ def _waiting(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookArg
 def _look(kubeconfig: str, folder: str, entry_point: Mapping[str, Any]) -> Callable[[Sequence[str]], str]:
     """Return a function that describes the endpoints that an entry point lacks; it returns "" if it lacks none."""
     # This import takes a second, so only runs that wait for endpoints do it.
-    from fleet_clusters.api_server import CheckFailedError, ClusterClient  # noqa: PLC0415
+    from fleet_clusters.api_server import ClusterClient  # noqa: PLC0415
 
     cluster = ClusterClient("its cluster", kubeconfig, folder=folder, silent="")
 

@@ -14,6 +14,7 @@ from fleet_clusters import traffic
 from .app_manifests import (
     AppManifests,
     Manifest,
+    ManifestsError,
     ServicePort,
     hub_objects,
     importing,
@@ -56,7 +57,7 @@ class MultiClusterAppArgs(TypedDict):
     """Whether the entry points' addresses are in their VNets instead of public. False by default."""
     rollout: NotRequired[RolloutArgs | None]
     """The stages in which a change reaches the members; None for Fleet's rolling update of all. A running app cannot go
-    back to None."""
+    back to None. Cannot be set if another stack places the namespace."""
 
 
 class SharedService(TypedDict):
@@ -79,7 +80,8 @@ class MultiClusterApp(pulumi.ComponentResource):
     pods.
 
     Raises:
-        ManifestsError: the manifests have mistakes, such as no Service that can be shared under that name.
+        ManifestsError: the manifests have mistakes, such as no Service that can be shared under that name, or a rollout
+            is set although another stack places the namespace.
     """
 
     external_ip: pulumi.Output[str]
@@ -100,8 +102,12 @@ class MultiClusterApp(pulumi.ComponentResource):
     """The same for each shared Service, if the app has several."""
 
     def __init__(self, name: str, args: MultiClusterAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("fleet-l4-lb:index:MultiClusterApp", name, {}, opts)
         manifests, internal = args["manifests"], args.get("internal", False)
+        if args.get("rollout") and not manifests["placement"]:
+            raise ManifestsError(
+                "rollout cannot be set: it changes the placement, and the platform's stack places the namespace "
+                f"{manifests['namespace']}; remove rollout; nothing was deployed."
+            )
         shared = {entry: each.get("service", manifests["service"]) for entry, each in args["entries"].items()}
         services, objects = hub_objects(
             manifests,
@@ -111,6 +117,7 @@ class MultiClusterApp(pulumi.ComponentResource):
             internal=internal,
             global_address=args.get("global_address") is not None,
         )
+        super().__init__("fleet-l4-lb:index:MultiClusterApp", name, {}, opts)
         members = args.get("members", ())
         names = [*args.get("member_names", ()), *(member.name for member in members)]
         on_hub = pulumi.ResourceOptions(parent=self, provider=provider(args["hub"]), hooks=OBJECT_RETRY.hooks())

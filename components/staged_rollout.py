@@ -5,7 +5,7 @@ import hashlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from tempfile import TemporaryDirectory
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NotRequired, TypeAlias, TypedDict
 import pulumi
 
 from fleet_clusters import objects, rollouts
+from fleet_clusters.errors import CheckFailedError
 
 from .app_manifests import Manifest, ManifestsError
 from .app_manifests.manifest import part
@@ -50,12 +51,13 @@ class RolloutArgs(TypedDict):
     """How a change of the app reaches the members."""
 
     stages: Sequence[Sequence[pulumi.Input[str]]]
-    """The names of the members of each stage. Each member is in one. A stage begins when the one before is well."""
+    """The names of the members of each stage. Each member is in one. A stage begins when the one before is well. A
+    stage without members is left out."""
     wait_minutes: NotRequired[int]
-    """Minutes between two stages; 0 by default."""
+    """Minutes between two stages; 0 by default. `pulumi up` waits for them."""
     until: NotRequired[int | None]
-    """The number of the last stage that a change reaches, from 1; None for all of them. The rollout then goes on with
-    the next `pulumi up` that has a later stage here."""
+    """The number of the last stage that a change reaches, from 1; None for all of them. One of the stages up to it has
+    members. The rollout then goes on with the next `pulumi up` that has a later stage here."""
     hub_kubeconfig: pulumi.Input[str]
     """Log-in to the hub."""
     kubeconfigs: Mapping[str, pulumi.Input[str]]
@@ -198,7 +200,7 @@ class StagedRollout(pulumi.ComponentResource):
                 "run": run.metadata.apply(lambda known: known["name"]),
                 "uid": run.metadata.apply(lambda known: known.get("uid")),
                 "namespace": space,
-                "stage": args.get("until") or len(args["stages"]),
+                "stage": sum(map(bool, args["stages"][: args.get("until")])),
             },
             pulumi.ResourceOptions(
                 parent=opts.parent,
@@ -285,25 +287,32 @@ def _scheduled(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookA
     return wait
 
 
-@dataclass
 class _Walk:
-    """A wait, with the hub's time: a simulated hub has its own."""
+    """A wait whose parts all have an end, by the hub's clock once it answers: a simulated hub has its own.
 
-    name: str
-    now: datetime | None = None
-    stage: object = None
-    since: datetime | None = None
-    broken_since: datetime | None = None
-    broken: bool = False
-    endless: bool = False
-    said: str = ""
-    _read: float = field(default_factory=time.monotonic)
-    _again: float = 0.0
+    Attributes:
+        name: the rollout's, for messages.
+        now: the hub's time; None before its first answer.
+        broken: whether what is waited for does not come by waiting.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.now: datetime | None = None
+        self.broken = False
+        self._part: tuple[object, timedelta] = ("begin", _PATIENCE)
+        self._since = dict[object, timedelta]()
+        self._passed, self._read = timedelta(), time.monotonic()
 
     def read(self, answer: "Answer") -> "Answer":
         """Take the time of an answer."""
+        self._passed = self._passed + (answer.now - self.now) if self.now else self._time()
         self.now, self._read = answer.now, time.monotonic()
         return answer
+
+    def begin(self, part: object, patience: timedelta = _PATIENCE) -> None:
+        """Wait for a part of the rollout from now on, unless it has begun before."""
+        self._part = part, patience
 
     async def wait(self, look: Callable[["_Walk"], str]) -> None:
         """Wait until there is nothing that is waited for.
@@ -311,36 +320,39 @@ class _Walk:
         Raises:
             RolloutError: it takes too long.
         """
-        from fleet_clusters.api_server import CheckFailedError  # noqa: PLC0415
-
+        said, again = "", 0.0
         while True:
+            self.broken, failed, remedy = False, False, _GOOD_ONE
             try:
-                self.broken, self.endless = False, False
                 found = await in_thread(look, self)
             except CheckFailedError as problem:
-                found = f"{problem.found} ({problem.remedy})"
+                found, failed, remedy = f"the rollout can go on; {problem.found}", True, problem.remedy
             if not found:
                 return
-            self._check(found)
-            if found != self.said or time.monotonic() > self._again:
+            self._check(found, remedy, failed=failed)
+            if found != said or time.monotonic() > again:
                 pulumi.log.info(f"{self.name}: waiting until {found}")
-                self.said, self._again = found, time.monotonic() + _REPEAT
+                said, again = found, time.monotonic() + _REPEAT
             await asyncio.sleep(_PAUSE)
 
-    def begin(self, stage: object) -> None:
-        """Begin to wait for another stage."""
-        if stage != self.stage:
-            self.stage, self.since, self.broken_since = stage, None, None
-
-    def _check(self, found: str) -> None:
-        known = self.now or datetime.fromtimestamp(0).astimezone()
-        now = known + timedelta(seconds=time.monotonic() - self._read)
-        self.since = now if self.endless else self.since or now
-        self.broken_since = (self.broken_since or now) if self.broken else None
-        for since, patience in ((self.since, _PATIENCE), (self.broken_since, _PATIENCE_WITH_BROKEN_PODS)):
-            if since and now - since > patience:
+    def _check(self, found: str, remedy: str, *, failed: bool) -> None:
+        now, limits = self._time(), dict([self._part])
+        for trouble, there, patience in (
+            ("broken", self.broken, _PATIENCE_WITH_BROKEN_PODS),
+            ("failed", failed, _PATIENCE),
+        ):
+            if there:
+                limits[trouble] = patience
+            else:
+                self._since.pop(trouble, None)
+        for each, patience in limits.items():
+            if now - self._since.setdefault(each, now) > patience:
                 minutes = round(patience.total_seconds() / 60)
-                raise RolloutError(f"gave up after {minutes} minutes of waiting until {found}; {_GOOD_ONE}")
+                raise RolloutError(f"gave up after {minutes} minutes of waiting until {found}; {remedy}")
+
+    def _time(self) -> timedelta:
+        """Return the time since the beginning."""
+        return self._passed + timedelta(seconds=time.monotonic() - self._read)
 
 
 @dataclass(frozen=True)
@@ -356,6 +368,8 @@ def _walking(
 ) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
     async def walk(asked: pulumi.ResourceHookArgs) -> None:
         new: Mapping[str, Any] = asked.new_inputs or {}
+        if not new["stage"]:  # the regions of all stages are lost
+            return
         with TemporaryDirectory(prefix="fleet-l4-lb-") as folder:
             hub = _client("hub", await hub_kubeconfig.future() or "", folder)
             log_ins: Mapping[str, str] = await kubeconfigs.future() or {}
@@ -401,25 +415,29 @@ def _end_stage(  # noqa: PLR0913, PLR0917 - a stage and what is asked of it
     walk: _Walk,
 ) -> str:
     """Check a stage whose members have the version available, and approve it."""
+    more = not found.first and found.number + 1 < len(found.stages)
+    goes_on = f"Fleet goes on after {found.stage}"
+    if more and found.updated is None:
+        return goes_on
     now = walk.now or datetime.now().astimezone()
-    more = found.number + 1 < len(found.stages)
-    if not found.first and more and now < (found.updated or now) + check.pause:
-        walk.endless = True
+    if more and found.updated and now < found.updated + check.pause:
+        walk.begin((found.number, "pause"), check.pause + _PATIENCE)
         return f"{found.stage} has run the version for {round(check.pause.total_seconds() / 60)} minutes"
+    walk.begin((found.number, "check"))
     if check.probe and not found.first:
         within = [members[member] for member in found.stages[found.number] if member in members]
         for entry, address in [each for member in within for each in _addresses(member, new["namespace"])]:
             if problem := check.probe(entry, address, _FOR_EACH_REGION * len(members)):
                 walk.broken = True
                 return f"{found.stage} answers every request: {problem}"
-    if not found.first and more and found.number + 1 >= int(new["stage"]):
+    if more and found.number + 1 >= int(new["stage"]):
         pulumi.log.info(f"{walk.name}: {found.stage} is well; the next one waits for a later `until`, or none")
         return ""
     request = hub.get(rollouts.request_path(found.request)).content if found.request else None
     if request and not objects.is_true(objects.part(request, "status"), "Approved"):
         pulumi.log.info(f"{walk.name}: {found.stage} is well, the next one begins")
         hub.merge(f"{rollouts.request_path(request['metadata']['name'])}/status", rollouts.approval(request, now))
-    return f"Fleet goes on after {found.stage}"
+    return goes_on
 
 
 def _addresses(member: "ClusterClient", namespace: str) -> list[tuple[str, str]]:

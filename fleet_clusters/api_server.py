@@ -4,7 +4,6 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import json
-import re
 import threading
 from base64 import b64decode
 from dataclasses import dataclass
@@ -13,33 +12,19 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from tempfile import NamedTemporaryFile
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 import yaml
 from kubernetes import client, config
 from kubernetes.config.exec_provider import ExecProvider
 from kubernetes.config.kube_config import ConfigNode
-from urllib3 import make_headers
-from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError  # noqa: A004 - urllib3's own, of all its kinds
+from urllib3.exceptions import HTTPError, NewConnectionError, ProxySchemeUnknown, TimeoutError  # noqa: A004 - urllib3's own, of all its kinds
 
+from .errors import CheckFailedError, plain
 from .objects import Object
+from .proxies import REMEDY, log_in
 
 _SECONDS: Final = (5, 15)  # to connect, and for an answer
 _CONNECTIONS: Final = 64  # that are kept: as many as `verify` has checks at a time
-
-
-class CheckFailedError(Exception):
-    """A check has failed.
-
-    Attributes:
-        found: what was found.
-        remedy: what to do, in one line.
-    """
-
-    def __init__(self, found: str, remedy: str) -> None:
-        super().__init__(found)
-        self.found = found
-        self.remedy = remedy
 
 
 @dataclass(frozen=True)
@@ -84,10 +69,15 @@ class ClusterClient:
             settings = client.Configuration(retries=False)  # pyright: ignore[reportArgumentType] - urllib3 takes it
             config.load_kube_config_from_dict(document, client_configuration=settings, persist_config=False)
             settings.connection_pool_maxsize = _CONNECTIONS
-            settings.proxy_headers = _proxy_login(settings.proxy)
+            settings.proxy_headers = log_in(settings.proxy)  # the client would leave credentials out
             return client.ApiClient(settings)  # reads the certificates
         except yaml.YAMLError:  # its message quotes the text
             return CheckFailedError(f"the kubeconfig of {self.name} is invalid", "`pulumi up` writes a new one")
+        except ImportError:  # (urllib3 2.8, contrib/socks.py)
+            found = f"the proxy on the way to {self.name} speaks SOCKS, and the Python package PySocks is missing"
+            return CheckFailedError(found, f"install it; or {REMEDY.format('HTTPS_PROXY')}")
+        except ProxySchemeUnknown as error:
+            return CheckFailedError(f"no way to {self.name}: {plain(error)}", REMEDY.format("HTTPS_PROXY or ALL_PROXY"))
         except (config.ConfigException, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
             return CheckFailedError(
                 f"no log-in to {self.name}: {plain(error)}", "`az login`, and see that `kubelogin` is on PATH"
@@ -162,20 +152,6 @@ class ClusterClient:
             CheckFailedError: the API server does not answer, or denies the request.
         """
         return (self.get(path).content or {}).get("items") or []
-
-
-def plain(error: Exception) -> str:
-    """Return the last line of an error's text, without the error number."""
-    lines = str(error).strip().splitlines()
-    return re.sub(r"^\[Errno -?\d+\] ", "", lines[-1]) if lines else type(error).__name__
-
-
-def _proxy_login(proxy: str | None) -> dict[str, str] | None:
-    """Return the header for the credentials in a proxy's URL, which the client would leave out."""
-    parts = urlsplit(proxy or "")
-    if not parts.username:
-        return None
-    return make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")
 
 
 def _run_plugins(document: Any) -> None:  # noqa: ANN401 - YAML

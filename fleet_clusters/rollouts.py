@@ -28,7 +28,7 @@ class Rollout:
     """How far a run is.
 
     Attributes:
-        stages: the members of each stage, in the rollout's order.
+        stages: the members of each stage that has some, in the rollout's order.
         number: the first stage that has not ended, from 0; the number of stages if all have.
         updating: the members of that stage that do not have the new version yet, or do not run it well.
         updated: when its last member got there; None before.
@@ -57,7 +57,8 @@ def rollout(run: Object) -> Rollout | None:
     """Return how far a run is; None while Fleet has not read it."""
     status = part(run, "status")
     failed = next((each["message"] for name in ("Initialized", "Succeeded") for each in _failed(status, name)), "")
-    stages = parts(status, "stagesStatus")
+    # Fleet skips a stage without members (updaterun, execution.go, StageUpdatingSkippedNoClusters).
+    stages = [each for each in parts(status, "stagesStatus") if parts(each, "clusters")]
     if not failed and not is_true(status, "Initialized"):
         return None
     number = next((place for place, each in enumerate(stages) if not is_true(each, "Succeeded")), len(stages))

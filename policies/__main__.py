@@ -72,7 +72,7 @@ def private_entry(args: ResourceValidationArgs, report: Report) -> None:
     if kind != "MultiClusterService" and (kind != "Service" or _at(args.props, "spec", "type") != "LoadBalancer"):
         return
     if not any(_at(annotations, key) == "true" for key in _INTERNAL):
-        report("the entry is public; set app.internal: true")
+        report("the entry is public; set internal: true for its app")
 
 
 def tags_present(args: ResourceValidationArgs, report: Report) -> None:

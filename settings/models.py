@@ -29,6 +29,7 @@ _HUB_PREFIX: Final = 23  # of each subnet of a private hub [learn: kubernetes-fl
 # The hub's own services. [learn: kubernetes-fleet/quickstart-create-fleet-and-members, "Prerequisites"]
 _HUB_SERVICES: Final = IPv4Network("10.0.0.0/16")
 MIN_POOL_PODS = 30  # pods that a system node pool must have room for [learn: aks/use-system-pools]
+_MAX_ROLLOUT_WAIT = 24 * 60  # minutes: `pulumi up` waits, and nobody else can change the stack meanwhile
 MAX_WAIT_DAYS = (
     90  # days in which a node image can be installed [learn: kubernetes-fleet/concepts-update-orchestration]
 )
@@ -665,9 +666,22 @@ class Rollout(Section):
     """A list of stages, each a list of names of regions, such as `[[west], [europe, east]]`. Each region is in one
     stage."""  # [Azure/fleet v0.18.12, apis/placement/v1/stageupdate_types.go, UpdateStrategySpec]
     wait_minutes: int = Field(default=0, ge=0)
-    """Minutes for which a stage must have run the change before the next one gets it."""
+    """Minutes for which a stage must have run the change before the next one gets it, at most a day in all: `pulumi up`
+    waits for them. For longer, use `until`."""
     until: int | None = Field(default=None, ge=1)
     """The number of the last stage that a change reaches, from 1. Without it, a change reaches all."""
+
+    @field_validator("wait_minutes")
+    @classmethod
+    def _ends_in_a_day(cls, minutes: int, info: ValidationInfo) -> int:
+        waits = max(len(info.data.get("stages", ())) - 1, 1)
+        if waits * minutes > _MAX_ROLLOUT_WAIT:
+            remedy = (
+                f"write at most {_MAX_ROLLOUT_WAIT // waits}: `pulumi up` waits, and nobody else can change the stack"
+            )
+            found = f"{show(waits * minutes)} minutes in all are more than a day"
+            raise invalid(found, f"{remedy} meanwhile; to wait for longer, use until")
+        return minutes
 
     @field_validator("until")
     @classmethod

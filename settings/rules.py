@@ -1,12 +1,13 @@
 """Rules across sections: names, addresses and IDs of regions and the fleet, and references to regions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic.alias_generators import to_camel
 
 from .models import (
     MAX_WAIT_DAYS,
     MIN_API_PREFIX,
+    App,
     ClusterRegion,
     ExistingFleet,
     GlobalAddress,
@@ -253,12 +254,16 @@ def _forms(settings: Settings) -> Iterator[Problem]:
         yield Problem("globalAddresses", "cannot be set together with app", "write app.globalAddress, or use apps")
 
 
+def _sections(settings: Settings) -> dict[str, App | Team]:
+    """Return the sections with a namespace that is placed in regions, by path."""
+    apps = {settings.path_of(name): app for name, app in settings.all_apps.items()}
+    return {**apps, **{f"teams.{name}": team for name, team in settings.teams.items()}}
+
+
 def _apps(regions: Regions, settings: Settings) -> Iterator[Problem]:
     """Find unknown regions and addresses, and namespaces of two apps."""
     names, first = [region.name for region in regions.values()], dict[str, str]()
-    sections = {settings.path_of(name): app for name, app in settings.all_apps.items()}
-    teams = {f"teams.{name}": team for name, team in settings.teams.items()}
-    for path, section in {**sections, **teams}.items():
+    for path, section in _sections(settings).items():
         for place, region in enumerate(section.regions if isinstance(section, Team) else section.placed_in):
             if region not in names:
                 found = f"{show(region)} is not a region; the regions are {', '.join(map(show, names))}"
@@ -284,23 +289,39 @@ def _apps(regions: Regions, settings: Settings) -> Iterator[Problem]:
 
 
 def _lost(regions: Regions, settings: Settings) -> Iterator[Problem]:
-    """Find settings that leave no region for an app, or none for an entry point."""
+    """Find settings that leave no region for an app, a team, an entry point or a change."""
     if all(region.lost for region in regions.values()):
         remedy = "remove `lost` from a region that answers; to delete the stack, run `pulumi destroy`"
         yield Problem("regions", "all are lost", remedy)
         return
-    for name, app in settings.all_apps.items():
-        at, named = settings.path_of(name), settings.entries(app, lost=True)
-        if settings.apps and all(region.lost for region in settings.regions_of(app)):
-            if settings.regions_of(app):
-                yield Problem(f"{at}.regions", "has lost regions only", "add a region that answers, or remove the app")
-        elif named and not settings.entries(app):
-            lost = ", ".join(dict.fromkeys(show(entry.region) for entry in named))
-            found = f"has lost regions only: {lost}"
-            if not app.entry_regions:
-                found = f"is missing: the entry point is in {lost}, the first region, which is lost"
-            remedy = "write a region that answers; its address is another one"
-            yield Problem(f"{at}.entryRegions", found, remedy, "regions")
+    for path, section in _sections(settings).items():
+        if _all_lost(settings.regions_of(section)):
+            remedy = f"add a region that answers, or remove the {'team' if isinstance(section, Team) else 'app'}"
+            yield Problem(f"{path}.regions", "has lost regions only", remedy)
+        elif not isinstance(section, Team):
+            yield from _lost_entries(path, section, settings)
+            if section.rollout and section.rollout.until:
+                reached = {name for stage in section.rollout.stages[: section.rollout.until] for name in stage}
+                if _all_lost([region for region in settings.regions_of(section) if region.name in reached]):
+                    found = "the stages up to it have lost regions only"
+                    remedy = "write a later stage, or remove it: a change would reach no region"
+                    yield Problem(f"{path}.rollout.until", found, remedy, "regions")
+
+
+def _all_lost(regions: Sequence[Region]) -> bool:
+    return bool(regions) and all(region.lost for region in regions)
+
+
+def _lost_entries(path: str, app: App, settings: Settings) -> Iterator[Problem]:
+    """Find an app whose entry regions are all lost."""
+    named = settings.entries(app, lost=True)
+    if not named or settings.entries(app):
+        return
+    lost = ", ".join(dict.fromkeys(show(entry.region) for entry in named))
+    found = f"has lost regions only: {lost}"
+    if not app.entry_regions:
+        found = f"is missing: the entry point is in {lost}, the first region, which is lost"
+    yield Problem(f"{path}.entryRegions", found, "write a region that answers; its address is another one", "regions")
 
 
 def _replicas(regions: Regions, settings: Settings) -> Iterator[Problem]:

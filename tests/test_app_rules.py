@@ -52,8 +52,8 @@ def remarks(*app: Manifest) -> list[str]:
 # --- The shared Service ------------------------------------------------------------------------------------------
 
 OPEN = (
-    "to the entry point, which would be open to everybody; remove it, and limit access with app.internal or a network "
-    "security group on the nodes' subnet"
+    "to the entry point, which would be open to everybody; remove it, and make the app internal, or limit access "
+    "with a network security group on the nodes' subnet"
 )
 
 
@@ -96,7 +96,7 @@ SCTP = "ports: [{name: a, port: 80}, {name: b, port: 2905, protocol: SCTP}]"
 def test_sctp_is_refused_behind_a_public_balancer() -> None:
     ((path, text),) = problems(service(SCTP))
     assert path == "spec.ports.1.protocol"
-    assert text.endswith("no public address; set app.internal to true, or remove the port")
+    assert text.endswith("no public address; make the app internal, or remove the port")
     assert problems(service(SCTP), internal=True) == []
 
 

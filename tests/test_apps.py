@@ -47,6 +47,17 @@ def test_mistakes_of_all_apps_are_reported_at_once(folder: Path) -> None:
     ]
 
 
+def test_replicas_that_cannot_be_set_are_reported_with_the_apps_folder(folder: Path) -> None:
+    write_app(folder, "shop", shop=80)
+    write_app(folder, "news", news=80)
+    (folder / "manifests" / "news" / "more.yaml").write_text(
+        "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: load}\n"
+        "spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: news}, maxReplicas: 3}\n"
+    )
+    (found,) = mistakes(settings({"shop": {"replicas": 2}, "news": {"replicas": 2}}), folder)
+    assert found.startswith("manifests/news: replicas cannot be set: HorizontalPodAutoscaler load scales")
+
+
 def test_two_services_cannot_have_one_port_of_a_shared_address(folder: Path) -> None:
     write_app(folder, "shop", web=80, api=443)
     write_app(folder, "news", news=80)
@@ -87,6 +98,12 @@ def test_a_port_of_another_load_balancer_is_not_at_the_shared_address(folder: Pa
 
 
 def test_more_ports_than_a_node_has_rules_are_refused(folder: Path) -> None:
+    write_ports(folder, "app", range(1000, 1301))
+    (found,) = mistakes(parse(stack_config("dev") | {"app": {"service": "web"}}), folder)
+    assert found.startswith("app: in region east, each node would have 302 rules of load balancers")
+
+
+def test_more_ports_of_several_apps_than_a_node_has_rules_are_refused(folder: Path) -> None:
     for name in ("shop", "news"):
         write_ports(folder, name, range(1000, 1150))
     both = {"shop": {"service": "web"}, "news": {"service": "web"}}

@@ -242,6 +242,13 @@ def test_manifests_of_ones_own_without_the_service_are_refused_before_anything_i
         run(lambda: MultiClusterApp("app", args))
 
 
+def test_rollout_of_an_app_that_another_stack_places_is_refused_before_anything_is_registered() -> None:
+    manifests: Any = {"service": "shop", "app": [], "namespace": "shops", "placement": {}}
+    args: Any = {"manifests": manifests, "entries": {}, "rollout": {"stages": [["west"]]}}
+    with pytest.raises(ManifestsError, match="the platform's stack places the namespace shops; remove rollout"):
+        MultiClusterApp("app", args)  # no program runs that could register anything
+
+
 def test_service_that_is_not_in_the_manifests_is_refused_at_once() -> None:
     with pytest.raises(ManifestsError, match=r"app has no Service 'shop' to export; it has .*store-front"):
         run_stack("dev", app={"service": "shop"})

@@ -538,6 +538,7 @@ MISTAKES: dict[str, list[tuple[str, object]]] = {
     "has 51 items": [("fleet.updates.stages[0]", ["g"] * 51)],
     "has too many items": [("tags", {f"t{i}": "" for i in range(51)})],
     "more than 90 days": [("fleet.updates.waitMinutes", 129601)],
+    "more than a day": [("app.rollout.waitMinutes", 1441)],
     "more than the 90 that the nodes of regions[0] can run": [("app.replicas", 91), ("app.replicas", 10**9)],
     # twice
     "more than once": [
@@ -1008,6 +1009,22 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         changed(("regions[0].lost", True), ("apps", {"a": {"regions": ["east"]}, "b": {}})),
         [("apps.a.regions", "has lost regions only"), ("apps.b.entryRegions", "is missing")],
     ),
+    "a team of lost regions": (
+        changed(
+            ("regions[0].lost", True),
+            ("app.entryRegions", ["west"]),
+            ("teams", {"a": {"objectId": GUID, "type": "Group", "regions": ["east"]}}),
+        ),
+        [("teams.a.regions", "has lost regions only")],
+    ),
+    "a rollout until a stage of lost regions": (
+        changed(
+            ("regions[0].lost", True),
+            ("app.entryRegions", ["west"]),
+            ("app.rollout", {"stages": [["east"], ["west"]], "until": 1}),
+        ),
+        [("app.rollout.until", "the stages up to it have lost regions only")],
+    ),
     "no region left": (
         changed(("regions[0].lost", True), ("regions[1].lost", True)),
         [("regions", "all are lost")],
@@ -1157,6 +1174,8 @@ def test_stages_of_every_group_are_allowed() -> None:
 
 
 def test_waits_are_counted_between_stages() -> None:
+    for stages, minutes in (([["east"], ["west"]], 1440), ([["east", "west"]], 1440)):
+        assert not mistakes(changed(("app.rollout", {"stages": stages, "waitMinutes": minutes})))
     assert not mistakes(updates(["east"], ["west"], waitMinutes=129600))
     assert not mistakes(updates(["east", "west"], waitMinutes=129601))
 

@@ -1,15 +1,22 @@
 """The app's stages: what is put on the hub for them, and how long a rollout is waited for."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from itertools import count
+from types import SimpleNamespace
+from typing import Any, cast
 
+import pulumi
 import pytest
 
 from components import staged_rollout
 from components.app_manifests import ManifestsError
 from components.staged_rollout import RolloutError
 from fleet_clusters import rollouts
+from fleet_clusters.api_server import Answer, ClusterClient
+from fleet_clusters.errors import CheckFailedError
 from tests.support.program import Program, run_stack, stack_config
 
 STAGES: dict[str, Any] = {"stages": [["west"], ["east"]]}
@@ -49,6 +56,15 @@ def test_stage_of_lost_regions_selects_nothing() -> None:
     program = run_stack("dev", regions=[east, west | {"lost": True}], app={"rollout": STAGES})
     first, _ = program["app-rollout-stages"].inputs["spec"]["stages"]
     assert "labelSelector" not in first
+
+
+@pytest.mark.parametrize(("until", "reached"), [(None, 1), (2, 1)])
+def test_stage_of_lost_regions_is_none_that_a_change_reaches(until: int | None, reached: int) -> None:
+    east, west = stack_config("dev")["regions"]
+    program = run_stack(
+        "dev", regions=[east, west | {"lost": True}], app={"rollout": STAGES | ({"until": until} if until else {})}
+    )
+    assert program["app-rollout"].inputs["stage"] == reached
 
 
 def test_placement_names_each_of_the_apps_objects_and_leaves_the_strategy_to_the_hook(program: Program) -> None:
@@ -93,33 +109,110 @@ def test_values_of_secrets_are_not_in_the_runs_name() -> None:
 
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SILENT = CheckFailedError("hub does not answer: Connection refused", "see that it runs")
 
 
-def wait(minutes: float, *, broken: bool = False, endless: bool = False) -> None:
-    """Wait for something, as long as the hub's clock says, and then have it."""
+@pytest.fixture
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staged_rollout, "_PAUSE", 0)
+
+
+def wait(*moments: float | Exception, broken: bool = False) -> None:
+    """Look for something in minutes by the hub's clock, and then have it; the hub may fail instead."""
     walk = staged_rollout._Walk("app-rollout")  # pyright: ignore[reportPrivateUsage]
-    moments = iter([0.0, minutes])
+    left = iter(moments)
 
     def look(_: object) -> str:
-        if (moment := next(moments, None)) is None:
+        if isinstance(moment := next(left, None), Exception):
+            raise moment
+        if moment is None:
             return ""
-        walk.now = NOW + timedelta(minutes=moment)
-        walk.broken, walk.endless = broken, endless
+        walk.read(Answer(None, NOW + timedelta(minutes=moment)))
+        walk.broken = broken
         return "the app is available"
 
     asyncio.run(walk.wait(look))
 
 
-def test_wait_ends_after_ten_minutes_and_after_two_if_pods_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(staged_rollout, "_PAUSE", 0)
-    wait(9)
-    wait(1.5, broken=True)
-    wait(1000, endless=True)
+@pytest.mark.usefixtures("_at_once")
+def test_wait_ends_after_ten_minutes_and_after_two_if_pods_cannot_start() -> None:
+    wait(0, 9)
+    wait(0, 1.5, broken=True)
     for patience, broken in ((10, False), (2, True)):
         with pytest.raises(
             RolloutError, match=f"gave up after {patience} minutes of waiting until the app is available"
         ):
-            wait(patience + 1, broken=broken)
+            wait(0, patience + 1, broken=broken)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_hub_whose_first_answer_is_an_error_is_asked_again() -> None:
+    wait(SILENT, 0, 9)
+    with pytest.raises(RolloutError, match="gave up after 10 minutes"):
+        wait(SILENT, 0, 11)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_wait_for_a_hub_that_never_answers_ends_with_its_last_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = count(step=60)
+    monkeypatch.setattr(staged_rollout, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    with pytest.raises(RolloutError, match=r"gave up after 10 minutes .*Connection refused; see that it runs$"):
+        wait(*[SILENT] * 100)
+
+
+def run_in(*stages: Sequence[str], first_is: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """Return a run whose first stage with members has its version everywhere, and these conditions."""
+    done = [{"type": "Succeeded", "status": "True"}]
+    found = [{"clusters": [{"clusterName": member} for member in members]} for members in stages]
+    current = next(stage for stage in found if stage["clusters"])
+    current |= {"conditions": [*first_is], "clusters": [each | {"conditions": done} for each in current["clusters"]]}
+    conditions = [{"type": "Initialized", "status": "True"}]
+    return {"status": {"conditions": conditions, "stagesStatus": found, "resourceSnapshotIndexUsed": "1"}}
+
+
+def walk_through(run: Callable[[datetime], dict[str, Any]], pause: timedelta) -> None:
+    """Take a rollout further with a hub whose clock goes on by a minute for each answer."""
+    moments = [NOW + timedelta(minutes=minute) for minute in reversed(range(100))]
+
+    def get(_: str) -> Answer:
+        return Answer(run(now := moments.pop()), now)
+
+    hub = cast("ClusterClient", SimpleNamespace(get=get))
+    new = {"run": "r", "namespace": "shop", "stage": 2}
+    check = staged_rollout._Check(pause, None)  # pyright: ignore[reportPrivateUsage]
+    look = partial(staged_rollout._look, hub, {}, new, check)  # pyright: ignore[reportPrivateUsage]
+    asyncio.run(staged_rollout._Walk("app-rollout").wait(look))  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_wait_between_stages_ends_although_fleet_says_nothing_or_begins_it_again_and_again() -> None:
+    hour = timedelta(hours=1)
+
+    def just_updated(now: datetime) -> dict[str, Any]:
+        waiting = {"type": "Progressing", "status": "False", "reason": "StageUpdatingWaiting"}
+        return run_in(["west"], ["east"], first_is=[waiting | {"lastTransitionTime": now.isoformat()}])
+
+    with pytest.raises(RolloutError, match=r"gave up after 10 minutes of waiting until Fleet goes on after stage 1 of"):
+        walk_through(lambda _: run_in(["west"], ["east"]), hour)
+    with pytest.raises(RolloutError, match=r"gave up after 70 minutes of waiting until stage 1 of 2 \(west\) has run"):
+        walk_through(just_updated, hour)
+
+
+def test_stage_without_members_is_not_counted() -> None:
+    found = rollouts.rollout(run_in([], ["east"], [], ["west"]))
+    assert found
+    assert (found.stage, [*found.stages]) == ("stage 1 of 2 (east)", [["east"], ["west"]])
+
+
+def test_rollout_to_lost_regions_only_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(staged_rollout, "_client")
+
+    async def walk() -> None:
+        nothing, check = pulumi.Output.from_input(""), staged_rollout._Check(timedelta(), None)  # pyright: ignore[reportPrivateUsage]
+        hook = staged_rollout._walking(nothing, nothing, check)  # pyright: ignore[reportPrivateUsage]
+        await hook(pulumi.ResourceHookArgs("urn", "", "app-rollout", "", new_inputs={"stage": 0.0}))
+
+    asyncio.run(walk())
 
 
 def test_container_that_cannot_start_is_named_and_a_starting_one_is_not() -> None:

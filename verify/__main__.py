@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from fleet_clusters.api_server import CheckFailedError, ClusterClient
+from fleet_clusters.api_server import ClusterClient
+from fleet_clusters.errors import CheckFailedError
 from verify.checks import LOST, Check, Deployment, checks, foreign_members
 from verify.outputs import Outputs, OutputsError, of_file, of_stack, parse
 from verify.table import Progress, Result, show

@@ -15,11 +15,10 @@ from functools import partial
 from threading import BoundedSemaphore
 from typing import Final
 
-import httpx
-
 from fleet_clusters import endpoints, rollouts, traffic
-from fleet_clusters.api_server import Answer, CheckFailedError, ClusterClient, plain
+from fleet_clusters.api_server import Answer, ClusterClient
 from fleet_clusters.endpoints import SYSTEM
+from fleet_clusters.errors import CheckFailedError
 from fleet_clusters.frontends import frontend_name
 from fleet_clusters.objects import Object
 from verify.outputs import App, Outputs, Port
@@ -27,7 +26,6 @@ from verify.outputs import App, Outputs, Port
 # After this time without a report, the hub calls a member unhealthy (Azure/fleet v0.18.12,
 # charts/hub-agent/values.yaml).
 _SILENCE: Final = timedelta(minutes=3)
-_SECONDS: Final = 5  # for a client's connection, and for its answer
 _CLIENTS: Final = 16  # requests at a time, to all addresses together: more would be late by themselves
 _TURNS: Final = BoundedSemaphore(_CLIENTS)
 
@@ -61,6 +59,7 @@ class Deployment:
         clusters: the members, by the name of their region.
         requests: the number of requests to a URL, and of connections to each other TCP port.
         app: what is behind the Service to verify; nothing in what concerns no app.
+        section: the app's section in the settings.
         public_only: whether to make them to public addresses only.
     """
 
@@ -69,12 +68,17 @@ class Deployment:
     clusters: Mapping[str, ClusterClient]
     requests: int
     app: App = _NONE
+    section: str = ""
     public_only: bool = False
 
     @property
     def each(self) -> list["Deployment"]:
         """The deployment once for each Service of each app."""
-        return [replace(self, app=service) for app in self.outputs.apps.values() for service in app.values()]
+        return [
+            replace(self, app=service, section=f"apps.{name}" if name else "app")
+            for name, app in self.outputs.apps.items()
+            for service in app.values()
+        ]
 
     @property
     def members(self) -> dict[str, str]:
@@ -194,17 +198,12 @@ def _lost(deployment: Deployment, name: str) -> str:
     answer = deployment.hub.get(f"{_FLEET}/memberclusters/{name}")
     if answer.content is None:
         raise CheckFailedError("left out, and no longer in the fleet", GONE)
-    behind = [
-        item
-        for each in deployment.each
-        for entry in each.entries
-        for item in _imported(each, entry)[name]
-        if _is_used(item)
-    ]
-    if behind:
-        raise CheckFailedError(
-            "left out, but its endpoints are behind an entry point", f"set app.guard: true, then `pulumi up`; {LOST}"
-        )
+    for each in deployment.each:
+        if any(_is_used(item) for entry in each.entries for item in _imported(each, entry)[name]):
+            raise CheckFailedError(
+                "left out, but its endpoints are behind an entry point",
+                f"set {each.section}.guard: true, then `pulumi up`; {LOST}",
+            )
     if (silent := _silence(answer)) <= _SILENCE:
         raise CheckFailedError(
             f"left out, but its agents reported within {_minutes(_SILENCE)}",
@@ -235,8 +234,8 @@ def _others(deployment: Deployment) -> str:
         if foreign:
             raise CheckFailedError(
                 f"their endpoints are behind the entry point: {', '.join(foreign)}",
-                f"they export {each.app.service} too: have it withdrawn, or take another app.namespace; if the "
-                f"member is that of a region which you have removed: {GONE}",
+                f"they export {each.app.service} too: have it withdrawn, or take another {each.section}.namespace; if "
+                f"the member is that of a region which you have removed: {GONE}",
             )
     return ", ".join(foreign_members(deployment)) or "none"
 
@@ -513,19 +512,9 @@ def _behind(deployment: Deployment, entry: Entry, region: str, pods: Container[s
 
 def _url(deployment: Deployment, url: str) -> str:
     """Request the URL, each time in a new connection: the load balancer chooses a pod for each connection."""
-    # A certificate is issued for a name, and the URL has an address.
-    with httpx.Client(timeout=_SECONDS, limits=httpx.Limits(max_keepalive_connections=0), verify=False) as http:  # noqa: S501
-
-        def ask(_: int) -> str:
-            """Return the error; empty if the answer is a success."""
-            try:
-                response = http.get(url, headers={"Connection": "close"})
-            except httpx.HTTPError as error:
-                return "no answer in time" if isinstance(error, httpx.TimeoutException) else plain(error)
-            return f"{response.status_code} {response.reason_phrase}" if response.is_error else ""
-
-        unchecked = ", whatever its certificate" if url.startswith("https:") else ""
-        return _tried(deployment, ask, "answers {} of {} requests" + unchecked, f"curl --verbose {url}")
+    unchecked = ", whatever its certificate" if url.startswith("https:") else ""
+    ask = partial(traffic.request, url)
+    return _tried(deployment, ask, "answers {} of {} requests" + unchecked, f"curl --verbose {url}")
 
 
 def _port(deployment: Deployment, address: str, port: Port) -> str:
@@ -533,26 +522,20 @@ def _port(deployment: Deployment, address: str, port: Port) -> str:
     if port.protocol != "TCP":
         return f"not tried: {port.protocol} has no connections; use a client of its protocol"
 
-    def connect(_: int) -> str:
-        try:
-            traffic.connect(address, port.port)
-        except OSError as error:
-            return "no answer in time" if isinstance(error, TimeoutError) else plain(error)
-        return ""
-
+    connect = partial(traffic.connect, address, port.port)
     return _tried(deployment, connect, "takes {} of {} connections", f"nc -vz {address} {port.port}")
 
 
-def _tried(deployment: Deployment, attempt: Callable[[int], str], found: str, command: str) -> str:
+def _tried(deployment: Deployment, attempt: Callable[[], str], found: str, command: str) -> str:
     """Make all attempts. `attempt` returns the error, `found` is the text for the two numbers."""
     if not deployment.requests:
         return "not tried (--requests 0)"
     if deployment.public_only and _is_private(deployment.app.external_ip):
         return "not tried: a private address (--public-only)"
 
-    def in_turn(number: int) -> str:
+    def in_turn(_: int) -> str:
         with _TURNS:
-            return attempt(number)
+            return attempt()
 
     with ThreadPoolExecutor(_CLIENTS) as pool:
         failures = Counter(filter(None, pool.map(in_turn, range(deployment.requests))))

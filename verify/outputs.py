@@ -43,7 +43,6 @@ class App(BaseModel):
         global_address: the address in front of the entry points, if there is one.
         frontend_ids: the Azure IDs of the load balancer frontends that it leads to, by the name of their region.
         regions: the names of the regions that the app is placed in; empty for all.
-        name: the app's name; empty for the only one of a stack.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, hide_input_in_errors=True)

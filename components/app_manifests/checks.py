@@ -127,7 +127,7 @@ def _not_carried(shared: Manifest) -> Iterator[Problem]:
             yield Problem(shared, ("spec", field), f"Fleet does not carry {field} to the entry point: {what}")
     for annotation in part(part(shared, "metadata"), "annotations"):
         if annotation == f"{_AZURE}load-balancer-internal":
-            what = "the entry point's address is public, unless app.internal is true"
+            what = "the entry point's address is public, unless the app is internal"
         elif annotation.startswith(_AZURE) and annotation not in _ACCESS:
             what = "the entry point's load balancer does not have it"
         else:
@@ -168,7 +168,9 @@ def _unshareable(service: Manifest) -> Iterator[Problem]:
     annotations = part(part(service, "metadata"), "annotations")
     for path in (*limits, *(("metadata", "annotations", each) for each in _ACCESS if each in annotations)):
         text = f"Fleet does not carry {path[-1]} to the entry point, which would be open to everybody"
-        remedy = "remove it, and limit access with app.internal or a network security group on the nodes' subnet"
+        remedy = (
+            "remove it, and make the app internal, or limit access with a network security group on the nodes' subnet"
+        )
         yield Problem(service, path, f"{text}; {remedy}")
 
 
@@ -199,7 +201,7 @@ def _unbalanced(service: Manifest, *, shared: bool, internal: bool) -> Iterator[
     for index, port in enumerate(parts(spec, "ports")):
         if port.get("protocol") == "SCTP" and any(public):
             text = "Azure supports SCTP on internal load balancers only, and would give this Service no public address"
-            remedy = "set app.internal to true" if public[0] else f"annotate it with {_AZURE}load-balancer-internal"
+            remedy = "make the app internal" if public[0] else f"annotate it with {_AZURE}load-balancer-internal"
             yield Problem(service, ("spec", "ports", index, "protocol"), f"{text}; {remedy}, or remove the port")
 
 
@@ -209,7 +211,7 @@ def _globally_balanced(shared: Manifest) -> Iterator[Problem]:
         protocol = port.get("protocol") or "TCP"
         if protocol == "SCTP" or (protocol, port.get("port")) == ("UDP", 3):
             text = f"a global address carries no {protocol if protocol == 'SCTP' else 'UDP port 3'}"
-            yield Problem(shared, ("spec", "ports", index), f"{text}; remove the port, or app.globalAddress")
+            yield Problem(shared, ("spec", "ports", index), f"{text}; remove the port, or the app's global address")
 
 
 def _left_behind(manifest: Manifest) -> Iterator[Problem]:

@@ -80,8 +80,8 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
     app = [document.manifest for document in documents]
     services = [document.name for document in documents if document.manifest["kind"] == "Service"]
     shared = {service: entries, **(others or {})}
+    where = app_folder.relative_to(folder.parent)
     for name in (each for each in shared if each not in services):
-        where = app_folder.relative_to(folder.parent)
         reader.mistakes.append(f"{where} has no Service {name!r} to export; it has {', '.join(services) or 'none'}")
     at = {id(document.manifest): document.at for document in documents}
     found = checks.problems(app, shared, linux_only=linux_only, internal=internal, global_address=global_address)
@@ -89,7 +89,7 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
     if replicas is not None or member_replicas:
         for name in (each for each in shared if each in services):
             if isinstance(workload := replicated(app, name, by_member=bool(member_replicas)), str):
-                reader.mistakes.append(f"app.replicas cannot be set: {workload}")
+                reader.mistakes.append(f"{where}: replicas cannot be set: {workload}")
             elif replicas is not None:
                 changed = overlay(workload, {"spec": {"replicas": replicas}})
                 app = [changed if manifest is workload else manifest for manifest in app]

@@ -49,7 +49,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "azure-linux": "clusters.nodeOs: AzureLinux",
     "surge": "regions[].nodePool.surge: 33",
     "host-encryption": "clusters.hostEncryption: true (fixed at creation)",
-    "node-group-locked": "clusters.baseline: true, without app.globalAddress",
+    "node-group-locked": "clusters.baseline: true, without a global address",
     "supported-version": "regions[].kubernetesVersion",
     "upgraded-by-fleet": "fleet.updates",
     "node-images": _BASELINE,

@@ -172,7 +172,7 @@ def test_every_broken_rule_is_told(tmp_path: Path) -> None:
         ("networks-apart", "two", "10.1.0.0/24 of cluster overlaps 10.1.0.0/16 of two"),
         ("no-plain-credentials", "app", "DB_PASSWORD of container c is in clear; use valueFrom.secretKeyRef"),
         ("no-plain-credentials", "awaited", "data.id_rsa is a private key; put it into a Secret"),
-        ("private-entry", "entry", "the entry is public; set app.internal: true"),
+        ("private-entry", "entry", "the entry is public; set internal: true for its app"),
         ("private-hub", "fleet", "fleet: set fleet.hub.private (fixed at creation)"),
         *(("tags-present", name, "missing tags: environment") for name in ("cluster", "fleet", "one", "two")),
     ]

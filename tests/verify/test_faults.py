@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -419,6 +420,15 @@ def test_lost_region_that_is_left_out(deployed: Deployed) -> None:
     assert deployed.wrong() == {}
 
 
+def test_remedy_names_the_section_of_the_app_among_several(deployed: Deployed) -> None:
+    _leave_west_out(deployed)
+    of_app = ("url", "externalIp", "service", "entryServices", "entryAddresses")
+    app = {key: deployed.outputs.pop(key) for key in of_app}
+    deployed.outputs["apps"] = {"shop": {"front": app}}
+    _, remedy = deployed.wrong()["lost member west"]
+    assert remedy.startswith("set apps.shop.guard: true")
+
+
 def test_lost_region_that_reports_again(deployed: Deployed) -> None:
     _leave_west_out(deployed)
     deployed.clusters.set_reachable(deployed.west.id, reachable=True)
@@ -453,6 +463,30 @@ def test_hub_that_refuses_connections(deployed: Deployed) -> None:
         assert deployed.wrong() == dict.fromkeys(
             ("member east", "member west", "members of others", "placement of shop"), found
         )
+
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.DependencyWarning")
+@pytest.mark.parametrize(
+    ("proxy", "reason"),
+    [
+        ("socks5://user:planted@127.0.0.1:1080", "the proxy on the way to hub speaks SOCKS, and the Python package"),
+        ("ftp://user:planted@127.0.0.1", "no way to hub: Proxy URL had unsupported scheme ftp"),
+    ],
+)
+def test_proxy_of_another_kind_than_http_is_refused(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, proxy: str, reason: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "socks", None)  # as where PySocks is not installed
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(name)
+    for name in ("all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy)
+    wrong = deployed.wrong()
+    assert wrong["placement of shop"][0].startswith(reason)
+    found, remedy = wrong[deployed.outputs["url"]]
+    assert found == f"ALL_PROXY names a proxy of the kind {proxy.partition(':')[0]}, not an HTTP proxy"
+    assert "NO_PROXY" in remedy
+    assert "planted" not in str(wrong)
 
 
 def test_expired_credential(deployed: Deployed) -> None:

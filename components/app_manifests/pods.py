@@ -19,11 +19,16 @@ def scale_target(app: Sequence[Manifest], autoscaler: Manifest) -> Manifest | No
     return named(app, kind, reference.get("name")) if kind in SCALED else None
 
 
-def replicated(app: Sequence[Manifest], service: str) -> Manifest | str:
-    """Return the only workload whose pods the shared Service selects, or why its replicas cannot be set."""
+def behind(app: Sequence[Manifest], service: str) -> list[Manifest]:
+    """Return the workloads whose pods a Service selects."""
     shared = named(app, "Service", service)
     selector = part(part(shared, "spec"), "selector") if shared else {}
-    found = [each for each in app if each["kind"] in WORKLOADS and selector and selects(selector, each)]
+    return [each for each in app if each["kind"] in WORKLOADS and selector and selects(selector, each)]
+
+
+def replicated(app: Sequence[Manifest], service: str) -> Manifest | str:
+    """Return the only workload whose pods the shared Service selects, or why its replicas cannot be set."""
+    found = behind(app, service)
     scaled = [each for each in found if each["kind"] in SCALED]
     names = " and ".join(f"{each['kind']} {each['metadata']['name']}" for each in found)
     if not found:

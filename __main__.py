@@ -44,6 +44,7 @@ stack = load()
 running = changes.refuse_what_cannot_change(stack)
 placed = [region.name for region in stack.regions if not region.lost]
 manifests = apps.load(stack, Path(__file__).parent)
+changes.refuse_moved_overrides(running, apps.overrides(stack, manifests))
 
 client = sdk.readable("the identity that deploys", authorization.get_client_config_output())
 deployer = Principal(

@@ -12,7 +12,7 @@ from settings import App, ClusterRegion, Settings
 # The second part of a logical name, after the app's: `shop-service-web`, `shop-entry-point`.
 _PARTS: Final = {
     *(kind.lower() for kinds in KINDS.values() for kind in kinds),
-    *("endpoints", "entry", "resourceenvelope", "resourceoverride", "serviceexport"),
+    *("endpoints", "entry", "resourceenvelope", "serviceexport"),
 }
 # The limits are those of learn: azure-resource-manager/management/azure-subscription-service-limits.
 # Each port of a Service with a load balancer is a rule for every node, and so is the way out through a load balancer
@@ -84,6 +84,17 @@ def member_replicas(stack: Settings, app: App) -> dict[str, int]:
     """Return an app's replicas on single members, by their names."""
     numbers: Mapping[str, int] = app.replicas if isinstance(app.replicas, Mapping) else {}
     return {region.cluster: numbers[region.name] for region in stack.regions if region.name in numbers}
+
+
+def overrides(
+    stack: Settings, found: Mapping[str, app_manifests.AppManifests]
+) -> dict[str, dict[str, list[app_manifests.Manifest]]]:
+    """Return the selectors of the objects of each override, by the names of app and override."""
+    return {
+        name: app_manifests.selected(manifests["app"], app.shared, member_replicas(stack, app))
+        for name, manifests in found.items()
+        for app in [stack.all_apps[name]]
+    }
 
 
 def _names(stack: Settings) -> Iterator[str]:

@@ -75,6 +75,42 @@ def refuse_what_cannot_change(stack: Settings) -> State:
     return state
 
 
+def refuse_moved_overrides(state: State, overrides: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) -> None:
+    """Refuse an override of an object that is in another override of the running stack.
+
+    Fleet allows one for an object, and the engine deletes the other one last.
+    [Azure/fleet v0.18.12, pkg/utils/validator/resourceoverride.go]
+
+    Args:
+        state: the stack's state.
+        overrides: the selectors of the objects of each override, by the names of app and override.
+
+    Raises:
+        ChangeError: the message lists all such overrides.
+    """
+    problems: list[Problem] = []
+    for app, found in overrides.items():
+        prefix = f"MultiClusterApp/ResourceOverride {app}-resourceoverride-"
+        running = [
+            (selector, key.removeprefix(prefix))
+            for key, outputs in state.items()
+            if key.startswith(prefix)
+            for selector in _value(outputs, ("spec", "resourceSelectors")) or ()
+        ]
+        problems += [
+            Problem(
+                f"ResourceOverride {name}",
+                f"{selector['kind']} {selector['name']} is still in {before} on the hub",
+                f"keep the name {before}; or take the object out of both, `pulumi up`, and then put it into {name}",
+            )
+            for name, selectors in found.items()
+            for selector, before in running
+            if selector in selectors and before != name
+        ]
+    if problems:
+        raise ChangeError(report(_HEADING, problems, secret_keys()))
+
+
 def has_kubelet_identity(stack: Settings, state: State, region: str) -> bool:
     """Return whether the nodes of a region have an identity that the program makes.
 

@@ -271,6 +271,12 @@ TERMINAL: Final = (
         "Azure does not support this API version any more (or not in this region): use another one "
         '(docs/operations.md, "Another version of Azure\'s API")',
     ),
+    # Azure/fleet v0.18.12, pkg/utils/validator/resourceoverride.go. The engine creates before it deletes.
+    Terminal(
+        "the resource has been selected by both",
+        "an object has one override at a time, and the message names both: take the one out, `pulumi up`, then add the "
+        "other; or keep the first one's name",
+    ),
     # The provider shows the missing condition while it waits, and not in its error (pulumi-kubernetes
     # provider/pkg/await/internal/awaiter.go). Azure/fleet v0.18.12: a placement is available without the members that
     # have not joined.

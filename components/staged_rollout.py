@@ -17,7 +17,7 @@ from fleet_clusters import objects, rollouts
 from fleet_clusters.errors import CheckFailedError
 
 from .app_manifests import Manifest, ManifestsError
-from .app_manifests.manifest import part
+from .app_manifests.manifest import OVERRIDE, part
 from .kubernetes_object import KubernetesObject, not_awaited
 from .sdk import in_thread
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from fleet_clusters.api_server import Answer, ClusterClient
 
 _API_VERSION: Final = "placement.kubernetes-fleet.io/v1"
-_KEPT_ON_HUB: Final = "ResourceOverride"
 _MOST_SELECTORS: Final = 100  # Azure/fleet v0.18.12, apis/placement/v1/clusterresourceplacement_types.go
 _MEMBER_NAME: Final = "fleet.azure.com/member-name"
 _SCHEDULED: Final = "ClusterResourcePlacementScheduled"
@@ -83,7 +82,7 @@ def staged(placement: Manifest, placed: Sequence[Manifest], namespace: object) -
         selectors.append({**selector, "selectionScope": "NamespaceWithResourceSelectors"} if whole else selector)
     for each in placed:
         group, _, version = str(each["apiVersion"]).rpartition("/")
-        if each["kind"] != _KEPT_ON_HUB:
+        if each["kind"] != OVERRIDE:
             name = each["metadata"]["name"]
             selectors.append({"group": group, "version": version, "kind": each["kind"], "name": name})
     if len(selectors) > _MOST_SELECTORS:

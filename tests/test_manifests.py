@@ -118,8 +118,8 @@ def test_the_same_keys_are_merged_from_an_anchor(folder: Path) -> None:
 
 KINDS = (
     "the kinds are ConfigMap, CronJob, DaemonSet, Deployment, EndpointSlice, HorizontalPodAutoscaler, "
-    "Ingress, Job, LimitRange, NetworkPolicy, PersistentVolumeClaim, PodDisruptionBudget, ResourceQuota, Role, "
-    "RoleBinding, Secret, Service, ServiceAccount, StatefulSet"
+    "Ingress, Job, LimitRange, NetworkPolicy, PersistentVolumeClaim, PodDisruptionBudget, ResourceOverride, "
+    "ResourceQuota, Role, RoleBinding, Secret, Service, ServiceAccount, StatefulSet"
 )
 STAYS = "is cluster-scoped, and only the app's namespace is placed: it would stay on the hub"
 CUSTOM = "is a custom resource, which cannot be placed: its CustomResourceDefinition is cluster-scoped"
@@ -177,6 +177,12 @@ MISTAKES: list[tuple[str, str]] = [
      f"app/a.yaml:2: HTTPRoute of gateway.networking.k8s.io {CUSTOM}"),
     ("apiVersion: networking.fleet.azure.com/v1beta1\nkind: ServiceExport\nmetadata: {name: a}",
      "app/a.yaml:2: ServiceExport is one of Fleet's objects, which belong in manifests/fleet/"),
+    ("apiVersion: placement.kubernetes-fleet.io/v1beta1\nkind: ResourceOverride\nmetadata: {name: a}",
+     ("app/a.yaml:2: placement.kubernetes-fleet.io/v1beta1 has no ResourceOverride; "
+     "use apiVersion: placement.kubernetes-fleet.io/v1")),
+    ("apiVersion: placement.kubernetes-fleet.io/v1\nkind: ClusterResourceOverride\nmetadata: {name: a}",
+     ("app/a.yaml:2: ClusterResourceOverride is cluster-scoped, and a namespace is all that the app has; "
+     "use a ResourceOverride")),
     ("apiVersion: v1\nkind: Endpoints\nmetadata: {name: a}",
      "app/a.yaml:2: Fleet does not place Endpoints; use an EndpointSlice of discovery.k8s.io/v1"),
     ("apiVersion: extensions/v1beta1\nkind: Ingress\nmetadata: {name: a}",

@@ -228,6 +228,7 @@ def test_what_is_half_made_is_not_made_a_second_time(monkeypatch: pytest.MonkeyP
             'docs/team.md, "Rights"',
         ),
         ('Status=400 Code="NoRegisteredProviderFound"', "Another version of Azure's API"),
+        ("… the resource has been selected by both west and east, which is not supported", "take the one out"),
         ('Status=400 Code="RemotePeeringIsDisconnected"', "`pulumi up --replace` with its URN"),
     ],
 )

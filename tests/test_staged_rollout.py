@@ -100,6 +100,7 @@ def test_run_has_another_name_for_another_version_only(program: Program) -> None
 
     assert name(rolled_out(rollout=STAGES | {"waitMinutes": 5})) == name(program)
     assert name(rolled_out(replicas=2)) != name(program)
+    assert name(rolled_out(replicas={"west": 2})) != name(program)  # an override
     assert name(rolled_out(rollout={"stages": [["west", "east"]]})) != name(program)
 
 

@@ -2,6 +2,7 @@
 
 from .hub import hub_objects, importing
 from .manifest import AppManifests, Manifest, ManifestsError, overlay
+from .overrides import selected
 from .pods import offers_endpoints
 from .ports import ServicePort, internet_ports, ports, web_address
 from .reader import load
@@ -18,5 +19,6 @@ __all__ = [
     "offers_endpoints",
     "overlay",
     "ports",
+    "selected",
     "web_address",
 ]

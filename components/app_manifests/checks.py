@@ -6,8 +6,9 @@ Values of a manifest may be Outputs. A check ignores a value that it cannot see.
 import base64
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
+from . import overrides
 from .manifest import (
     FOR_MEMBERS_ONLY,
     LARGEST_ENVELOPE,
@@ -15,6 +16,7 @@ from .manifest import (
     WORKLOADS,
     Manifest,
     Path,
+    Problem,
     named,
     part,
     parts,
@@ -52,24 +54,11 @@ _ACCESS: Final = tuple(
 )
 
 
-class Problem(NamedTuple):
-    """A finding about an object.
-
-    Attributes:
-        manifest: the object.
-        path: the place in it.
-        text: what is wrong, and what to do.
-    """
-
-    manifest: Manifest
-    path: Path
-    text: str
-
-
-def problems(
+def problems(  # noqa: PLR0913 - what decides whether an app can be placed
     app: Sequence[Manifest],
     services: Mapping[str, Collection[str]],
     *,
+    member_replicas: Mapping[str, int] | None = None,
     linux_only: bool = False,
     internal: bool = False,
     global_address: bool = False,
@@ -79,6 +68,7 @@ def problems(
     Args:
         app: the app's objects.
         services: the Services that all clusters share, and the names of the entry Services of each.
+        member_replicas: the replicas on single members, by their names.
         linux_only: whether a cluster has Linux nodes only.
         internal: whether the entry points' addresses are in their VNets.
         global_address: whether a global address leads to the entry points.
@@ -98,6 +88,7 @@ def problems(
         if linux_only and manifest["kind"] in WORKLOADS:
             yield from _for_windows(manifest)
     yield from _autoscaling(app)
+    yield from overrides.problems(app, services, member_replicas or {})
     yield from _too_many_for_members(app)
 
 

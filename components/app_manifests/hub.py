@@ -3,14 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from . import checks
-from .manifest import FOR_MEMBERS_ONLY, AppManifests, Manifest, ManifestsError, named, overlay, part, parts
-from .pods import autoscaled, replicas_override, replicated
+from . import checks, overrides
+from .manifest import FOR_MEMBERS_ONLY, OVERRIDE, AppManifests, Manifest, ManifestsError, named, overlay, part, parts
+from .pods import autoscaled, replicated
 
 _ENVELOPE: Final = "members-only"
-_MEMBER: Final = (
-    "fleet.azure.com/member-name"  # a member's label (learn: kubernetes-fleet/concepts-member-cluster-labels)
-)
 # Fields of a Service that say how one cluster makes it reachable. Entry Services are reached by the fleet alone.
 _OF_ONE_CLUSTER: Final = (
     *("allocateLoadBalancerNodePorts", "clusterIP", "clusterIPs", "externalIPs", "externalTrafficPolicy"),
@@ -51,87 +48,28 @@ def hub_objects(  # noqa: PLR0913 - what decides how an app is placed
         raise ManifestsError(f"The app has no Service {missing[0]!r} to export; nothing was deployed.")
     if mistakes := [
         f"{manifest['kind']} {manifest['metadata']['name']}: {text}"
-        for manifest, _, text in checks.problems(app, shared, internal=internal, global_address=global_address)
+        for manifest, _, text in checks.problems(
+            app, shared, member_replicas=member_replicas, internal=internal, global_address=global_address
+        )
     ]:
         raise ManifestsError("The app has mistakes; nothing was deployed:", mistakes)
     changed: dict[int, Manifest] = {}
     # A team's namespace is placed by a placement of the same name (team_namespace.py).
     placement = part(manifests["placement"], "metadata").get("name", manifests["namespace"])
-    overrides: dict[str, Manifest] = {}
     if replicas is not None or member_replicas:
         for each in shared:
             if isinstance(workload := replicated(app, each, by_member=bool(member_replicas)), str):
                 raise ManifestsError(f"replicas cannot be set: {workload}; nothing was deployed.")
             if replicas is not None:
                 changed[id(workload)] = overlay(workload, {"spec": {"replicas": replicas}})
-            if member_replicas:
-                found = override(replicas_override(workload), workload, placement, by_member(member_replicas))
-                overrides[found["metadata"]["name"]] = found
     for workload in autoscaled(app).values():
         # Not on the hub either: its own autoscaler may change the number, which the provider would then report.
         spec = {key: value for key, value in workload["spec"].items() if key != "replicas"}
         changed[id(workload)] = workload | {"spec": spec}
-    for autoscaler, workload in autoscaled(app).items():
-        overrides[autoscaler] = override(autoscaler, workload, placement, [_UNSET])
+    changed |= {id(each): overrides.of_placement(each, placement) for each in app if each["kind"] == OVERRIDE}
     objects = enveloped([changed.get(id(manifest), manifest) for manifest in app], manifests["namespace"])
     offers = [manifest for entry, of in entries.items() for manifest in offered(manifests, services[of], entry)]
-    return services, [*objects, *overrides.values(), *offers]
-
-
-# The hub's API server sets `replicas: 1` if the field is missing, and Fleet writes every field that the hub has
-# (Azure/fleet v0.18.12, pkg/controllers/workapplier/apply.go). Without the field, an autoscaler on the member sets it.
-_UNSET: Final[Manifest] = {
-    "clusterSelector": {"clusterSelectorTerms": []},  # all clusters
-    "overrideType": "JSONPatch",
-    "jsonPatchOverrides": [{"op": "remove", "path": "/spec/replicas"}],
-}
-
-
-def by_member(replicas: Mapping[str, int]) -> list[Manifest]:
-    """Return the rules that set the replicas on single members, a rule for each number."""
-    return [
-        {
-            "clusterSelector": {
-                "clusterSelectorTerms": [
-                    {
-                        "labelSelector": {
-                            "matchExpressions": [
-                                {
-                                    "key": _MEMBER,
-                                    "operator": "In",
-                                    "values": sorted(member for member, each in replicas.items() if each == number),
-                                }
-                            ]
-                        }
-                    }
-                ]
-            },
-            "overrideType": "JSONPatch",
-            # The hub has the field: its API server sets it where the manifest does not.
-            "jsonPatchOverrides": [{"op": "replace", "path": "/spec/replicas", "value": number}],
-        }
-        for number in sorted({*replicas.values()})
-    ]
-
-
-def override(name: str, workload: Manifest, placement: object, rules: Sequence[Manifest]) -> Manifest:
-    """Return the ResourceOverride that changes a workload before a member gets it.
-
-    It names the placement, so that it takes effect at once and not with the app's next change
-    (Azure/fleet v0.18.12, apis/placement/v1/override_types.go).
-    """
-    group, _, version = str(workload["apiVersion"]).rpartition("/")
-    selector = {"group": group, "version": version, "kind": workload["kind"], "name": workload["metadata"]["name"]}
-    return {
-        "apiVersion": "placement.kubernetes-fleet.io/v1",
-        "kind": "ResourceOverride",
-        "metadata": {"name": name},
-        "spec": {
-            "placement": {"name": placement},
-            "resourceSelectors": [selector],
-            "policy": {"overrideRules": [*rules]},
-        },
-    }
+    return services, [*objects, *overrides.own(app, shared, placement, member_replicas), *offers]
 
 
 def enveloped(app: Sequence[Manifest], namespace: object) -> list[Manifest]:

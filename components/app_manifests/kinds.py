@@ -18,6 +18,7 @@ KINDS: Final = {
     "batch/v1": ("CronJob", "Job"),
     "discovery.k8s.io/v1": ("EndpointSlice",),
     "networking.k8s.io/v1": ("Ingress", "NetworkPolicy"),
+    "placement.kubernetes-fleet.io/v1": ("ResourceOverride",),  # Fleet's own; it stays on the hub
     "policy/v1": ("PodDisruptionBudget",),
     "rbac.authorization.k8s.io/v1": ("Role", "RoleBinding"),
 }
@@ -46,9 +47,11 @@ def refusal(version: str, kind: str) -> str:
 
 def _reasons(version: str, kind: str) -> Iterator[str]:
     group = version.rpartition("/")[0]
-    if group in _FLEET_GROUPS:
+    if kind == "ClusterResourceOverride":
+        yield f"{kind} is cluster-scoped, and a namespace is all that the app has; use a ResourceOverride"
+    if group in _FLEET_GROUPS and kind not in _VERSIONS:
         yield f"{kind} is one of Fleet's objects, which belong in manifests/fleet/"
-    if "." in group and not _GROUPS.fullmatch(group):
+    if "." in group and group not in _FLEET_GROUPS and not _GROUPS.fullmatch(group):
         placed = "which cannot be placed: its CustomResourceDefinition is cluster-scoped"
         yield f"{kind} of {group} is a custom resource, {placed}"
     if kind in _CLUSTER_SCOPED:

@@ -1,7 +1,7 @@
 """Manifests of an app, and functions that look into them. Values of a manifest may be Outputs."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NotRequired, TypeAlias, TypedDict, cast
+from typing import Any, Final, NamedTuple, NotRequired, TypeAlias, TypedDict, cast
 
 import pulumi
 
@@ -18,6 +18,8 @@ WORKLOADS: Final = (*SCALED, "DaemonSet", "Job", "CronJob")
 # kubernetes-fleet/concepts-resource-placement). A PodDisruptionBudget will be refused there (Azure/fleet v0.18.12,
 # cmd/hubagent/options/webhooks.go, enable-pdbs).
 FOR_MEMBERS_ONLY: Final = ("LimitRange", "PodDisruptionBudget", "ResourceQuota", "Role", "RoleBinding")
+OVERRIDE: Final = "ResourceOverride"
+"""Stays on the hub, and says how an object differs on some members."""
 LARGEST_ENVELOPE: Final = 50  # objects (Azure/fleet v0.18.12, apis/placement/v1beta1, ResourceEnvelope)
 
 
@@ -52,6 +54,20 @@ class AppManifests(TypedDict):
     """Other Services that all clusters share."""
     secrets: NotRequired[Mapping[str, Mapping[str, int]]]
     """Secrets to generate: for each name, the keys and the lengths of their values. Values are letters and digits."""
+
+
+class Problem(NamedTuple):
+    """A finding about an object.
+
+    Attributes:
+        manifest: the object.
+        path: the place in it.
+        text: what is wrong, and what to do.
+    """
+
+    manifest: Manifest
+    path: Path
+    text: str
 
 
 def part(value: Mapping[str, Any], key: str) -> Manifest:

@@ -27,6 +27,13 @@ def replicas_override(workload: Manifest) -> str:
     return f"replicas-{workload['metadata']['name']}"
 
 
+def behind(app: Sequence[Manifest], service: str) -> list[Manifest]:
+    """Return the workloads whose pods a Service selects."""
+    shared = named(app, "Service", service)
+    selector = part(part(shared, "spec"), "selector") if shared else {}
+    return [each for each in app if each["kind"] in WORKLOADS and selector and selects(selector, each)]
+
+
 def replicated(app: Sequence[Manifest], service: str, *, by_member: bool = False) -> Manifest | str:
     """Return the only workload whose pods the shared Service selects, or why its replicas cannot be set.
 
@@ -35,9 +42,7 @@ def replicated(app: Sequence[Manifest], service: str, *, by_member: bool = False
         service: the shared Service.
         by_member: whether they are set on single members, by an override.
     """
-    shared = named(app, "Service", service)
-    selector = part(part(shared, "spec"), "selector") if shared else {}
-    found = [each for each in app if each["kind"] in WORKLOADS and selector and selects(selector, each)]
+    found = behind(app, service)
     scaled = [each for each in found if each["kind"] in SCALED]
     names = " and ".join(f"{each['kind']} {each['metadata']['name']}" for each in found)
     if not found:

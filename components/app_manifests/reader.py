@@ -10,7 +10,7 @@ import yaml
 from yaml.constructor import ConstructorError, SafeConstructor
 from yaml.reader import ReaderError
 
-from . import checks
+from . import checks, overrides
 from .kinds import refusal
 from .manifest import AppManifests, Manifest, ManifestsError, Path, overlay
 from .pods import replicated
@@ -84,7 +84,14 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
     for name in (each for each in shared if each not in services):
         reader.mistakes.append(f"{where} has no Service {name!r} to export; it has {', '.join(services) or 'none'}")
     at = {id(document.manifest): document.at for document in documents}
-    found = checks.problems(app, shared, linux_only=linux_only, internal=internal, global_address=global_address)
+    found = checks.problems(
+        app,
+        shared,
+        member_replicas=member_replicas,
+        linux_only=linux_only,
+        internal=internal,
+        global_address=global_address,
+    )
     reader.mistakes += [f"{at[id(manifest)](*path)}: {text}" for manifest, path, text in found]
     if replicas is not None or member_replicas:
         for name in (each for each in shared if each in services):
@@ -100,7 +107,8 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
     )
     if reader.mistakes:
         raise ManifestsError("The manifests have mistakes; nothing was deployed:", reader.mistakes)
-    remarks = checks.remarks([document.manifest for document in documents], shared)
+    written = [document.manifest for document in documents]
+    remarks = [*checks.remarks(written, shared), *overrides.remarks(written, values["members"])]
     for warning in [*reader.warnings, *(f"{at[id(manifest)](*path)}: {text}" for manifest, path, text in remarks)]:
         pulumi.log.warn(warning)
     return AppManifests(

@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from rehearsal.cluster import limits
@@ -53,7 +53,7 @@ _IMMUTABLE: Final = {
     ),
 }
 _PLACEMENT: Final = "ClusterResourcePlacement.placement.kubernetes-fleet.io"
-_MOST_RULES: Final = 20  # of an override
+_MOST_RULES: Final = 20  # of an override, and of its objects
 _SELECTOR: Final = ("group", "version", "kind", "name")
 _LAST_PORT: Final = 65535
 _RESERVED: Final = ("fleet-", "kube-")
@@ -331,29 +331,17 @@ def _check_multi_cluster_service(kind: Kind, item: Object) -> None:
 
 def _check_override(cluster: Contents, kind: Kind, item: Object) -> None:
     spec = child(item, "spec")
+    rules: list[Object] = child(spec, "policy").get("overrideRules") or []
     # Azure/fleet v0.18.12, apis/placement/v1beta1/override_types.go.
-    if (number := len(child(spec, "policy").get("overrideRules") or ())) > _MOST_RULES:
-        problem = f"spec.policy.overrideRules: Too many: {number}: must have at most {_MOST_RULES} items"
-        raise _invalid(kind, item, problem)
-    # Azure/fleet v0.18.12, pkg/utils/validator/resourceoverride.go.
-    for other in cluster.objects(kind.key):
-        if namespace_of(other) != namespace_of(item):
-            continue
-        if name_of(other) == name_of(item):
-            if other["spec"].get("placement") != spec.get("placement"):
-                raise _invalid(kind, item, 'spec: Invalid value: "object": The placement field is immutable')
-            continue
-        for selector in spec.get("resourceSelectors") or ():
-            if selector in other["spec"]["resourceSelectors"]:
-                text = " ".join(f"{key.capitalize()}:{selector.get(key, '')}" for key in _SELECTOR)
-                both = f"{name_of(item)} and {name_of(other)}"
-                reason = (
-                    f"invalid resource selector {{{text}}}: the resource has been selected by both {both}, which is "
-                    "not supported"
-                )
-                raise ApiError("Forbidden", _denied("resourceoverride", reason))
+    for path, found in (("policy.overrideRules", rules), ("resourceSelectors", spec.get("resourceSelectors") or [])):
+        if len(found) > _MOST_RULES:
+            problem = f"spec.{path}: Too many: {len(found)}: must have at most {_MOST_RULES} items"
+            raise _invalid(kind, item, problem)
+    before = next((each for each in cluster.objects(kind.key) if _is_same(each, item)), item)
+    if before["spec"].get("placement") != spec.get("placement"):
+        raise _invalid(kind, item, 'spec: Invalid value: "object": The placement field is immutable')
     # Source: answers of a hub with the definitions of fleet v0.18.12.
-    for number, rule in enumerate(child(child(item, "spec"), "policy").get("overrideRules") or ()):
+    for number, rule in enumerate(rules):
         if "clusterSelectorTerms" not in rule.get("clusterSelector", {"clusterSelectorTerms": []}):
             problem = (
                 f"[spec.policy.overrideRules[{number}].clusterSelector.clusterSelectorTerms: Required value, <nil>: "
@@ -361,6 +349,62 @@ def _check_override(cluster: Contents, kind: Kind, item: Object) -> None:
                 "the existing errors to complete validation]"
             )
             raise _invalid(kind, item, problem)
+    # Azure/fleet v0.18.12, pkg/utils/validator/resourceoverride.go.
+    others = [each for each in cluster.objects(kind.key) if namespace_of(each) == namespace_of(item)]
+    problems = [*_selected_by_both(item, others), *(problem for rule in rules for problem in _problems_of(rule))]
+    if problems:
+        text = problems[0] if len(problems) == 1 else f"[{', '.join(dict.fromkeys(problems))}]"
+        raise ApiError("Forbidden", _denied("resourceoverride", text))
+
+
+def _is_same(one: Object, other: Object) -> bool:
+    return (namespace_of(one), name_of(one)) == (namespace_of(other), name_of(other))
+
+
+def _selected_by_both(item: Object, others: Iterable[Object]) -> Iterator[str]:
+    for other in others:
+        for selector in child(item, "spec").get("resourceSelectors") or ():
+            if name_of(other) != name_of(item) and selector in other["spec"]["resourceSelectors"]:
+                text = " ".join(f"{key.capitalize()}:{selector.get(key, '')}" for key in _SELECTOR)
+                both = f"{name_of(item)} and {name_of(other)}"
+                yield (
+                    f"invalid resource selector {{{text}}}: the resource has been selected by both {both}, which is "
+                    "not supported"
+                )
+
+
+def _problems_of(rule: Object) -> Iterator[str]:
+    patches: list[Object] = rule.get("jsonPatchOverrides") or []
+    if rule.get("overrideType") == "Delete":
+        if patches:
+            yield "invalid JSONPatchOverrides: JSONPatchOverrides cannot be set when the override type is Delete"
+        return
+    if not patches:
+        yield "invalid JSONPatchOverrides: JSONPatchOverrides cannot be empty"
+    for patch in patches:
+        value = json.dumps(patch["value"], separators=(",", ":")) if "value" in patch else ""
+        prefix = f"invalid JSONPatchOverride {{{patch['op']} {patch['path']} {{{value}}}}}: "
+        if problem := _path_problem(patch["path"]):
+            yield f"{prefix}{problem}"
+        if patch["op"] == "remove" and value:
+            yield f"{prefix}remove operation cannot have value"
+
+
+def _path_problem(path: str) -> str:
+    parts = path.split("/")
+    first, second = [*parts, "", ""][1:3]
+    wrong = {
+        "path cannot be empty": not path,
+        "path must start with /": not path.startswith("/"),
+        "cannot override typeMeta fields": first in ("kind", "apiVersion"),
+        "cannot override field metadata": parts[1:] == ["metadata"],
+        "cannot override metadata fields except annotations and labels": (
+            first == "metadata" and second not in ("annotations", "labels")
+        ),
+        "cannot override status fields": first == "status",
+        "path cannot contain empty string": not all(part.strip() for part in parts[1:]),
+    }
+    return next((problem for problem, applies in wrong.items() if applies), "")
 
 
 def check_guard_rail(  # noqa: PLR0913 - the parts of a request

@@ -3,6 +3,7 @@
 Tests share both, because a real fleet takes a minute to start: each leaves them as it found them.
 """
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from rehearsal.core.store import Store
 from rehearsal.real.clusters import RealClusters, real_clusters
 from rehearsal.stack import rehearsing
 from tests.conformance.fleet import Fleet
+from tests.support.health import assert_healthy
+from tests.support.program import ROOT
 from tests.support.stack import Stack, copy_program
 
 
@@ -40,6 +43,20 @@ def stack(deployed: Stack) -> Iterator[Stack]:
         for file, text in files.items():
             file.write_text(text)
         deployed.move_back()
+
+
+@pytest.fixture
+def manifests(stack: Stack) -> Iterator[Path]:
+    """The program's manifests, to be changed; they are put back after the test."""
+    folder = stack.root / "manifests"
+    folder.unlink()
+    shutil.copytree(ROOT / "manifests", folder)
+    yield folder
+    shutil.rmtree(folder)
+    folder.symlink_to(ROOT / "manifests")
+    stack.up()
+    # Fleet rolls it out one member after the other: the next test finds it well.
+    assert_healthy(stack, timeout=300)
 
 
 @pytest.fixture

@@ -1,13 +1,8 @@
 """An app with a HorizontalPodAutoscaler, as the program places it: what the autoscaler does on a member stays."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.conformance.fleet import Fleet, eventually
-from tests.support.health import assert_healthy
-from tests.support.program import ROOT
 from tests.support.stack import Stack
 
 AUTOSCALER = """
@@ -22,34 +17,14 @@ spec:
 SCALE = "get deployment/product-service --namespace aks-store-demo --output jsonpath={.spec.replicas}"
 
 
-@pytest.fixture
-def autoscaled(stack: Stack) -> Iterator[Path]:
-    """The program's manifests with an autoscaler, to be changed; they are put back after the test."""
-    folder = stack.root / "manifests"
-    folder.unlink()
-    for file in (ROOT / "manifests").rglob("*.yaml"):
-        copy = folder / file.relative_to(ROOT / "manifests")
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(file.read_text())
-    (folder / "app" / "autoscaler.yaml").write_text(AUTOSCALER)
-    yield folder
-    for file in folder.rglob("*.yaml"):
-        file.unlink()
-    for each in ("app", "fleet", ""):
-        (folder / each).rmdir()
-    folder.symlink_to(ROOT / "manifests")
-    stack.up()
-    # Fleet rolls it out one member after the other: the next test finds it well.
-    assert_healthy(stack, timeout=300)
-
-
 def _replicas(fleet: Fleet) -> tuple[str, str]:
     return fleet.kubectl("east", *SCALE.split()), fleet.kubectl("west", *SCALE.split())
 
 
 def test_number_of_pods_is_the_autoscalers_also_after_a_new_version(
-    stack: Stack, fleet: Fleet, autoscaled: Path
+    stack: Stack, fleet: Fleet, manifests: Path
 ) -> None:
+    (manifests / "app" / "autoscaler.yaml").write_text(AUTOSCALER)
     done = stack.up().changes
     assert {name: done[name] for name in done if "product-service" in name} == {
         "app-deployment-product-service": "update",
@@ -60,7 +35,7 @@ def test_number_of_pods_is_the_autoscalers_also_after_a_new_version(
 
     scale = "scale deployment/product-service --namespace aks-store-demo --replicas=3"
     fleet.kubectl("east", *scale.split())
-    file = autoscaled / "app" / "product-service.yaml"
+    file = manifests / "app" / "product-service.yaml"
     file.write_text(file.read_text().replace("product-service:2.2.0", "product-service:2.2.1"))
     assert stack.up().changes == {"app-deployment-product-service": "update"}
     image = "get deployment/product-service --namespace aks-store-demo --output jsonpath={..image}"

@@ -98,6 +98,49 @@ def test_replicas_by_region_are_an_override_of_fleet(apps: Stack) -> None:
     assert running() == [1, 1]
 
 
+_OVERRIDE = """\
+apiVersion: placement.kubernetes-fleet.io/v1
+kind: ResourceOverride
+metadata: {{name: {name}}}
+spec:
+  resourceSelectors: [{{group: apps, version: v1, kind: Deployment, name: news}}]
+  policy:
+    overrideRules:
+      - clusterSelector:
+          clusterSelectorTerms: [{{labelSelector: {{matchLabels: {{fleet.azure.com/location: westus2}}}}}}]
+        jsonPatchOverrides:
+          - {{op: add, path: /spec/template/spec/containers/0/env, value: [{{name: SITE, value: "{site}"}}]}}
+"""
+
+
+@pytest.mark.slow
+def test_apps_own_override_changes_it_in_one_region(apps: Stack) -> None:
+    def write(name: str, site: str) -> None:
+        (apps.root / "manifests" / "news" / "west.yaml").write_text(_OVERRIDE.format(name=name, site=site))
+
+    def sites() -> list[object]:
+        apps.cloud.pass_time(600)
+        pods = [
+            cluster.get("apps/v1", "Deployment", "news", "daily")["spec"]["template"]["spec"]["containers"][0]
+            for cluster in map(in_memory(apps.cloud).cluster, apps.outputs()["clusterIds"].value.values())
+        ]
+        return [pod.get("env") for pod in pods]
+
+    write("west", "${MEMBER-CLUSTER-NAME}")
+    assert apps.up().changes == {"news-resourceoverride-west": "create"}
+    assert sites() == [None, [{"name": "SITE", "value": "aks-westus2"}]]
+    write("west", "far")
+    assert apps.up().changes == {"news-resourceoverride-west": "update"}
+    assert sites() == [None, [{"name": "SITE", "value": "far"}]]
+    assert_converged(apps)
+    write("far-west", "far")
+    with pytest.raises(auto.CommandError, match=r"far-west: Deployment news is still in west on the hub"):
+        apps.preview()
+    (apps.root / "manifests" / "news" / "west.yaml").unlink()
+    assert apps.up().changes == {"news-resourceoverride-west": "delete"}
+    assert sites() == [None, None]
+
+
 @pytest.mark.slow
 def test_one_app_becomes_one_of_several_without_a_change(stack: Stack) -> None:
     app = {"namespace": "aks-store-demo", "service": "store-front"}

@@ -1,5 +1,6 @@
 """The fleet's controllers: what they do, in which order, and what they refuse."""
 
+import re
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from rehearsal.tests.objects import (
 )
 
 _BOTH = in_locations("eastus2", "westus2")
+_CONTAINERS = "/spec/template/spec/containers"
 
 
 def _record(clusters: InMemoryClusters, kind: str, cluster: Cluster) -> list[tuple[str, str, str]]:
@@ -358,6 +360,69 @@ def test_override_is_of_the_clusters_and_fields_that_it_names(rule: Object, expe
     hub.create(override(**rule), user=USER)
     clusters.settle()
     assert _replicas(east, west) == expected
+
+
+def _change(path: str, value: object, op: str = "add") -> Object:
+    return {"jsonPatchOverrides": [{"op": op, "path": path, "value": value}]}
+
+
+def test_override_has_the_members_name_and_labels() -> None:
+    clusters, hub, east, west = placed_fleet()
+    text = "${MEMBER-CLUSTER-NAME} in ${MEMBER-CLUSTER-LABEL-KEY-fleet.azure.com/location}"
+    hub.create(override(**_change("/metadata/annotations/at", text)), user=USER)
+    clusters.settle()
+    found = [get(cluster, deployment())["metadata"]["annotations"]["at"] for cluster in (east, west)]
+    assert found == ["east in eastus2", "west in westus2"]
+
+
+def test_override_deletes_its_object_where_it_says_so() -> None:
+    clusters, hub, east, west = placed_fleet()
+    there = {"clusterSelectorTerms": [{"labelSelector": {"matchLabels": {"fleet.azure.com/location": "westus2"}}}]}
+    item = override()
+    item["spec"]["policy"]["overrideRules"] = [{"clusterSelector": there, "overrideType": "Delete"}]
+    hub.create(item, user=USER)
+    clusters.settle()
+    assert east.find("Deployment.apps", "front", "shop")
+    assert west.find("Deployment.apps", "front", "shop") is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        (_change("/kind", "x"), 'JSONPatchOverride {add /kind {"x"}}: cannot override typeMeta fields'),
+        (_change("/metadata", {}), "cannot override field metadata"),
+        (_change("/metadata/name", "x"), "cannot override metadata fields except annotations and labels"),
+        (_change("/status/replicas", 1), "cannot override status fields"),
+        (_change("spec", 1), "path must start with /"),
+        (_change("/spec//x", 1), "path cannot contain empty string"),
+        (_change("/spec/replicas", 1, "remove"), "remove operation cannot have value"),
+        ({"jsonPatchOverrides": []}, "JSONPatchOverrides cannot be empty"),
+        ({"overrideType": "Delete"}, "JSONPatchOverrides cannot be set when the override type is Delete"),
+    ],
+)
+def test_override_of_what_it_may_not_change_is_denied(rule: Object, problem: str) -> None:
+    _, hub, _, _ = placed_fleet()
+    with pytest.raises(ApiError, match=f'"fleet.resourceoverride.validating" denied .*{re.escape(problem)}'):
+        hub.create(override(**rule), user=USER)
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        (_change("/spec/x/y", 1), 'add operation does not apply: doc is missing path: "/spec/x/y": missing value'),
+        (_change("/spec/x", 1, "replace"), "replace operation does not apply: doc is missing key: /spec/x: missing"),
+        ({"jsonPatchOverrides": [{"op": "remove", "path": "/spec/x"}]}, "unable to remove nonexistent key: x"),
+        (_change(f"{_CONTAINERS}/2", {}), "Unable to access invalid index: 2: invalid index referenced"),
+        (_change(f"{_CONTAINERS}/web", {}), "value was not a proper array index: 'web'"),
+        (_change("/spec/replicas", "${MEMBER-CLUSTER-LABEL-KEY-x}"), "label key x not found on cluster east"),
+    ],
+)
+def test_override_that_does_not_fit_says_why(rule: Object, problem: str) -> None:
+    clusters, hub, _, _ = placed_fleet()
+    hub.create(override(**rule), user=USER)
+    clusters.settle()
+    said = [each["message"] for each in get(hub, placement())["status"]["placementStatuses"][0]["conditions"]]
+    assert any(problem in message for message in said)
 
 
 def test_override_of_no_cluster_changes_nothing() -> None:

@@ -50,17 +50,16 @@ class RolloutArgs(TypedDict):
     """How a change of the app reaches the members."""
 
     stages: Sequence[Sequence[pulumi.Input[str]]]
-    """The names of the members of each stage. Each member is in one stage. A stage begins when the app is available in
-    the stage before and answers there."""
+    """The names of the members of each stage. Each member is in one. A stage begins when the one before is well."""
     wait_minutes: NotRequired[int]
     """Minutes between two stages; 0 by default."""
     until: NotRequired[int | None]
     """The number of the last stage that a change reaches, from 1; None for all of them. The rollout then goes on with
     the next `pulumi up` that has a later stage here."""
     hub_kubeconfig: pulumi.Input[str]
-    """Kubeconfig of the hub."""
+    """Log-in to the hub."""
     kubeconfigs: Mapping[str, pulumi.Input[str]]
-    """Kubeconfigs of the members by their names, to report why pods do not start."""
+    """Log-ins to the members by their names, to say why pods do not start; none says less."""
 
 
 def staged(placement: Manifest, placed: Sequence[Manifest], namespace: object) -> Manifest:
@@ -241,7 +240,7 @@ def _client(name: str, kubeconfig: str, folder: str) -> "ClusterClient":
 
 
 def _external(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
-    """Return a hook that makes an existing placement wait for runs. Fleet does not allow the opposite change."""
+    """Return a hook that leaves the rollout of an existing placement to runs. Fleet has no way back."""
 
     async def change(asked: pulumi.ResourceHookArgs) -> None:
         name = (asked.new_inputs or {})["metadata"]["name"]

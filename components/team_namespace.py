@@ -42,14 +42,14 @@ class TeamNamespaceArgs(TypedDict):
     members: Sequence[containerservice.FleetMember]
     """The members that everything in the namespace is placed on."""
     team: Principal
-    """The team's principal, preferably a group in Microsoft Entra ID."""
+    """The team: best a group in Microsoft Entra ID."""
 
 
 class TeamNamespace(pulumi.ComponentResource):
     """A namespace for a team that deploys its app alone, from a stack of its own.
 
     The team's role is placed with the namespace, so the team may write to its namespace on the hub and on the members,
-    and to nothing else. The team needs no right on placements, which are cluster-scoped.
+    and to nothing else. The team needs no right to place: that is cluster-scoped.
     """
 
     def __init__(self, name: str, args: TeamNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:

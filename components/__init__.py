@@ -4,9 +4,9 @@ Arguments are typed dictionaries (`TypedDict`), which you make from keywords. Ar
 may be Outputs. Arguments that decide which resources exist must be plain values, and so must integers: Pulumi's host
 for components in other languages accepts no Output for an integer (pulumi 3.272.0, provider/experimental/component.py).
 
-A missing required argument raises `KeyError` in Python; in other languages Pulumi reports it by name. Requests that
-Azure refuses for a passing reason are retried for up to 20 minutes. Any other error ends the operation with Azure's
-message, and with a remedy if one is known.
+A missing required argument raises `KeyError` in Python; in other languages Pulumi reports it by name. Temporary errors
+of Azure are retried for up to 20 minutes. Any other error ends the operation with Azure's message, and with a remedy if
+one is known.
 """
 
 from .alerts import Alerts, AlertsArgs

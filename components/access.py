@@ -45,16 +45,17 @@ def kubernetes_access(  # noqa: PLR0913 - who gets access to what
         name: the prefix of the logical names.
         cluster: the cluster, or the fleet with the hub.
         credential: its first kubeconfig, as Azure lists it; None for a lost cluster. The provider of a lost cluster
-            reaches none, so it only removes objects from the state, if its settings have `delete_unreachable`. The
-            cluster itself might answer late, or delete no object because its controllers are lost.
+            gets an address at which nothing answers. So it only removes objects from the state, if its settings have
+            `delete_unreachable`. It does not use the real address: the cluster might still answer, without controllers
+            that delete an object.
         mode: how to log in if there are no local accounts.
         role: the GUID of the role.
         admins: the principals that get the role, by logical name.
         parent: the component.
         settings: the provider's settings, without those for the log-in.
-        reachable: what is known once the program reaches the API server; None if it does from the start. A provider
-            that is created before stays unreachable for the whole update: it looks at the API server only once
-            (pulumi-kubernetes, provider/pkg/provider/provider.go, Configure).
+        reachable: an Output that is known once the program can reach the API server; None if it can from the start. A
+            provider that is created earlier reaches nothing during the whole update: it connects to the API server only
+            once (pulumi-kubernetes, provider/pkg/provider/provider.go, Configure).
     """
     grants = [grant(f"{name}-{admin}", role, principal, cluster, parent) for admin, principal in admins.items()]
     if credential is not None and reachable is not None:

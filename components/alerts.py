@@ -47,21 +47,21 @@ class AlertsArgs(TypedDict):
     clusters: Mapping[str, containerservice.ManagedCluster]
     """The clusters, by the name of their region. Managed Prometheus must be on."""
     fleet: NotRequired[containerservice.Fleet | None]
-    """The fleet; None for one that others watch."""
+    """The fleet; None if somebody else watches it."""
     metrics_workspace_id: pulumi.Input[str]
     """The id of the Azure Monitor workspace."""
     metrics_location: pulumi.Input[str]
     """The workspace's region, which must be that of its rules."""
     emails: NotRequired[Sequence[str] | None]
-    """Who gets a mail."""
+    """Addresses that get an e-mail."""
     action_group_id: NotRequired[str | None]
-    """Azure id of an existing action group. Without it and without `emails`, alerts are in the portal alone."""
+    """Azure id of an existing action group. Without it and without `emails`, alerts are shown in the portal only."""
     tags: NotRequired[Mapping[str, pulumi.Input[str]] | None]
     """Tags on everything that takes tags."""
 
 
 class Alerts(pulumi.ComponentResource):
-    """Rules for nodes, pods, volumes and the health of resources. Alerts end when their cause does."""
+    """Alert rules for nodes, pods, volumes and the health of resources. An alert ends when its cause does."""
 
     def __init__(self, name: str, args: AlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:Alerts", name, {}, opts)

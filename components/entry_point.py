@@ -30,7 +30,8 @@ class EntryPointArgs(TypedDict):
     kubernetes: pulumi.Input[k8s.Provider]
     """Provider for objects on the cluster."""
     kubeconfig: NotRequired[pulumi.Input[str] | None]
-    """Log-in to the cluster, needed to wait for the entry point's endpoints; None does not wait."""
+    """Kubeconfig of the cluster, to wait for the entry point's endpoints. Without it, the component does not wait for
+    them."""
     cluster: NotRequired[containerservice.ManagedCluster]
     """The AKS cluster, whose load balancer has the address. Required with a global address."""
     service: NotRequired[str]

@@ -29,12 +29,12 @@ class ExistingClusterArgs(TypedDict):
     """Who may administer the cluster's objects, by logical name, including the deploying identity. For a cluster with
     Azure RBAC; None for a cluster with local accounts."""
     reachable: NotRequired[pulumi.Input[str] | None]
-    """For a private cluster: what is known once the program reaches its API server, such as the id of a peering with
-    the VNet in which the program runs. `kubernetes` and `kubeconfig` wait for it. None if the program reaches it from
-    the start."""
+    """For a private cluster: an Output that is known once the program can reach the API server, such as the id of a
+    peering with the VNet in which the program runs. `kubernetes` and `kubeconfig` wait for it. None if the program can
+    reach the API server from the start."""
     lost: NotRequired[bool]
     """Whether the region no longer answers. The cluster and its network are still looked up in Azure, but `kubernetes`
-    reaches nothing: it removes objects from the state only. False by default."""
+    does not reach the cluster. It only removes objects from the state. False by default."""
 
 
 class ExistingCluster(pulumi.ComponentResource):
@@ -49,7 +49,7 @@ class ExistingCluster(pulumi.ComponentResource):
     cluster: containerservice.ManagedCluster
     """The AKS cluster."""
     kubeconfig: pulumi.Output[str]
-    """Unattended log-in to the cluster, secret."""
+    """Kubeconfig of the cluster with an unattended log-in, secret."""
     kubernetes: k8s.Provider
     """Provider for objects on the cluster."""
 

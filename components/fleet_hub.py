@@ -32,12 +32,12 @@ class Member(TypedDict):
     """Whether the cluster no longer answers. If the program then drops the member, the member stays in the fleet. False
     by default."""
     pool: NotRequired[containerservice.AgentPool | None]
-    """The cluster's nodes for the apps (`RegionalCluster.user_pool`). AKS does one thing at a time with a cluster, and
-    joining counts."""
+    """The cluster's nodes for the apps (`RegionalCluster.user_pool`). The member joins after them, because AKS does one
+    operation at a time on a cluster."""
 
 
 class PrivateHub(TypedDict):
-    """The network of a hub that the internet does not reach."""
+    """The network of a private hub, which cannot be reached from the internet."""
 
     address_space: pulumi.Input[str]
     """The VNet's range (CIDR). It must not overlap 10.0.0.0/16, the hub's own services."""
@@ -79,10 +79,11 @@ class FleetHubArgs(TypedDict):
     protect: NotRequired[bool]
     """Whether Pulumi refuses to delete or replace the group and the fleet. False by default."""
     private: NotRequired[PrivateHub | None]
-    """Makes the hub private, in a VNet of its own with a NAT gateway; None for a public one. Fixed at creation."""
+    """Settings of a private hub, in a VNet of its own with a NAT gateway; None for a public hub. Fixed at creation."""
     reachable: NotRequired[pulumi.Input[str] | None]
-    """For a private hub: what is known once the program reaches it, such as the id of a peering with the VNet in which
-    the program runs. `kubernetes` and `kubeconfig` wait for it. None if the program reaches it from the start."""
+    """For a private hub: an Output that is known once the program can reach the hub, such as the id of a peering with
+    the VNet in which the program runs. `kubernetes` and `kubeconfig` wait for it. None if the program can reach the hub
+    from the start."""
     existing_id: NotRequired[str | None]
     """Azure id of an existing fleet with a hub. The other settings of a fleet then have no effect, and `destroy` does
     not delete it. The component's Azure provider must work in the fleet's subscription."""
@@ -100,7 +101,7 @@ class FleetHub(pulumi.ComponentResource):
     members: dict[str, containerservice.FleetMember]
     """The members, by the name of their region. A member that has been created has joined."""
     kubeconfig: pulumi.Output[str]
-    """Unattended log-in to the hub, secret."""
+    """Kubeconfig of the hub with an unattended log-in, secret."""
     kubernetes: k8s.Provider
     """Provider for objects on the hub."""
 

@@ -1,4 +1,4 @@
-"""What a cluster for production has that costs nothing and excludes nothing, as arguments of a `ManagedCluster`."""
+"""Settings for production clusters that cost nothing and limit no app, as arguments of a `ManagedCluster`."""
 
 from typing import Any
 

@@ -42,7 +42,7 @@ class MonitoringArgs(TypedDict):
 
 
 class Monitoring(pulumi.ComponentResource):
-    """A workspace for logs and one for metrics, and the rules by which clusters write into them.
+    """A workspace for logs, one for metrics, and the data collection rules that say what clusters send there.
 
     Both rules serve all clusters.
     """

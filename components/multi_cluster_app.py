@@ -40,12 +40,12 @@ class MultiClusterAppArgs(TypedDict):
     members: NotRequired[Sequence[containerservice.FleetMember]]
     """The members. They have joined, and reach each other's pods, before the app is placed."""
     member_names: NotRequired[Sequence[str]]
-    """The members' names, in place of `members`, if another stack has made them, and with `TeamNamespace` the namespace
-    and its placement. The manifests then have no placement."""
+    """The members' names, in place of `members`, for an app in a namespace that another stack has created and placed
+    (`TeamNamespace`). The manifests then have no placement."""
     entries: Mapping[str, EntryPointArgs]
-    """The clusters with an entry point, by the name of the Service that they import, one or more. One Service has one
-    entry point in the whole fleet. The app's shared Service is under its own name; for each other name, the app gets
-    another Service with the same selector and ports."""
+    """One cluster or more with an entry point, by the name of the Service that the entry point imports. A Service has
+    one entry point in the whole fleet. Besides the app's shared Service, any names are allowed: for each of them, the
+    app gets another Service with the same selector and ports."""
     global_address: NotRequired[pulumi.Input[str] | None]
     """A global address that leads to all entry points (`GlobalAddress.ip_address`). Cannot be set with `internal`."""
     replicas: NotRequired[int | None]
@@ -56,8 +56,8 @@ class MultiClusterAppArgs(TypedDict):
     internal: NotRequired[bool]
     """Whether the entry points' addresses are in their VNets instead of public. False by default."""
     rollout: NotRequired[RolloutArgs | None]
-    """The stages in which a change reaches the members; None for Fleet's rolling update of all. A running app cannot go
-    back to None. Cannot be set if another stack places the namespace."""
+    """The stages in which a change reaches the members; None for Fleet's rolling update. It cannot be removed from a
+    running app. Cannot be set if another stack places the namespace."""
 
 
 class SharedService(TypedDict):
@@ -76,8 +76,7 @@ class MultiClusterApp(pulumi.ComponentResource):
 
     The component is complete when the app is available on every member (it waits up to 30 minutes), each entry point
     has its address (20 minutes), and each entry point has endpoints of every member (7 minutes). It waits for endpoints
-    only where an entry point has a `kubeconfig`, if the entry point or a member is new, and if the app's manifests have
-    pods.
+    only if the entry point has a `kubeconfig`, the entry point or a member is new, and the shared Service has pods.
 
     Raises:
         ManifestsError: the manifests have mistakes, such as no Service that can be shared under that name, or a rollout

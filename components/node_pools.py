@@ -30,7 +30,7 @@ class NodePool(TypedDict):
     zones: NotRequired[Sequence[pulumi.Input[str]]]
     """Availability zones (`1`, `2`, `3`); without any, Azure chooses."""
     surge: NotRequired[int | None]
-    """Percent of the pool that an upgrade adds, 1 to 100; None for Azure's 10 % (learn:
+    """Nodes that an upgrade adds, in percent of the pool, 1 to 100; None for Azure's 10 % (learn:
     aks/upgrade-aks-node-pools-rolling)."""
 
 

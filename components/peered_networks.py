@@ -23,10 +23,10 @@ class PeeredNetwork(TypedDict):
     """Name of the VNet's resource group (a cluster's `network_group`). None for a VNet that existed before: the group
     is read from its id."""
     subnet: NotRequired[network.Subnet | None]
-    """Its subnet, which must exist before a peering is created. None if the program writes none of the VNet."""
+    """Its subnet, which must exist before a peering is created. None if the program creates no subnet in the VNet."""
     cluster: NotRequired[containerservice.ManagedCluster | None]
     """The region's cluster. AKS cannot create or scale it while its VNet is being written, so the peerings are created
-    after it. None if the program writes no cluster of the VNet."""
+    after it. None if the program creates no cluster in the VNet."""
     pool: NotRequired[containerservice.AgentPool | None]
     """The cluster's nodes for the apps (`RegionalCluster.user_pool`), which are created before the peerings, too."""
     fleet: NotRequired[containerservice.Fleet | None]
@@ -39,11 +39,11 @@ class PeeredNetwork(TypedDict):
     """A key for regions that share a VNet, such as the VNet's id: it is peered once. None for a VNet with one
     region."""
     peered: NotRequired[bool]
-    """Whether the VNet is already connected with all other VNets that have this set: no peerings are created between
+    """Whether somebody else connects the VNet with all other VNets that have this set. No peerings are created between
     them. False by default."""
     lost: NotRequired[bool]
-    """Whether the region no longer answers: its peerings are not changed, and it gets no others than `existing`. False
-    by default."""
+    """Whether the region no longer answers. Its peerings in `existing` are not changed, and no others are created.
+    False by default."""
     service_cidr: NotRequired[pulumi.Input[str | None]]
     """The range of service addresses of the region's cluster. It must not overlap any of the VNets, which is checked
     here if one of them existed before."""

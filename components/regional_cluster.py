@@ -49,10 +49,10 @@ class RegionalClusterArgs(TypedDict):
     node_pool: NodePool
     """The cluster's nodes. With `user_pool`, those of AKS's own workloads."""
     user_pool: NotRequired[NodePool | None]
-    """Nodes for the apps, in a pool of their own. The others then have a taint that keeps the apps away. None for one
-    pool for everything."""
+    """Nodes for the apps, in a pool of their own. The nodes of `node_pool` then have a taint that keeps the apps away.
+    None for one pool for everything."""
     node_os: NotRequired[containerservice.OSSKU | None]
-    """The nodes' Linux; None for Azure's choice. Another one means new images on all nodes."""
+    """The nodes' Linux; None for Azure's choice. A change installs new images on all nodes."""
     host_encryption: NotRequired[bool]
     """Whether the nodes' temporary disks and caches are encrypted on their hosts. False by default; fixed at creation.
     The subscription needs the feature `Microsoft.Compute/EncryptionAtHost` (learn: aks/enable-host-encryption)."""
@@ -68,14 +68,14 @@ class RegionalClusterArgs(TypedDict):
     ssh_public_key: NotRequired[pulumi.Input[str] | None]
     """SSH key for the nodes, as in `ssh-ed25519 AAAA…`; None for no SSH."""
     baseline: NotRequired[bool]
-    """Whether the cluster has what costs nothing and excludes nothing: an OIDC issuer, workload identity, an image
-    cleaner, the add-ons for Azure Policy and for secrets of a Key Vault, nodes with the tags, no `az aks command
-    invoke`, weekly node images, cost analysis (not in the Free tier); and whether the new subnet has no default
-    outbound access. False by default; AKS does not turn the issuer off again (learn: aks/use-oidc-issuer)."""
+    """Whether the cluster has settings for production that cost nothing and limit no app: an OIDC issuer, workload
+    identity, an image cleaner, the add-ons for Azure Policy and for secrets of a Key Vault, nodes with the tags, no `az
+    aks command invoke`, weekly node images, cost analysis (not in the Free tier); and whether the new subnet has no
+    default outbound access. False by default; AKS does not turn the issuer off again (learn: aks/use-oidc-issuer)."""
     lock_node_group: NotRequired[bool]
-    """With `baseline`: whether nobody but AKS may change the group of the nodes. True by default. False for a cluster
-    whose load balancer is behind a global one, which joins its frontend: a deny assignment also blocks joins from
-    outside the group (Azure/ARO-RP PR 423; learn: aks/node-resource-group-lockdown)."""
+    """With `baseline`: whether nobody but AKS may change the nodes' resource group. True by default. Must be False
+    behind a global load balancer, which refers to a frontend in that group: a deny assignment also blocks references
+    from outside the group (Azure/ARO-RP PR 423; learn: aks/node-resource-group-lockdown)."""
     node_image_updates: NotRequired[bool]
     """With `baseline`: whether AKS installs a new node image each week. True by default. False if the fleet does it
     (channel `NodeImage`)."""
@@ -86,12 +86,13 @@ class RegionalClusterArgs(TypedDict):
     """With `workspace_id`: whether the cluster has the sensor of Microsoft Defender. False by default; the subscription
     needs the plan Defender for Containers (learn: defender-for-cloud/defender-for-containers-introduction)."""
     registry_id: NotRequired[pulumi.Input[str] | None]
-    """Azure id of an existing container registry. The cluster's nodes may then pull images from it; the deployer may
-    assign roles on it. None for public images alone."""
+    """Azure id of an existing container registry. The cluster's nodes may then pull images from it. The deploying
+    identity must be allowed to assign roles on it. None for public images only."""
     kubelet_identity: NotRequired[bool]
-    """Whether the nodes have an identity that is made before the cluster, with its roles: their first pull never fails.
-    False by default: AKS makes one with the cluster. Fixed at creation, because another identity means a new image on
-    every node, and waits for one (learn: aks/pre-created-kubelet-managed-identity)."""
+    """Whether the component creates the nodes' identity and its roles before the cluster, so that the first pull of an
+    image does not fail. False by default: AKS creates an identity with the cluster. Fixed at creation: to change the
+    identity, AKS would install a new image on every node, and wait until there is one (learn:
+    aks/pre-created-kubelet-managed-identity)."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]] | None]
     """Tags of all resources that can have tags."""
     protect: NotRequired[bool]
@@ -100,14 +101,15 @@ class RegionalClusterArgs(TypedDict):
     """Ports that clients on the internet reach; the new subnet then has a network security group, which lets in
     nothing else from the internet. None for no group."""
     outbound: NotRequired[containerservice.OutboundType]
-    """The way of nodes and pods to the internet: `loadBalancer`, the default; `userAssignedNATGateway`, a NAT gateway
-    of the new subnet, with an address of its own; `userDefinedRouting`. An existing subnet must have the gateway or the
-    route table already. Another one replaces the cluster (learn: aks/egress-outboundtype)."""
+    """How nodes and pods reach the internet: `loadBalancer`, the default; `userAssignedNATGateway`, a NAT gateway of
+    the new subnet, with an address of its own; `userDefinedRouting`, a route table. An existing subnet must have the
+    gateway or the route table already. A change replaces the cluster (learn: aks/egress-outboundtype)."""
     cilium: NotRequired[bool]
     """Whether the cluster has Cilium's data plane and network policies. False by default; fixed at creation. Whether
     the fleet's endpoints work with it is untried."""
     api_ranges: NotRequired[Sequence[pulumi.Input[str]] | None]
-    """Ranges (CIDR) from which the API server is reached; the region's NAT gateway is added. None for everywhere."""
+    """Ranges (CIDR) from which the API server can be reached. The address of the region's NAT gateway is added. None
+    for everywhere."""
     api_server_subnet: NotRequired[pulumi.Input[str] | None]
     """Range (CIDR) inside `address_space` for a subnet of the API server, /28 or larger. The API server is then
     private: it has no public address, and its public name leads to one of this range (learn:
@@ -116,8 +118,9 @@ class RegionalClusterArgs(TypedDict):
     """With `existing_subnet_id`, in place of `api_server_subnet`: Azure id of another subnet of that VNet, delegated to
     `Microsoft.ContainerService/managedClusters`."""
     reachable: NotRequired[pulumi.Input[str] | None]
-    """For a private API server: what is known once the program reaches it, such as the id of a peering with the VNet in
-    which the program runs. `kubernetes` and `kubeconfig` wait for it. None if the program reaches it from the start."""
+    """For a private API server: an Output that is known once the program can reach it, such as the id of a peering with
+    the VNet in which the program runs. `kubernetes` and `kubeconfig` wait for it. None if the program can reach the API
+    server from the start."""
     existing_subnet_id: NotRequired[str | None]
     """Azure id of an existing subnet, in place of names and ranges of VNet and subnet. It must be in the same location
     and subscription. `destroy` does not delete it."""
@@ -125,10 +128,10 @@ class RegionalClusterArgs(TypedDict):
     """The cluster to create before this one: AKS creates one cluster at a time in a VNet. None if the VNet has no
     other."""
     lost: NotRequired[bool]
-    """Whether the region no longer answers. Its resources then stay as they are, and `kubernetes` reaches nothing: it
-    removes objects from the state only. False by default."""
+    """Whether the region no longer answers. Its resources then stay as they are, and `kubernetes` does not reach the
+    cluster. It only removes objects from the state. False by default."""
     after_pool: NotRequired[containerservice.AgentPool | None]
-    """That cluster's `user_pool`, if it has one."""
+    """The `user_pool` of the cluster in `after`, if it has one."""
 
 
 class RegionalCluster(pulumi.ComponentResource):
@@ -145,13 +148,13 @@ class RegionalCluster(pulumi.ComponentResource):
     subnet_role: authorization.RoleAssignment
     """The cluster identity's role on the subnet."""
     api_subnet_role: authorization.RoleAssignment | None
-    """Its role on the API server's subnet; None if the API server is public."""
+    """The cluster identity's role on the API server's subnet; None if the API server is public."""
     cluster: containerservice.ManagedCluster
     """The AKS cluster."""
     user_pool: containerservice.AgentPool | None
     """The nodes for the apps; None if the cluster has one pool for everything."""
     kubeconfig: pulumi.Output[str]
-    """Unattended log-in to the cluster, secret."""
+    """Kubeconfig of the cluster with an unattended log-in, secret."""
     kubernetes: k8s.Provider
     """Provider for objects on the cluster."""
 

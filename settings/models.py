@@ -81,10 +81,11 @@ class Pool(Section):
     zones: values.Zones = ()
     """Availability zones, such as `["1", "2", "3"]`."""
     max_pods: values.MaxPods = 30
-    """Pods on each node, 10 to 250. The smallest pool must have room for 30. Each takes an address of the subnet."""
+    """Pods on each node, 10 to 250. Even at its smallest, the pool must have room for 30 pods. Each pod takes an
+    address of the subnet."""
     surge: values.Surge | None = None
-    """Percent of the pool that an upgrade adds, 1 to 100. Without it, Azure adds 10 %. More is faster, and takes more
-    addresses."""
+    """How many nodes an upgrade adds, in percent of the pool, 1 to 100. Without it, Azure adds 10 %. More nodes make an
+    upgrade faster, and take more addresses."""
 
     @model_validator(mode="after")
     def _has_one_size(self) -> Self:
@@ -136,13 +137,13 @@ class UserPool(Pool):
     max_pods: values.MaxPods = Field(default=30, json_schema_extra={"default": "as `nodePool`"})
     """Pods on each node, 10 to 250."""
     surge: values.Surge | None = Field(default=None, json_schema_extra={"default": "as `nodePool`"})
-    """Percent of the pool that an upgrade adds, 1 to 100."""
+    """How many nodes an upgrade adds, in percent of the pool, 1 to 100."""
 
 
 class _Existing(Section):
     peered: bool = False
-    """Whether others peer the region's VNet with those of all regions that set this key. The stack creates no peering
-    between these."""
+    """Whether somebody else connects the VNets of all regions that set this key. The stack then creates no peering
+    between these regions."""
 
 
 class ExistingSubnet(_Existing):
@@ -183,11 +184,11 @@ class _Region(Section):
     entry_suffix: values.EntrySuffix | None = Field(
         default=None, json_schema_extra={"default": "`-<name>`; empty without `app.entryRegions`"}
     )
-    """What the name of the region's entry Service has after `app.service`, if the region is in `app.entryRegions`. Each
-    entry Service has a name of its own; one of them may have an empty suffix."""
+    """For a region in `app.entryRegions`: the suffix of its entry Service, which is called
+    `<app.service><entrySuffix>`. These names must differ, so the suffix of one region may be empty."""
     lost: bool = False
-    """Whether the region no longer answers. The app and the region's entry point are then left out of it, and its
-    resources in Azure stay as they are. See [operations.md](operations.md#take-a-lost-region-out)."""
+    """Whether the region no longer answers. It then gets neither the app nor an entry point, and its resources in Azure
+    stay as they are. See [operations.md](operations.md#take-a-lost-region-out)."""
 
 
 class _NewCluster(_Region):
@@ -202,10 +203,11 @@ class _NewCluster(_Region):
     node_pool: NodePool
     """`vmSize`, and `count` or `minCount` and `maxCount`."""
     user_pool: UserPool | None = None
-    """Nodes for the apps, in a pool of their own. `nodePool` then runs AKS's own workloads only. Sizes as in
-    `nodePool`."""
+    """Nodes for the apps, in a pool of their own, with the keys of `nodePool`. The nodes of `nodePool` then run AKS's
+    own workloads only."""
     resource_group: values.ClusterGroup = _default_name("rg-aks-{location}")
-    """The stack creates and deletes it, so no existing resource may be in it. AKS takes letters from a to z only."""
+    """The name of the region's resource group. The stack creates and deletes it, so no existing resource may be in it.
+    AKS accepts no letters but a to z."""
     cluster: values.ClusterName = _default_name("aks-{location}")
     """The name of the cluster and of its member in the fleet."""
     service_cidr: values.ServiceNetwork = IPv4Network("10.0.0.0/16")
@@ -215,7 +217,7 @@ class _NewCluster(_Region):
     )
     """The address of the cluster's DNS."""
     kubernetes_version: values.Version | None = None
-    """Such as `"1.36"`, in quotes. Without it, Azure chooses."""
+    """The version of Kubernetes, such as `"1.36"`, in quotes. Without it, Azure chooses."""
     ssh_public_key: values.PublicKey | None = None
     """For logging in to nodes, such as `ssh-ed25519 AAAA…`."""
 
@@ -253,8 +255,8 @@ class NewRegion(_NewCluster):
     """The VNet's IPv4 range, such as `10.1.0.0/16`. It must not overlap another region's, nor any cluster's
     `serviceCidr`."""
     node_subnet: values.Network
-    """An IPv4 range inside `addressSpace`, such as `10.1.0.0/24`. It must have 5 addresses, and for each pool (largest
-    number of nodes + `surge` percent for upgrades) * (1 + `maxPods`)."""
+    """An IPv4 range inside `addressSpace`, such as `10.1.0.0/24`. It needs 5 addresses for Azure, and for each pool
+    (largest number of nodes + nodes that an upgrade adds) * (1 + `maxPods`)."""
     virtual_network: values.VirtualNetworkName = _default_name("aks-vnet-{name}")
     """The name of the VNet."""
     subnet: values.SubnetName = _default_name("aks-subnet-{name}")
@@ -398,16 +400,16 @@ class Updates(Section):
 
     channel: Literal["Stable", "Rapid", "NodeImage"]
     """`Stable` (the last but one minor version of Kubernetes), `Rapid` (the last one) or `NodeImage` (images alone).
-    With the first two, no region has a `kubernetesVersion`."""
+    With `Stable` and `Rapid`, no region may set `kubernetesVersion`."""
     # At least one stage, and one group in each. [azure-native: UpdateRunStrategyArgs.stages, UpdateStageArgs.groups]
     stages: Annotated[tuple[_Stage, ...], Field(strict=False), values.length(1, inf, "write one stage or more")]
     """A list of stages, each a list of update groups, such as `[[west], [europe, east]]`. Each region's group is in one
-    stage. A stage has at most 50."""
+    stage. A stage has at most 50 groups."""
     wait_minutes: int = Field(default=0, ge=0)
-    """Minutes between two stages, at most 90 days in all."""
+    """Minutes between the end of a stage and the start of the next one. All waits together may take 90 days."""
     node_images: Literal["Latest", "Consistent"] | None = None
-    """`Latest` in each region, or `Consistent` in all of them; not with channel `NodeImage`. Without it, Azure
-    chooses."""
+    """`Latest` for the newest image of each region, `Consistent` for the same image in all of them. Not with channel
+    `NodeImage`. Without it, Azure chooses."""
     enabled: bool = True
     """`false` keeps the stages and starts no upgrade."""
 
@@ -449,7 +451,7 @@ class NewFleet(_Fleet):
     location: values.Location = "westus"
     """The Azure region of the hub."""
     resource_group: values.ResourceGroup = "rg-fleet"
-    """The stack creates and deletes it, so no existing resource may be in it."""
+    """The name of its resource group. The stack creates and deletes it, so no existing resource may be in it."""
     hub: Hub = Hub()
 
 
@@ -494,12 +496,13 @@ class Maintenance(Section):
     """The hours of the week in which clusters may be upgraded, in UTC."""
 
     day: Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-    """The day on which the window of the first stage opens. Each later stage opens when the one before has closed and
-    `fleet.updates.waitMinutes` are over: a day later, or more. Without `fleet.updates`, each region is a stage."""
+    """The day on which the window of the first stage opens. The window of each later stage opens one day later or more:
+    after the window before has closed and `fleet.updates.waitMinutes` are over. Without `fleet.updates`, each region is
+    a stage."""
     start: values.TimeOfDay = "21:00"
-    """When it opens, in quotes."""
+    """The time at which a window opens, in UTC and in quotes."""
     hours: int = Field(default=8, ge=4, le=24)  # [learn: aks/planned-maintenance]
-    """How long it is open, 4 to 24."""
+    """How many hours a window is open, 4 to 24."""
 
     def days_apart(self, wait_minutes: int) -> int:
         """Return the days from one stage's window to the next one's.
@@ -516,32 +519,34 @@ class Clusters(Section):
     tier: Literal["Free", "Standard", "Premium"] = "Free"
     """The pricing tier: `Free`, `Standard` or `Premium`."""
     entra_id: bool = False
-    """Whether to sign in with Microsoft Entra ID and Azure RBAC, without local accounts."""
+    """Whether everybody signs in to the clusters with Microsoft Entra ID and Azure RBAC. The clusters then have no
+    local accounts. It cannot be turned off again."""
     node_os: Literal["AzureLinux", "Ubuntu"] | None = None
     """The nodes' Linux, `AzureLinux` or `Ubuntu`. Without it, Azure chooses. A change installs other images, node by
     node."""
     dataplane: Literal["azure", "cilium"] = "azure"
-    """`cilium` for network policies; fixed at creation. Whether the fleet's endpoints work with it is untried: try one
-    region first."""
+    """`azure`, or `cilium` for network policies. Fixed at creation. Whether the fleet's endpoints work with Cilium is
+    untried: try it in a stack of its own first."""
     outbound: Literal["loadBalancer", "natGateway", "routeTable"] = "loadBalancer"
-    """How nodes and pods reach the internet: through the cluster's load balancer, through a NAT gateway in each region,
-    whose address stays, or through the route table of an existing subnet, with `app.internal`. Fixed at creation. An
-    existing subnet must have its own gateway or table."""
+    """How nodes and pods reach the internet: `loadBalancer`, the cluster's; `natGateway`, one in each region, with a
+    constant address; or `routeTable`, that of an existing subnet, with `app.internal`. Fixed at creation. An existing
+    subnet must have its own gateway or table. See [azure.md](azure.md#the-way-out)."""
     security_group: bool = False
-    """Whether new subnets have a network security group: from the internet only the ports of the entry points, and of
-    the app's own Services with a public load balancer, are open. See
-    [azure.md](azure.md#what-may-enter-and-leave)."""
+    """Whether new subnets have a network security group. From the internet, only the ports of the entry points and
+    of the app's own Services with a public load balancer are then open. See
+    [azure.md](azure.md#network-security-groups)."""
     api_ranges: Annotated[
         tuple[values.PublicNetwork, ...],
         Field(strict=False),
         values.length(0, 199, "write at most 199: AKS takes 200, and a NAT gateway needs one"),
         values.distinct("write each range once"),
     ] = ()
-    """The public ranges from which API servers are reached, such as `[203.0.113.0/28]`: those of everyone who runs
-    `pulumi up`, `make verify` or kubectl. Without it, they are reached from everywhere."""
+    """The public ranges from which API servers can be reached, such as `[203.0.113.0/28]`. List those of everyone who
+    runs `pulumi up`, `make verify` or kubectl. Without the key, API servers can be reached from everywhere. See
+    [azure.md](azure.md#ranges-for-api-servers)."""
     private_api_server: bool = False
-    """Whether API servers have addresses in the regions' VNets only, and the internet does not reach them; fixed at
-    creation. Not with `apiRanges`. See [private.md](private.md)."""
+    """Whether API servers have private addresses only, in the regions' VNets. Fixed at creation. Not with `apiRanges`.
+    See [private.md](private.md)."""
     maintenance: Maintenance | None = None
     """When AKS and the fleet may upgrade the clusters: `day`, `start`, `hours`. Without it, at any time. See
     [operations.md](operations.md#upgrade-kubernetes-across-the-fleet)."""
@@ -552,8 +557,8 @@ class Clusters(Section):
     """Whether the nodes' temporary disks and caches are encrypted on their hosts. Fixed at creation. The subscription
     needs the feature `EncryptionAtHost`. See [azure.md](azure.md#nodes-for-the-apps)."""
     baseline: bool = False
-    """Whether the clusters have what costs nothing and excludes nothing. See
-    [azure.md](azure.md#the-baseline-of-a-cluster). It cannot be turned off again."""
+    """Whether the clusters have settings for production that cost nothing and limit no app. It cannot be turned off
+    again. See [azure.md](azure.md#the-baseline-of-a-cluster)."""
 
     @field_validator("private_api_server")
     @classmethod
@@ -564,10 +569,10 @@ class Clusters(Section):
 
 
 class Alerts(Section):
-    """Who is told of alerts. With neither key (`{}`), they are in the portal alone."""
+    """Who is told of alerts. With neither key (`{}`), they are shown in the portal only."""
 
     emails: Annotated[tuple[values.Email, ...], Field(strict=False), values.distinct("name each address once")] = ()
-    """A list of addresses that get a mail."""
+    """A list of addresses that get an e-mail."""
     action_group_id: values.ActionGroupId | None = None
     """The ID of an existing action group."""
 
@@ -583,7 +588,8 @@ class Monitoring(Section):
     location: values.Location | None = Field(default=None, json_schema_extra={"default": "`fleet.location`"})
     """The Azure region of the workspaces. Required with `fleet.existingId`."""
     resource_group: values.ResourceGroup = "rg-monitoring"
-    """The stack creates and deletes it, so no existing resource may be in it."""
+    """The name of the workspaces' resource group. The stack creates and deletes it, so no existing resource may be in
+    it."""
     workspace_id: values.WorkspaceId | None = None
     """The ID of an existing Log Analytics workspace, for logs. Without it, the stack creates one."""
     metrics_workspace_id: values.MetricsWorkspaceId | None = None
@@ -612,7 +618,7 @@ class GlobalAddress(Section):
     home_region: values.HomeRegion
     """The Azure region in which the address is made, such as `eastus2`. The address works while that region is down."""
     resource_group: values.ResourceGroup = "rg-global-address"
-    """The stack creates and deletes it, so no existing resource may be in it."""
+    """The name of its resource group. The stack creates and deletes it, so no existing resource may be in it."""
 
 
 def _placeable(namespace: str) -> str:
@@ -624,13 +630,13 @@ def _placeable(namespace: str) -> str:
 
 
 class NamedAddress(GlobalAddress):
-    """One of several such addresses.
+    """Addresses that apps can share.
 
-    `globalAddresses` is a map of names. The address outlives the apps that use it.
+    `globalAddresses` is a map: the name of each address, then its keys. An address stays when its apps are removed.
     """
 
     resource_group: values.ResourceGroup = Field(default="", json_schema_extra={"default": "`rg-<name>-address`"})
-    """The stack creates and deletes it, so no existing resource may be in it."""
+    """The name of its resource group. The stack creates and deletes it, so no existing resource may be in it."""
 
 
 _Pods = Annotated[int, Field(ge=1)]
@@ -706,23 +712,25 @@ class App(Section):
         default=(), json_schema_extra={"default": "the first region"}
     )
     """The names of the regions with an entry point, such as `[east, west]`. Each entry point has an address of its own,
-    and balances over the pods of all regions. Write the key before another region comes first."""
+    and balances over the pods of all regions. Set the key before you put another region first in `regions`."""
     internal: bool = False
     """Whether the addresses are in the entry regions' VNets instead of public."""
     global_address: GlobalAddress | None = None
     """A static address of Azure's global load balancer, in front of all entry points. Not with `internal`. See
     [operations.md](operations.md#a-region-no-longer-answers)."""
     guard: bool = _default(lambda app: app["global_address"] is not None, "`true` with `globalAddress`, else `false`")
-    """Whether a workload beside each entry point takes the endpoints of a lost region out, and puts them back when the
-    region answers again. See [operations.md](operations.md#a-region-no-longer-answers)."""
+    """Whether each entry region runs a guard. This is a workload that takes the endpoints of a lost region out of the
+    entry points, and puts them back when the region answers again. See
+    [operations.md](operations.md#a-region-no-longer-answers)."""
     replicas: _Replicas | None = None
     """Pods in each cluster, of the one Deployment or StatefulSet whose pods `service` selects: a number, or a map of
-    regions to numbers, such as `{east: 5, west: 2}`. At most (largest number of nodes) * `maxPods` of the smallest pool
-    for the apps. Without it, and in other regions, the manifest decides. Not with a HorizontalPodAutoscaler: see
-    [apps.md](apps.md#how-many-pods)."""
+    regions to numbers, such as `{east: 5, west: 2}`. At most as many as fit in the region with the smallest pool for
+    the apps: (largest number of nodes) * `maxPods`. Without the key, and in regions that the map leaves out, the
+    manifest decides. Not with a HorizontalPodAutoscaler: see [apps.md](apps.md#how-many-pods)."""
     rollout: Rollout | None = None
-    """The stages in which a change of the app reaches the regions. Without it, Fleet changes one region after another
-    and checks none. It cannot be removed again. See [apps.md](apps.md#change-one-region-first)."""
+    """The stages in which a change of the app reaches the regions. Without it, Fleet changes one region after another,
+    and `pulumi up` does not check the result. It cannot be removed again. See
+    [apps.md](apps.md#change-one-region-first)."""
 
     @property
     def folder(self) -> str:
@@ -769,10 +777,10 @@ class App(Section):
 
 
 class NamedApp(App):
-    """One of several apps.
+    """Several apps, in place of `app`.
 
-    `apps` is a map: the name of each app, then its keys. Apps share regions, fleet and guards; each has a namespace of
-    its own. `app` and `apps` cannot be set together. See [apps.md](apps.md#several-apps).
+    `apps` is a map: the name of each app, then its keys. Apps share regions, fleet and guards. Each app has a namespace
+    of its own. `app` and `apps` cannot be set together. See [apps.md](apps.md#several-apps).
     """
 
     namespace: values.DnsLabel = Field(default="", json_schema_extra={"default": "the app's name"})
@@ -791,7 +799,7 @@ class NamedApp(App):
     regions: Annotated[tuple[str, ...], Field(strict=False), values.distinct("name each region once")] = Field(
         default=(), json_schema_extra={"default": "all"}
     )
-    """The names of the regions that the app is placed in. Its entry regions are among them."""
+    """The names of the regions that the app is placed in. They must include its entry regions."""
     global_address: values.DnsLabel | None = None  # pyright: ignore[reportIncompatibleVariableOverride] - a section in `app`
     """The name of one of `globalAddresses`. Apps and Services with different ports can share an address."""
 
@@ -864,7 +872,7 @@ class Team(Section):
 
 
 class HubAdmin(Section):
-    """Someone else who may write to the hub."""
+    """Somebody else who may write to the hub and, with `clusters.entraId`, to the clusters."""
 
     object_id: values.ObjectId
     """The object ID (a GUID) from Microsoft Entra ID."""
@@ -876,20 +884,21 @@ _DISTINCT_ADMINS = values.distinct("name each principal once", key=lambda admin:
 
 
 class Access(Section):
-    """How kubeconfigs sign in, and who administers the hub."""
+    """How the program signs in to clusters, from which network, and who else has access."""
 
     kubelogin_mode: Literal["azurecli", "workloadidentity", "spn", "msi"] = "azurecli"
-    """`azurecli`, `workloadidentity`, `spn` or `msi`. See [azure.md](azure.md#deploy)."""
+    """How kubelogin signs in: `azurecli`, `workloadidentity`, `spn` or `msi`. See
+    [azure.md](azure.md#deploy-without-a-person)."""
     deployer_type: Literal["User", "ServicePrincipal"] = _default(
         lambda access: "User" if access["kubelogin_mode"] == "azurecli" else "ServicePrincipal",
         "`User` with `azurecli`, otherwise `ServicePrincipal`",
     )
     """The type of the identity that deploys."""
     hub_admins: Annotated[tuple[HubAdmin, ...], Field(strict=False), _DISTINCT_ADMINS] = ()
-    """A list of others who may write to the hub."""
+    """A list of others who may write to the hub and, with `clusters.entraId`, to the clusters."""
     runner_network_id: values.VirtualNetworkId | None = None
     """The ID of the VNet in which `pulumi up` and `make verify` run, with private API servers or a private hub. The
-    stack peers it with the VNets of all regions, and with the hub's. Leave it out if others connect them. See
+    stack peers it with the VNets of all regions, and with the hub's. Leave it out if somebody else connects them. See
     [private.md](private.md)."""
 
 
@@ -911,7 +920,7 @@ _DISTINCT_NOTIFICATIONS = values.distinct(
 
 
 class Budget(Section):
-    """Azure sends e-mails when the stack's costs in a month reach a share of an amount; none without this section.
+    """Azure sends e-mails when the stack's costs in a month reach a share of an amount. Optional.
 
     The costs of all resources of the subscription that have every one of the stack's `tags` count. See
     [azure.md](azure.md#what-it-costs) for those that do not have them.
@@ -944,8 +953,8 @@ class Settings(Section):
     """All settings of a stack, with every default filled in."""
 
     name_suffix: values.NameSuffix = ""
-    """Added, after a hyphen, to the default names of resource groups, clusters and the fleet. So two stacks fit into
-    one subscription."""
+    """A suffix that is added, after a hyphen, to the default names of resource groups, clusters and the fleet. With it,
+    two stacks fit into one subscription."""
     # [learn: kubernetes-fleet/faq, 2026-06-01]
     regions: Annotated[
         tuple[Region, ...], Field(strict=False), values.length(1, 1000, "write 1 to 1000: a fleet has no more members")
@@ -973,7 +982,7 @@ class Settings(Section):
         Field(max_length=50),
         values.distinct("keep one: Azure ignores case in tag names"),
     ] = {}
-    """Names and values, on everything that takes tags."""
+    """Names and values of the tags of all resources that can have tags."""
     budget: Annotated[Budget | None, BeforeValidator(lambda value: None if value == {} else value)] = None
 
     @field_validator("regions")

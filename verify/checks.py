@@ -58,9 +58,9 @@ class Deployment:
         hub: the fleet's hub.
         clusters: the members, by the name of their region.
         requests: the number of requests to a URL, and of connections to each other TCP port.
-        app: what is behind the Service to verify; nothing in what concerns no app.
+        app: the Service to verify; empty for checks that concern no app.
         section: the app's section in the settings.
-        public_only: whether to make them to public addresses only.
+        public_only: whether to make requests to public addresses only.
     """
 
     outputs: Outputs
@@ -142,7 +142,7 @@ def checks(deployment: Deployment) -> list[Check]:
 
 
 def _of_app(deployment: Deployment, name: str, services: Mapping[str, App]) -> Iterator[Check]:
-    """Yield the checks of an app. Their names begin with its own, if it has one."""
+    """Yield the checks of an app. Their names begin with the app's name, if it has one."""
     first = replace(deployment, app=next(iter(services.values())))
     title = f"{name}: " if name else ""
     yield f"placement of {first.namespace}", partial(_placement, first)

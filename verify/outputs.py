@@ -68,7 +68,7 @@ class Outputs(BaseModel):
     """The outputs that a verification needs.
 
     Attributes:
-        apps: what is behind each shared Service, by the name of the app and of the Service.
+        apps: each shared Service, by the name of the app and of the Service.
         fleet_id: the fleet's Azure id.
         owns_fleet: whether the fleet is deleted with the stack; true for earlier versions of the program.
         cluster_ids: the clusters' Azure ids by the name of their region.

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, cast
 import pulumi
 
 from .manifest import FOR_MEMBERS_ONLY, OVERRIDE, SCALED, Manifest, Path, Problem, named, overlay, part, parts
-from .pods import autoscaled, behind, replicas_override, replicated
+from .pods import LONGEST_OVERRIDE, autoscaled, behind, replicas_override, replicated
 
 # Labels that Azure gives a member (learn: kubernetes-fleet/concepts-member-cluster-labels).
 _MEMBER: Final = "fleet.azure.com/member-name"
@@ -16,7 +16,6 @@ _LABELS: Final = (
     *("fleet.azure.com/resource-group", "fleet.azure.com/subscription-id"),
 )
 _MOST: Final = 20  # objects, rules, and patches of a rule (Azure/fleet v0.18.12, apis/placement/v1/override_types.go)
-_LONGEST_NAME: Final = 63  # it is the value of a label (the same, pkg/controllers/overrider)
 # Other variables would reach the members as they stand (the same, pkg/controllers/workgenerator/override.go).
 _UNKNOWN_VARIABLE: Final = re.compile(r"\$\{MEMBER-CLUSTER-(?!NAME\}|LABEL-KEY-[^}]+\})[^}]*\}?")
 _ALL: Final[Manifest] = {"clusterSelectorTerms": []}
@@ -99,8 +98,8 @@ def problems(
         if name in made:
             text = f"the program gives this name to its override for {made[name].reason}; choose another"
             yield Problem(override, ("metadata", "name"), text)
-        if isinstance(name, str) and len(name) > _LONGEST_NAME:
-            text = f"metadata.name has more than {_LONGEST_NAME} characters, the most that an override can have"
+        if isinstance(name, str) and len(name) > LONGEST_OVERRIDE:
+            text = f"metadata.name has more than {LONGEST_OVERRIDE} characters, the most that an override can have"
             yield Problem(override, ("metadata", "name"), text)
         if "placement" in spec:
             yield Problem(override, ("spec", "placement"), "the program writes the app's placement here; remove it")

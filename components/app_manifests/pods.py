@@ -5,7 +5,7 @@ from typing import Final
 
 from .manifest import SCALED, WORKLOADS, Manifest, named, part, parts, selects
 
-_LONGEST_OVERRIDE: Final = 63  # Fleet labels snapshots with its name (Azure/fleet v0.18.12, pkg/controllers/overrider)
+LONGEST_OVERRIDE: Final = 63  # characters: Fleet labels snapshots with its name (Azure/fleet v0.18.12, pkg/controllers/overrider)
 
 
 def autoscaled(app: Sequence[Manifest]) -> dict[str, Manifest]:
@@ -54,10 +54,10 @@ def replicated(app: Sequence[Manifest], service: str, *, by_member: bool = False
     for autoscaler, target in autoscaled(app).items():
         if target is scaled[0]:
             return f"HorizontalPodAutoscaler {autoscaler} scales {names}; set its minReplicas and maxReplicas instead"
-    if by_member and len(name := replicas_override(scaled[0])) > _LONGEST_OVERRIDE:
+    if by_member and len(name := replicas_override(scaled[0])) > LONGEST_OVERRIDE:
         return (
             f"the name of {names} makes that of Fleet's override {name}, {len(name)} characters, and it has at most "
-            f"{_LONGEST_OVERRIDE}; shorten the name, or write one number for all regions"
+            f"{LONGEST_OVERRIDE}; shorten the name, or write one number for all regions"
         )
     return scaled[0]
 

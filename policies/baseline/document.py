@@ -11,11 +11,12 @@ _TOP = f"""\
 
 <!-- Written by `make docs` from policies/baseline/. -->
 
-`make policies` judges a plan by these {len(RULES)} rules. [policies.md](policies.md) says how.
+`make policies` checks a plan against these {len(RULES)} rules. [policies.md](policies.md) says how.
 
-The severity is PSRule's, otherwise the AKS checklist's; the AKS baseline and Azure Policy have none. What begins with
-"Azure:" has no setting in this program: it names the property of azure-native. An ID of Azure Policy is that of a
-built-in definition, one of the checklist its GUID.
+- The severity is PSRule's or, if PSRule has no such rule, the AKS checklist's. The AKS baseline and Azure Policy have
+  none.
+- In the last column, "Azure:" precedes a property of azure-native, because the program has no setting for it.
+- IDs of Azure Policy are those of built-in definitions. IDs of the checklist are GUIDs.
 """
 _HEADER = "| rule | severity | demand | sources | set |\n| --- | --- | --- | --- | --- |"
 

@@ -83,7 +83,7 @@ class PublicIPAddress(ResourceType):
 
 
 class LoadBalancer(ResourceType):
-    """A load balancer of the global tier. AKS makes the regional ones, which are no resources of a program."""
+    """A load balancer of the global tier. AKS creates the regional ones; no program does."""
 
     kind = "Microsoft.Network/loadBalancers"
     api_version = "2024-05-01"

@@ -212,7 +212,7 @@ class DiagnosticSetting(ExtensionResource):
 
 
 class _Rule(ResourceType):
-    """A rule of alerts on what exists, for action groups that exist."""
+    """An alert rule. The resources that it watches and its action groups must exist."""
 
     located = True
     immutable = ("location",)

@@ -1,1 +1,1 @@
-"""Measures every figure that the product promises: `python -m rehearsal.bench`."""
+"""Measures the figures of docs/performance.md: `python -m rehearsal.bench`."""

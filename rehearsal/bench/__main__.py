@@ -1,4 +1,4 @@
-"""Measures every figure that the product promises, and compares it with its goal."""
+"""Measures the figures of docs/performance.md, and compares each with its goal."""
 
 import argparse
 import json

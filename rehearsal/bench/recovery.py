@@ -1,4 +1,4 @@
-"""Measures on the real Fleet how long clients notice that a region is lost, with nobody who does anything about it.
+"""Measures on the real Fleet for how long the loss of a region disturbs clients when nobody runs a command.
 
     python -m rehearsal.bench.recovery REGIONS
 

@@ -2,7 +2,7 @@
 
 The program gets what a kubelet gives it: its volumes with the service account's token, its variables, and a network of
 its own at the pod's address. It reaches the API server under the name that each cluster has for it. Its probes decide
-whether it is ready, and when it is started again. Not played: its user, its limits, and signals before its end.
+whether it is ready, and when it is started again. Not simulated: its user, its limits, and signals before its end.
 """
 
 import json

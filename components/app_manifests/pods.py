@@ -5,7 +5,8 @@ from typing import Final
 
 from .manifest import SCALED, WORKLOADS, Manifest, named, part, parts, selects
 
-LONGEST_OVERRIDE: Final = 63  # characters: Fleet labels snapshots with its name (Azure/fleet v0.18.12, pkg/controllers/overrider)
+# Characters: Fleet labels snapshots with its name (Azure/fleet v0.18.12, pkg/controllers/overrider).
+LONGEST_OVERRIDE: Final = 63
 
 
 def autoscaled(app: Sequence[Manifest]) -> dict[str, Manifest]:

@@ -251,6 +251,9 @@ for name, team in stack.teams.items():
             namespace=team.namespace,
             hub=fleet.kubernetes,
             members=[fleet.members[region.name] for region in stack.regions_of(team) if not region.lost],
+            clusters={
+                region.name: clusters[region.name].kubernetes for region in stack.regions_of(team) if not region.lost
+            },
             team=Principal(object_id=team.object_id, type=authorization.PrincipalType(team.type)),
         ),
     )

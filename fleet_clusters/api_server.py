@@ -42,6 +42,10 @@ class CheckFailedError(Exception):
         self.remedy = remedy
 
 
+class AccessDeniedError(CheckFailedError):
+    """An API server denies the request."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """An API server's answer.
@@ -138,7 +142,7 @@ class ClusterClient:
                 "they have expired or were rotated: `pulumi up` reads new ones (with Entra ID: `az login`)",
             )
         if status == HTTPStatus.FORBIDDEN:
-            raise CheckFailedError(
+            raise AccessDeniedError(
                 f"{self.name} denies {'write' if changes else 'read'} access (403)",
                 "a new role takes effect within ten minutes; else add yourself to `access.hubAdmins`, then `pulumi up`",
             )

@@ -246,12 +246,20 @@ placed_apps = {
 }
 
 for name, team in stack.teams.items():
+    readers = f"TeamNamespace/Role team-{name}-endpoints-role"
     TeamNamespace(
         f"team-{name}",
         TeamNamespaceArgs(
             namespace=team.namespace,
             hub=fleet.kubernetes,
             members=[fleet.members[region.name] for region in stack.regions_of(team) if not region.lost],
+            clusters={
+                region.name: clusters[region.name].kubernetes
+                for region in stack.regions_of(team)
+                if changes.has(
+                    running, region, f"TeamNamespace/Role team-{name}-endpoints-role-{region.name}", wanted=True
+                )
+            },
             team=Principal(object_id=team.object_id, type=authorization.PrincipalType(team.type)),
         ),
     )

@@ -1,7 +1,7 @@
 """A team's namespace on the fleet: placed as a whole, and the only one that the team may write to."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -14,22 +14,33 @@ from .sdk import provider
 
 _MEMBER: Final = "fleet.azure.com/member-name"  # learn: kubernetes-fleet/concepts-member-cluster-labels
 _NAME: Final = "team"
+_SYSTEM: Final = "fleet-system"
+
+
+def _rule(group: str, kinds: Sequence[str], verbs: Sequence[str]) -> dict[str, Any]:
+    return {"apiGroups": [group], "resources": [*kinds], "verbs": [*verbs]}
+
+
 # The objects that a team's app can have (app_manifests/kinds.py), and those by which Fleet shares them. Neither Roles,
 # by which a team could give itself more, nor quotas.
-_KINDS: Final[Mapping[str, Sequence[str]]] = {
-    "": ("configmaps", "persistentvolumeclaims", "secrets", "serviceaccounts", "services"),
-    "apps": ("daemonsets", "deployments", "statefulsets"),
-    "autoscaling": ("horizontalpodautoscalers",),
-    "batch": ("cronjobs", "jobs"),
-    "discovery.k8s.io": ("endpointslices",),
-    "networking.fleet.azure.com": ("multiclusterservices", "serviceexports"),
-    "networking.k8s.io": ("ingresses", "networkpolicies"),
-    "placement.kubernetes-fleet.io": ("resourceoverrides",),
-}
-_TO_LOOK_AT: Final[Mapping[str, Sequence[str]]] = {
-    "": ("events", "pods", "pods/log"),
-    "networking.fleet.azure.com": ("serviceimports",),
-}
+_WRITTEN: Final = [
+    _rule(group, kinds, ["*"])
+    for group, kinds in {
+        "": ("configmaps", "persistentvolumeclaims", "secrets", "serviceaccounts", "services"),
+        "apps": ("daemonsets", "deployments", "statefulsets"),
+        "autoscaling": ("horizontalpodautoscalers",),
+        "batch": ("cronjobs", "jobs"),
+        "discovery.k8s.io": ("endpointslices",),
+        "networking.fleet.azure.com": ("multiclusterservices", "serviceexports"),
+        "networking.k8s.io": ("ingresses", "networkpolicies"),
+        "placement.kubernetes-fleet.io": ("resourceoverrides",),
+    }.items()
+]
+_LOOKED_AT: Final = [
+    _rule("", ["events", "pods", "pods/log"], ["get", "list", "watch"]),
+    _rule("networking.fleet.azure.com", ["serviceimports"], ["get", "list", "watch"]),
+]
+_IMPORTED: Final = _rule("discovery.k8s.io", ["endpointslices"], ["list"])
 
 
 class TeamNamespaceArgs(TypedDict):
@@ -41,6 +52,9 @@ class TeamNamespaceArgs(TypedDict):
     """Provider for objects on the hub."""
     members: Sequence[containerservice.FleetMember]
     """The members that everything in the namespace is placed on."""
+    clusters: NotRequired[Mapping[str, pulumi.Input[k8s.Provider]]]
+    """Providers for objects on the members' clusters, by the names of their regions. There the team may read which
+    endpoints its entry points have; without it, an entry point of the team cannot have a `kubeconfig`."""
     team: Principal
     """The team: best a group in Microsoft Entra ID."""
 
@@ -49,7 +63,8 @@ class TeamNamespace(pulumi.ComponentResource):
     """A namespace for a team that deploys its app alone, from a stack of its own.
 
     The team's role is placed with the namespace, so the team may write to its namespace on the hub and on the members,
-    and to nothing else. The team needs no right to place: that is cluster-scoped.
+    and to nothing else. The team needs no right to place: that is cluster-scoped. On the members it may also list the
+    endpoints that entry points have, those of other apps included: Fleet keeps them in a namespace of its own.
     """
 
     def __init__(self, name: str, args: TeamNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -63,8 +78,16 @@ class TeamNamespace(pulumi.ComponentResource):
             pulumi.ResourceOptions.merge(on_hub, after_members),
         )
         inside = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=[namespace]))
-        role = KubernetesObject(f"{name}-role", not_awaited(_role(args["namespace"])), inside)
-        binding = KubernetesObject(f"{name}-binding", not_awaited(_binding(args["namespace"], args["team"])), inside)
+        own = {"name": _NAME, "namespace": args["namespace"]}
+        role = KubernetesObject(f"{name}-role", not_awaited(_role(own, [*_WRITTEN, *_LOOKED_AT])), inside)
+        binding = KubernetesObject(f"{name}-binding", not_awaited(_binding(own, args["team"])), inside)
+        # No placement reaches this namespace, which comes with the membership.
+        imported = {"name": f"{_NAME}-{args['namespace']}", "namespace": _SYSTEM}
+        for region, cluster in args.get("clusters", {}).items():
+            there = pulumi.ResourceOptions(parent=self, provider=provider(cluster), hooks=OBJECT_RETRY.hooks())
+            there = pulumi.ResourceOptions.merge(there, after_members)
+            KubernetesObject(f"{name}-endpoints-role-{region}", _role(imported, [_IMPORTED]), there)
+            KubernetesObject(f"{name}-endpoints-binding-{region}", _binding(imported, args["team"]), there)
         KubernetesObject(
             f"{name}-placement",
             awaited(
@@ -77,29 +100,18 @@ class TeamNamespace(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _role(namespace: str) -> dict[str, Any]:
-    written = [{"apiGroups": [group], "resources": [*kinds], "verbs": ["*"]} for group, kinds in _KINDS.items()]
-    seen = [
-        {"apiGroups": [group], "resources": [*kinds], "verbs": ["get", "list", "watch"]}
-        for group, kinds in _TO_LOOK_AT.items()
-    ]
-    metadata = {"name": _NAME, "namespace": namespace}
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": metadata,
-        "rules": [*written, *seen],
-    }
+def _role(metadata: dict[str, str], rules: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": [*rules]}
 
 
-def _binding(namespace: str, team: Principal) -> dict[str, Any]:
+def _binding(metadata: dict[str, str], team: Principal) -> dict[str, Any]:
     # A service principal is a user, too (learn: aks/azure-ad-rbac).
     kind = "Group" if team["type"] == "Group" else "User"
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
-        "metadata": {"name": _NAME, "namespace": namespace},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": _NAME},
+        "metadata": metadata,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": metadata["name"]},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": team["object_id"]}],
     }
 

@@ -19,7 +19,7 @@ from kubernetes.config.exec_provider import ExecProvider
 from kubernetes.config.kube_config import ConfigNode
 from urllib3.exceptions import HTTPError, NewConnectionError, ProxySchemeUnknown, TimeoutError  # noqa: A004 - urllib3's own, of all its kinds
 
-from .errors import CheckFailedError, plain
+from .errors import AccessDeniedError, CheckFailedError, plain
 from .objects import Object
 from .proxies import REMEDY, log_in
 
@@ -128,7 +128,7 @@ class ClusterClient:
                 "they have expired or were rotated: `pulumi up` reads new ones (with Entra ID: `az login`)",
             )
         if status == HTTPStatus.FORBIDDEN:
-            raise CheckFailedError(
+            raise AccessDeniedError(
                 f"{self.name} denies {'write' if changes else 'read'} access (403)",
                 "a new role takes effect within ten minutes; else add yourself to `access.hubAdmins`, then `pulumi up`",
             )

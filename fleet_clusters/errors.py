@@ -17,6 +17,10 @@ class CheckFailedError(Exception):
         self.remedy = remedy
 
 
+class AccessDeniedError(CheckFailedError):
+    """An API server denies the request."""
+
+
 def plain(error: Exception) -> str:
     """Return the last line of an error's text, without the error number."""
     lines = str(error).strip().splitlines()

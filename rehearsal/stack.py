@@ -213,7 +213,7 @@ class Rehearsal:
         except auto.CommandError:
             raise RehearsalError(f"{operation.__name__} did not succeed; the engine says why above") from None
 
-    def _check(self, outputs: auto.OutputMap) -> tuple[int, list[tuple[str, bool, str]]]:
+    def _check(self, outputs: auto.OutputMap) -> tuple[int, list[tuple[str, bool | None, str]]]:
         """Run `verify`; return its status, and each check's name, whether it passed, and its finding."""
         if not (ROOT / "verify").is_dir():
             _print("Not checked: `verify` is not installed beside the rehearsal.")
@@ -254,7 +254,7 @@ class Rehearsal:
             _print(f"{name:{width}}  {value if isinstance(value, str) else json.dumps(value)}")
         _print("")
 
-    def _write_report(self, done: str, checks: Sequence[tuple[str, bool, str]]) -> None:
+    def _write_report(self, done: str, checks: Sequence[tuple[str, bool | None, str]]) -> None:
         """Print how long Azure would take, and write the report."""
         from rehearsal.timing import durations, report, schedule, summary  # noqa: PLC0415 - slow to import, and only `up` needs them
 

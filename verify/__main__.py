@@ -13,7 +13,7 @@ from typing import Final
 
 from fleet_clusters.api_server import ClusterClient
 from fleet_clusters.errors import CheckFailedError
-from verify.checks import LOST, Check, Deployment, checks, foreign_members
+from verify.checks import LOST, Check, Deployment, NotCheckedError, checks, foreign_members
 from verify.outputs import Outputs, OutputsError, of_file, of_stack, parse
 from verify.table import Progress, Result, show
 
@@ -30,7 +30,7 @@ def _not_negative(text: str) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Verify one deployment; return 0 if all checks pass, 1 if one fails, 2 if the outputs cannot be read."""
+    """Verify one deployment; return 0 if no check fails, 1 if one does, 2 if the outputs cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m verify", description=sys.modules["verify"].__doc__)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--stack", help="the stack (default: the one that is selected)")
@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
             results = _wait(checks(deployment), options.timeout)
         except KeyboardInterrupt:
             return _INTERRUPTED
-    well = all(result.ok for result in results)
+    well = not any(result.failed for result in results)
     urls = [service.url for app in outputs.apps.values() for service in app.values() if service.url]
     answer = {
         "ok": well,
@@ -164,7 +164,7 @@ def _wait(todo: list[Check], timeout: int) -> list[Result]:
                 progress.found(each.result())
             left = deadline - time.monotonic()
             results = progress.results
-            if left <= 0 or all(result.ok for result in results):
+            if left <= 0 or not any(result.failed for result in results):
                 return results
             progress.waiting(left)
             time.sleep(min(_PAUSE, left))
@@ -174,6 +174,8 @@ def _look(check: Check) -> Result:
     what, look = check
     try:
         return Result(what, ok=True, found=look())
+    except NotCheckedError as reason:
+        return Result(what, ok=None, found=str(reason))
     except CheckFailedError as problem:
         return Result(what, ok=False, found=problem.found, remedy=problem.remedy)
 

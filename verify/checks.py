@@ -18,7 +18,7 @@ from typing import Final
 from fleet_clusters import endpoints, rollouts, traffic
 from fleet_clusters.api_server import Answer, ClusterClient
 from fleet_clusters.endpoints import SYSTEM
-from fleet_clusters.errors import CheckFailedError
+from fleet_clusters.errors import AccessDeniedError, CheckFailedError
 from fleet_clusters.frontends import frontend_name
 from fleet_clusters.objects import Object
 from verify.outputs import App, Outputs, Port
@@ -46,7 +46,11 @@ GONE: Final = "docs/operations.md, “A region is lost for good”"
 _NONE: Final = App.model_construct()
 
 Check = tuple[str, Callable[[], str]]
-"""The check's name, and its function, which returns the finding or raises `CheckFailedError`."""
+"""The check's name, and its function, which returns the finding or raises `CheckFailedError`, or `NotCheckedError`."""
+
+
+class NotCheckedError(Exception):
+    """A check was left out; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -134,18 +138,35 @@ def checks(deployment: Deployment) -> list[Check]:
     """Return all checks; a check comes after the ones that it depends on."""
     outputs = deployment.outputs
     return [
-        *((f"member {name}", partial(_member, deployment, region)) for region, name in outputs.members.items()),
+        *(
+            (f"member {name}", _of_platform(deployment, partial(_member, deployment, region)))
+            for region, name in outputs.members.items()
+        ),
         *((f"lost member {name}", partial(_lost, deployment, name)) for name in outputs.lost_members.values()),
-        ("members of others", partial(_others, deployment)),
+        ("members of others", _of_platform(deployment, partial(_others, deployment))),
         *(check for name, app in outputs.apps.items() for check in _of_app(deployment, name, app)),
     ]
+
+
+def _of_platform(deployment: Deployment, look: Callable[[], str]) -> Callable[[], str]:
+    """Return a check of what the platform's stack has made, which others may not be allowed to read."""
+
+    def looked() -> str:
+        try:
+            return look()
+        except AccessDeniedError:
+            if platform := deployment.outputs.platform:
+                raise NotCheckedError(f"not checked: needs the platform's rights ({platform})") from None
+            raise
+
+    return looked
 
 
 def _of_app(deployment: Deployment, name: str, services: Mapping[str, App]) -> Iterator[Check]:
     """Yield the checks of an app. Their names begin with the app's name, if it has one."""
     first = replace(deployment, app=next(iter(services.values())))
     title = f"{name}: " if name else ""
-    yield f"placement of {first.namespace}", partial(_placement, first)
+    yield f"placement of {first.namespace}", _of_platform(first, partial(_placement, first))
     for region, member in first.members.items():
         yield f"{title}pods on {member}", partial(_pods, first, region)
     for service, app in services.items():

@@ -71,6 +71,8 @@ class Outputs(BaseModel):
         apps: each shared Service, by the name of the app and of the Service.
         fleet_id: the fleet's Azure id.
         owns_fleet: whether the fleet is deleted with the stack; true for earlier versions of the program.
+        platform: the stack that has made the fleet and the app's namespace, if it is another one; who deploys this one
+            may then have no rights on anything else.
         cluster_ids: the clusters' Azure ids by the name of their region.
         member_names: the names of the fleet's members by the name of their region; a list in no order, or nothing, from
             earlier versions of the program.
@@ -84,6 +86,7 @@ class Outputs(BaseModel):
     apps: Mapping[str, Mapping[str, App]]
     fleet_id: str
     owns_fleet: bool = True
+    platform: str | None = None
     cluster_ids: Mapping[str, str]
     member_names: Mapping[str, str] | Sequence[str] = ()
     lost_members: Mapping[str, str] = {}

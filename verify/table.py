@@ -18,15 +18,20 @@ class Result:
 
     Attributes:
         check: the check's name.
-        ok: whether it passed.
+        ok: whether it passed; None if it was left out.
         found: the finding.
-        remedy: what to do, in one line; empty if it passed.
+        remedy: what to do, in one line; empty if it has not failed.
     """
 
     check: str
-    ok: bool
+    ok: bool | None
     found: str
     remedy: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has failed."""
+        return self.ok is False
 
 
 class Progress:
@@ -61,7 +66,7 @@ class Progress:
 
     def waiting(self, seconds: float) -> None:
         """Show that the checks are repeated, and for how long at most."""
-        missing = ", ".join(result.check for result in self.results if not result.ok)
+        missing = ", ".join(result.check for result in self.results if result.failed)
         self._left = f"waiting up to {math.ceil(seconds)} s until all checks pass"
         self._show()
         if not self._console.is_terminal and missing != self._said:
@@ -80,7 +85,7 @@ def show(results: list[Result]) -> None:
     console.print(_table(console, {result.check: result for result in results}))
     remedies: dict[str, list[str]] = {}
     for result in results:
-        if not result.ok:
+        if result.failed:
             remedies.setdefault(result.remedy, []).append(result.check)
     for remedy, concerned in remedies.items():
         console.print()
@@ -92,14 +97,14 @@ def show(results: list[Result]) -> None:
 
 
 def _table(console: Console, found: dict[str, Result | None]) -> Table:
-    yes, no = ("ok", "--") if console.options.ascii_only else ("✓", "✗")
+    yes, no, left_out = ("ok", "--", "..") if console.options.ascii_only else ("✓", "✗", "·")
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
     for name, result in found.items():
         if result:
-            mark = Text(yes, "green") if result.ok else Text(no, "red")
+            mark = Text(no, "red") if result.failed else Text(yes, "green") if result.ok else Text(left_out, "dim")
             table.add_row(mark, Text(name), Text(result.found))
         else:
             table.add_row(Text("…", "dim"), Text(name, "dim"), Text())

@@ -55,6 +55,7 @@ async def team() -> dict[str, pulumi.Input[object]]:
         "entryServices": {entry: "web"},
         "entryAddresses": {entry: app.external_ip},
         "ownsFleet": False,
+        "platform": platform.name,
         **{
             output: platform.require_output(output)
             for output in ("fleetId", "clusterIds", "memberNames", "hubKubeconfig", "kubeconfigs")

@@ -29,13 +29,14 @@ class Outcome:
     Attributes:
         stack: the stack's name.
         done: a summary of the changes, such as `47 created`.
-        checks: for each check of `verify`, its name, whether it passed, and its finding; empty if it was not run.
+        checks: for each check of `verify`, its name, whether it passed (None: left out), and its finding; empty if it
+            was not run.
         held_back: the names of the imported EndpointSlices that the guard of a cluster holds back, by the cluster's ID.
     """
 
     stack: str
     done: str
-    checks: Sequence[tuple[str, bool, str]]
+    checks: Sequence[tuple[str, bool | None, str]]
     held_back: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
 
@@ -88,7 +89,7 @@ def write(path: Path, outcome: Outcome, state: Sequence[Resource], durations: Du
     page = templates.get_template("report.html.j2").render(
         outcome=outcome,
         most_lanes=_MOST_LANES,
-        well=bool(outcome.checks) and all(is_well for _, is_well, _ in outcome.checks),
+        well=bool(outcome.checks) and all(is_well is not False for _, is_well, _ in outcome.checks),
         charts=[up, destroy],
         map=topology(state, outcome.held_back),
         figures=_figures(state, durations),

@@ -3,9 +3,9 @@
 import pytest
 
 from rehearsal.tests.objects import in_memory
-from tests.support.health import assert_healthy
+from tests.support.health import assert_healthy, checked, failed
 from tests.support.stack import Stack
-from tests.support.teams import team_stack
+from tests.support.teams import as_team, team_stack
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +40,47 @@ def test_teams_deploy_their_apps_alone_and_leave_nothing(platform: Stack) -> Non
     sport.destroy()
     platform.destroy()
     assert platform.cloud.is_empty()
+
+
+def test_teams_rights_are_enough_and_verify_says_what_it_leaves_out(platform: Stack) -> None:
+    platform.configure(clusters={"entraId": True})
+    platform.up()
+    news = team_stack(platform, "news", "west")
+    with as_team(platform, TEAMS["news"]["objectId"]) as denied:
+        news.up()
+        platform.cloud.pass_time(600)
+        assert denied == []
+        found = checked(news)
+        left_out = "not checked: needs the platform's rights (organization/fleet-l4-lb/dev)"
+        assert {name for name, each in found.items() if each.found == left_out} == {
+            *("member aks-eastus2", "member aks-westus2", "members of others", "placement of news"),
+        }
+        assert {each.ok for each in found.values() if each.found != left_out} == {True}
+        assert {"pods on aks-eastus2", "endpoints of aks-eastus2", "entry point on aks-westus2"} <= found.keys()
+        assert news.outputs()["url"].value in found
+        assert {*denied} == {"get memberclusters", "list memberclusters", "list clusterresourceplacements"}
+        denied.clear()
+        news.destroy()
+        assert denied == []
+
+
+def test_team_without_its_rights_is_not_well(platform: Stack) -> None:
+    platform.configure(clusters={"entraId": True})
+    platform.up()
+    news = team_stack(platform, "news", "west")
+    news.up()
+    with as_team(platform, GUID.format(3)):
+        assert failed(news)["pods on aks-eastus2"] == "east denies read access (403)"
+
+
+def test_lost_region_takes_its_roles_along(platform: Stack) -> None:
+    platform.lose_region("west")
+    platform.mark_lost("west")
+    changes = platform.up().changes
+    assert changes["team-news-endpoints-role-west"] == "delete"
+    assert "team-news-endpoints-role-east" not in changes
+    platform.cloud.pass_time(600)
+    assert_healthy(platform)
 
 
 def test_team_may_write_to_its_namespace_on_the_hub_and_on_the_members(platform: Stack) -> None:

@@ -45,8 +45,8 @@ class Deployed:
         """Return what was found, and the remedy, of each check that is not well."""
         status, text, _ = self.run("--json")
         checks: list[dict[str, Any]] = json.loads(text)["checks"]
-        assert status == int(any(not each["ok"] for each in checks))
-        return {each["check"]: (each["found"], each["remedy"]) for each in checks if not each["ok"]}
+        assert status == int(any(each["ok"] is False for each in checks))
+        return {each["check"]: (each["found"], each["remedy"]) for each in checks if each["ok"] is False}
 
     def kubeconfig(self, cluster: Cluster) -> str:
         """Return what lets into a cluster."""

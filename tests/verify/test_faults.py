@@ -510,9 +510,18 @@ def test_role_that_is_missing(deployed: Deployed, monkeypatch: pytest.MonkeyPatc
         "hub denies read access (403)",
         "a new role takes effect within ten minutes; else add yourself to `access.hubAdmins`, then `pulumi up`",
     )
-    assert deployed.wrong() == dict.fromkeys(
-        ("member east", "member west", "members of others", "placement of shop"), found
-    )
+    on_hub = ("member east", "member west", "members of others", "placement of shop")
+    assert deployed.wrong() == dict.fromkeys(on_hub, found)
+
+    # In a stack on the fleet of another one, these are the other's.
+    deployed.outputs["platform"] = "organization/fleet-l4-lb/dev"
+    assert deployed.wrong() == {}
+    status, text, _ = deployed.run()
+    assert status == 0
+    left_out = [line.split("  ")[1] for line in text.splitlines() if line.startswith("·  ")]
+    assert left_out == [*on_hub]
+    monkeypatch.setattr(deployed.west, "list", refuse)
+    assert deployed.wrong().keys() == {"pods on west", "endpoints of west"}
 
 
 def _log_in_by(deployed: Deployed, command: str, *arguments: str) -> None:

@@ -256,9 +256,7 @@ for name, team in stack.teams.items():
             clusters={
                 region.name: clusters[region.name].kubernetes
                 for region in stack.regions_of(team)
-                if changes.has(
-                    running, region, f"TeamNamespace/Role team-{name}-endpoints-role-{region.name}", wanted=True
-                )
+                if changes.has(running, region, f"{readers}-{region.name}", wanted=True)
             },
             team=Principal(object_id=team.object_id, type=authorization.PrincipalType(team.type)),
         ),

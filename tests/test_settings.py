@@ -1013,6 +1013,7 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         changed(
             ("regions[0].lost", True),
             ("app.entryRegions", ["west"]),
+            ("clusters.entraId", True),
             ("teams", {"a": {"objectId": GUID, "type": "Group", "regions": ["east"]}}),
         ),
         [("teams.a.regions", "has lost regions only")],

@@ -110,7 +110,7 @@ def test_override_that_fits_is_taken_as_it_is(rules: list[Manifest]) -> None:
         (override(of=[WEB] * 21), "spec.resourceSelectors", "write at most 20"),
         (override(of=[WEB | {"name": "wep"}]), "spec.resourceSelectors.0", "the app has no Deployment wep; it has web"),
         (override(of=[WEB | {"version": "v1beta1"}]), "spec.resourceSelectors.0", "of apps/v1: write {group: apps, v"),
-        (override(of=[WEB, WEB]), "spec.resourceSelectors.1", "Deployment web is in override west already"),
+        (override(of=[WEB, WEB]), "spec.resourceSelectors.1", "Deployment web has the override west"),
         (
             override(of=[{"group": "", "version": "v1", "kind": "Service", "name": "shop"}]),
             "spec.resourceSelectors.0",
@@ -150,9 +150,9 @@ def test_override_that_fits_is_taken_as_it_is(rules: list[Manifest]) -> None:
         (override(rule(patch("/metadata/labels/x", "add"))), f"{PATCH}.path", "has no /metadata/labels to add to"),
         (override(rule(patch(f"{ENV}/2", "add"))), f"{PATCH}.path", "Deployment web has no"),
         (
-            override(rule(patch(value="in ${MEMBER-CLUSTER-REGION}"))),
+            override(rule(patch(value="in ${MEMBER-CLUSTER}"))),
             f"{PATCH}.value",
-            "Fleet has no variable ${MEMBER-CLUSTER-REGION}",
+            "Fleet has no variable ${MEMBER-CLUSTER}",
         ),
     ],
 )
@@ -181,13 +181,13 @@ def test_region_does_not_lose_all_pods_of_a_service_that_it_shares() -> None:
 def test_object_has_one_override() -> None:
     ((path, said),) = problems(override(), override(name="east"))
     assert path == "spec.resourceSelectors.0"
-    assert said.startswith("Deployment web is in override west already, and an object can have one override only")
+    assert said.startswith("Deployment web has the override west, and an object can have only one")
     ((path, said),) = problems(override(), west=5)
     assert path == "spec.resourceSelectors.0"
-    assert said.startswith("Deployment web has one for app.replicas by region already")
+    assert said.startswith("Deployment web has an override for app.replicas by region")
     ((path, said),) = problems(override(), autoscaled=True)
     assert path == "spec.resourceSelectors.0"
-    assert said.startswith("Deployment web has one for HorizontalPodAutoscaler load already")
+    assert said.startswith("Deployment web has an override for HorizontalPodAutoscaler load")
 
 
 def test_override_cannot_have_the_name_of_one_that_the_program_makes() -> None:

@@ -17,12 +17,12 @@ _LABELS: Final = (
 )
 _MOST: Final = 20  # objects, rules, and patches of a rule (Azure/fleet v0.18.12, apis/placement/v1/override_types.go)
 # Other variables would reach the members as they stand (the same, pkg/controllers/workgenerator/override.go).
-_UNKNOWN_VARIABLE: Final = re.compile(r"\$\{MEMBER-CLUSTER-(?!NAME\}|LABEL-KEY-[^}]+\})[^}]*\}?")
+_UNKNOWN_VARIABLE: Final = re.compile(r"\$\{MEMBER-CLUSTER(?!-NAME\}|-LABEL-KEY-[^}]+\})[^}]*\}?")
 _ALL: Final[Manifest] = {"clusterSelectorTerms": []}
 # The hub's API server sets `replicas: 1` if the field is missing, and Fleet writes every field that the hub has
 # (the same, pkg/controllers/workapplier/apply.go). Without the field, an autoscaler on the member sets it.
 _NO_REPLICAS: Final[Manifest] = {"op": "remove", "path": "/spec/replicas"}
-_ONE: Final = "and an object can have one override only"  # the same, pkg/utils/validator/resourceoverride.go
+_ONE: Final = "and an object can have only one"  # the same, pkg/utils/validator/resourceoverride.go
 
 
 class _Own(NamedTuple):
@@ -90,7 +90,7 @@ def problems(
     """
     made = _own(app, services, member_replicas)
     taken = {
-        id(each.workload): f"{_called(each.workload)} has one for {each.reason} already, {_ONE}; {each.remedy}"
+        id(each.workload): f"{_called(each.workload)} has an override for {each.reason}, {_ONE}; {each.remedy}"
         for each in made.values()
     }
     for override in _overrides(app):
@@ -112,7 +112,7 @@ def problems(
             elif text := _untouchable(target, services, selector) or taken.get(id(target)):
                 yield Problem(override, at, text)
             else:
-                taken[id(target)] = f"{_called(target)} is in override {name} already, {_ONE}; join the two"
+                taken[id(target)] = f"{_called(target)} has the override {name}, {_ONE}; join the two"
                 targets.append(target)
         yield from _counted(override, ("spec", "policy"), "overrideRules")
         for number, rule in enumerate(_rules(override)):

@@ -1,6 +1,7 @@
 """Rules across sections: names, addresses and IDs of regions and the fleet, and references to regions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from pydantic.alias_generators import to_camel
 
@@ -205,12 +206,13 @@ def _entries(regions: Regions, settings: Settings) -> Iterator[Problem]:
         for place, region in enumerate(app.entry_regions):
             if region in placed:
                 continue
-            found = f"{show(region)} is not a region; the regions are {', '.join(map(show, paths))}"
-            remedy = "write the name of one of the regions"
-            if region in paths:
-                found = f"{show(region)} is not one of the app's regions"
-                remedy = "add it there, or choose one of them: an entry point needs the app's namespace in its cluster"
-            yield Problem(f"{at}.entryRegions[{place}]", found, remedy, quotes="regions")
+            path = f"{at}.entryRegions[{place}]"
+            if region not in paths:
+                yield _no_region(path, region, paths)
+                continue
+            found = f"{show(region)} is not one of the app's regions"
+            remedy = "add it there, or choose one of them: an entry point needs the app's namespace in its cluster"
+            yield Problem(path, found, remedy, quotes="regions")
         for entry in sorted(settings.entries(app, lost=True), key=lambda entry: [*paths].index(entry.region)):
             derived, where = f"{app.namespace}-{entry.name}", f"{paths[entry.region]}.entrySuffix"
             owner, owners_region = first.setdefault(derived, (name, paths[entry.region]))
@@ -266,8 +268,7 @@ def _apps(regions: Regions, settings: Settings) -> Iterator[Problem]:
     for path, section in _sections(settings).items():
         for place, region in enumerate(section.regions if isinstance(section, Team) else section.placed_in):
             if region not in names:
-                found = f"{show(region)} is not a region; the regions are {', '.join(map(show, names))}"
-                yield Problem(f"{path}.regions[{place}]", found, "write the name of one of the regions", "regions")
+                yield _no_region(f"{path}.regions[{place}]", region, names)
         if (owner := first.setdefault(section.namespace, path)) != path:
             found = f"{show(section.namespace)} is already used by {owner}"
             remedy = "choose another: a namespace is placed as a whole"
@@ -453,20 +454,17 @@ def _updates(regions: Regions, settings: Settings) -> Iterator[Problem]:
     updates = settings.fleet.updates
     if not updates:
         return
-    groups, stage_of = list(dict.fromkeys(region.update_group for region in regions.values())), dict[str, str]()
-    for stage, names in enumerate(updates.stages):
-        for place, name in enumerate(names):
-            path = f"fleet.updates.stages[{stage}][{place}]"
-            if name not in groups:
-                found = f"{show(name)} is the updateGroup of no region; the groups are {', '.join(map(show, groups))}"
-                yield Problem(path, found, "write one of them; a region without updateGroup has its name", "regions")
-            elif name in stage_of:
-                # [azure-native: UpdateRunStrategyArgs]
-                yield Problem(path, f"{show(name)} is already used by {stage_of[name]}", "name each group once")
-            stage_of.setdefault(name, f"stages[{stage}][{place}]")
-    if missed := [group for group in groups if group not in stage_of]:
-        found = f"do not contain {', '.join(map(show, missed))}"
-        yield Problem("fleet.updates.stages", found, "add it to a stage: the fleet would not upgrade it", "regions")
+    groups = list(dict.fromkeys(region.update_group for region in regions.values()))
+
+    def unknown(path: str, name: str) -> Problem:
+        found = f"{show(name)} is the updateGroup of no region; the groups are {', '.join(map(show, groups))}"
+        return Problem(path, found, "write one of them; a region without updateGroup has its name", "regions")
+
+    missed = "add it to a stage: the fleet would not upgrade it"
+    # [azure-native: UpdateRunStrategyArgs]
+    yield from _stages(
+        "fleet.updates.stages", updates.stages, groups, unknown, twice="name each group once", missed=missed
+    )
     for path, region in _groups(regions).items():
         if updates.channel != "NodeImage" and region.kubernetes_version:
             found = f"{show(region.kubernetes_version)} lasts only until the fleet upgrades the cluster"
@@ -478,22 +476,38 @@ def _updates(regions: Regions, settings: Settings) -> Iterator[Problem]:
 def _rollout(settings: Settings) -> Iterator[Problem]:
     """Find an app's regions in no stage of its rollout or in two, and unknown ones."""
     for app_name, app in settings.all_apps.items():
-        if not app.rollout:
-            continue
-        at, names = f"{settings.path_of(app_name)}.rollout.stages", [each.name for each in settings.regions_of(app)]
-        stage_of: dict[str, str] = {}
-        for stage, of_stage in enumerate(app.rollout.stages):
-            for place, name in enumerate(of_stage):
-                path = f"{at}[{stage}][{place}]"
-                if name not in names:
-                    found = f"{show(name)} is not a region; the regions are {', '.join(map(show, names))}"
-                    yield Problem(path, found, "write the name of one of the regions", quotes="regions")
-                elif name in stage_of:
-                    yield Problem(path, f"{show(name)} is already used by {stage_of[name]}", "name each region once")
-                stage_of.setdefault(name, f"stages[{stage}][{place}]")
-        if missed := [name for name in names if name not in stage_of]:
-            found = f"do not contain {', '.join(map(show, missed))}"
-            yield Problem(at, found, "add it to a stage: a change would not reach it", "regions")
+        if app.rollout:
+            at, names = f"{settings.path_of(app_name)}.rollout.stages", [each.name for each in settings.regions_of(app)]
+            unknown, missed = partial(_no_region, names=names), "add it to a stage: a change would not reach it"
+            yield from _stages(at, app.rollout.stages, names, unknown, twice="name each region once", missed=missed)
+
+
+def _stages(  # noqa: PLR0913 - a rule and its words
+    at: str,
+    stages: Sequence[Sequence[str]],
+    known: Sequence[str],
+    unknown: Callable[[str, str], Problem],
+    *,
+    twice: str,
+    missed: str,
+) -> Iterator[Problem]:
+    """Find names in no stage or in two, and unknown ones."""
+    stage_of = dict[str, str]()
+    for stage, names in enumerate(stages):
+        for place, name in enumerate(names):
+            path = f"{at}[{stage}][{place}]"
+            if name not in known:
+                yield unknown(path, name)
+            elif name in stage_of:
+                yield Problem(path, f"{show(name)} is already used by {stage_of[name]}", twice)
+            stage_of.setdefault(name, f"stages[{stage}][{place}]")
+    if left := [name for name in known if name not in stage_of]:
+        yield Problem(at, f"do not contain {', '.join(map(show, left))}", missed, "regions")
+
+
+def _no_region(path: str, name: str, names: Iterable[str]) -> Problem:
+    found = f"{show(name)} is not a region; the regions are {', '.join(map(show, names))}"
+    return Problem(path, found, "write the name of one of the regions", "regions")
 
 
 def _budget(regions: Regions, settings: Settings) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """docs/settings.md, from the models: `python -m settings.document > docs/settings.md`."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from inspect import getdoc
 from typing import Any, cast
 
@@ -34,19 +34,21 @@ def page() -> str:
             continue
         parts.append(f"## `{field.alias}`\n")
         parts += [f"{_words(field)}\n"] if field.description else []
-        for section in dict.fromkeys(base for kind in kinds for base in reversed(kind.__mro__)):
+        bases = [base for kind in kinds for base in reversed(kind.__mro__)] if len(kinds) > 1 else kinds
+        for section in dict.fromkeys(bases):
             if issubclass(section, Section) and section is not Section and section not in described:
+                shown = {name for base in described if issubclass(section, base) for name in base.model_fields}
                 described.add(section)
                 title, _, text = (getdoc(section) or "").partition("\n\n")
                 parts.append(f"### {title.removesuffix('.')}\n" if len(kinds) > 1 else f"{title}\n")
                 parts += [f"{text}\n"] if text else []
-                parts.append("\n".join((_HEADER, *_section(section, ""))) + "\n")
+                parts.append("\n".join((_HEADER, *_section(section, "", shown - {*section.__annotations__}))) + "\n")
     return "\n".join((*parts, "## Other keys\n", _HEADER, *others)) + "\n"
 
 
-def _section(section: type[Section], prefix: str) -> Iterator[str]:
+def _section(section: type[Section], prefix: str, shown: Collection[str] = ()) -> Iterator[str]:
     for name, field in section.model_fields.items():
-        if prefix or name in section.__annotations__:  # a base class has a table of its own
+        if name not in shown:  # in the table of a base class
             yield from _rows(field, prefix)
 
 

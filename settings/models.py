@@ -376,9 +376,9 @@ class Hub(Section):
     """The fleet's hub cluster."""
 
     dns_prefix: values.DnsPrefix | None = None
-    """The prefix of its API server's name. Without it, Azure chooses."""
+    """The prefix of the name of the hub's API server. Without it, Azure chooses."""
     vm_size: values.VmSize | None = None
-    """The VM size of its node. Without it, Azure chooses."""
+    """The VM size of the hub's node. Without it, Azure chooses."""
     private: PrivateHub | None = None
     """Closes the hub to the internet: `addressSpace` and `resourceProviderObjectId`. Not with `dnsPrefix`."""
 
@@ -610,7 +610,7 @@ class Monitoring(Section):
 
 
 class GlobalAddress(Section):
-    """One address that leads to the nearest healthy entry point, and outlives any region."""
+    """An address that leads to the nearest healthy entry point, and works when a region is lost."""
 
     suffixed = ("resource_group",)
 
@@ -629,7 +629,7 @@ def _placeable(namespace: str) -> str:
 
 
 class NamedAddress(GlobalAddress):
-    """Addresses that apps can share.
+    """Static addresses of Azure's global load balancer, in front of entry points. Apps can share one.
 
     `globalAddresses` is a map: the name of each address, then its keys. An address stays when its apps are removed.
     """
@@ -765,14 +765,15 @@ class App(Section):
 class NamedApp(App):
     """Several apps, in place of `app`.
 
-    `apps` is a map: the name of each app, then its keys. Apps share regions, fleet and guards. Each app has a namespace
-    of its own. `app` and `apps` cannot be set together. See [apps.md](apps.md#several-apps).
+    `apps` is a map: the name of each app, then the keys of `app`, with these differences. Apps share regions, fleet and
+    guards. Each app has a namespace of its own. `app` and `apps` cannot be set together. See
+    [apps.md](apps.md#several-apps).
     """
 
     namespace: values.DnsLabel = Field(default="", json_schema_extra={"default": "the app's name"})
     """The app's namespace, as in `app`."""
     service: values.DnsLabel = Field(default="", json_schema_extra={"default": "the app's name"})
-    """The Service of its manifests that all clusters share."""
+    """The Service of the app's manifests that all clusters share."""
     services: Annotated[
         tuple[values.DnsLabel, ...],
         Field(strict=False),
@@ -781,7 +782,7 @@ class NamedApp(App):
     ] = Field(default=(), json_schema_extra={"default": "`service` alone"})
     """Several such Services, in place of `service`. Each has entry points of its own in the entry regions."""
     manifests: values.Folder = Field(default="", json_schema_extra={"default": "`manifests/<name>`"})
-    """The folder of its manifests, from the program's folder."""
+    """The folder of the app's manifests, relative to the program's folder."""
     regions: Annotated[tuple[str, ...], Field(strict=False), values.distinct("name each region once")] = Field(
         default=(), json_schema_extra={"default": "all"}
     )

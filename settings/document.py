@@ -37,7 +37,7 @@ def page() -> str:
         bases = [base for kind in kinds for base in reversed(kind.__mro__)] if len(kinds) > 1 else kinds
         for section in dict.fromkeys(bases):
             if issubclass(section, Section) and section is not Section and section not in described:
-                shown = {name for base in section.__bases__ if base in described for name in base.model_fields}
+                shown = {name for base in described if issubclass(section, base) for name in base.model_fields}
                 described.add(section)
                 title, _, text = (getdoc(section) or "").partition("\n\n")
                 parts.append(f"### {title.removesuffix('.')}\n" if len(kinds) > 1 else f"{title}\n")

@@ -1,8 +1,8 @@
 """The wait until the entry point has endpoints of every member, as a resource of its own."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
@@ -13,13 +13,12 @@ from fleet_clusters.errors import CheckFailedError
 
 from .kubernetes_object import KubernetesObject
 from .sdk import in_thread
+from .waiting import wait
 
 # Fleet imports endpoints within seconds. Its agents look every five minutes for endpoints that they have missed
 # (Azure/fleet-networking v0.3.25, pkg/controllers/member/endpointsliceexport). After that, only a pod's next change
 # brings missing endpoints.
 _MINUTES: Final = 7
-_PAUSE: Final = 2  # seconds between two requests
-_REPEAT: Final = 60  # seconds after which the same message is logged again
 
 
 class EndpointsError(Exception):
@@ -54,8 +53,7 @@ class EntryPointEndpoints(pulumi.ComponentResource):
         offered: bool,
         opts: pulumi.ResourceOptions,
     ) -> None:
-        wait = _unneeded if not offered else _waiting(pulumi.Output.from_input(kubeconfig))
-        hook = pulumi.ResourceHook(name, wait)
+        hook = pulumi.ResourceHook(name, _waiting(pulumi.Output.from_input(kubeconfig)) if offered else _unneeded)
         super().__init__(
             "fleet-l4-lb:index:EntryPointEndpoints",
             name,
@@ -81,7 +79,7 @@ def _unneeded(asked: pulumi.ResourceHookArgs) -> None:
 
 
 def _waiting(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
-    async def wait(asked: pulumi.ResourceHookArgs) -> None:
+    async def until_there(asked: pulumi.ResourceHookArgs) -> None:
         # Members whose endpoints the entry point has had are not checked again: their region may be lost since.
         new, old = asked.new_inputs or {}, asked.old_inputs or {}
         had = old["members"] if old.get("uid") == new["uid"] else ()
@@ -89,22 +87,19 @@ def _waiting(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookArg
             return
         text = await kubeconfig.future() or ""
         deadline = time.monotonic() + 60 * _MINUTES
-        said, again = "", 0.0
+
+        def check(found: str) -> None:
+            if time.monotonic() > deadline:
+                raise EndpointsError(
+                    f"gave up after {_MINUTES} minutes of waiting until {found}. Everything else is up. "
+                    "`make verify` says what is wrong, and what to do; `pulumi up` looks again"
+                )
+
         with TemporaryDirectory(prefix="fleet-l4-lb-") as folder:
             look = await in_thread(_look, text, folder, new)
-            while found := await in_thread(look, lacking):
-                now = time.monotonic()
-                if now > deadline:
-                    raise EndpointsError(
-                        f"gave up after {_MINUTES} minutes of waiting until {found}. Everything else is up. "
-                        "`make verify` says what is wrong, and what to do; `pulumi up` looks again"
-                    )
-                if found != said or now > again:
-                    pulumi.log.info(f"{asked.name}: waiting until {found}")
-                    said, again = found, now + _REPEAT
-                await asyncio.sleep(_PAUSE)
+            await wait(asked.name, partial(look, lacking), check)
 
-    return wait
+    return until_there
 
 
 def _look(kubeconfig: str, folder: str, entry_point: Mapping[str, Any]) -> Callable[[Sequence[str]], str]:

@@ -11,6 +11,7 @@ from pulumi_azure_native import containerservice
 
 from fleet_clusters import traffic
 
+from . import placed_namespace
 from .app_manifests import (
     AppManifests,
     Manifest,
@@ -24,7 +25,7 @@ from .app_manifests import (
     web_address,
 )
 from .entry_point import EntryPoint, EntryPointArgs
-from .kubernetes_object import KubernetesObject, awaited, not_awaited
+from .kubernetes_object import KubernetesObject, not_awaited
 from .retries import OBJECT_RETRY
 from .sdk import provider
 from .staged_rollout import Probe, RolloutArgs, StagedRollout, staged, stages
@@ -121,10 +122,9 @@ class MultiClusterApp(pulumi.ComponentResource):
         names = [*args.get("member_names", ()), *(member.name for member in members)]
         on_hub = pulumi.ResourceOptions(parent=self, provider=provider(args["hub"]), hooks=OBJECT_RETRY.hooks())
 
-        # Another stack has made the namespace if it places it.
-        namespace = [self._namespace(name, manifests["namespace"], members, on_hub)] if manifests["placement"] else []
-        in_namespace = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=namespace))
-        rollout, first = args.get("rollout"), list[pulumi.Resource](namespace)
+        rollout, first = args.get("rollout"), list[pulumi.Resource]()
+        if manifests["placement"]:  # otherwise, another stack has made the namespace
+            first.append(placed_namespace.namespace(name, manifests["namespace"], members, on_hub))
         if rollout:
             first.append(stages(f"{name}-rollout", rollout, manifests["placement"]["metadata"]["name"], on_hub))
         in_namespace = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=first))
@@ -142,11 +142,17 @@ class MultiClusterApp(pulumi.ComponentResource):
 
         # An entry point needs the app in the regions, and releases the Service before the Service's export goes.
         before: list[pulumi.Input[pulumi.Resource]] = [*placed]
-        if namespace:
-            # A placement that is created before its objects or before a member is Available without them
-            # (Azure/fleet v0.18.12: a missing namespace selects nothing, and nothing is available at once).
-            once_placed = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=placed))
-            placement = self._placement(name, manifests, content if rollout else None, len(names), once_placed)
+        if manifests["placement"]:
+            manifest, condition = manifests["placement"], "ClusterResourcePlacementAvailable"
+            if rollout:  # it is available after the rollout only
+                manifest = staged(manifest, content, manifests["namespace"])
+                condition = "ClusterResourcePlacementScheduled"
+            once_placed = pulumi.ResourceOptions(
+                depends_on=placed, custom_timeouts=pulumi.CustomTimeouts(create="30m", update="30m")
+            )
+            placement = placed_namespace.placement(
+                name, manifest, len(names), pulumi.ResourceOptions.merge(on_hub, once_placed), condition
+            )
             before.append(placement)
             if rollout:
                 probe = None if internal else _probe({entry: services[shared[entry]] for entry in shared})
@@ -183,47 +189,6 @@ class MultiClusterApp(pulumi.ComponentResource):
         main = self.services[manifests["service"]]
         self.external_ip, self.url, self.ports = main["external_ip"], main["url"], main["ports"]
         self.register_outputs({"externalIp": self.external_ip, "url": self.url, "ports": self.ports})
-
-    def _namespace(
-        self,
-        name: str,
-        namespace: str,
-        members: Sequence[containerservice.FleetMember],
-        opts: pulumi.ResourceOptions,
-    ) -> KubernetesObject:
-        return KubernetesObject(
-            f"{name}-namespace",
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
-            # `destroy` deletes the hub's objects before the members: Fleet's webhook refuses to delete a member that
-            # still exports a Service (Azure/fleet v0.18.12, pkg/webhook/membercluster).
-            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=members)),
-        )
-
-    @staticmethod
-    def _placement(
-        name: str,
-        manifests: AppManifests,
-        staged_content: Sequence[Manifest] | None,
-        members: int,
-        opts: pulumi.ResourceOptions,
-    ) -> KubernetesObject:
-        placement, condition = manifests["placement"], "condition=ClusterResourcePlacementAvailable"
-        if staged_content is not None:
-            placement = staged(placement, staged_content, manifests["namespace"])
-            condition = "condition=ClusterResourcePlacementScheduled"  # it is available after the rollout only
-        return KubernetesObject(
-            f"{name}-placement",
-            awaited(
-                placement,
-                condition,
-                # Available is also true with fewer clusters than wanted.
-                f"jsonpath={{.status.placementStatuses[{members - 1}].clusterName}}",
-            ),
-            pulumi.ResourceOptions.merge(
-                opts,
-                pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="30m", update="30m")),
-            ),
-        )
 
 
 def _probe(services: Mapping[str, Manifest]) -> Probe:

@@ -1,6 +1,5 @@
 """The staged rollout of an app: a change reaches the regions in stages, each of which is checked before the next."""
 
-import asyncio
 import hashlib
 import json
 import time
@@ -17,20 +16,17 @@ from fleet_clusters import objects, rollouts
 from fleet_clusters.errors import CheckFailedError
 
 from .app_manifests import Manifest, ManifestsError
-from .app_manifests.manifest import OVERRIDE, part
+from .app_manifests.manifest import OVERRIDE, part, selecting
 from .kubernetes_object import KubernetesObject, not_awaited
-from .sdk import in_thread
+from .waiting import wait
 
 if TYPE_CHECKING:
     from fleet_clusters.api_server import Answer, ClusterClient
 
 _API_VERSION: Final = "placement.kubernetes-fleet.io/v1"
 _MOST_SELECTORS: Final = 100  # Azure/fleet v0.18.12, apis/placement/v1/clusterresourceplacement_types.go
-_MEMBER_NAME: Final = "fleet.azure.com/member-name"
 _SCHEDULED: Final = "ClusterResourcePlacementScheduled"
 _LONGEST_PREFIX: Final = 48  # the run's name is a label's value, of 63 characters, and ends with a hash
-_PAUSE: Final = 2  # seconds between two requests
-_REPEAT: Final = 60  # seconds after which the same message is logged again
 # As long as Kubernetes waits for the progress of a Deployment (progressDeadlineSeconds).
 _PATIENCE: Final = timedelta(minutes=10)
 _PATIENCE_WITH_BROKEN_PODS: Final = timedelta(minutes=2)
@@ -213,12 +209,11 @@ class StagedRollout(pulumi.ComponentResource):
 
 
 def _stage(number: int, members: Sequence[pulumi.Input[str]], *, last: bool) -> Manifest:
-    selector = {"matchExpressions": [{"key": _MEMBER_NAME, "operator": "In", "values": [*members]}]}
     return {
         "name": f"stage{number}",  # letters and digits only
         "maxConcurrency": "100%",
         # A missing selector selects no member: all of the stage's regions are lost.
-        **({"labelSelector": selector} if members else {}),
+        **({"labelSelector": selecting(members)} if members else {}),
         **({} if last else {"afterStageTasks": [{"type": "Approval"}]}),
     }
 
@@ -299,8 +294,10 @@ class _Walk:
         self.name = name
         self.now: datetime | None = None
         self.broken = False
-        self._part: tuple[object, timedelta] = ("begin", _PATIENCE)
-        self._since = dict[object, timedelta]()
+        self._failure: CheckFailedError | None = None
+        self._part: tuple[object, timedelta] = (None, _PATIENCE)
+        self._begun = dict[object, timedelta]()  # parts
+        self._troubles = dict[timedelta, timedelta]()  # since when, by the patience
         self._passed, self._read = timedelta(), time.monotonic()
 
     def read(self, answer: "Answer") -> "Answer":
@@ -319,34 +316,25 @@ class _Walk:
         Raises:
             RolloutError: it takes too long.
         """
-        said, again = "", 0.0
-        while True:
-            self.broken, failed, remedy = False, False, _GOOD_ONE
-            try:
-                found = await in_thread(look, self)
-            except CheckFailedError as problem:
-                found, failed, remedy = f"the rollout can go on; {problem.found}", True, problem.remedy
-            if not found:
-                return
-            self._check(found, remedy, failed=failed)
-            if found != said or time.monotonic() > again:
-                pulumi.log.info(f"{self.name}: waiting until {found}")
-                said, again = found, time.monotonic() + _REPEAT
-            await asyncio.sleep(_PAUSE)
 
-    def _check(self, found: str, remedy: str, *, failed: bool) -> None:
-        now, limits = self._time(), dict([self._part])
-        for trouble, there, patience in (
-            ("broken", self.broken, _PATIENCE_WITH_BROKEN_PODS),
-            ("failed", failed, _PATIENCE),
-        ):
-            if there:
-                limits[trouble] = patience
-            else:
-                self._since.pop(trouble, None)
-        for each, patience in limits.items():
-            if now - self._since.setdefault(each, now) > patience:
-                minutes = round(patience.total_seconds() / 60)
+        def looked() -> str:
+            self.broken, self._failure = False, None
+            try:
+                return look(self)
+            except CheckFailedError as failure:
+                self._failure = failure
+                return f"the rollout can go on; {failure.found}"
+
+        await wait(self.name, looked, self._check)
+
+    def _check(self, found: str) -> None:
+        now, (part, patience) = self._time(), self._part
+        troubles = {_PATIENCE_WITH_BROKEN_PODS: self.broken, _PATIENCE: self._failure}
+        self._troubles = {each: self._troubles.get(each, now) for each, there in troubles.items() if there}
+        for limit, since in ((patience, self._begun.setdefault(part, now)), *self._troubles.items()):
+            if now - since > limit:
+                remedy = self._failure.remedy if self._failure else _GOOD_ONE
+                minutes = round(limit.total_seconds() / 60)
                 raise RolloutError(f"gave up after {minutes} minutes of waiting until {found}; {remedy}")
 
     def _time(self) -> timedelta:

@@ -7,12 +7,13 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_azure_native import containerservice
 
-from .kubernetes_object import KubernetesObject, awaited, not_awaited
+from . import placed_namespace
+from .app_manifests.manifest import selecting
+from .kubernetes_object import KubernetesObject, not_awaited
 from .retries import OBJECT_RETRY
 from .roles import Principal
 from .sdk import provider
 
-_MEMBER: Final = "fleet.azure.com/member-name"  # learn: kubernetes-fleet/concepts-member-cluster-labels
 _NAME: Final = "team"
 _SYSTEM: Final = "fleet-system"
 
@@ -70,13 +71,7 @@ class TeamNamespace(pulumi.ComponentResource):
     def __init__(self, name: str, args: TeamNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fleet-l4-lb:index:TeamNamespace", name, {}, opts)
         on_hub = pulumi.ResourceOptions(parent=self, provider=provider(args["hub"]), hooks=OBJECT_RETRY.hooks())
-        # As for an app: members leave last.
-        after_members = pulumi.ResourceOptions(depends_on=args["members"])
-        namespace = KubernetesObject(
-            f"{name}-namespace",
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": args["namespace"]}},
-            pulumi.ResourceOptions.merge(on_hub, after_members),
-        )
+        namespace = placed_namespace.namespace(name, args["namespace"], args["members"], on_hub)
         inside = pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=[namespace]))
         own = {"name": _NAME, "namespace": args["namespace"]}
         role = KubernetesObject(f"{name}-role", not_awaited(_role(own, [*_WRITTEN, *_LOOKED_AT])), inside)
@@ -84,17 +79,15 @@ class TeamNamespace(pulumi.ComponentResource):
         # No placement reaches this namespace, which comes with the membership.
         imported = {"name": f"{_NAME}-{args['namespace']}", "namespace": _SYSTEM}
         for region, cluster in args.get("clusters", {}).items():
-            there = pulumi.ResourceOptions(parent=self, provider=provider(cluster), hooks=OBJECT_RETRY.hooks())
-            there = pulumi.ResourceOptions.merge(there, after_members)
+            there = pulumi.ResourceOptions(
+                parent=self, provider=provider(cluster), hooks=OBJECT_RETRY.hooks(), depends_on=args["members"]
+            )
             KubernetesObject(f"{name}-endpoints-role-{region}", _role(imported, [_IMPORTED]), there)
             KubernetesObject(f"{name}-endpoints-binding-{region}", _binding(imported, args["team"]), there)
-        KubernetesObject(
-            f"{name}-placement",
-            awaited(
-                _placement(args["namespace"], [member.name for member in args["members"]]),
-                "condition=ClusterResourcePlacementAvailable",
-                f"jsonpath={{.status.placementStatuses[{len(args['members']) - 1}].clusterName}}",
-            ),
+        placed_namespace.placement(
+            name,
+            _placement(args["namespace"], [member.name for member in args["members"]]),
+            len(args["members"]),
             pulumi.ResourceOptions.merge(on_hub, pulumi.ResourceOptions(depends_on=[role, binding])),
         )
         self.register_outputs({})
@@ -117,8 +110,7 @@ def _binding(metadata: dict[str, str], team: Principal) -> dict[str, Any]:
 
 
 def _placement(namespace: str, members: Sequence[pulumi.Input[str]]) -> dict[str, Any]:
-    expression = {"key": _MEMBER, "operator": "In", "values": members}
-    term = {"labelSelector": {"matchExpressions": [expression]}}
+    term = {"labelSelector": selecting(members)}
     return {
         "apiVersion": "placement.kubernetes-fleet.io/v1",
         "kind": "ClusterResourcePlacement",

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import entry_endpoints
+from components import entry_endpoints, waiting
 from components.entry_endpoints import EndpointsError
 from fleet_clusters import endpoints
 from rehearsal.cluster.http_gateway import open_http_gateway
@@ -30,7 +30,7 @@ class Watched:
         self.said: list[str] = []
         self.meanwhile: Callable[[], object] = lambda: None
         monkeypatch.setattr(pulumi.log, "info", self.said.append)
-        monkeypatch.setattr(entry_endpoints.asyncio, "sleep", self._sleep)
+        monkeypatch.setattr(waiting.asyncio, "sleep", self._sleep)
 
     async def _sleep(self, seconds: float) -> None:
         del seconds

@@ -347,8 +347,8 @@ def test_waiting_for_the_schedule_alone_ends_before_the_app_runs(tmp_path: Path)
     mistake = Mistake(
         "placement that counts as done once it is scheduled",
         "components/multi_cluster_app.py",
-        '"condition=ClusterResourcePlacementAvailable"',
-        '"condition=ClusterResourcePlacementScheduled"',
+        '"ClusterResourcePlacementAvailable"',
+        '"ClusterResourcePlacementScheduled"',
         "the placement is not available yet",
     )
     cloud = Cloud(idle_seconds=0.2)

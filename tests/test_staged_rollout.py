@@ -11,7 +11,7 @@ from typing import Any, cast
 import pulumi
 import pytest
 
-from components import staged_rollout
+from components import staged_rollout, waiting
 from components.app_manifests import ManifestsError
 from components.staged_rollout import RolloutError
 from fleet_clusters import rollouts
@@ -115,7 +115,7 @@ SILENT = CheckFailedError("hub does not answer: Connection refused", "see that i
 
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(staged_rollout, "_PAUSE", 0)
+    monkeypatch.setattr(waiting, "_PAUSE", 0)
 
 
 def wait(*moments: float | Exception, broken: bool = False) -> None:

@@ -21,6 +21,7 @@ FOR_MEMBERS_ONLY: Final = ("LimitRange", "PodDisruptionBudget", "ResourceQuota",
 OVERRIDE: Final = "ResourceOverride"
 """Stays on the hub, and says how an object differs on some members."""
 LARGEST_ENVELOPE: Final = 50  # objects (Azure/fleet v0.18.12, apis/placement/v1beta1, ResourceEnvelope)
+MEMBER_NAME: Final = "fleet.azure.com/member-name"  # learn: kubernetes-fleet/concepts-member-cluster-labels
 
 
 class ManifestsError(pulumi.RunError):
@@ -93,6 +94,11 @@ def selects(selector: Mapping[str, Any], workload: Manifest) -> bool:
     spec = part(part(spec, "jobTemplate"), "spec") if workload["kind"] == "CronJob" else spec
     labels = part(part(part(spec, "template"), "metadata"), "labels")
     return selector.items() <= labels.items()
+
+
+def selecting(members: Iterable[object]) -> Manifest:
+    """Return the label selector of members, by their names."""
+    return {"matchExpressions": [{"key": MEMBER_NAME, "operator": "In", "values": [*members]}]}
 
 
 def overlay(manifest: Manifest, changes: Mapping[str, Any]) -> Manifest:

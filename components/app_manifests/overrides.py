@@ -6,13 +6,25 @@ from typing import Any, Final, NamedTuple, cast
 
 import pulumi
 
-from .manifest import FOR_MEMBERS_ONLY, OVERRIDE, SCALED, Manifest, Path, Problem, named, overlay, part, parts
+from .manifest import (
+    FOR_MEMBERS_ONLY,
+    MEMBER_NAME,
+    OVERRIDE,
+    SCALED,
+    Manifest,
+    Path,
+    Problem,
+    named,
+    overlay,
+    part,
+    parts,
+    selecting,
+)
 from .pods import LONGEST_OVERRIDE, autoscaled, behind, replicas_override, replicated
 
 # Labels that Azure gives a member (learn: kubernetes-fleet/concepts-member-cluster-labels).
-_MEMBER: Final = "fleet.azure.com/member-name"
 _LABELS: Final = (
-    *("fleet.azure.com/cluster-name", "fleet.azure.com/location", _MEMBER),
+    *("fleet.azure.com/cluster-name", "fleet.azure.com/location", MEMBER_NAME),
     *("fleet.azure.com/resource-group", "fleet.azure.com/subscription-id"),
 )
 _MOST: Final = 20  # objects, rules, and patches of a rule (Azure/fleet v0.18.12, apis/placement/v1/override_types.go)
@@ -127,7 +139,7 @@ def remarks(app: Sequence[Manifest], members: Collection[str]) -> Iterator[Probl
         for number, rule in enumerate(_rules(override)):
             at = ("spec", "policy", "overrideRules", number, "clusterSelector")
             for key, value in _labels(rule):
-                if key == _MEMBER and value is not None and value not in members:
+                if key == MEMBER_NAME and value is not None and value not in members:
                     yield Problem(override, at, f"the app has no member {value}: its members are {', '.join(members)}")
                 elif key.startswith("fleet.azure.com/") and key not in _LABELS:
                     yield Problem(override, at, f"members have no label {key}; they have {', '.join(_LABELS)}")
@@ -182,8 +194,7 @@ def _by_member(replicas: Mapping[str, int]) -> list[Manifest]:
     """Return the rules that set the replicas on single members, a rule for each number."""
 
     def on(members: Sequence[str]) -> Manifest:
-        expression = {"key": _MEMBER, "operator": "In", "values": members}
-        return {"clusterSelectorTerms": [{"labelSelector": {"matchExpressions": [expression]}}]}
+        return {"clusterSelectorTerms": [{"labelSelector": selecting(members)}]}
 
     return [
         {

@@ -3,7 +3,7 @@
 import pytest
 from pulumi.automation import CommandError
 
-from components import entry_endpoints
+from components import entry_endpoints, waiting
 from rehearsal.cluster.interface import Part
 from rehearsal.cluster.objects import Object, name_of
 from rehearsal.faults.injection import Faults
@@ -19,7 +19,7 @@ EAST, WEST, NORTHCENTRAL = "aks-eastus2", "aks-westus2", "aks-northcentralus"
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entry_endpoints, "_PAUSE", 0.2)
+    monkeypatch.setattr(waiting, "_PAUSE", 0.2)
 
 
 @pytest.fixture

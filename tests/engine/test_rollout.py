@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pulumi import automation as auto
 
-from components import staged_rollout
+from components import waiting
 from fleet_clusters import rollouts, traffic
 from rehearsal.cluster.objects import Object, labels_of, name_of
 from rehearsal.fleet.in_memory import Cluster
@@ -26,7 +26,7 @@ ROLLED_OUT = {"app-deployment-store-front": "update", "app-rollout-run": "replac
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits that look again at once: the hub's time passes with each request."""
-    monkeypatch.setattr(staged_rollout, "_PAUSE", 0)
+    monkeypatch.setattr(waiting, "_PAUSE", 0)
 
 
 @pytest.fixture

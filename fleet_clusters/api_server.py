@@ -101,10 +101,10 @@ class ClusterClient:
 
     def _request(self, method: str, path: str, changes: Object | None = None) -> Answer:
         with self._lock:  # one log-in for all threads
-            self._client = self._client or self._log_in()
-        if isinstance(self._client, CheckFailedError):
-            raise CheckFailedError(self._client.found, self._client.remedy)
-        request = self._client.param_serialize(
+            used = self._client = self._client or self._log_in()
+        if isinstance(used, CheckFailedError):
+            raise CheckFailedError(used.found, used.remedy)
+        request = used.param_serialize(
             method,
             path,
             header_params={"Content-Type": "application/merge-patch+json"} if changes else None,
@@ -112,7 +112,7 @@ class ClusterClient:
             auth_settings=["BearerToken"],
         )
         try:
-            response = self._client.call_api(*request, _request_timeout=_SECONDS)
+            response = used.call_api(*request, _request_timeout=_SECONDS)
             body = response.read()
         except client.ApiException:  # TLS errors only: a refused request has a status
             raise CheckFailedError(
@@ -123,6 +123,8 @@ class ClusterClient:
             raise CheckFailedError(f"{self.name} does not answer: {_reason(error)}", self._silent) from None
         status = response.status
         if status == HTTPStatus.UNAUTHORIZED:
+            with self._lock:  # a rollout may wait for longer than a token lasts: the next request logs in again
+                self._client = None if self._client is used else self._client
             raise CheckFailedError(
                 f"{self.name} rejects the credentials (401)",
                 "they have expired or were rotated: `pulumi up` reads new ones (with Entra ID: `az login`)",

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from fleet_clusters.api_server import ClusterClient
+from fleet_clusters.errors import CheckFailedError
 from rehearsal.cluster.objects import Object
 from rehearsal.core.errors import ApiError
 from rehearsal.fleet.in_memory import Cluster
@@ -498,6 +500,19 @@ def test_expired_credential(deployed: Deployed) -> None:
         "they have expired or were rotated: `pulumi up` reads new ones (with Entra ID: `az login`)",
     )
     assert deployed.wrong() == dict.fromkeys(("pods on west", "export on west", "endpoints of west"), found)
+
+
+def test_log_in_that_has_expired_is_repeated(deployed: Deployed, tmp_path: Path) -> None:
+    token = yaml.safe_load(deployed.outputs["hubKubeconfig"])["users"][0]["user"]["token"]
+    answer = (
+        '{"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1beta1", "status": {"token": "%s"}}'
+    )
+    once = f"mkdir {tmp_path}/asked 2> /dev/null && echo '{answer % 'expired'}' || echo '{answer % token}'"
+    _log_in_by(deployed, "sh", "-c", once)
+    hub = ClusterClient("hub", deployed.outputs["hubKubeconfig"], folder=str(tmp_path), silent="")
+    with pytest.raises(CheckFailedError, match="401"):
+        hub.get("/api/v1/namespaces")
+    assert hub.items("/api/v1/namespaces")
 
 
 def test_role_that_is_missing(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:

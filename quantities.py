@@ -373,7 +373,7 @@ def show(quantities: Sequence[Quantity], quotas: Sequence[Quota], formulas: Sequ
             Text("\nquotas: compare the nodes and the public addresses of each region with what is left there")
         )
     for quota in quotas:
-        console.print(Text(f"  {quota.location}, {quota.addresses} public addresses:"))
+        console.print(Text(f"  {quota.location}, public addresses: {quota.addresses}"))
         for command in quota.commands:
             console.print(Text(f"    {command}"))
     for formula in formulas:

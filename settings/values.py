@@ -59,7 +59,8 @@ Location = Annotated[
     BeforeValidator(short_name),
     _name(r"[a-z]+[0-9]*", "an Azure region, such as eastus2 or East US 2", 30),
 ]
-# [learn: load-balancer/cross-region-overview, "Home regions in Azure"]
+# [learn: load-balancer/cross-region-overview, "Home regions in Azure"; entry points may be in any public region: "The
+# backend regional load balancers can be deployed in any publicly available Azure Region"]
 HOME_REGIONS: Final = (
     *("centralus", "chinanorth2", "eastasia", "eastus2", "northeurope"),
     *("southeastasia", "uksouth", "usgovvirginia", "westeurope", "westus"),

@@ -255,6 +255,6 @@ def test_the_table_names_the_rule_behind_a_row(
     printed = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert printed[1] == "node Standard_D4ds_v5 eastus2 3 to 12 up to 14 [1]"
     assert printed[2] == "nat gateway Standard eastus2 1"
-    assert printed[printed.index("eastus2, 2 public addresses:") + 1] == "az network …"
+    assert printed[printed.index("eastus2, public addresses: 2") + 1] == "az network …"
     assert "logs: GB a month = 0 [learn: somewhere]" in printed
     assert f"[1] {quantities.RULES['upgrades']}" in printed

@@ -311,12 +311,16 @@ def test_cluster_that_existed_before_is_left_alone_with_its_member(empty: Stack)
     east = {"name": "east", "location": "eastus2", "existing": {"clusterId": old}}
     west = empty.config["regions"][1]
     empty.configure(regions=[east, west], fleet={"existingId": fleet}, app={"entryRegions": ["west"]})
+    empty.configure(clusters={"entraId": True}, access={"hubAdmins": [{"objectId": ADMIN, "type": "User"}]})
     empty.up()
     member = empty.outputs()["memberNames"].value["east"]
     empty.lose_region("east")
     empty.mark_lost("east")
+    empty.configure(access={})
     planned = empty.preview().changes
-    assert planned == dict.fromkeys(("east-kubernetes", "app-placement", "app-endpoints-store-front-west"), "update")
+    roles = {f"{place}-admin-{ADMIN}{part}": "delete" for place in ("hub", "west") for part in ("", "-id")}
+    updated = ("east-kubernetes", "app-placement", "app-endpoints-store-front-west")
+    assert planned == dict.fromkeys(updated, "update") | roles
     assert empty.up().changes == planned
     empty.configure(regions=[west])
     empty.up()

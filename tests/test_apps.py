@@ -161,5 +161,5 @@ def test_a_workload_whose_override_would_have_a_long_name_takes_no_replicas_by_r
     )
     shop: dict[str, Any] = {"service": "web"}
     (found,) = mistakes(settings({"shop": shop | {"replicas": {"east": 3}}}), folder)
-    assert f"override replicas-{name}, 64 characters" in found
+    assert f"would be called replicas-{name}, 64 characters" in found
     assert apps.load(settings({"shop": shop | {"replicas": 3}}), folder)

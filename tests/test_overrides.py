@@ -124,7 +124,7 @@ def test_override_that_fits_is_taken_as_it_is(rules: list[Manifest]) -> None:
             "Role reader is placed in an envelope",
         ),
         (override(placement={"name": "x"}), "spec.placement", "remove it"),
-        (override(name="w" * 64), "metadata.name", "more than 63 characters"),
+        (override(name="w" * 64), "metadata.name", "can have 63"),
         # on which members
         (override(*[rule(patch())] * 21), "spec.policy.overrideRules", "write at most 20"),
         (override({"jsonPatchOverrides": [patch()]}), f"{RULE}.clusterSelector", "the rule is for no member"),

@@ -58,7 +58,7 @@ def hub_objects(  # noqa: PLR0913 - what decides how an app is placed
     placement = part(manifests["placement"], "metadata").get("name", manifests["namespace"])
     if replicas is not None or member_replicas:
         for each in shared:
-            if isinstance(workload := replicated(app, each, by_member=bool(member_replicas)), str):
+            if isinstance(workload := replicated(app, each), str):
                 raise ManifestsError(f"replicas cannot be set: {workload}; nothing was deployed.")
             if replicas is not None:
                 changed[id(workload)] = overlay(workload, {"spec": {"replicas": replicas}})

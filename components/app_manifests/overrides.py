@@ -20,7 +20,7 @@ from .manifest import (
     parts,
     selecting,
 )
-from .pods import LONGEST_OVERRIDE, autoscaled, behind, replicas_override, replicated
+from .pods import autoscaled, behind, replicated
 
 # Labels that Azure gives a member (learn: kubernetes-fleet/concepts-member-cluster-labels).
 _LABELS: Final = (
@@ -28,6 +28,7 @@ _LABELS: Final = (
     *("fleet.azure.com/resource-group", "fleet.azure.com/subscription-id"),
 )
 _MOST: Final = 20  # objects, rules, and patches of a rule (Azure/fleet v0.18.12, apis/placement/v1/override_types.go)
+_LONGEST_NAME: Final = 63  # characters; it is the value of a label (the same, pkg/controllers/overrider)
 # Other variables would reach the members as they stand (the same, pkg/controllers/workgenerator/override.go).
 _UNKNOWN_VARIABLE: Final = re.compile(r"\$\{MEMBER-CLUSTER(?!-NAME\}|-LABEL-KEY-[^}]+\})[^}]*\}?")
 _ALL: Final[Manifest] = {"clusterSelectorTerms": []}
@@ -105,14 +106,14 @@ def problems(
         id(each.workload): f"{_called(each.workload)} has an override for {each.reason}, {_ONE}; {each.remedy}"
         for each in made.values()
     }
+    for name, each in made.items():
+        yield from _long(each.workload, name, f"the program's override for {each.reason} would be called")
     for override in _overrides(app):
         name, spec = override["metadata"]["name"], part(override, "spec")
         if name in made:
             text = f"the program gives this name to its override for {made[name].reason}; choose another"
             yield Problem(override, ("metadata", "name"), text)
-        if isinstance(name, str) and len(name) > LONGEST_OVERRIDE:
-            text = f"metadata.name has more than {LONGEST_OVERRIDE} characters, the most that an override can have"
-            yield Problem(override, ("metadata", "name"), text)
+        yield from _long(override, name, "metadata.name is")
         if "placement" in spec:
             yield Problem(override, ("spec", "placement"), "the program writes the app's placement here; remove it")
         yield from _counted(override, ("spec",), "resourceSelectors")
@@ -131,6 +132,12 @@ def problems(
             found = [*_members(rule), *_kind(rule), *_stopped(app, services, targets, rule), *_patched(targets, rule)]
             for path, text in found:
                 yield Problem(override, ("spec", "policy", "overrideRules", number, *path), text)
+
+
+def _long(owner: Manifest, name: object, what: str) -> Iterator[Problem]:
+    if isinstance(name, str) and len(name) > _LONGEST_NAME:
+        text = f"{what} {name}, {len(name)} characters; an override's name can have {_LONGEST_NAME}: shorten it"
+        yield Problem(owner, ("metadata", "name"), text)
 
 
 def remarks(app: Sequence[Manifest], members: Collection[str]) -> Iterator[Problem]:
@@ -164,7 +171,7 @@ def _own(app: Sequence[Manifest], services: Collection[str], member_replicas: Ma
     found: dict[str, _Own] = {}
     for service in services if member_replicas else ():
         if not isinstance(workload := replicated(app, service), str):
-            found[replicas_override(workload)] = _Own(
+            found[f"replicas-{workload['metadata']['name']}"] = _Own(
                 workload,
                 _by_member(member_replicas),
                 "app.replicas by region",

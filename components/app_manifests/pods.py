@@ -1,12 +1,8 @@
 """The workload behind the shared Service, and its number of pods."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from .manifest import SCALED, WORKLOADS, Manifest, named, part, parts, selects
-
-# Characters: Fleet labels snapshots with its name (Azure/fleet v0.18.12, pkg/controllers/overrider).
-LONGEST_OVERRIDE: Final = 63
 
 
 def autoscaled(app: Sequence[Manifest]) -> dict[str, Manifest]:
@@ -23,11 +19,6 @@ def scale_target(app: Sequence[Manifest], autoscaler: Manifest) -> Manifest | No
     return named(app, kind, reference.get("name")) if kind in SCALED else None
 
 
-def replicas_override(workload: Manifest) -> str:
-    """Return the name of the override that sets a workload's replicas on single members."""
-    return f"replicas-{workload['metadata']['name']}"
-
-
 def behind(app: Sequence[Manifest], service: str) -> list[Manifest]:
     """Return the workloads whose pods a Service selects."""
     shared = named(app, "Service", service)
@@ -35,14 +26,8 @@ def behind(app: Sequence[Manifest], service: str) -> list[Manifest]:
     return [each for each in app if each["kind"] in WORKLOADS and selector and selects(selector, each)]
 
 
-def replicated(app: Sequence[Manifest], service: str, *, by_member: bool = False) -> Manifest | str:
-    """Return the only workload whose pods the shared Service selects, or why its replicas cannot be set.
-
-    Args:
-        app: the app's objects.
-        service: the shared Service.
-        by_member: whether they are set on single members, by an override.
-    """
+def replicated(app: Sequence[Manifest], service: str) -> Manifest | str:
+    """Return the only workload whose pods the shared Service selects, or why its replicas cannot be set."""
     found = behind(app, service)
     scaled = [each for each in found if each["kind"] in SCALED]
     names = " and ".join(f"{each['kind']} {each['metadata']['name']}" for each in found)
@@ -55,11 +40,6 @@ def replicated(app: Sequence[Manifest], service: str, *, by_member: bool = False
     for autoscaler, target in autoscaled(app).items():
         if target is scaled[0]:
             return f"HorizontalPodAutoscaler {autoscaler} scales {names}; set its minReplicas and maxReplicas instead"
-    if by_member and len(name := replicas_override(scaled[0])) > LONGEST_OVERRIDE:
-        return (
-            f"the name of {names} makes that of Fleet's override {name}, {len(name)} characters, and it has at most "
-            f"{LONGEST_OVERRIDE}; shorten the name, or write one number for all regions"
-        )
     return scaled[0]
 
 

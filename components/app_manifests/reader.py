@@ -95,7 +95,7 @@ def load(  # noqa: PLR0913 - what decides whether an app can be placed
     reader.mistakes += [f"{at[id(manifest)](*path)}: {text}" for manifest, path, text in found]
     if replicas is not None or member_replicas:
         for name in (each for each in shared if each in services):
-            if isinstance(workload := replicated(app, name, by_member=bool(member_replicas)), str):
+            if isinstance(workload := replicated(app, name), str):
                 reader.mistakes.append(f"{where}: replicas cannot be set: {workload}")
             elif replicas is not None:
                 changed = overlay(workload, {"spec": {"replicas": replicas}})

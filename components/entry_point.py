@@ -8,6 +8,7 @@ import pulumi_kubernetes as k8s
 from pulumi_azure_native import containerservice
 
 from fleet_clusters.frontends import frontend_name
+from fleet_clusters.objects import Object, part, parts
 
 from .app_manifests import Manifest, overlay
 from .entry_endpoints import EntryPointEndpoints
@@ -104,7 +105,7 @@ class EntryPoint:
                 offered=offered,
                 opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[imported])),
             ).urn
-        self.address = imported.status.apply(lambda status: status["loadBalancer"]["ingress"][0]["ip"])
+        self.address = imported.status.apply(_address)
         if global_address is not None:
             if (cluster := args.get("cluster")) is None:
                 raise GlobalAddressError("an entry point behind a global address needs its cluster")
@@ -113,6 +114,12 @@ class EntryPoint:
             self.frontend_id = pulumi.Output.all(_frontend_id(cluster, derived), found).apply(
                 lambda known: str(known[0])
             )
+
+
+def _address(status: Object | None) -> Any:  # noqa: ANN401 - an address, or the SDK's mark
+    """Return the address; a preview after an `up` that failed may not find one yet."""
+    found = parts(part(status or {}, "loadBalancer"), "ingress")
+    return found[0]["ip"] if found else pulumi.UNKNOWN
 
 
 def _addressed(

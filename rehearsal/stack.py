@@ -158,7 +158,7 @@ class Rehearsal:
         """Run `verify` on the deployment, and return its exit status."""
         outputs = self.stack.outputs()
         if not outputs:
-            _warn(f"Nothing of stack {self.stack.name} is deployed: `make rehearse` deploys it.")
+            _warn(f"Stack {self.stack.name} has no outputs to check: `make rehearse` has them once it has succeeded.")
             return _NOTHING
         return self._verify(outputs, *options)
 

@@ -7,6 +7,7 @@ from unittest import mock
 import pulumi
 import pytest
 
+from components import retries
 from rehearsal.stack import rehearsing
 from tests.support.health import failed
 from tests.support.stack import FirstUpdate, Stack, copied, copy_program
@@ -26,6 +27,12 @@ def sdk_debug() -> Iterator[Callable[..., None]]:
 
 def _say_nothing(*_: object, **__: object) -> None:
     pass
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of whether the program tries again, not of how long it waits: it runs in this process."""
+    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 0.01)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from pulumi import automation as auto
 
-from components import retries
 from rehearsal.timing import durations
 from rehearsal.timing.schedule import conflicts, plan
 from tests.support import existing
@@ -40,9 +39,9 @@ def test_hub_of_an_earlier_version_is_updated_in_place(stack: Stack) -> None:
 BUSY = "waiting until the other operation on the cluster ends"
 
 
-def test_region_is_changed_and_removed_right_after_it_has_joined(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("no_pauses")
+def test_region_is_changed_and_removed_right_after_it_has_joined(stack: Stack) -> None:
     """Its cluster is Updating for a minute or two, and refuses both; the program waits."""
-    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 0.01)  # the program runs in this process
     two = stack.config["regions"]
     stack.configure(regions=[*two, NORTH])
     stack.up()

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from pulumi.automation import CommandError
 
-from components import retries
 from rehearsal import faults
 from rehearsal.core.protocol import Verb
 from rehearsal.faults.catalogue import FAILURES
@@ -64,13 +63,7 @@ def mesh(count: int) -> Mapping[str, Any]:
     }
 
 
-@pytest.fixture
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The program runs in this process; what is tested is that it tries again, not that it waits.
-    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 0.01)
-
-
-@pytest.mark.usefixtures("_no_pauses")
+@pytest.mark.usefixtures("no_pauses")
 def test_passing_failures_are_waited_out_and_said(empty: Stack) -> None:
     busy = profile("busy")
     with busy.in_force(empty.cloud):
@@ -139,7 +132,7 @@ def struck(name: str, times: int) -> Faults:
     return Faults(Profile(faults=tuple(Fault(fault=name, verb=verb, type=where, times=times) for verb in verbs)))
 
 
-@pytest.mark.usefixtures("_no_pauses")
+@pytest.mark.usefixtures("no_pauses")
 def test_updates_and_deletions_are_waited_out_too(stack: Stack) -> None:
     stack.configure(tags={"owner": "platform"}, regions=stack.config["regions"][:1])
     throttled = Faults(
@@ -157,7 +150,7 @@ def test_updates_and_deletions_are_waited_out_too(stack: Stack) -> None:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.usefixtures("_no_pauses")
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("name", [name for name, failure in FAILURES.items() if failure.handled_by != "nobody"])
 def test_every_passing_failure_of_every_operation_is_waited_out(empty: Stack, name: str) -> None:
     failing = struck(name, times=12)  # more than any provider's own tries
@@ -179,6 +172,7 @@ def test_what_does_not_become_ready_ends_with_a_remedy_and_the_next_run_goes_on(
                 assert "app-placement: the app does not run on every member" in failing_up(empty)
             assert "app-placement: the app does not run on every member" in failing_up(empty)
         assert "app-entry-point: the entry point has no address" in failing_up(empty)
+        assert empty.preview().changes.keys() == {"app-entry-point", "app-endpoints"}
     empty.up()
     assert_converged(empty)
 

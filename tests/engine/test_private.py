@@ -13,9 +13,11 @@ import yaml
 from pulumi import automation as auto
 
 from rehearsal.core.protocol import Call
+from rehearsal.faults.injection import Faults
+from rehearsal.faults.profile import Fault, Profile
 from rehearsal.stack import rehearsing
 from tests.support.existing import is_there
-from tests.support.health import assert_healthy
+from tests.support.health import assert_converged, assert_healthy
 from tests.support.private import EXAMPLE, copy_example
 from tests.support.program import ROOT
 from tests.support.stack import Stack
@@ -133,13 +135,31 @@ def test_example_keeps_its_policies(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             rehearsal.stack.preview(policy_packs=[str(ROOT / "policies")], policy_pack_configs=[str(POLICIES)])
 
 
-def test_role_of_fleets_provider_that_is_not_in_effect_yet_is_waited_for(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("no_pauses")
+def test_roles_and_api_servers_that_are_late_are_waited_for(tmp_path: Path) -> None:
+    late = Faults(
+        Profile(
+            faults=(
+                Fault(fault="LinkedAuthorizationFailed", verb="create", name="*-cluster", times=1),
+                Fault(fault="LinkedAuthorizationFailed", verb="create", name="hub-fleet", times=1),
+                Fault(fault="Forbidden", verb="create", times=1),
+                Fault(fault="ServerTimeout", type="kubernetes:*", verb="create", times=1),
+            )
+        )
+    )
     root = copy_example(tmp_path / "program")
     with rehearsing("private", root) as rehearsal:
         stack = Stack(root, rehearsal)
-        stack.refuse("create", "hub-fleet", 'Status=403 Code="LinkedAuthorizationFailed" Message="planted"')
-        stack.up()
-        assert "waiting until the roles on the hub's subnets take effect" in stack.text
+        with late.in_force(stack.cloud):
+            stack.up()
+        for name, reason in {
+            "east-cluster": "the role on the subnet takes effect",
+            "hub-fleet": "the roles on the hub's subnets take effect",
+            "app-namespace": "the role on the cluster takes effect",
+            "app-entry-point-store-front-east": "the cluster's API server answers again",
+        }.items():
+            assert f"{name}: waiting until {reason}" in stack.text
+        assert_converged(stack)
 
 
 def test_nothing_answers_a_program_outside_the_networks(tmp_path: Path) -> None:

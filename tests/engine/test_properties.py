@@ -21,12 +21,13 @@ from hypothesis.stateful import (
 )
 from pulumi.automation import CommandError
 
-from components import retries
 from rehearsal.stack import rehearsing
 from rehearsal.tests.objects import in_memory
 from tests.support.health import assert_healthy
 from tests.support.program import ROOT
 from tests.support.stack import Stack, copy_program
+
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 LOCATIONS = {"east": "eastus2", "west": "westus2", "north": "northcentralus", "south": "southcentralus"}
 PASSING = ["LinkedAuthorizationFailed", "AnotherOperationInProgress", "ReferencedResourceNotProvisioned"]
@@ -167,12 +168,6 @@ class Life(RuleBasedStateMachine):
         assert set(outputs["entryAddresses"].value) == set(self.app["entryRegions"])
         clusters = in_memory(self.stack.cloud)
         assert len(clusters.members(clusters.hubs()[0])) == len(self.regions)
-
-
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The program runs in this process; what is tested is that it tries again, not that it waits.
-    monkeypatch.setattr(retries, "_LONGEST_PAUSE", 0.01)
 
 
 def _live(examples: int, steps: int) -> None:

@@ -15,8 +15,8 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[2]
 PLATFORM: Final = Path(__file__).parent / "platform"
 
-STACKS: Final = ("dev", "prod", "own-app", "existing")
-"""`own-app` is the example of that name, `existing` uses what `platform/` has made."""
+STACKS: Final = ("dev", "prod", "private", "own-app", "existing")
+"""`private` and `own-app` are the examples of these names, `existing` uses what `platform/` has made."""
 
 
 class UpgradeError(Exception):
@@ -147,11 +147,12 @@ class Upgrade:
         program, stack = self._bring_up(name)
         if name == "own-app":
             return differences(self._preview(program, stack))
-        shutil.copy(program / f"Pulumi.{stack}.yaml", self._after)
+        here = self._after / program.relative_to(self._before)
+        shutil.copy(program / f"Pulumi.{stack}.yaml", here)
         shutil.rmtree(self._after / "manifests")
-        shutil.copytree(program / "manifests", self._after / "manifests")
-        self._hand_over(stack, program, self._after)
-        return differences(self._preview(self._after, stack))
+        shutil.copytree(self._before / "manifests", self._after / "manifests")
+        self._hand_over(stack, program, here)
+        return differences(self._preview(here, stack))
 
     def gone(self, name: str) -> list[Difference]:
         """Return the resources of the older commit that the program here does not have, with the settings here.
@@ -169,7 +170,9 @@ class Upgrade:
 
     def _bring_up(self, name: str) -> tuple[Path, str]:
         """Bring a stack up with the older commit; return its program's folder, and its name there."""
-        program, stack = (self._before / "examples" / "own-app", "dev") if name == "own-app" else (self._before, name)
+        examples = {"own-app": "dev", "private": "private"}
+        program = self._before / "examples" / name if name in examples else self._before
+        stack = examples.get(name, name)
         if name == "existing":
             # Another stack in the same cloud.
             shutil.copytree(PLATFORM, self._platform)

@@ -299,18 +299,6 @@ def test_regions_do_not_cover_each_other_or_the_hub(number: int) -> None:
     assert all(0 <= each <= 100 for place in places for each in (place.x, place.y))
 
 
-def secrets(value: object) -> Iterator[str]:
-    """Yield what the values of an opened state keep secret."""
-    if isinstance(value, dict):
-        if "plaintext" in value:
-            yield str(value["plaintext"]).strip('"')  # pyright: ignore[reportUnknownArgumentType] - of JSON
-            return
-        value = list(value.values())  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - of JSON
-    if isinstance(value, list):
-        for each in value:  # pyright: ignore[reportUnknownVariableType] - of JSON
-            yield from secrets(each)  # pyright: ignore[reportUnknownArgumentType] - of JSON
-
-
 # --- A browser -------------------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.proto import resource_pb2
 
 from rehearsal.cloud import Cloud
-from rehearsal.core.protocol import Properties
+from rehearsal.core.protocol import UNKNOWN, Properties
 from rehearsal.core.wire import PropertyPath, decode
 from rehearsal.mocks import CloudMocks
 
@@ -158,6 +158,7 @@ def run(
         pulumi.runtime.reset_options()  # a failed program's pending tasks would fail the next one
         loop.close()
     exported, secrets = outputs[-1]
+    assert preview or UNKNOWN not in exported.values(), f"outputs are unknown after an update: {exported}"
     return Program(resources, exported, frozenset(str(path[0]) for path in secrets), cloud)
 
 

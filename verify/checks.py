@@ -20,7 +20,7 @@ from fleet_clusters.api_server import Answer, ClusterClient
 from fleet_clusters.endpoints import SYSTEM
 from fleet_clusters.errors import AccessDeniedError, CheckFailedError
 from fleet_clusters.frontends import frontend_name
-from fleet_clusters.objects import Object
+from fleet_clusters.objects import Object, part
 from verify.outputs import App, Outputs, Port
 
 # After this time without a report, the hub calls a member unhealthy (Azure/fleet v0.18.12,
@@ -434,7 +434,7 @@ def _globally_reachable(deployment: Deployment, entry: Entry) -> str:
     """
     app = deployment.app
     found = _entry_points(deployment, entry.cluster, entry.service)
-    derived = _part(found[0]["metadata"], "labels").get(_DERIVED) if found else None
+    derived = part(found[0]["metadata"], "labels").get(_DERIVED) if found else None
     service = entry.cluster.get(f"/api/v1/namespaces/{SYSTEM}/services/{derived}").content if derived else None
     if service is None:
         raise CheckFailedError("the entry point has no Service", "fix the entry point first")
@@ -467,8 +467,8 @@ def _not_valid(deployment: Deployment, entry: Entry, valid: Object) -> CheckFail
         return CheckFailedError(
             "the service is exported by no member", "fix the exports first; the entry point follows"
         )
-    claim: Object = json.loads(_part(imported["metadata"], "annotations").get(_CLAIM) or "{}")
-    holders = [name for name in _part(claim, "MemberClusters").values() if name != outputs.members[entry.region]]
+    claim: Object = json.loads(part(imported["metadata"], "annotations").get(_CLAIM) or "{}")
+    holders = [name for name in part(claim, "MemberClusters").values() if name != outputs.members[entry.region]]
     if not holders:
         return CheckFailedError(
             valid.get("message") or "not checked yet",
@@ -498,7 +498,7 @@ def _imported(deployment: Deployment, entry: Entry) -> dict[str | None, list[end
 
 def _is_used(item: endpoints.Slice) -> bool:
     """Say whether kube-proxy sends anything to a slice's endpoints (kubernetes v1.34.1, pkg/proxy/topology.go)."""
-    return any(_part(each, "conditions").get("ready") is not False for each in item.get("endpoints") or ())
+    return any(part(each, "conditions").get("ready") is not False for each in item.get("endpoints") or ())
 
 
 def _endpoints(deployment: Deployment, region: str) -> str:
@@ -523,11 +523,11 @@ def _behind(deployment: Deployment, entry: Entry, region: str, pods: Container[s
         return addresses
     where = "the entry point" if len(deployment.entries) == 1 else f"the entry point on {members[entry.region]}"
     service = cluster.get(deployment.within("", "v1", f"services/{deployment.service}")).content or {}
-    selector = ",".join(f"{key}={value}" for key, value in _part(_part(service, "spec"), "selector").items())
+    selector = ",".join(f"{key}={value}" for key, value in part(part(service, "spec"), "selector").items())
+    restart = f": `{cluster.kubectl} delete pods --namespace {namespace} --selector {selector}`" if selector else ""
     raise CheckFailedError(
         f"{', '.join(lost)} behind {where}, which no pod has" if lost else f"none behind {where}",
-        "once its pods and its export are healthy, restart the pods: "
-        f"`{cluster.kubectl} delete pods --namespace {namespace} --selector {selector}`",
+        f"once its Service, its pods and its export are healthy, restart the pods{restart}",
     )
 
 
@@ -597,12 +597,8 @@ def _is_private(address: str) -> bool:
 # Parts of objects.
 
 
-def _part(item: Object, key: str) -> Object:
-    return item.get(key) or {}
-
-
 def _status(item: Object) -> Object:
-    return _part(item, "status")
+    return part(item, "status")
 
 
 def _condition(item: Object, name: str) -> Object:
@@ -616,13 +612,13 @@ def _is_true(item: Object, name: str) -> bool:
 
 
 def _ingress(item: Object) -> Sequence[Object]:
-    return _part(_status(item), "loadBalancer").get("ingress") or ()
+    return part(_status(item), "loadBalancer").get("ingress") or ()
 
 
 def _why_waiting(pod: Object) -> str:
     status = _status(pod)
     statuses: list[Object] = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
-    reasons: list[str] = [_part(_part(each, "state"), "waiting").get("reason", "") for each in statuses]
+    reasons: list[str] = [part(part(each, "state"), "waiting").get("reason", "") for each in statuses]
     return next(filter(None, reasons), status.get("phase", "Pending"))
 
 

@@ -73,12 +73,10 @@ def test_team_without_its_rights_is_not_well(platform: Stack) -> None:
         assert failed(news)["pods on aks-eastus2"] == "east denies read access (403)"
 
 
-def test_lost_region_takes_its_roles_along(platform: Stack) -> None:
+def test_lost_region_keeps_the_roles_of_teams(platform: Stack) -> None:
     platform.lose_region("west")
     platform.mark_lost("west")
-    changes = platform.up().changes
-    assert changes["team-news-endpoints-role-west"] == "delete"
-    assert "team-news-endpoints-role-east" not in changes
+    assert not {name for name in platform.up().changes if "endpoints" in name}
     platform.cloud.pass_time(600)
     assert_healthy(platform)
 

@@ -71,7 +71,7 @@ def test_remedies_are_in_one_line_each_however_narrow_the_terminal(
     assert remedies.splitlines() == [
         "endpoints of west",
         (
-            "  once its pods and its export are healthy, restart the pods: "
+            "  once its Service, its pods and its export are healthy, restart the pods: "
             "`kubectl --kubeconfig west.kubeconfig delete pods --namespace shop --selector app=front`"
         ),
         "",

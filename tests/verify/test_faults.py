@@ -40,7 +40,7 @@ AGENTS = (
     "`kubectl --kubeconfig west.kubeconfig get nodes,pods --namespace fleet-system`"
 )
 FIND_AGAIN = (
-    "once its pods and its export are healthy, restart the pods: "
+    "once its Service, its pods and its export are healthy, restart the pods: "
     "`kubectl --kubeconfig {}.kubeconfig delete pods --namespace shop --selector app=front`"
 )
 UNANSWERED = (

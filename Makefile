@@ -11,6 +11,8 @@ SEED ?= 0
 SPEED ?=
 # `real`: real API servers and Fleet's own controllers, in place of clusters in memory.
 FLEET ?=
+# One test more at a time than there are processors: tests of the engine also wait.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 REHEARSAL_OPTIONS = --program $(PROGRAM) --stack $(STACK) $(if $(FAULTS),--faults $(FAULTS) --seed $(SEED)) $(if $(SPEED),--speed $(SPEED)) $(if $(FLEET),--fleet $(FLEET))
 
 REQUIRE_PULUMI = command -v pulumi > /dev/null || { \
@@ -41,7 +43,7 @@ rehearse-destroy: $(LIBRARY) ## destroy the rehearsed stack
 
 test: $(LIBRARY) ## run the tests
 	@$(PYTHON_HERE) -m rehearsal engine
-	@$(PYTHON_HERE) -m pytest -n auto --dist worksteal
+	@$(PYTHON_HERE) -m pytest -n $(WORKERS) --dist worksteal
 
 test-slow: $(LIBRARY) ## run the slow tests, which continuous integration runs after `make test`
 	@$(PYTHON_HERE) -m rehearsal engine

@@ -7,6 +7,7 @@ from typing import Final
 
 from components import app_manifests
 from components.app_manifests.kinds import KINDS
+from components.app_manifests.manifest import named, part
 from settings import App, ClusterRegion, Settings
 
 # The second part of a logical name, after the app's: `shop-service-web`, `shop-entry-point`.
@@ -134,7 +135,11 @@ def _rules(stack: Settings, found: Mapping[str, app_manifests.AppManifests]) -> 
     entries, services = Counter[str](), Counter[str]()
     for name, manifests in found.items():
         app = stack.all_apps[name]
-        balanced = [each["metadata"]["name"] for each in manifests["app"] if _is_balanced(each)]
+        balanced = [
+            each["metadata"]["name"]
+            for each in manifests["app"]
+            if each["kind"] == "Service" and part(each, "spec").get("type") == "LoadBalancer"
+        ]
         for entry in stack.entries(app):
             entries[entry.region] += len(_ports_of(manifests, entry.service))
         for region in stack.regions_of(app):
@@ -156,13 +161,8 @@ def _rules(stack: Settings, found: Mapping[str, app_manifests.AppManifests]) -> 
 
 
 def _ports_of(manifests: app_manifests.AppManifests, service: str) -> list[app_manifests.ServicePort]:
-    named = [each for each in manifests["app"] if (each["kind"], each["metadata"]["name"]) == ("Service", service)]
-    return [port for each in named for port in app_manifests.ports(each)]
-
-
-def _is_balanced(manifest: app_manifests.Manifest) -> bool:
-    spec: app_manifests.Manifest = manifest.get("spec") or {}
-    return manifest["kind"] == "Service" and spec.get("type") == "LoadBalancer"
+    found = named(manifests["app"], "Service", service)
+    return app_manifests.ports(found) if found else []
 
 
 def _section(stack: Settings) -> str:

@@ -5,7 +5,6 @@ docs/operations.md says what makes it so.
 """
 
 import re
-import shutil
 import threading
 import time
 from collections import Counter
@@ -19,7 +18,7 @@ import pytest
 from rehearsal.cluster.objects import labels_of, name_of, namespace_of
 from rehearsal.real.network import Networks
 from tests.conformance.fleet import Fleet, behind_the_entry_point, eventually
-from tests.support.program import NORTH, ROOT
+from tests.support.program import NORTH
 from tests.support.stack import MOVED_WEST, Stack
 
 FRONT = "store-front"
@@ -94,17 +93,6 @@ def client(stack: Stack, fleet: Fleet) -> Iterator[Client]:
     with closing(Client(fleet.clusters.networks, stack.outputs()["url"].value)) as client:
         eventually(client.clusters, {EAST, WEST})
         yield client
-
-
-@pytest.fixture
-def manifests(stack: Stack) -> Iterator[Path]:
-    """The program's manifests, to be changed."""
-    folder = stack.root / "manifests"
-    folder.unlink()
-    shutil.copytree(ROOT / "manifests", folder)
-    yield folder
-    shutil.rmtree(folder)
-    folder.symlink_to(ROOT / "manifests")
 
 
 def names(stack: Stack, region: str) -> set[str]:

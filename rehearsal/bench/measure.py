@@ -75,7 +75,7 @@ class Cost:
     Attributes:
         seconds: the elapsed time.
         calls: the number of requests to the cloud.
-        writes: the creations, updates and deletions: verb, type and logical name.
+        writes: the creations, updates and deletions: verb, type and logical name; one that is tried again counts once.
         program_mb: the peak memory of the program and the stand-in, in MB.
         engine_mb: the peak memory of the engine, in MB.
         state: the resources after the command.
@@ -144,8 +144,9 @@ def _measure(root: Path, command: str) -> Cost:
 
     def note(operation: Operation) -> None:
         cost.calls += 1
-        if operation.verb in {"create", "update", "delete"}:
-            cost.writes.append((operation.verb, operation.call.token, operation.call.name))
+        write = (operation.verb, operation.call.token, operation.call.name)
+        if operation.verb in {"create", "update", "delete"} and write not in cost.writes:
+            cost.writes.append(write)
 
     with rehearsing(STACK, root) as rehearsal:
         rehearsal.cloud.interceptors.append(Interceptor(before=note))

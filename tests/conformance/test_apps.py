@@ -8,7 +8,7 @@ import pytest
 
 from rehearsal.real.clusters import RealClusters
 from rehearsal.stack import rehearsing
-from tests.conformance.test_day_two import Client
+from tests.conformance.client import Client
 from tests.support.apps import three_apps, write_app
 from tests.support.health import assert_healthy, checked
 from tests.support.program import NORTH, stack_config

@@ -5,93 +5,25 @@ docs/operations.md says what makes it so.
 """
 
 import re
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from rehearsal.cluster.objects import labels_of, name_of, namespace_of
-from rehearsal.real.network import Networks
+from tests.conformance.client import FRONT, Client, steady_client, wait_for_one_export
 from tests.conformance.fleet import Fleet, behind_the_entry_point, eventually
 from tests.support.program import NORTH
 from tests.support.stack import MOVED_WEST, Stack
 
-FRONT = "store-front"
 EAST, WEST, NORTHCENTRAL = "aks-eastus2", "aks-westus2", "aks-northcentralus"
-
-_PAUSE = 0.005  # seconds between a client's requests
-_PATIENCE = 10  # seconds that a client waits for an answer
-# Seconds after which Fleet withdraws what it has exported twice by chance (docs/operations.md).
-_RESCAN = 330
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Who answered a request.
-
-    Attributes:
-        moment: when it was made, as `time.monotonic` has it.
-        cluster: the name of the pod's cluster.
-        pod: the pod's name.
-    """
-
-    moment: float
-    cluster: str
-    pod: str
-
-
-class Client:
-    """Somebody on the internet who asks for a URL all the time, until closed.
-
-    Attributes:
-        answers: what was answered, in order.
-        failures: the moments of requests that were not answered, with the reason.
-    """
-
-    def __init__(self, networks: Networks, url: str) -> None:
-        self.answers: list[Answer] = []
-        self.failures: list[tuple[float, str]] = []
-        self._networks = networks
-        self._url = url
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._ask, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Ask no more."""
-        self._closed.set()
-        self._thread.join()
-
-    def clusters(self, since: float = 0) -> set[str]:
-        """Return which clusters have answered requests that were made after a moment."""
-        return {answer.cluster for answer in self.answers if answer.moment > since}
-
-    def pods(self, since: float) -> set[str]:
-        """Return which pods have."""
-        return {answer.pod for answer in self.answers if answer.moment > since}
-
-    def _ask(self) -> None:
-        while not self._closed.wait(_PAUSE):
-            moment = time.monotonic()
-            try:
-                answer = self._networks.request(self._url, _PATIENCE)
-            except OSError as error:
-                self.failures.append((moment, str(error)))
-            else:
-                self.answers.append(Answer(moment, answer["cluster"], answer["pod"]))
 
 
 @pytest.fixture
 def client(stack: Stack, fleet: Fleet) -> Iterator[Client]:
     """A client of the stack's URL, which both regions answer."""
-    eventually(lambda: times_exported(fleet), {EAST: 1, WEST: 1}, _RESCAN)
-    with closing(Client(fleet.clusters.networks, stack.outputs()["url"].value)) as client:
-        eventually(client.clusters, {EAST, WEST})
+    with steady_client(stack, fleet, {EAST, WEST}) as client:
         yield client
 
 
@@ -116,7 +48,7 @@ def test_region_comes_and_goes_and_no_request_fails(stack: Stack, fleet: Fleet, 
     came = time.monotonic()
     eventually(lambda: client.clusters(came), {EAST, WEST, NORTHCENTRAL})
 
-    eventually(lambda: times_exported(fleet), {EAST: 1, WEST: 1, NORTHCENTRAL: 1}, _RESCAN)
+    wait_for_one_export(fleet, {EAST, WEST, NORTHCENTRAL})
     stack.configure(regions=two)
     gone = stack.up()
     assert gone.changes == dict.fromkeys(its_own, "delete") | {"app-placement": "update", "app-endpoints": "update"}
@@ -173,13 +105,6 @@ def test_changed_app_reaches_every_region_and_no_request_fails(
     roll_out(f"{image}-new", 2)
     roll_out(image, 1)
     assert client.failures == []
-
-
-def times_exported(fleet: Fleet) -> dict[str, int]:
-    """Return how often each member exports the endpoints of the front."""
-    every = fleet["hub"].list("networking.fleet.azure.com/v1alpha1", "EndpointSliceExport")
-    fronts = [each for each in every if each["spec"]["ownerServiceReference"]["name"] == FRONT]
-    return Counter(namespace_of(each).removeprefix("fleet-member-") for each in fronts)
 
 
 def importers(fleet: Fleet) -> list[str]:

@@ -4,7 +4,6 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,9 @@ from pulumi import automation as auto
 
 from rehearsal.cluster.objects import labels_of
 from rehearsal.real.clusters import RealClusters
+from tests.conformance.client import FRONT, Client, steady_client
 from tests.conformance.entries import deployed_entries
 from tests.conformance.fleet import Fleet, eventually
-from tests.conformance.test_day_two import FRONT, Client
 from tests.support.health import assert_healthy
 from tests.support.program import NORTH, ROOT, stack_config
 from tests.support.stack import Stack
@@ -45,8 +44,7 @@ def fleet(deployed: Stack) -> Fleet:
 @pytest.fixture
 def client(deployed: Stack, fleet: Fleet) -> Iterator[Client]:
     """A client of the stack's URL, which all regions answer."""
-    with closing(Client(fleet.clusters.networks, deployed.outputs()["url"].value)) as client:
-        eventually(lambda: len(client.clusters()), len(REGIONS))
+    with steady_client(deployed, fleet, {*deployed.outputs()["memberNames"].value.values()}) as client:
         yield client
 
 

@@ -3,7 +3,7 @@
 Both are computed here for any number of regions, independently of the program.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -177,9 +177,23 @@ DEMANDS: Final = (
     ),
 )
 
+PEERED_BEFORE_JOINING: Final = Demand(
+    "member",
+    "peerings",
+    "a cluster is updated when it joins, and its update may fail if its VNet is written meanwhile; in the other order, "
+    "a region that leaves would lose its peerings while its pods still get requests",
+    "docs/decisions.md, 3",
+)
+"""What the program adds to `DEMANDS` for safety. Whether Azure requires it is untried, so it is not one of them."""
+
 
 def least(
-    regions: int, durations: Durations, scale: Scale = "typical", *, types: Collection[str] = ()
+    regions: int,
+    durations: Durations,
+    scale: Scale = "typical",
+    *,
+    types: Collection[str] = (),
+    demands: Sequence[Demand] = DEMANDS,
 ) -> list[Operation]:
     """Return the necessary steps of an `up`; their longest chain is a lower bound of any program's time.
 
@@ -188,6 +202,7 @@ def least(
         durations: the table.
         scale: the column of the table.
         types: the types of the stack's resources, which say what steps of `OPTIONAL` it has.
+        demands: what the steps wait for.
 
     All peerings of a region are one step: a VNet has 2 (n - 1), its own and the opposite ones, and only one at a time
     can write it.
@@ -199,7 +214,7 @@ def least(
     steps = STEPS | {step: token for step, token in OPTIONAL.items() if token in types}
 
     def needs(name: str, step: str) -> Iterator[str]:
-        for demand in DEMANDS:
+        for demand in demands:
             if demand.step == step and demand.needs in steps:
                 same = step in _OF_REGIONS and demand.needs in _OF_REGIONS
                 yield from [name.replace(step, demand.needs, 1)] if same else names(demand.needs)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rehearsal.timing.bounds import DEMANDS, OPTIONAL, STEPS, least, script
+from rehearsal.timing.bounds import DEMANDS, OPTIONAL, PEERED_BEFORE_JOINING, STEPS, least, script
 from rehearsal.timing.durations import Durations
 from rehearsal.timing.schedule import schedule
 
@@ -69,6 +69,12 @@ def test_steps_of_a_stack_with_more_count_if_it_has_them() -> None:
 def test_a_placement_waits_for_the_members_of_every_region() -> None:
     placement = next(each for each in least(3, table()) if each.name == "placement")
     assert set(placement.after) == {"app", "member 1", "member 2", "member 3"}
+
+
+def test_members_that_wait_for_peerings_take_longer() -> None:
+    durations, safe = table(peerings=10), (*DEMANDS, PEERED_BEFORE_JOINING)
+    # A group, an identity, its role, a cluster, 2 x 19 peerings of 10 s, a member, the placement, an entry point.
+    assert schedule(least(20, durations, demands=safe)).makespan == 1 + 1 + 1 + 1 + 2 * 19 * 10 + 1 + 1 + 1
 
 
 def test_every_demand_is_between_steps_and_has_a_reason_and_a_source() -> None:

@@ -11,6 +11,7 @@ from pulumi.automation import (
     DestroyResult,
     LocalWorkspace,
     OutputMap,
+    PreviewResult,
     RefreshResult,
     Stack,
     StackNotFoundError,
@@ -20,6 +21,10 @@ from pulumi.automation import (
 )
 from pulumi.automation._stack import StackInitMode  # pyright: ignore[reportPrivateImportUsage] - only class methods use it
 from typing_extensions import override
+
+from rehearsal.engine.program import wait_for_end
+
+_PATIENCE = 10  # seconds for a program that outlasts its engine
 
 
 class FolderWorkspace(LocalWorkspace):
@@ -54,6 +59,11 @@ class Handle(Stack):
             return super().up(*args, **options)
 
     @override
+    def preview(self, *args: Any, **options: Any) -> PreviewResult:
+        with self._operation():
+            return super().preview(*args, **options)
+
+    @override
     def refresh(self, *args: Any, **options: Any) -> RefreshResult:
         with self._operation():
             return super().refresh(*args, **options)
@@ -82,3 +92,5 @@ class Handle(Stack):
             yield
         finally:
             self._operating = False
+            # The next operation would find the environment of this one's program, which then puts its own back.
+            wait_for_end(_PATIENCE)

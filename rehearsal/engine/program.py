@@ -3,6 +3,7 @@
 import gc
 import runpy
 import sys
+import threading
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -42,6 +43,16 @@ class Program:
         runpy.run_path(str(self.root / "__main__.py"), run_name="__main__")
 
 
+def wait_for_end(seconds: float) -> bool:
+    """Wait until no program runs in this process; say whether that is so. A run can outlast an engine that has failed.
+
+    Args:
+        seconds: how long to wait.
+    """
+    with _LanguageServer.ended:
+        return _LanguageServer.ended.wait_for(lambda: not _LanguageServer.running, seconds)
+
+
 def failures() -> int:
     """Return the number of failed program runs in this process."""
     return _LanguageServer.failures
@@ -72,15 +83,30 @@ def adapt_sdk() -> None:
         _GRPC_CHANNEL_OPTIONS.append(own_connections)
 
 
+@contextmanager
+def _running() -> Generator[None]:
+    ended = _LanguageServer.ended
+    with ended:
+        _LanguageServer.running += 1
+    try:
+        yield
+    finally:
+        with ended:
+            _LanguageServer.running -= 1
+            ended.notify_all()
+
+
 class _LanguageServer(_server.LanguageServer):
     failures = 0
+    running = 0
+    ended = threading.Condition()
 
     @override
     def Run(self, request: language_pb2.RunRequest, context: Any) -> language_pb2.RunResponse:
         program = cast("object", self.program)
         environment = program.environment if isinstance(program, Program) else dict[str, str]()
         try:
-            with having(environment):
+            with _running(), having(environment):
                 response: language_pb2.RunResponse = super().Run(request, context)  # pyright: ignore[reportUnknownMemberType] - untyped in the SDK
         except grpc.RpcError:
             return language_pb2.RunResponse(bail=True)  # the engine has ended before the program

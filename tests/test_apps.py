@@ -110,9 +110,9 @@ def test_more_ports_of_several_apps_than_a_node_has_rules_are_refused(folder: Pa
     (found,) = mistakes(settings(both), folder)
     assert found.startswith(
         "apps: in region east, each node would have 301 rules of load balancers: 300 for ports of entry points, "
-        "0 for those of Services of type LoadBalancer, 1 for the way out; Azure has at most 300"
+        "0 for those of Services of type LoadBalancer, 1 for outbound traffic; Azure allows at most 300"
     )
-    # The way out is then no rule of a load balancer.
+    # Outbound traffic then needs no rule of a load balancer.
     assert apps.load(settings(both, clusters={"outbound": "natGateway"}), folder)
     both["news"]["entryRegions"] = ["west"]  # pyright: ignore[reportArgumentType] - any JSON value
     assert apps.load(settings(both), folder)

@@ -93,7 +93,7 @@ def in_the_same_network(config: Config) -> None:
 
 
 def existing_id(resource: str) -> str:
-    """Return the id of something in another group."""
+    """Return the ID of something in another group."""
     return f"/subscriptions/{OTHER}/resourceGroups/rg-other/providers/Microsoft.{resource}"
 
 

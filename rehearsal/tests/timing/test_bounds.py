@@ -2,7 +2,7 @@
 
 import pytest
 
-from rehearsal.timing.bounds import DEMANDS, OPTIONAL, STEPS, least, script
+from rehearsal.timing.bounds import DEPENDENCIES, OPTIONAL, STEPS, least, script
 from rehearsal.timing.durations import Durations
 from rehearsal.timing.schedule import schedule
 
@@ -72,10 +72,10 @@ def test_a_placement_waits_for_the_members_of_every_region() -> None:
 
 
 def test_every_demand_is_between_steps_and_has_a_reason_and_a_source() -> None:
-    for demand in DEMANDS:
-        assert {demand.step, demand.needs} <= {*STEPS, *OPTIONAL}
-        assert demand.reason
-        assert demand.source
+    for dependency in DEPENDENCIES:
+        assert {dependency.step, dependency.needs} <= {*STEPS, *OPTIONAL}
+        assert dependency.reason
+        assert dependency.source
 
 
 def test_script_does_one_step_after_the_other() -> None:

@@ -16,7 +16,7 @@ _PARTS: Final = {
     *("endpoints", "entry", "resourceenvelope", "serviceexport"),
 }
 # The limits are those of learn: azure-resource-manager/management/azure-subscription-service-limits.
-# Each port of a Service with a load balancer is a rule for every node, and so is the way out through a load balancer
+# Each port of a Service with a load balancer is a rule for every node, and so is outbound traffic through one
 # (kubernetes-sigs/cloud-provider-azure: site/content/en/topics/multislb.md). A cluster's load balancer could have 1,500
 # rules and 600 frontends: the nodes' limit comes first.
 MAX_RULES: Final = 300
@@ -105,13 +105,13 @@ def _names(stack: Settings) -> Iterator[str]:
             rest = other.removeprefix(f"{name}-") if other.startswith(f"{name}-") else ""
             if (part := rest.partition("-")[0]) in _PARTS:
                 yield (
-                    f"apps.{other}: its resources would have names of those of apps.{name}, because its name is that "
-                    f"one and -{part}; choose another"
+                    f"apps.{other}: its resources could have the same names as resources of apps.{name}, because its "
+                    f"name begins with {name}-{part}; choose another name"
                 )
 
 
 def _ports(stack: Settings, found: Mapping[str, app_manifests.AppManifests]) -> Iterator[str]:
-    """Find a port that two Services would have at one global address, and more ports than one has rules."""
+    """Find a port that two Services would have at one global address, and an address with too many ports."""
     for address in stack.addresses:
         first: dict[tuple[int, str], str] = {}
         for _, name, service in stack.pools_of(address):
@@ -131,7 +131,7 @@ def _ports(stack: Settings, found: Mapping[str, app_manifests.AppManifests]) -> 
 
 
 def _rules(stack: Settings, found: Mapping[str, app_manifests.AppManifests]) -> Iterator[str]:
-    """Find a cluster with more rules of load balancers, or a security group with more rules, than Azure has."""
+    """Find a cluster with more rules of load balancers, or a security group with more rules, than Azure allows."""
     entries, services = Counter[str](), Counter[str]()
     for name, manifests in found.items():
         app = stack.all_apps[name]
@@ -150,13 +150,13 @@ def _rules(stack: Settings, found: Mapping[str, app_manifests.AppManifests]) -> 
             yield (
                 f"{_section(stack)}: in region {region.name}, each node would have {rules} rules of load balancers: "
                 f"{entries[region.name]} for ports of entry points, {services[region.name]} for those of Services of "
-                f"type LoadBalancer, {out} for the way out; Azure has at most {MAX_RULES}; choose other entry regions "
-                "for some apps, or fewer ports"
+                f"type LoadBalancer, {out} for outbound traffic; Azure allows at most {MAX_RULES}; choose other "
+                "entry regions for some apps, or fewer ports"
             )
     if stack.clusters.security_group and (ports := len(internet_ports(stack, found))) > MAX_OPEN_PORTS:
         yield (
             f"{_section(stack)}: the internet would reach {ports} ports, and a security group (clusters.securityGroup) "
-            f"has room for {MAX_OPEN_PORTS}; let apps have the same ports, at different addresses"
+            f"has room for {MAX_OPEN_PORTS}; use the same ports for several apps, at different addresses"
         )
 
 

@@ -265,7 +265,7 @@ def _key(value: str) -> list[str]:
 
 _POOL: Final = ("agentPoolProfiles", 0)
 FIXED: Final = (
-    # Parts of the ids or locations of the region's resources: another value makes other resources.
+    # Parts of the IDs or locations of the region's resources: another value makes other resources.
     Fixed("resource_group", "group", ("name",), _name),
     Fixed("location", "group", ("location",), short_name),
     Fixed("virtual_network", "vnet", ("name",), _name),
@@ -297,7 +297,7 @@ FIXED: Final = (
         absent=True,
     ),
 )
-# For another size azure-native replaces the pool, whose name is taken. [provider/pkg/gen/replacement.go]
+# azure-native would create the new pool before it deletes the old one, and both have the same name. [the same]
 FIXED_IN_POOL: Final = (
     Fixed("user_pool.vm_size", "apps", ("vmSize",), _name),
     Fixed("user_pool.max_pods", "apps", ("maxPods",), int),
@@ -373,7 +373,7 @@ def _taken_from_lost(path: str, region: Region, stack: Settings, state: State) -
     for each in _additions(stack, region):
         if each.resource in state and not (each.wanted or each.elsewhere):
             where = f"{path}.{each.key}" if each.key == "userPool" else each.key
-            found = f"is switched off, but region {show(region.name)} is lost, and has what the setting added"
+            found = f"is switched off, but region {show(region.name)} is lost, and still has what the setting added"
             yield Problem(where, found, "put it back until the region answers again, or remove the region, too")
 
 
@@ -438,15 +438,15 @@ def _version(path: str, region: NewRegion | SubnetRegion, runs: object) -> Itera
     before, after = ([int(part) for part in text.split(".")] for text in (runs, region.kubernetes_version))
     where = f"{path}.kubernetesVersion"
     if after < before[: len(after)]:
-        found = f"{show(region.kubernetes_version)} is older than what the cluster runs: {runs}"
+        found = f"{show(region.kubernetes_version)} is older than the version of the cluster, {runs}"
         yield Problem(where, found, "write that version or a newer one: AKS does not go back")
     elif after[:1] == before[:1] and after[1] > before[1] + 1:
-        found = f"{show(region.kubernetes_version)} leaves out a minor version: the cluster runs {runs}"
+        found = f"{show(region.kubernetes_version)} skips a minor version: the cluster runs {runs}"
         yield Problem(where, found, f'write "{before[0]}.{before[1] + 1}" first: AKS takes one minor version at a time')
 
 
 def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Iterator[Problem]:
-    """Find names and ranges of a new region that a region removed in the same update still has."""
+    """Find names and ranges of a new region that belong to a region which the same update removes."""
     names = {region.name for region in stack.regions}
     for component, outputs in state.items():
         kind, _, gone = component.partition(" ")
@@ -480,7 +480,7 @@ def _newcomer(path: str, region: Region, stack: Settings, state: State) -> Itera
             yield Problem(f"{path}.existing.subnetId", found, later)
 
 
-# The words of the settings for Azure's.
+# Azure's values, by the values in the settings.
 _OUTBOUND: Final = {
     "loadBalancer": "loadBalancer",
     "natGateway": "userAssignedNATGateway",
@@ -489,10 +489,10 @@ _OUTBOUND: Final = {
 
 
 def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
-    """Find what AKS does not turn off, and what azure-native replaces clusters for.
+    """Find features that AKS does not turn off, and changes for which azure-native replaces clusters.
 
-    Entra ID stays [Azure/AKS issue 1519], and the issuer [learn: aks/use-oidc-issuer]. The parts of a cluster's network
-    are in provider/pkg/gen/replacement.go.
+    AKS turns off neither Entra ID [Azure/AKS issue 1519] nor the OIDC issuer [learn: aks/use-oidc-issuer]. azure-native
+    replaces a cluster for parts of its network profile [provider/pkg/gen/replacement.go].
     """
     made = [
         name
@@ -513,7 +513,7 @@ def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
             "outbound",
             "outboundType",
             _OUTBOUND[stack.clusters.outbound],
-            "another way out needs another stack, or a `pulumi destroy` before the change",
+            "another outbound type needs another stack, or a `pulumi destroy` before the change",
         ),
     ):
         for name in made:
@@ -525,7 +525,7 @@ def _clusters(stack: Settings, state: State) -> Iterator[Problem]:
                 found = f"region {show(region)} was created with {show(was)}, not {now}"
                 yield Problem(f"clusters.{setting}", found, f"put it back; {way}")
                 break
-    # A pool cannot change it. [learn: aks/enable-host-encryption]
+    # It is fixed when a pool is created. [learn: aks/enable-host-encryption]
     encrypted = {name: bool(_value(state[name], (*_POOL, "enableEncryptionAtHost"))) for name in made}
     for name, before in encrypted.items():
         if before != stack.clusters.host_encryption:
@@ -619,19 +619,19 @@ def _monitoring(stack: Settings, state: State) -> Iterator[Problem]:
 
 
 def _rollout(stack: Settings, state: State) -> Iterator[Problem]:
-    """Find a removed rollout: Fleet's API server refuses the way back.
+    """Find a removed rollout: Fleet's API server refuses to change the strategy back.
 
     [Azure/fleet v0.18.12, apis/placement/v1/clusterresourceplacement_types.go, RolloutStrategy.Type]
     """
     for name, app in stack.all_apps.items():
         if not app.rollout and f"MultiClusterApp/ClusterStagedUpdateRun {name}-rollout-run" in state:
-            found = "is missing: the app is rolled out in stages, and Fleet has no way back"
+            found = "is missing: the app is rolled out in stages, and Fleet cannot change that"
             remedy = "put it back; for all regions at once, write one stage with all of them"
             yield Problem(f"{stack.path_of(name)}.rollout", found, remedy)
 
 
 def _other_id(path: str, before: object, after: object, kind: str, name: str) -> Iterator[Problem]:
-    """Find a changed id, even if only its spelling changed: the engine would replace the member."""
+    """Find a changed ID, even if only its spelling changed: the engine would replace the member."""
     if not before or before == after:  # missing after a failed `up`
         return
     what = "this spelling of the ID" if _name(before) == _name(after) else "another ID"
@@ -682,7 +682,7 @@ def _running_entries(app: str, state: State) -> Iterator[tuple[str, str, str]]:
     for each in apps.get(app, {}).values():
         namespace, _, shared = str(each.get("service")).rpartition("/")
         found: Mapping[str, str] | None = each.get("entryServices")
-        if found is None:  # a stack from before it could have several: its entry Service is the app's own
+        if found is None:  # an older stack, with one entry point: its entry Service is the app's own
             region = each.get("entryRegion")
             found = {region: shared} if region and shared else {}
         yield from ((region, shared, name) for region, name in found.items() if (namespace, name) in there)

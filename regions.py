@@ -1,4 +1,4 @@
-"""The clusters of a stack's regions, and what peers and joins them, from the stack's settings."""
+"""The clusters of a stack's regions, the networks to peer and the fleet's members, from the stack's settings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
@@ -33,7 +33,7 @@ _OUTBOUND: Final = {
 }
 
 
-def create_clusters(  # noqa: PLR0913 - what all clusters share
+def create_clusters(  # noqa: PLR0913 - all clusters share these
     stack: Settings,
     azure: AzureProviders,
     admins: Mapping[str, Principal],
@@ -57,7 +57,7 @@ def create_clusters(  # noqa: PLR0913 - what all clusters share
     kubelogin_mode = KubeloginMode(stack.access.kubelogin_mode)
     entra_id_admins = admins if stack.clusters.entra_id else None
     clusters: dict[str, RegionalCluster | ExistingCluster] = {}
-    # The last cluster made in each existing VNet, by the VNet's id.
+    # The last cluster made in each existing VNet, by the VNet's ID.
     last_in: dict[str, RegionalCluster] = {}
     for region in stack.regions:
         allowed = changes.kept_admins(running, region) if region.lost else entra_id_admins
@@ -146,7 +146,7 @@ def created(clusters: Clusters) -> dict[str, RegionalCluster]:
 def created_with(
     setting: str, stack: Settings, clusters: Clusters, running: changes.State
 ) -> dict[str, RegionalCluster]:
-    """Return the clusters that the stack creates and that have what a setting adds to them."""
+    """Return the clusters that the stack creates and to which a setting adds resources."""
     having = [each.name for each in stack.regions if changes.additions(stack, running, each)[setting]]
     return {name: cluster for name, cluster in created(clusters).items() if name in having}
 

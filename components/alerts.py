@@ -49,13 +49,13 @@ class AlertsArgs(TypedDict):
     fleet: NotRequired[containerservice.Fleet | None]
     """The fleet; None if somebody else watches it."""
     metrics_workspace_id: pulumi.Input[str]
-    """The id of the Azure Monitor workspace."""
+    """The ID of the Azure Monitor workspace."""
     metrics_location: pulumi.Input[str]
     """The workspace's region, which must be that of its rules."""
     emails: NotRequired[Sequence[str] | None]
     """Addresses that get an e-mail."""
     action_group_id: NotRequired[str | None]
-    """Azure id of an existing action group. Without it and without `emails`, alerts are shown in the portal only."""
+    """Azure ID of an existing action group. Without it and without `emails`, alerts are shown in the portal only."""
     tags: NotRequired[Mapping[str, pulumi.Input[str]] | None]
     """Tags on everything that takes tags."""
 

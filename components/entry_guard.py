@@ -41,9 +41,9 @@ class EntryGuardArgs(TypedDict):
 class EntryGuard(pulumi.ComponentResource):
     """A workload beside an entry point that marks the endpoints of a lost region as not ready.
 
-    It connects to each imported endpoint every five seconds. It holds a member back when none of the member's endpoints
-    has answered in three rounds, while others did. It may read and change EndpointSlices in `fleet-system`, and record
-    events there; nothing else. `guard.py` says how it decides.
+    It connects to each imported endpoint every five seconds. A region counts as lost when none of its endpoints has
+    answered in three rounds, while others did. The guard may read and change EndpointSlices in `fleet-system`, and
+    record events there; nothing else. `guard.py` says how it decides.
     """
 
     def __init__(self, name: str, args: EntryGuardArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -59,7 +59,7 @@ class EntryGuard(pulumi.ComponentResource):
         role = KubernetesObject(
             f"{name}-role",
             _role(),
-            # Its namespace comes with the cluster's membership.
+            # Its namespace exists once the cluster has joined the fleet.
             pulumi.ResourceOptions.merge(on_cluster, pulumi.ResourceOptions(depends_on=args["members"])),
         )
         binding = KubernetesObject(

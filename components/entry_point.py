@@ -145,7 +145,7 @@ def _addressed(
             "namespace": _FLEET_SYSTEM,
             "annotations": {
                 _ADDITIONAL_ADDRESSES: address,
-                # Of another entry point, the Service is another one.
+                # Another entry point has another Service, which needs a patch of its own.
                 "fleet-l4-lb/entry-point": known(lambda metadata: metadata["uid"]),
                 "pulumi.com/patchForce": "true",
                 "pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress[1].ip}",

@@ -25,13 +25,13 @@ def checked(value: pulumi.Input[_T], *checks: pulumi.Output[None]) -> pulumi.Out
 
 
 def id_part(resource_id: str, kind: str) -> str:
-    """Return the name that follows a kind, such as `resourceGroups`, in an Azure id; case does not count."""
+    """Return the name that follows a kind, such as `resourceGroups`, in an Azure ID; case does not count."""
     parts = resource_id.split("/")
     return parts[[part.lower() for part in parts].index(kind.lower()) + 1]
 
 
 def virtual_network_id(subnet_id: str) -> str:
-    """Return the id of the VNet that a subnet is in."""
+    """Return the ID of the VNet that a subnet is in."""
     return "/".join(subnet_id.split("/")[:-2])
 
 
@@ -45,7 +45,7 @@ class Network(NamedTuple):
 def existing_network(
     region: str, subnet_id: pulumi.Output[str], location: pulumi.Input[str], opts: pulumi.ResourceOptions
 ) -> Network:
-    """Return an existing subnet and its VNet, by the subnet's id.
+    """Return an existing subnet and its VNet, by the subnet's ID.
 
     Raises:
         ExistingError: the VNet is in another location than its region.
@@ -68,10 +68,10 @@ def _require_location(
 
 
 def cluster_network_id(cluster_id: str, provider: azure_native.Provider | None) -> str | None:
-    """Return the id of the VNet of a cluster's node pools. It is read at once, because it decides which peerings exist.
+    """Return the ID of the VNet of a cluster's node pools. It is read at once, because it decides which peerings exist.
 
     Args:
-        cluster_id: the cluster's Azure id.
+        cluster_id: the cluster's Azure ID.
         provider: the Azure provider of its subscription; None for the default one.
 
     Returns:
@@ -94,7 +94,7 @@ def cluster_network_id(cluster_id: str, provider: azure_native.Provider | None) 
 
 
 def pod_subnet_id(region: str, cluster: containerservice.ManagedCluster) -> pulumi.Output[str]:
-    """Return the id of the subnet in which a cluster's pods have their addresses.
+    """Return the ID of the subnet in which a cluster's pods have their addresses.
 
     Raises:
         ExistingError: the pods have no addresses in one subnet of a VNet that can be peered.
@@ -131,7 +131,7 @@ def require_hub(fleet: containerservice.Fleet) -> pulumi.Output[None]:
     return pulumi.Output.all(fleet.name, optional(fleet, fleet.hub_profile)).apply(check)
 
 
-def require_way_out(
+def require_outbound(
     region: str, subnet: network.Subnet, outbound: containerservice.OutboundType
 ) -> pulumi.Output[None]:
     """Check that an existing subnet has what a cluster's outbound type needs, which AKS asks for at the creation."""
@@ -140,10 +140,10 @@ def require_way_out(
         gateway, table = found
         if outbound == containerservice.OutboundType.USER_ASSIGNED_NAT_GATEWAY and not gateway:
             raise ExistingError(
-                f"{region}: the existing subnet has no NAT gateway: attach one, or choose another way out"
+                f"{region}: the existing subnet has no NAT gateway: attach one, or choose another outbound type"
             )
         if outbound == containerservice.OutboundType.USER_DEFINED_ROUTING and not table:
-            remedy = "attach one with a route for 0.0.0.0/0, or choose another way out"
+            remedy = "attach one with a route for 0.0.0.0/0, or choose another outbound type"
             raise ExistingError(f"{region}: the existing subnet has no route table: {remedy}")
 
     return pulumi.Output.all(optional(subnet, subnet.nat_gateway), optional(subnet, subnet.route_table)).apply(check)
@@ -193,7 +193,7 @@ def require_no_overlap(
         for (one, service_cidr), (other, space) in product(services.items(), spaces.items()):
             if overlaps := _overlaps(f"the services of {one}", [service_cidr] if service_cidr else [], other, space):
                 # See learn: aks/concepts-network-legacy-cni.
-                raise ExistingError(f"a cluster cannot reach pods whose addresses its services have: {overlaps}")
+                raise ExistingError(f"a cluster cannot reach pods in the range of its services: {overlaps}")
 
     spaces = {name: address_ranges(vnet) for name, vnet in networks.items()}
     return pulumi.Output.all(pulumi.Output.all(**spaces), pulumi.Output.all(**services)).apply(check)

@@ -20,7 +20,7 @@ class ExistingClusterArgs(TypedDict):
     """The cluster, and how to log in to it."""
 
     cluster_id: str
-    """The AKS cluster's Azure id. The component's Azure provider must work in the cluster's subscription."""
+    """The AKS cluster's Azure ID. The component's Azure provider must work in the cluster's subscription."""
     location: pulumi.Input[str]
     """The Azure region in which it must be, short name, as in `eastus2`."""
     kubelogin_mode: KubeloginMode
@@ -29,7 +29,7 @@ class ExistingClusterArgs(TypedDict):
     """Who may administer the cluster's objects, by logical name, including the deploying identity. For a cluster with
     Azure RBAC; None for a cluster with local accounts."""
     reachable: NotRequired[pulumi.Input[str] | None]
-    """For a private cluster: an Output that is known once the program can reach the API server, such as the id of a
+    """For a private cluster: an Output that is known once the program can reach the API server, such as the ID of a
     peering with the VNet in which the program runs. `kubernetes` and `kubeconfig` wait for it. None if the program can
     reach the API server from the start."""
     lost: NotRequired[bool]

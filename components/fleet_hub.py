@@ -23,7 +23,7 @@ class Member(TypedDict):
     name: pulumi.Input[str]
     """The member's name, in Azure and as the hub's MemberCluster."""
     cluster_id: pulumi.Input[str]
-    """The AKS cluster's Azure id."""
+    """The AKS cluster's Azure ID."""
     update_group: pulumi.Input[str]
     """The update group in which the fleet upgrades it."""
     peering: NotRequired[network.VirtualNetworkPeering | None]
@@ -46,7 +46,7 @@ class PrivateHub(TypedDict):
     api_server_subnet: pulumi.Input[str]
     """Range (CIDR) of the subnet of the hub's API server, inside `address_space`, apart from the other one."""
     resource_provider_object_id: pulumi.Input[str]
-    """Object id of the service principal `Azure Kubernetes Service - Fleet RP` in the tenant, which adds the node to
+    """Object ID of the service principal `Azure Kubernetes Service - Fleet RP` in the tenant, which adds the node to
     its subnet. Its application is 609d2f62-527f-4451-bfd2-ac2c7850822c (learn:
     kubernetes-fleet/quickstart-create-fleet-and-members)."""
 
@@ -81,11 +81,11 @@ class FleetHubArgs(TypedDict):
     private: NotRequired[PrivateHub | None]
     """Settings of a private hub, in a VNet of its own with a NAT gateway; None for a public hub. Fixed at creation."""
     reachable: NotRequired[pulumi.Input[str] | None]
-    """For a private hub: an Output that is known once the program can reach the hub, such as the id of a peering with
+    """For a private hub: an Output that is known once the program can reach the hub, such as the ID of a peering with
     the VNet in which the program runs. `kubernetes` and `kubeconfig` wait for it. None if the program can reach the hub
     from the start."""
     existing_id: NotRequired[str | None]
-    """Azure id of an existing fleet with a hub. The other settings of a fleet then have no effect, and `destroy` does
+    """Azure ID of an existing fleet with a hub. The other settings of a fleet then have no effect, and `destroy` does
     not delete it. The component's Azure provider must work in the fleet's subscription."""
 
 
@@ -212,7 +212,7 @@ class _Private(NamedTuple):
 def _private(name: str, args: FleetHubArgs, group: pulumi.Output[str], parent: pulumi.Resource) -> _Private:
     """Create the network of a private hub, and an identity that may use it.
 
-    Azure's documentation demands two subnets, Network Contributor for the fleet's identity on both, and for Fleet's
+    Azure's documentation requires two subnets, Network Contributor for the fleet's identity on both, and for Fleet's
     resource provider on the nodes' (learn: kubernetes-fleet/quickstart-create-fleet-and-members).
     """
     private = args.get("private")

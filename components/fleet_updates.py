@@ -38,7 +38,7 @@ class FleetUpdatesArgs(TypedDict):
     """The fleet."""
     resource_group_name: NotRequired[pulumi.Input[str] | None]
     """Name of the fleet's resource group (`FleetHub.group`). None for a fleet that existed before: the group is read
-    from its id, and the component's Azure provider must work in its subscription."""
+    from its ID, and the component's Azure provider must work in its subscription."""
     members: Sequence[containerservice.FleetMember]
     """The fleet's members, each in an update group of one stage."""
     stages: Sequence[Sequence[str]]

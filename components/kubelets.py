@@ -30,8 +30,8 @@ def pull_images(
 
     Args:
         name: the cluster's region.
-        registry_id: Azure id of the registry.
-        object_id: the object id of the nodes' identity.
+        registry_id: Azure ID of the registry.
+        object_id: the object ID of the nodes' identity.
         parent: the component that has the cluster.
     """
     puller = Principal(object_id=object_id, type=authorization.PrincipalType.SERVICE_PRINCIPAL)
@@ -46,7 +46,7 @@ def identity_of_aks(
     *,
     lost: bool,
 ) -> pulumi.Output[str]:
-    """Return the object id of the identity that AKS has made for a cluster's nodes.
+    """Return the object ID of the identity that AKS has made for a cluster's nodes.
 
     It is asked for, because the cluster's own outputs are unknown in the preview of each of its updates, which would
     show the role as replaced. A lost cluster is not updated.

@@ -32,9 +32,9 @@ class MonitoringArgs(TypedDict):
     resource_group_name: pulumi.Input[str]
     """Name of the resource group for workspaces and rules, which the component creates."""
     workspace_id: NotRequired[str | None]
-    """Azure id of an existing Log Analytics workspace; None for a new one."""
+    """Azure ID of an existing Log Analytics workspace; None for a new one."""
     metrics_workspace_id: NotRequired[str | None]
-    """Azure id of an existing Azure Monitor workspace; None for a new one."""
+    """Azure ID of an existing Azure Monitor workspace; None for a new one."""
     tags: NotRequired[Mapping[str, pulumi.Input[str]] | None]
     """Tags on everything that takes tags."""
     protect: NotRequired[bool]
@@ -50,9 +50,9 @@ class Monitoring(pulumi.ComponentResource):
     group: pulumi.Output[str]
     """The name of the resource group."""
     workspace_id: pulumi.Output[str]
-    """The id of the workspace for logs."""
+    """The ID of the workspace for logs."""
     metrics_workspace_id: pulumi.Output[str]
-    """The id of the workspace for metrics."""
+    """The ID of the workspace for metrics."""
     metrics_location: pulumi.Output[str]
     """The Azure region of the workspace for metrics."""
     log_rule: monitor.DataCollectionRule
@@ -191,8 +191,8 @@ def monitored(arguments: Mapping[str, Any], workspace_id: pulumi.Input[str], *, 
         )
     insights = containerservice.ManagedClusterAddonProfileArgs(
         enabled=True,
-        # With the cluster's identity; else the add-on ignores the rule, and writes the old tables (Azure/azure-cli,
-        # addonconfiguration.py).
+        # With the cluster's identity: otherwise the add-on ignores the rule, and writes the old tables
+        # (Azure/azure-cli, addonconfiguration.py).
         config={"logAnalyticsWorkspaceResourceID": workspace_id, "useAADAuth": "true"},
     )
     return {
@@ -211,7 +211,7 @@ class MonitoredClusterArgs(TypedDict):
     cluster: containerservice.ManagedCluster
     """The cluster."""
     workspace_id: pulumi.Input[str]
-    """The id of the Log Analytics workspace."""
+    """The ID of the Log Analytics workspace."""
     rules: Mapping[str, monitor.DataCollectionRule]
     """The rules by which the add-ons collect, by a short name, as in `logs`."""
 
@@ -240,7 +240,7 @@ class MonitoredFleetArgs(TypedDict):
     fleet: containerservice.Fleet
     """The fleet, with a hub."""
     workspace_id: pulumi.Input[str]
-    """The id of the Log Analytics workspace."""
+    """The ID of the Log Analytics workspace."""
 
 
 class MonitoredFleet(pulumi.ComponentResource):
@@ -253,7 +253,7 @@ class MonitoredFleet(pulumi.ComponentResource):
 
 
 def _short(location: str) -> str:
-    # With "UK South" Azure takes the rule, and does not connect it (Azure/bicep issue 9566).
+    # Azure accepts "UK South" in a rule, but does not connect the rule to its workspace (Azure/bicep issue 9566).
     return location.replace(" ", "").lower()
 
 
@@ -271,7 +271,7 @@ def _diagnostics(  # noqa: PLR0913 - what is sent where
         resource_uri=resource.id,
         name="fleet-l4-lb",
         workspace_id=workspace_id,
-        # Clusters have tables of their own (learn: aks/monitor-aks). Of a fleet that is not documented.
+        # Clusters have tables of their own (learn: aks/monitor-aks). Whether fleets can is not documented.
         log_analytics_destination_type="Dedicated" if metrics else None,
         logs=[monitor.DiagnosticsLogSettingsArgs(category=each, enabled=True) for each in categories],
         metrics=[monitor.DiagnosticsMetricSettingsArgs(category="AllMetrics", enabled=True)] if metrics else None,

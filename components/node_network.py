@@ -1,4 +1,4 @@
-"""A VNet with a subnet for nodes and pods, one for an API server, what may enter them, and their way out."""
+"""A VNet with a subnet for nodes and pods, one for an API server, what may enter them, and a NAT gateway."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, NotRequired, TypedDict
@@ -44,7 +44,7 @@ def node_network(
     Args:
         name: the region.
         args: the network's settings.
-        gateway: the way out; None for the cluster's load balancer.
+        gateway: the NAT gateway for outbound traffic; None for the cluster's load balancer.
         opts: the options of each resource.
     """
     virtual_network = network.VirtualNetwork(
@@ -67,7 +67,7 @@ def node_network(
         virtual_network_name=virtual_network.name,
         subnet_name=args["subnet_name"],
         address_prefix=args["node_subnet"],
-        # The way out is the load balancer or the gateway (learn: virtual-network/ip-services/default-outbound-access).
+        # The load balancer or the gateway is used instead (learn: virtual-network/ip-services/default-outbound-access).
         default_outbound_access=False if args["private"] else None,
         network_security_group=network.NetworkSecurityGroupArgs(id=rules.id) if rules else None,
         nat_gateway=network.SubResourceArgs(id=gateway.id) if gateway else None,
@@ -111,7 +111,7 @@ def api_server_subnet(
 def nat_gateway(
     name: str, args: NodeNetwork, zones: Sequence[pulumi.Input[str]], opts: pulumi.ResourceOptions
 ) -> tuple[network.NatGateway, network.PublicIPAddress]:
-    """Create the nodes' way out, with an address of its own that stays (learn: aks/nat-gateway).
+    """Create a NAT gateway for the nodes, with an address of its own that stays (learn: aks/nat-gateway).
 
     Args:
         name: the region.

@@ -21,7 +21,7 @@ class PeeredNetwork(TypedDict):
     """The VNet."""
     resource_group_name: NotRequired[pulumi.Input[str] | None]
     """Name of the VNet's resource group (a cluster's `network_group`). None for a VNet that existed before: the group
-    is read from its id."""
+    is read from its ID."""
     subnet: NotRequired[network.Subnet | None]
     """Its subnet, which must exist before a peering is created. None if the program creates no subnet in the VNet."""
     cluster: NotRequired[containerservice.ManagedCluster | None]
@@ -36,7 +36,7 @@ class PeeredNetwork(TypedDict):
     provider: NotRequired[azure_native.Provider | None]
     """The Azure provider for the VNet's subscription; None for the component's."""
     shared: NotRequired[str | None]
-    """A key for regions that share a VNet, such as the VNet's id: it is peered once. None for a VNet with one
+    """A key for regions that share a VNet, such as the VNet's ID: it is peered once. None for a VNet with one
     region."""
     peered: NotRequired[bool]
     """Whether somebody else connects the VNet with all other VNets that have this set. No peerings are created between

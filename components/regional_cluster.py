@@ -8,7 +8,7 @@ import pulumi_kubernetes as k8s
 from pulumi_azure_native import authorization, containerservice, managedidentity, network, resources
 
 from .access import kubernetes_access
-from .existing import checked, existing_network, require_addresses, require_way_out
+from .existing import checked, existing_network, require_addresses, require_outbound
 from .hardening import hardening
 from .kubeconfig import KubeloginMode
 from .kubelets import identity_of_aks, identity_profile, pull_images
@@ -80,13 +80,13 @@ class RegionalClusterArgs(TypedDict):
     """With `baseline`: whether AKS installs a new node image each week. True by default. False if the fleet does it
     (channel `NodeImage`)."""
     workspace_id: NotRequired[pulumi.Input[str] | None]
-    """Azure id of the Log Analytics workspace of Container Insights. The cluster then has the add-on, and sends metrics
+    """Azure ID of the Log Analytics workspace of Container Insights. The cluster then has the add-on, and sends metrics
     to managed Prometheus; `MonitoredCluster` says what they collect. None for neither."""
     defender: NotRequired[bool]
     """With `workspace_id`: whether the cluster has the sensor of Microsoft Defender. False by default; the subscription
     needs the plan Defender for Containers (learn: defender-for-cloud/defender-for-containers-introduction)."""
     registry_id: NotRequired[pulumi.Input[str] | None]
-    """Azure id of an existing container registry. The cluster's nodes may then pull images from it. The deploying
+    """Azure ID of an existing container registry. The cluster's nodes may then pull images from it. The deploying
     identity must be allowed to assign roles on it. None for public images only."""
     kubelet_identity: NotRequired[bool]
     """Whether the component creates the nodes' identity and its roles before the cluster, so that the first pull of an
@@ -115,14 +115,14 @@ class RegionalClusterArgs(TypedDict):
     private: it has no public address, and its public name leads to one of this range (learn:
     aks/api-server-vnet-integration). Not with `api_ranges`. None for a public API server; fixed at creation."""
     existing_api_server_subnet_id: NotRequired[str | None]
-    """With `existing_subnet_id`, in place of `api_server_subnet`: Azure id of another subnet of that VNet, delegated to
+    """With `existing_subnet_id`, in place of `api_server_subnet`: Azure ID of another subnet of that VNet, delegated to
     `Microsoft.ContainerService/managedClusters`."""
     reachable: NotRequired[pulumi.Input[str] | None]
-    """For a private API server: an Output that is known once the program can reach it, such as the id of a peering with
+    """For a private API server: an Output that is known once the program can reach it, such as the ID of a peering with
     the VNet in which the program runs. `kubernetes` and `kubeconfig` wait for it. None if the program can reach the API
     server from the start."""
     existing_subnet_id: NotRequired[str | None]
-    """Azure id of an existing subnet, in place of names and ranges of VNet and subnet. It must be in the same location
+    """Azure ID of an existing subnet, in place of names and ranges of VNet and subnet. It must be in the same location
     and subscription. `destroy` does not delete it."""
     after: NotRequired[containerservice.ManagedCluster | None]
     """The cluster to create before this one: AKS creates one cluster at a time in a VNet. None if the VNet has no
@@ -191,7 +191,7 @@ class RegionalCluster(pulumi.ComponentResource):
             subnet_id = checked(
                 self.subnet.id,
                 require_addresses(name, self.subnet, addresses(*pools)),
-                require_way_out(name, self.subnet, outbound),
+                require_outbound(name, self.subnet, outbound),
             )
         else:
             settings = NodeNetwork(
@@ -227,7 +227,7 @@ class RegionalCluster(pulumi.ComponentResource):
         )
         principal = Principal(object_id=identity.principal_id, type=authorization.PrincipalType.SERVICE_PRINCIPAL)
         self.subnet_role = grant(f"{name}-join-subnet", NETWORK_CONTRIBUTOR, principal, self.subnet, self)
-        # On both subnets (learn: aks/api-server-vnet-integration).
+        # The identity needs the role on both subnets (learn: aks/api-server-vnet-integration).
         self.api_subnet_role = (
             grant(f"{name}-join-api-subnet", NETWORK_CONTRIBUTOR, principal, api_subnet, self) if api_subnet else None
         )

@@ -155,7 +155,7 @@ TERMINAL: Final = (
     Terminal(
         "Unable to establish connection from agents to Kubernetes API server",
         "the nodes do not reach their API server: add the public address of their NAT gateway or firewall to "
-        "clusters.apiRanges, open the way out of the subnet (learn: aks/outbound-rules-control-egress), or the way "
+        "clusters.apiRanges, open the subnet's outbound traffic (learn: aks/outbound-rules-control-egress), or the way "
         'into the subnet of a private API server (docs/private.md, "Existing subnets"); then delete the cluster '
         "(`az aks delete`), run `pulumi refresh` and `pulumi up`",
     ),

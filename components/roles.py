@@ -20,9 +20,9 @@ class Principal(TypedDict):
     """The user, group or service principal that a role is granted to."""
 
     object_id: pulumi.Input[str]
-    """The object id in Microsoft Entra ID."""
+    """The object ID in Microsoft Entra ID."""
     type: authorization.PrincipalType
-    """Required, because Azure otherwise looks the id up, and does not find an identity made a moment ago."""
+    """Required, because Azure otherwise looks the ID up, and does not find an identity made a moment ago."""
 
 
 def grant(
@@ -38,7 +38,7 @@ def grant(
         name: the logical name of the assignment.
         role: the GUID of a built-in role.
         principal: who gets the role.
-        scope: the resource on which it is granted, or its id.
+        scope: the resource on which it is granted, or its ID.
         parent: the component that grants it.
     """
     # Azure names an assignment by a GUID that is unique in the tenant; this one stays the same between updates.

@@ -73,11 +73,11 @@ class _Awaited(Generic[_T]):
 
 
 def with_id(resource: _Resource, resource_id: pulumi.Input[str]) -> _Resource:
-    """Return a resource that was looked up (`Resource.get`), with an id that is known in previews too.
+    """Return a resource that was looked up (`Resource.get`), with an ID that is known in previews too.
 
-    Engine v3.259.0 does not repeat the id in its answer, and pulumi 3.272.0 then leaves it unknown until `up`
+    Engine v3.259.0 does not repeat the ID in its answer, and pulumi 3.272.0 then leaves it unknown until `up`
     (runtime/resource.py, `read_resource`): each preview would replace every resource that refers to it. Remove this
-    when the oldest supported engine answers with the id.
+    when the oldest supported engine answers with the ID.
     """
     vars(resource)["id"] = pulumi.Output.all(resource.urn, resource_id).apply(lambda found: found[1])
     return resource

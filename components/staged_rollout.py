@@ -46,8 +46,8 @@ class RolloutArgs(TypedDict):
     """How a change of the app reaches the members."""
 
     stages: Sequence[Sequence[pulumi.Input[str]]]
-    """The names of the members of each stage. Each member is in one. A stage begins when the one before is well. A
-    stage without members is left out."""
+    """The names of the members of each stage. Each member is in one stage. A stage begins when the app is
+    available in the stage before it. A stage without members is left out."""
     wait_minutes: NotRequired[int]
     """Minutes between two stages; 0 by default. `pulumi up` waits for them."""
     until: NotRequired[int | None]
@@ -56,7 +56,8 @@ class RolloutArgs(TypedDict):
     hub_kubeconfig: pulumi.Input[str]
     """Log-in to the hub."""
     kubeconfigs: Mapping[str, pulumi.Input[str]]
-    """Log-ins to the members by their names, to say why pods do not start; none says less."""
+    """Log-ins to the members by their names, to say why pods do not start. Members without a log-in are left out of
+    the messages."""
 
 
 def staged(placement: Manifest, placed: Sequence[Manifest], namespace: object) -> Manifest:
@@ -95,7 +96,8 @@ def staged(placement: Manifest, placed: Sequence[Manifest], namespace: object) -
 def stages(name: str, args: RolloutArgs, space: pulumi.Input[str], opts: pulumi.ResourceOptions) -> KubernetesObject:
     """Return the stages, as an object on the hub that exists before the app is changed.
 
-    A hook makes a running app wait for its runs. Otherwise, the change that comes with the stages would not.
+    A hook first makes the placement of a running app wait for runs. Otherwise, a change of the app that comes with the
+    first stages would reach the members without a check.
 
     Args:
         name: the prefix of the resource's name.
@@ -129,14 +131,14 @@ class StagedRollout(pulumi.ComponentResource):
     have, and the next `up` looks again or, if the app has changed, begins another run.
 
     Attributes:
-        done: to depend on: the run, once the rollout has come as far as the settings say.
+        done: the run, once the rollout has come as far as the settings say. Later resources depend on it.
 
     Args:
-        name: the resource's name, the hook's, and the prefix of those of the strategy and the run.
+        name: the name of the resource and of its hook, and the prefix of the names of the strategy and the run.
         args: the stages.
         placement: the placement, with a manifest from `staged`.
         content: all that a version of the app is made of.
-        probe: makes requests to an entry point; None if the addresses are not reached from here.
+        probe: makes requests to an entry point; None if the program cannot reach the addresses.
         opts: options for objects on the hub.
     """
 
@@ -179,7 +181,7 @@ class StagedRollout(pulumi.ComponentResource):
                     # A run is for one version, and two runs of a placement would get in each other's way.
                     delete_before_replace=True,
                     replace_on_changes=["spec"],
-                    # A digest would let others try out what a Secret has.
+                    # Marked as a secret: with the digest, others could guess the Secret's values.
                     replacement_trigger=pulumi.Output.secret(secrets.apply(_digest)),
                     hooks=pulumi.ResourceHookBinding(before_create=[scheduled]),
                 ),
@@ -236,7 +238,7 @@ def _client(name: str, kubeconfig: str, folder: str) -> "ClusterClient":
 
 
 def _external(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
-    """Return a hook that leaves the rollout of an existing placement to runs. Fleet has no way back."""
+    """Return a hook that leaves the rollout of an existing placement to runs. Fleet cannot undo this."""
 
     async def change(asked: pulumi.ResourceHookArgs) -> None:
         name = (asked.new_inputs or {})["metadata"]["name"]
@@ -256,7 +258,7 @@ def _leave_to_runs(hub: "ClusterClient", placement: str) -> str:
 
 
 def _scheduled(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
-    """Return a wait until Fleet has chosen the members: it gives up a run that it reads before.
+    """Return a wait until Fleet has chosen the members: Fleet fails a run that it reads earlier.
 
     Source: Azure/fleet v0.18.12, pkg/controllers/updaterun/initialization.go, determinePolicySnapshot.
     """
@@ -282,12 +284,14 @@ def _scheduled(kubeconfig: pulumi.Output[str]) -> Callable[[pulumi.ResourceHookA
 
 
 class _Walk:
-    """A wait whose parts all have an end, by the hub's clock once it answers: a simulated hub has its own.
+    """A wait with a time limit for each of its parts, by the hub's clock once the hub answers.
+
+    A simulated hub has a clock of its own.
 
     Attributes:
         name: the rollout's, for messages.
         now: the hub's time; None before its first answer.
-        broken: whether what is waited for does not come by waiting.
+        broken: whether waiting longer does not help.
     """
 
     def __init__(self, name: str) -> None:
@@ -311,7 +315,7 @@ class _Walk:
         self._part = part, patience
 
     async def wait(self, look: Callable[["_Walk"], str]) -> None:
-        """Wait until there is nothing that is waited for.
+        """Wait until `look` names nothing more to wait for.
 
         Raises:
             RolloutError: it takes too long.
@@ -344,7 +348,7 @@ class _Walk:
 
 @dataclass(frozen=True)
 class _Check:
-    """What is asked of a stage before the next one begins: for how long it runs, and that the app answers there."""
+    """The check of a stage before the next one begins: it has run the version for some time, and the app answers."""
 
     pause: timedelta
     probe: Probe | None
@@ -374,10 +378,10 @@ def _look(
     if answer.content is None:
         raise RolloutError(f"the run {new['run']} is not on the hub any more: `pulumi up --refresh` begins another")
     if (found := rollouts.rollout(answer.content)) is None:
-        return "Fleet begins with the rollout"
+        return "Fleet starts the rollout"
     if found.failure:
         raise RolloutError(
-            f"Fleet has given the rollout up: {found.failure}; `kubectl delete clusterstagedupdaterun {new['run']}` on "
+            f"Fleet has stopped the rollout: {found.failure}; `kubectl delete clusterstagedupdaterun {new['run']}` on "
             "the hub, then `pulumi up --refresh` begins another"
         )
     walk.begin(found.number)
@@ -393,7 +397,7 @@ def _look(
     return _end_stage(hub, members, new, found, check, walk)
 
 
-def _end_stage(  # noqa: PLR0913, PLR0917 - a stage and what is asked of it
+def _end_stage(  # noqa: PLR0913, PLR0917 - a stage and its check
     hub: "ClusterClient",
     members: Mapping[str, "ClusterClient"],
     new: Mapping[str, Any],
@@ -418,11 +422,13 @@ def _end_stage(  # noqa: PLR0913, PLR0917 - a stage and what is asked of it
                 walk.broken = True
                 return f"{found.stage} answers every request: {problem}"
     if more and found.number + 1 >= int(new["stage"]):
-        pulumi.log.info(f"{walk.name}: {found.stage} is well; the next one waits for a later `until`, or none")
+        pulumi.log.info(
+            f"{walk.name}: {found.stage} has passed its check; the next stage waits until `until` is raised or removed"
+        )
         return ""
     request = hub.get(rollouts.request_path(found.request)).content if found.request else None
     if request and not objects.is_true(objects.part(request, "status"), "Approved"):
-        pulumi.log.info(f"{walk.name}: {found.stage} is well, the next one begins")
+        pulumi.log.info(f"{walk.name}: {found.stage} has passed its check, the next stage begins")
         hub.merge(f"{rollouts.request_path(request['metadata']['name'])}/status", rollouts.approval(request, now))
     return goes_on
 

@@ -1,4 +1,4 @@
-"""Azure subscriptions: a provider for each that an id names, and a check that a request goes to the right one."""
+"""Azure subscriptions: a provider for each that an ID names, and a check that a request goes to the right one."""
 
 import inspect
 import json
@@ -16,13 +16,13 @@ from .existing import checked, id_part
 from .sdk import readable, unreadable
 
 GIVE_PROVIDER = "give the component a provider of that subscription (`AzureProviders`)"
-"""The remedy if a component works in another subscription than the one in an id."""
+"""The remedy if a component works in another subscription than the one in an ID."""
 
 
 class AzureProviders:
-    """The Azure providers of a program: the default one, and one for each other subscription that an id names.
+    """The Azure providers of a program: the default one, and one for each other subscription that an ID names.
 
-    azure-native reads a resource by its id, in the subscription that the id names. It looks for everything else, such
+    azure-native reads a resource by its ID, in the subscription that the ID names. It looks for everything else, such
     as credentials and child resources, by group and name in its own subscription (provider/pkg/provider/provider.go,
     `Read`, `Invoke`, `Create`).
     """

@@ -22,8 +22,8 @@ def _rule(group: str, kinds: Sequence[str], verbs: Sequence[str]) -> dict[str, A
     return {"apiGroups": [group], "resources": [*kinds], "verbs": [*verbs]}
 
 
-# The objects that a team's app can have (app_manifests/kinds.py), and those by which Fleet shares them. Neither Roles,
-# by which a team could give itself more, nor quotas.
+# The objects that a team's app can have (app_manifests/kinds.py), and those by which Fleet shares them. Not Roles, by
+# which a team could give itself more rights, and not quotas.
 _WRITTEN: Final = [
     _rule(group, kinds, ["*"])
     for group, kinds in {
@@ -57,14 +57,15 @@ class TeamNamespaceArgs(TypedDict):
     """Providers for objects on the members' clusters, by the names of their regions. There the team may read which
     endpoints its entry points have; without it, an entry point of the team cannot have a `kubeconfig`."""
     team: Principal
-    """The team: best a group in Microsoft Entra ID."""
+    """The team, preferably a group in Microsoft Entra ID."""
 
 
 class TeamNamespace(pulumi.ComponentResource):
     """A namespace for a team that deploys its app alone, from a stack of its own.
 
     The team's role is placed with the namespace, so the team may write to its namespace on the hub and on the members,
-    and to nothing else. The team needs no right to place: that is cluster-scoped. On the members it may also list the
+    and to nothing else. The team needs no right to create placements, which are
+    cluster-scoped. On the members it may also list the
     endpoints that entry points have, those of other apps included: Fleet keeps them in a namespace of its own.
     """
 
@@ -76,7 +77,7 @@ class TeamNamespace(pulumi.ComponentResource):
         own = {"name": _NAME, "namespace": args["namespace"]}
         role = KubernetesObject(f"{name}-role", not_awaited(_role(own, [*_WRITTEN, *_LOOKED_AT])), inside)
         binding = KubernetesObject(f"{name}-binding", not_awaited(_binding(own, args["team"])), inside)
-        # No placement reaches this namespace, which comes with the membership.
+        # Placements do not reach `fleet-system`. It exists once the member has joined.
         imported = {"name": f"{_NAME}-{args['namespace']}", "namespace": _SYSTEM}
         for region, cluster in args.get("clusters", {}).items():
             there = pulumi.ResourceOptions(

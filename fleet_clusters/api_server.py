@@ -24,7 +24,7 @@ from .objects import Object
 from .proxies import REMEDY, log_in
 
 _SECONDS: Final = (5, 15)  # to connect, and for an answer
-_CONNECTIONS: Final = 64  # that are kept: as many as `verify` has checks at a time
+_CONNECTIONS: Final = 64  # kept open: as many as `verify` makes checks at a time
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ def http_proxy(scheme: str, address: str) -> str:
     """Return the URL of the proxy on the way to an address of the app; "" if there is none.
 
     Args:
-        scheme: `http` or `https`; `all` for connections, which `ALL_PROXY` alone is for.
+        scheme: `http` or `https`; `all` for TCP connections, for which only `ALL_PROXY` counts.
         address: the address.
 
     Raises:
-        CheckFailedError: it is not an HTTP proxy. Python's own client speaks with no other.
+        CheckFailedError: the proxy is not an HTTP proxy, the only kind that Python's own client can use.
     """
     known = {} if proxy_bypass(address) else getproxies()
     name = scheme if known.get(scheme) else "all"

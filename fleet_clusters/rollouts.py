@@ -15,7 +15,7 @@ RUNS: Final = f"{_PLACEMENT}/clusterstagedupdateruns"
 """The API path of the runs."""
 PLACEMENTS: Final = f"{_PLACEMENT}/clusterresourceplacements"
 """The API path of the placements."""
-# Containers in these states do not start by waiting (kubernetes v1.34.1, pkg/kubelet/images/types.go,
+# Containers in these states do not start by themselves (kubernetes v1.34.1, pkg/kubelet/images/types.go,
 # pkg/kubelet/container/sync_result.go, pkg/kubelet/kuberuntime/kuberuntime_container.go).
 _BROKEN: Final = frozenset(
     {"CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull", "ErrImagePull"}
@@ -31,11 +31,11 @@ class Rollout:
         stages: the members of each stage that has some, in the rollout's order.
         number: the first stage that has not ended, from 0; the number of stages if all have.
         updating: the members of that stage that do not have the new version yet, or do not run it well.
-        updated: when its last member got there; None before.
+        updated: when its last member had the new version; None before.
         request: the name of the request for approval that the stage waits for; None if there is none yet.
         removing: members that the app is still being removed from. Fleet begins with it after the last stage.
-        failure: why Fleet has given the run up; empty if it has not.
-        first: whether this is the placement's first version, so that no other runs anywhere.
+        failure: why Fleet has ended the run; empty if it has not.
+        first: whether this is the placement's first version, so that no member runs another one.
     """
 
     stages: Sequence[Sequence[str]]

@@ -26,7 +26,7 @@ def failure(address: str, web: tuple[str, str] | None, ports: Iterable[int], req
         requests: how many, each in a connection of its own, because a load balancer chooses a pod for each.
 
     Raises:
-        CheckFailedError: the way leads through a proxy that is not an HTTP proxy.
+        CheckFailedError: the environment names a proxy that is not an HTTP proxy.
     """
     for _ in range(requests):
         if web:
@@ -47,7 +47,7 @@ def request(url: str) -> str:
     is issued for a name, and the URL has an address.
 
     Raises:
-        CheckFailedError: the way leads through a proxy that is not an HTTP proxy.
+        CheckFailedError: the environment names a proxy that is not an HTTP proxy.
     """
     parts = urlsplit(url)
     proxy = http_proxy(parts.scheme, parts.hostname or "")
@@ -68,7 +68,7 @@ def connect(address: str, port: int) -> str:
     """Open a TCP connection, through `ALL_PROXY` if it is set, and close it; return how it fails, "" if it opens.
 
     Raises:
-        CheckFailedError: the way leads through a proxy that is not an HTTP proxy.
+        CheckFailedError: the environment names a proxy that is not an HTTP proxy.
     """
     proxy = http_proxy("all", address)
     try:

@@ -386,11 +386,11 @@ def rehearsing(stack: str, root: Path = ROOT, *, real_fleet: bool = False) -> Ge
 def prepare_existing(cloud: Cloud, file: Path) -> str:
     """Make the resources that exist before a program's first `up` in an empty cloud, if the program has a file of them.
 
-    The file has `resources`, each with `type` and `inputs` as the engine would send them, and `runnerNetwork`, the id
+    The file has `resources`, each with `type` and `inputs` as the engine would send them, and `runnerNetwork`, the ID
     of the VNet in which the program runs.
 
     Returns:
-        that id; empty if it is not known.
+        that ID; empty if it is not known.
     """
     if not file.is_file():
         return ""

@@ -528,9 +528,9 @@ class Clusters(Section):
     """`azure`, or `cilium` for network policies. Fixed at creation. Whether the fleet's endpoints work with Cilium is
     untried: try it in a stack of its own first."""
     outbound: Literal["loadBalancer", "natGateway", "routeTable"] = "loadBalancer"
-    """How nodes and pods reach the internet: `loadBalancer`, the cluster's; `natGateway`, one in each region, with a
-    constant address; or `routeTable`, that of an existing subnet, with `app.internal`. Fixed at creation. An existing
-    subnet must have its own gateway or table. See [azure.md](azure.md#the-way-out)."""
+    """How nodes and pods reach the internet: `loadBalancer` of the cluster, `natGateway` with a constant address in
+    each region, or `routeTable` of an existing subnet. Fixed at creation. A `routeTable` requires `app.internal`. An
+    existing subnet must have its own gateway or table. See [azure.md](azure.md#outbound-traffic)."""
     security_group: bool = False
     """Whether new subnets have a network security group. From the internet, only the ports of the entry points and
     of the app's own Services with a public load balancer are then open. See
@@ -667,7 +667,7 @@ class Rollout(Section):
     """The stages in which a change of the app reaches the regions."""
 
     stages: Annotated[
-        tuple[_RolloutStage, ...], Field(strict=False), values.length(1, 31, "write 1 to 31: Fleet has no more")
+        tuple[_RolloutStage, ...], Field(strict=False), values.length(1, 31, "write 1 to 31: Fleet allows no more")
     ]
     """A list of stages, each a list of names of regions, such as `[[west], [europe, east]]`. Each region is in one
     stage."""  # [Azure/fleet v0.18.12, apis/placement/v1/stageupdate_types.go, UpdateStrategySpec]
@@ -723,10 +723,8 @@ class App(Section):
     entry points, and puts them back when the region answers again. See
     [operations.md](operations.md#a-region-no-longer-answers)."""
     replicas: _Replicas | None = None
-    """Pods in each cluster, of the one Deployment or StatefulSet whose pods `service` selects: a number, or a map of
-    regions to numbers, such as `{east: 5, west: 2}`. At most as many as fit in the region with the smallest pool for
-    the apps: (largest number of nodes) * `maxPods`. Without the key, and in regions that the map leaves out, the
-    manifest decides. Not with a HorizontalPodAutoscaler: see [apps.md](apps.md#how-many-pods)."""
+    """The app's number of pods in each cluster: one number, or a map of regions to numbers, such as
+    `{east: 5, west: 2}`. Regions without a number have that of the manifest. See [apps.md](apps.md#how-many-pods)."""
     rollout: Rollout | None = None
     """The stages in which a change of the app reaches the regions. Without it, Fleet changes one region after another,
     and `pulumi up` does not check the result. It cannot be removed again. See

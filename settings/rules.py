@@ -298,13 +298,13 @@ def _lost(regions: Regions, settings: Settings) -> Iterator[Problem]:
     for path, section in _sections(settings).items():
         if _all_lost(settings.regions_of(section)):
             remedy = f"add a region that answers, or remove the {'team' if isinstance(section, Team) else 'app'}"
-            yield Problem(f"{path}.regions", "has lost regions only", remedy)
+            yield Problem(f"{path}.regions", "all of them are lost", remedy)
         elif not isinstance(section, Team):
             yield from _lost_entries(path, section, settings)
             if section.rollout and section.rollout.until:
                 reached = {name for stage in section.rollout.stages[: section.rollout.until] for name in stage}
                 if _all_lost([region for region in settings.regions_of(section) if region.name in reached]):
-                    found = "the stages up to it have lost regions only"
+                    found = "all regions of the stages up to it are lost"
                     remedy = "write a later stage, or remove it: a change would reach no region"
                     yield Problem(f"{path}.rollout.until", found, remedy, "regions")
 
@@ -319,7 +319,7 @@ def _lost_entries(path: str, app: App, settings: Settings) -> Iterator[Problem]:
     if not named or settings.entries(app):
         return
     lost = ", ".join(dict.fromkeys(show(entry.region) for entry in named))
-    found = f"has lost regions only: {lost}"
+    found = f"all of them are lost: {lost}"
     if not app.entry_regions:
         found = f"is missing: the entry point is in {lost}, the first region, which is lost"
     yield Problem(f"{path}.entryRegions", found, "write a region that answers; its address is another one", "regions")
@@ -338,7 +338,7 @@ def _replicas(regions: Regions, settings: Settings) -> Iterator[Problem]:
             wanted = app.replicas
             if len({*wanted.values()}) > MAX_NUMBERS:
                 found = f"has {len({*wanted.values()})} different numbers"
-                yield Problem(at, found, f"write at most {MAX_NUMBERS}: an override of Fleet has no more rules")
+                yield Problem(at, found, f"write at most {MAX_NUMBERS}: Fleet allows no more rules in an override")
             for region in wanted:
                 if region not in placed:
                     found = f"{show(region)} is not a region of the app; these are {', '.join(map(show, placed))}"
@@ -380,7 +380,7 @@ def _outbound(regions: Regions, settings: Settings) -> Iterator[Problem]:
     for name, app in settings.all_apps.items():
         if not app.internal and any(entry.region in created for entry in settings.entries(app)):
             # Answers would leave through the routes' appliance. [learn: aks/egress-outboundtype, "userDefinedRouting"]
-            found = '"routeTable" lets the answers of a public entry point leave another way than the requests come'
+            found = '"routeTable" sends the answers of a public entry point along its routes, not to the load balancer'
             at = settings.path_of(name)
             remedy = f"write natGateway, or set {at}.internal to true"
             yield Problem("clusters.outbound", found, remedy, at.partition(".")[0])
@@ -409,7 +409,9 @@ def _private(regions: Regions, settings: Settings) -> Iterator[Problem]:
             yield Problem(at, "needs clusters.privateApiServer", "set that too, or remove this")
     if settings.access.runner_network_id and not private and not settings.fleet.hub.private:
         found = "needs clusters.privateApiServer or fleet.hub.private"
-        yield Problem("access.runnerNetworkId", found, "set one of them, or remove this: the internet reaches the rest")
+        yield Problem(
+            "access.runnerNetworkId", found, "set one of them, or remove this: only private API servers need it"
+        )
 
 
 def _private_hub(settings: Settings) -> Iterator[Problem]:

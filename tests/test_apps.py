@@ -110,9 +110,9 @@ def test_more_ports_of_several_apps_than_a_node_has_rules_are_refused(folder: Pa
     (found,) = mistakes(settings(both), folder)
     assert found.startswith(
         "apps: in region east, each node would have 301 rules of load balancers: 300 for ports of entry points, "
-        "0 for those of Services of type LoadBalancer, 1 for the way out; Azure has at most 300"
+        "0 for those of Services of type LoadBalancer, 1 for outbound traffic; Azure allows at most 300"
     )
-    # The way out is then no rule of a load balancer.
+    # Outbound traffic then needs no rule of a load balancer.
     assert apps.load(settings(both, clusters={"outbound": "natGateway"}), folder)
     both["news"]["entryRegions"] = ["west"]  # pyright: ignore[reportArgumentType] - any JSON value
     assert apps.load(settings(both), folder)
@@ -127,6 +127,19 @@ def test_load_balancers_of_an_apps_own_services_count_in_each_of_its_regions(fol
     assert [text.partition(",")[0] for text in found] == ["apps: in region east", "apps: in region west"]
 
 
+def on_existing_clusters(folder: Path, count: int, per_app: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Write apps without common ports, behind one address, each on an existing cluster; return apps and regions."""
+    regions = [
+        {"name": f"r{number}", "location": f"eastus{number}", "existing": {"clusterId": CLUSTER.format(number)}}
+        for number in range(count)
+    ]
+    found = dict[str, Any]()
+    for number in range(count):
+        write_ports(folder, f"app{number}", range(1000 + number * per_app, 1000 + (number + 1) * per_app))
+        found[f"app{number}"] = {"service": "web", "regions": [f"r{number}"], "globalAddress": "front"}
+    return found, regions
+
+
 @pytest.mark.parametrize(
     ("count", "per_app", "keys", "start"),
     [
@@ -138,16 +151,15 @@ def test_load_balancers_of_an_apps_own_services_count_in_each_of_its_regions(fol
 def test_more_ports_than_all_regions_share_are_refused(
     folder: Path, count: int, per_app: int, keys: dict[str, Any], start: str
 ) -> None:
-    regions = [
-        {"name": f"r{number}", "location": f"eastus{number}", "existing": {"clusterId": CLUSTER.format(number)}}
-        for number in range(count)
-    ]
-    found = dict[str, Any]()
-    for number in range(count):
-        write_ports(folder, f"app{number}", range(1000 + number * per_app, 1000 + (number + 1) * per_app))
-        found[f"app{number}"] = {"service": "web", "regions": [f"r{number}"], "globalAddress": "front"}
+    found, regions = on_existing_clusters(folder, count, per_app)
     (mistake,) = mistakes(settings(found, "front", regions=regions, **keys), folder)
     assert mistake.startswith(start)
+
+
+def test_existing_clusters_and_a_global_address_can_have_as_many_ports_as_azure_allows(folder: Path) -> None:
+    """The outbound traffic of an existing cluster is not this program's, so it takes none of the 300 rules."""
+    found, regions = on_existing_clusters(folder, 5, 300)
+    assert apps.load(settings(found, "front", regions=regions), folder)
 
 
 def test_a_workload_whose_override_would_have_a_long_name_takes_no_replicas_by_region(folder: Path) -> None:

@@ -92,7 +92,7 @@ def test_monitoring_delays_no_fleet() -> None:
 
 
 def told(program: Program) -> set[str]:
-    """Return the ids of the action groups that every rule names."""
+    """Return the IDs of the action groups that every rule names."""
     rules: list[set[str]] = []
     for each in program.resources.values():
         if each.parent == "alerts" and not each.type.endswith(":ActionGroup"):

@@ -45,6 +45,14 @@ def test_only_the_entry_point_is_written_to_a_member(dev: Program) -> None:
     assert set(providers.values()) == {"hub-kubernetes"}
 
 
+def test_new_entry_point_comes_before_the_old_one_goes_only_behind_a_global_address(
+    dev: Program, prod: Program
+) -> None:
+    """Both have one name, but Azure keeps a frontend to which the global load balancer still refers."""
+    assert dev["app-entry-point"].options.deleteBeforeReplace
+    assert not prod["app-entry-point"].options.deleteBeforeReplace
+
+
 def test_every_manifest_is_put_on_the_hub_as_it_stands(dev: Program) -> None:
     for manifest in manifests():
         version = manifest["apiVersion"]

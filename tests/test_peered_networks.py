@@ -46,6 +46,10 @@ def ends(peering: str) -> tuple[str, str]:
     return here, there
 
 
+def test_peering_is_deleted_before_the_next_one_of_its_name_is_created(dev: Program) -> None:
+    assert all(peering.options.deleteBeforeReplace for peering in dev.of_type(PEERING).values())
+
+
 def test_peerings_are_the_articles(dev: Program) -> None:
     vnets = {name: dev[f"{name}-vnet"] for name in ("east", "west")}
     subscription = dev.outputs["fleetId"].split("/")[2]

@@ -1007,7 +1007,7 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
     ),
     "an app of lost regions": (
         changed(("regions[0].lost", True), ("apps", {"a": {"regions": ["east"]}, "b": {}})),
-        [("apps.a.regions", "has lost regions only"), ("apps.b.entryRegions", "is missing")],
+        [("apps.a.regions", "all of them are lost"), ("apps.b.entryRegions", "is missing")],
     ),
     "a team of lost regions": (
         changed(
@@ -1016,7 +1016,7 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
             ("clusters.entraId", True),
             ("teams", {"a": {"objectId": GUID, "type": "Group", "regions": ["east"]}}),
         ),
-        [("teams.a.regions", "has lost regions only")],
+        [("teams.a.regions", "all of them are lost")],
     ),
     "a rollout until a stage of lost regions": (
         changed(
@@ -1024,7 +1024,7 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
             ("app.entryRegions", ["west"]),
             ("app.rollout", {"stages": [["east"], ["west"]], "until": 1}),
         ),
-        [("app.rollout.until", "the stages up to it have lost regions only")],
+        [("app.rollout.until", "all regions of the stages up to it are lost")],
     ),
     "no region left": (
         changed(("regions[0].lost", True), ("regions[1].lost", True)),
@@ -1036,7 +1036,7 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
     ),
     "lost entry regions": (
         changed(("regions[1].lost", True), ("app.entryRegions", ["west"])),
-        [("app.entryRegions", 'has lost regions only: "west"')],
+        [("app.entryRegions", 'all of them are lost: "west"')],
     ),
     "an entry Service with a long name": (
         changed(("app.service", "s" * 44), ("app.entryRegions", ["west"])),
@@ -1064,7 +1064,7 @@ CONFLICTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
                 "clusters.outbound",
                 '"routeTable" needs an existing subnet, and regions[0], regions[1] would have a new one',
             ),
-            ("clusters.outbound", '"routeTable" lets the answers of a public entry point leave another way'),
+            ("clusters.outbound", '"routeTable" sends the answers of a public entry point along its routes'),
         ],
     ),
     "a global address and internal entry points": (

@@ -216,11 +216,9 @@ def test_rollout_to_lost_regions_only_asks_nobody(monkeypatch: pytest.MonkeyPatc
     asyncio.run(walk())
 
 
-def test_container_that_cannot_start_is_named_and_a_starting_one_is_not() -> None:
+@pytest.mark.parametrize("kind", ["containerStatuses", "initContainerStatuses"])
+def test_container_that_cannot_start_is_named_and_a_starting_one_is_not(kind: str) -> None:
     def pod(name: str, reason: str) -> dict[str, Any]:
-        return {
-            "metadata": {"name": name},
-            "status": {"containerStatuses": [{"state": {"waiting": {"reason": reason}}}]},
-        }
+        return {"metadata": {"name": name}, "status": {kind: [{"state": {"waiting": {"reason": reason}}}]}}
 
     assert rollouts.broken([pod("a", "ContainerCreating"), pod("b", "ImagePullBackOff")]) == "b: ImagePullBackOff"

@@ -1,5 +1,6 @@
 """Requests to the app: what counts as an answer, and the proxies on the way."""
 
+import base64
 import os
 import threading
 from collections.abc import Iterator
@@ -72,3 +73,11 @@ def test_connection_goes_through_the_proxy_for_everything_only(monkeypatch: pyte
         "http://proxy:1080",
         "http://proxy:3128",
     )
+
+
+def test_log_in_to_a_proxy_is_what_its_url_encodes() -> None:
+    credentials = base64.b64encode(b"me@corp:p@ss:/word").decode()
+    assert proxies.log_in("http://me%40corp:p%40ss%3A%2Fword@proxy:3128") == {
+        "Proxy-Authorization": f"Basic {credentials}"
+    }
+    assert proxies.log_in("http://proxy:3128") == {}

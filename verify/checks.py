@@ -26,7 +26,7 @@ from verify.outputs import App, Outputs, Port
 # After this time without a report, the hub calls a member unhealthy (Azure/fleet v0.18.12,
 # charts/hub-agent/values.yaml).
 _SILENCE: Final = timedelta(minutes=3)
-_CLIENTS: Final = 16  # requests at a time, to all addresses together: more would be late by themselves
+_CLIENTS: Final = 16  # requests at a time, to all addresses together: with more, this machine would delay the answers
 _TURNS: Final = BoundedSemaphore(_CLIENTS)
 
 _FLEET: Final = "/apis/cluster.kubernetes-fleet.io/v1"
@@ -149,7 +149,7 @@ def checks(deployment: Deployment) -> list[Check]:
 
 
 def _of_platform(deployment: Deployment, look: Callable[[], str]) -> Callable[[], str]:
-    """Return a check of what the platform's stack has made, which others may not be allowed to read."""
+    """Return a check of objects of the platform's stack, which a team may not be allowed to read."""
 
     def looked() -> str:
         try:
@@ -215,7 +215,7 @@ def _silence(member: Answer) -> timedelta:
 
 
 def _lost(deployment: Deployment, name: str) -> str:
-    """Check a member that the app is left out of: it does not answer, and no entry point uses its endpoints."""
+    """Check a lost member: it does not answer, and no entry point uses its endpoints."""
     answer = deployment.hub.get(f"{_FLEET}/memberclusters/{name}")
     if answer.content is None:
         raise CheckFailedError("left out, and no longer in the fleet", GONE)
@@ -295,7 +295,7 @@ def _placement(deployment: Deployment) -> str:
         ]
         because = f": {', '.join(dict.fromkeys(failed))}" if failed else ""
         raise CheckFailedError(f"not available on {', '.join(waiting)}{because}", describe)
-    if staged:  # the placement's own conditions are about one version
+    if staged:  # with stages, the placement's own conditions cover one version only
         return f"available on {len(names)} of {len(names)}; {staged}"
     if not status.get("selectedResources"):  # without its namespace, an empty placement is available
         raise CheckFailedError("places nothing: the hub has no such namespace", _AGAIN)
@@ -324,10 +324,10 @@ def _rollout(deployment: Deployment, placement: Object) -> str:
         raise CheckFailedError("it is rolled out in stages, and the hub has no run", _AGAIN)
     run = max(runs, key=lambda item: item["metadata"]["creationTimestamp"])
     if (found := rollouts.rollout(run)) is None:
-        raise CheckFailedError("Fleet has not begun with the rollout", "wait a minute; then `pulumi up`")
+        raise CheckFailedError("Fleet has not started the rollout", "wait a minute; then `pulumi up`")
     if found.failure:
         delete = f"`{deployment.hub.kubectl} delete clusterstagedupdaterun {run['metadata']['name']}`"
-        raise CheckFailedError(f"Fleet has given the rollout up: {found.failure}", f"{delete}, then {_AGAIN}")
+        raise CheckFailedError(f"Fleet has stopped the rollout: {found.failure}", f"{delete}, then {_AGAIN}")
     if found.number == len(found.stages):
         return ""
     if not found.updating:
@@ -379,7 +379,7 @@ def _require_export(deployment: Deployment, region: str, service: str) -> None:
     path = deployment.within(_NETWORKING, "v1beta1", "serviceexports")
     item = cluster.get(f"{path}/{service}").content
     if item is None:
-        raise CheckFailedError("not found", f"the placement brings it; if the hub has none either: {_AGAIN}")
+        raise CheckFailedError("not found", f"the placement copies it from the hub; if the hub has none: {_AGAIN}")
     get = f"get service {service} --namespace {deployment.namespace}"
     valid, conflict = _condition(item, "Valid"), _condition(item, "Conflict")
     if valid.get("status") != "True":

@@ -69,11 +69,11 @@ class Outputs(BaseModel):
 
     Attributes:
         apps: each shared Service, by the name of the app and of the Service.
-        fleet_id: the fleet's Azure id.
+        fleet_id: the fleet's Azure ID.
         owns_fleet: whether the fleet is deleted with the stack; true for earlier versions of the program.
-        platform: the stack that has made the fleet and the app's namespace, if it is another one; who deploys this one
-            may then have no rights on anything else.
-        cluster_ids: the clusters' Azure ids by the name of their region.
+        platform: the stack that has made the fleet and the app's namespace, if it is another one. Users of this
+            stack may then have no rights on anything else.
+        cluster_ids: the clusters' Azure IDs by the name of their region.
         member_names: the names of the fleet's members by the name of their region; a list in no order, or nothing, from
             earlier versions of the program.
         lost_members: the names of the members that the app is left out of, by the name of their region.
@@ -96,7 +96,7 @@ class Outputs(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _of_one_app(cls, outputs: Any) -> Any:  # noqa: ANN401 - any JSON value
-        """Read the outputs of a stack with one app, which are not by app."""
+        """Read the outputs of a stack with one app, which are not grouped by app."""
         if not isinstance(outputs, dict) or "apps" in outputs:
             return cast("object", outputs)
         found = cast("dict[str, object]", outputs)
@@ -145,7 +145,7 @@ def of_file(path: Path) -> str:
 
 
 def _key(where: Sequence[int | str]) -> str:
-    """Return the output that a finding is about."""
+    """Return the name of the output at the place of an error."""
     named = [part for part in where[3:] if isinstance(part, str)] if where[:1] == ("apps",) else where
     return str(named[0] if named else where[0] if where else "no JSON")
 

@@ -18,7 +18,7 @@ _TOP = f"""\
 - In the last column, "Azure:" precedes a property of azure-native, because the program has no setting for it.
 - IDs of Azure Policy are those of built-in definitions. IDs of the checklist are GUIDs.
 """
-_HEADER = "| rule | severity | demand | sources | set |\n| --- | --- | --- | --- | --- |"
+_HEADER = "| rule | severity | requirement | sources | set |\n| --- | --- | --- | --- | --- |"
 
 
 def page() -> str:
@@ -31,7 +31,7 @@ def page() -> str:
 
 def _row(rule: Rule) -> str:
     sources = "<br>".join(map(str, rule.sources))
-    return f"\n| `{rule.name}` | {rule.severity.value} | {rule.demands} | {sources} | {fix(rule)} |"
+    return f"\n| `{rule.name}` | {rule.severity.value} | {rule.requirement} | {sources} | {fix(rule)} |"
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def _same_version(pool: Resource, plan: Plan) -> bool:
 
 
 def _by_fleet(cluster: Resource, plan: Plan) -> bool:
-    """Fleet does it, if the cluster is a member and its own upgrades are off."""
+    """Return whether the fleet upgrades a cluster: it is a member, and its own upgrades are off."""
     profiles = [profile for profile in plan.of(FLEET_UPGRADES) if not on("disabled")(profile, plan)]
     off = not cluster.has("autoUpgradeProfile.upgradeChannel") or is_("autoUpgradeProfile.upgradeChannel", "none")(
         cluster, plan

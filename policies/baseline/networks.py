@@ -32,7 +32,7 @@ _LOCAL_NETWORK: Final = {"*", "virtualnetwork"}
 
 
 def _large(subnet: Resource, plan: Plan) -> bool:
-    """Only subnets with nodes are judged: of those, some pool takes its id."""
+    """Return whether a subnet is large enough. Only subnets to which a pool refers are judged."""
     if not any(subnet.urn in pool for pool in _pool_subnets(plan)):
         return True
     prefixes = [subnet.at("addressPrefix"), *subnet.listed("addressPrefixes")]

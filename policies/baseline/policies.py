@@ -47,9 +47,10 @@ Report = Callable[..., None]
 class Baseline:
     """The rules, the score and the goal, for one plan.
 
-    A rule judges inputs: what the program asks for. Policies for a stack get outputs, which hold Azure's own defaults
-    in a stack that exists, and unknown values for all that is not set in a preview. Policies for a resource get inputs,
-    but not what they come from. So one of the latter keeps the inputs for the former.
+    A rule judges inputs: what the program asks for. Policies for a stack get outputs. In a running stack these contain
+    Azure's defaults; in a preview, everything that is not set is unknown. Policies for a resource get inputs, but not
+    the resources that the inputs come from. So `baseline-inputs`, a policy for resources, keeps the inputs for the
+    policies for the stack.
     """
 
     def __init__(self) -> None:
@@ -118,7 +119,7 @@ class Baseline:
 
         return StackValidationPolicy(
             rule.name,
-            f"{rule.demands[0].upper()}{rule.demands[1:]} ({'; '.join(map(str, rule.sources))}).",
+            f"{rule.requirement[0].upper()}{rule.requirement[1:]} ({'; '.join(map(str, rule.sources))}).",
             validate,
             enforcement_level=EnforcementLevel.DISABLED,
             severity=_SEVERITIES.get(rule.severity),
@@ -134,7 +135,7 @@ class Baseline:
         report_(report(self._judge(args), self._exceptions, datetime.now(UTC).date()))
 
     def _goal(self, args: StackValidationArgs, report: Report) -> None:
-        """The exceptions are those of the score, so without the score there are none."""
+        """Report what is missed. The exceptions are those of `baseline-score`: without it, there are none."""
         for line in short_of_goal(self._judge(args)):
             report(line)
 

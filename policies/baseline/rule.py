@@ -30,7 +30,7 @@ Check = Callable[[Resource, Plan], bool]
 
 @dataclass(frozen=True)
 class Source:
-    """Who publishes a rule, and under which id."""
+    """Who publishes a rule, and under which ID."""
 
     publisher: str
     id: str
@@ -52,11 +52,11 @@ _GUID_TAIL: Final = re.compile(r"(?<=^[0-9a-f]{8})(-[0-9a-f]+)+$")
 
 @dataclass(frozen=True)
 class Rule:
-    """One demand on the resources of some types.
+    """One requirement for the resources of some types.
 
     Attributes:
         name: its name as a policy.
-        demands: what it demands.
+        requirement: what it requires.
         severity: how much it matters.
         types: the types of the resources that it judges; a plan without any is not judged.
         check: whether a resource meets it.
@@ -65,7 +65,7 @@ class Rule:
     """
 
     name: str
-    demands: str
+    requirement: str
     severity: Severity
     types: tuple[str, ...]
     check: Check
@@ -99,7 +99,7 @@ def own(page: str) -> Source:
 
 
 def is_(path: str, value: Any) -> Check:  # noqa: ANN401 - any JSON value
-    """Demand a value. Case is ignored in texts, as PSRule and Azure Policy do."""
+    """Require a value. Case is ignored in texts, as PSRule and Azure Policy do."""
 
     def check(resource: Resource, plan: Plan) -> bool:
         del plan
@@ -110,20 +110,20 @@ def is_(path: str, value: Any) -> Check:  # noqa: ANN401 - any JSON value
 
 
 def on(path: str) -> Check:
-    """Demand that something is switched on."""
+    """Require that something is switched on."""
     return is_(path, value=True)
 
 
 def one_of(path: str, *values: str) -> Check:
-    """Demand one of several values."""
+    """Require one of several values."""
     return lambda resource, plan: any(is_(path, value)(resource, plan) for value in values)
 
 
 def given(path: str) -> Check:
-    """Demand that something is set."""
+    """Require that something is set."""
     return lambda resource, _: resource.has(path)
 
 
 def at_least(path: str, least: float) -> Check:
-    """Demand a number."""
+    """Require at least a number."""
     return lambda resource, _: resource.number(path) >= least

@@ -59,7 +59,7 @@ class Judgement:
 
     @property
     def required(self) -> bool:
-        """Whether the goal demands this rule."""
+        """Whether the goal requires this rule."""
         return self.rule.severity in REQUIRED
 
 
@@ -94,7 +94,7 @@ def short_of_goal(judgements: Sequence[Judgement]) -> list[str]:
     """Return what a plan lacks for the goal: each required rule, and most of the others."""
     missed = [each for each in judgements if each.verdict is Verdict.MISSED]
     found = [
-        f"{each.rule.name} ({each.rule.severity.value}): {each.rule.demands}. Set {each.advice}"
+        f"{each.rule.name} ({each.rule.severity.value}): {each.rule.requirement}. Set {each.advice}"
         for each in missed
         if each.required
     ]

@@ -1,4 +1,4 @@
-"""Azure Resource Manager without its resource types: ids, names, stored resources, and comparison of inputs."""
+"""Azure Resource Manager without its resource types: IDs, names, stored resources, and comparison of inputs."""
 
 import re
 import secrets
@@ -61,7 +61,7 @@ class ClusterBackend(Protocol):
         ...
 
     def set_peered(self, network: str, other: str, *, peered: bool) -> None:
-        """Connect or disconnect two virtual networks, given by id."""
+        """Connect or disconnect two virtual networks, given by ID."""
         ...
 
     def set_routes(self, network: str, other: str, prefixes: list[str]) -> None:
@@ -83,10 +83,10 @@ class ClusterBackend(Protocol):
         """Start a cluster in a network.
 
         Args:
-            cluster_id: its resource id.
+            cluster_id: its resource ID.
             server: the URL at which Azure would have its API server.
             location: the region's short name.
-            network: the id of its nodes' virtual network.
+            network: the ID of its nodes' virtual network.
             pods: the CIDR of pods' addresses; on flat Azure CNI also of nodes' addresses.
             flat: whether pods have addresses of the network, rather than of an overlay.
             nodes: how many nodes it has.
@@ -98,7 +98,7 @@ class ClusterBackend(Protocol):
         """Give a node pool a number of nodes, and taints.
 
         Args:
-            cluster_id: the cluster's resource id.
+            cluster_id: the cluster's resource ID.
             pool: the pool's name; empty for the nodes that came with the cluster.
             nodes: how many nodes the pool has; none remove it, None keeps the number.
             taints: AKS's form, `key=value:effect`.
@@ -202,7 +202,7 @@ def resource_group_of(resource_id: str) -> str:
 
 
 def subscription_of(resource_id: str) -> str:
-    """Return the id of a resource's subscription."""
+    """Return the ID of a resource's subscription."""
     return resource_id.split("/")[2]
 
 
@@ -232,7 +232,7 @@ class Subscription:
         store: the storage of the resources.
         clusters: the Kubernetes side.
         deployer: the identity that runs the program.
-        subscription_id: its id; by default the deployer's.
+        subscription_id: its ID; by default the deployer's.
     """
 
     def __init__(self, store: Store, clusters: ClusterBackend, deployer: Deployer, subscription_id: str = "") -> None:
@@ -240,7 +240,7 @@ class Subscription:
         self.clusters = clusters
         self.deployer = deployer
         self.id = f"/subscriptions/{subscription_id or deployer.subscription_id}"
-        """The subscription's id in ARM's form."""
+        """The subscription's ID in ARM's form."""
 
     def other(self, subscription_id: str) -> "Subscription":
         """Return another subscription of the tenant."""
@@ -264,7 +264,7 @@ class Subscription:
         self._section.pop("seed", None)
 
     def find(self, resource_id: str) -> Record | None:
-        """Return a resource by its id; None if it does not exist."""
+        """Return a resource by its ID; None if it does not exist."""
         record = self._records.get(resource_id.lower())
         return self._as_of_now(record) if record else None
 
@@ -336,14 +336,14 @@ class ResourceType:
 
     Attributes:
         kind: ARM's name of the type.
-        groups: the segment before the group's name in ids of this type, in Azure's spelling.
+        groups: the segment before the group's name in IDs of this type, in Azure's spelling.
         shown: the type's name in Azure's answers, if it differs from `kind`.
         api_version: azure-native 3.29.0's default API version.
         name: the rules for its resources' names.
         ancestors: the inputs with the names of the enclosing resources below the group, outermost first.
         located: whether its resources have a location.
         placeless: whether the location may be `global`.
-        immutable: properties that force a replacement, in addition to the parts of the id. Sources: azure-native,
+        immutable: properties that force a replacement, in addition to the parts of the ID. Sources: azure-native,
             provider/pkg/gen/replacement.go (`forceNewMap`), and `x-ms-mutability: [read, create]` in
             Azure/azure-rest-api-specs.
     """
@@ -359,14 +359,14 @@ class ResourceType:
     shown: str = ""
 
     def id_of(self, subscription: Subscription, inputs: Properties) -> str:
-        """Return the id of a resource with these inputs."""
+        """Return the ID of a resource with these inputs."""
         namespace, *types = self.kind.split("/")
         names = [inputs[key] for key in (*self.ancestors, self.name.key)]
         path = "/".join(f"{kind}/{name}" for kind, name in zip(types, names, strict=True))
         return f"{subscription.id}/{self.groups}/{inputs['resourceGroupName']}/providers/{namespace}/{path}"
 
     def id_keys(self) -> Collection[str]:
-        """Return the inputs that make up the id."""
+        """Return the inputs that make up the ID."""
         return {"resourceGroupName", *self.ancestors, self.name.key}
 
     def require_parents(self, subscription: Subscription, resource_id: str) -> None:
@@ -406,10 +406,10 @@ class ResourceType:
 
 
 class ExtensionResource(ResourceType):
-    """A resource on another one, on a group or on a subscription, whose id comes first in its own.
+    """A resource on another one, on a group or on a subscription, whose ID comes first in its own.
 
     Attributes:
-        scope: the input with that id.
+        scope: the input with that ID.
     """
 
     scope: str = "scope"

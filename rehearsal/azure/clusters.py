@@ -590,7 +590,7 @@ def _addon(addon: Properties, identity_id: str, old: Properties) -> Properties:
 
 
 def _workspaces(inputs: Properties) -> Iterator[str]:
-    """Return the ids of the workspaces that a cluster writes into."""
+    """Return the IDs of the workspaces that a cluster writes into."""
     insights = nested(nested(inputs, "addonProfiles"), "omsagent")
     if insights.get("enabled"):
         yield nested(insights, "config")["logAnalyticsWorkspaceResourceID"]
@@ -718,7 +718,7 @@ def _network_outputs(subscription: Subscription, node_group: str, profile: Prope
 
 
 def _network(cluster_id: str, inputs: Properties) -> str:
-    """Return the id of a cluster's virtual network. A cluster without a subnet gets its own network."""
+    """Return the ID of a cluster's virtual network. A cluster without a subnet gets its own network."""
     subnet_id = inputs["agentPoolProfiles"][0].get("vnetSubnetID")
     return subnet_id.rsplit("/", 2)[0] if subnet_id else cluster_id
 

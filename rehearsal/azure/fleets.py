@@ -155,7 +155,7 @@ def _admit_hub(subscription: Subscription, inputs: Properties) -> None:
     if hub.get("dnsPrefix"):
         raise errors.PRIVATE_HUB_DOMAIN_NAME.refusal()
     require_api_subnet(subscription, api_server)
-    # The object id of Fleet's resource provider is the tenant's. Here, it is any principal that is not of this cloud.
+    # The object ID of Fleet's resource provider is the tenant's. Here, it is any principal that is not of this cloud.
     others = {each["inputs"]["principalId"] for each in subscription.all_of(ROLE_ASSIGNMENT)}
     others -= {each["outputs"]["principalId"] for each in subscription.all_of(IDENTITY)}
     others -= {subscription.deployer.object_id}

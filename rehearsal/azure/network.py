@@ -271,7 +271,7 @@ class Subnet(ResourceType):
 
 
 def firewall_of(subnet_inputs: Properties) -> str:
-    """Return the id of a subnet's security group; empty if it has none."""
+    """Return the ID of a subnet's security group; empty if it has none."""
     return str(nested(subnet_inputs, "networkSecurityGroup").get("id") or "")
 
 
@@ -514,7 +514,7 @@ class NatGateway(ResourceType):
 
 
 def _subnets_with(subscription: Subscription, key: str, record: Record, to_delete: Collection[str]) -> str:
-    """Return the ids of the subnets that refer to a resource and stay."""
+    """Return the IDs of the subnets that refer to a resource and stay."""
     used = record["id"].lower()
     return ", ".join(
         subnet["id"]

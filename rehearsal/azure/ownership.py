@@ -22,7 +22,7 @@ from rehearsal.core.protocol import Call
 
 @dataclass(eq=False)
 class _Write:
-    """A running operation, with the ids of the VNets that it writes; another operation also writes those in `met`."""
+    """A running operation, with the IDs of the VNets that it writes; another operation also writes those in `met`."""
 
     call: Call
     networks: frozenset[str]
@@ -38,7 +38,7 @@ class Ownership:
 
     @contextmanager
     def under_way(self, call: Call, networks: frozenset[str]) -> Generator[None]:
-        """Count an operation as running, with the ids of the VNets that it writes."""
+        """Count an operation as running, with the IDs of the VNets that it writes."""
         write = _Write(call, networks)
         with self._lock:
             for other in self._under_way:

@@ -58,7 +58,7 @@ RECORDINGS: Final[dict[str, Recording]] = {
         "2023 to 2026",
     ),
     "identity": Recording(
-        "A user-assigned identity's id has `/resourcegroups/`; `clientId`, `principalId` and `tenantId` come at once.",
+        "A user-assigned identity's ID has `/resourcegroups/`; `clientId`, `principalId` and `tenantId` come at once.",
         f"Azure/azure-cli, test_identity_management; {_ASO}, Test_Authorization_RoleAssignmentOfBuiltInRole",
         "2022 to 2024",
     ),
@@ -76,7 +76,7 @@ RECORDINGS: Final[dict[str, Recording]] = {
         "2022 to 2025",
     ),
     "cluster-id": Recording(
-        "A cluster's id has `/resourcegroups/`, its type is `Microsoft.ContainerService/ManagedClusters`, and its "
+        "A cluster's ID has `/resourcegroups/`, its type is `Microsoft.ContainerService/ManagedClusters`, and its "
         "kubelet's identity is in `/resourcegroups/MC_…`.",
         _STATE,
         "2025-11-21",

@@ -104,11 +104,11 @@ def _prod() -> Iterator[Figure]:
     regions = sum(each["type"] == _CLUSTER for each in state)
     for scale in ("typical", "low", "high"):
         up = schedule(plan([], state, table, scale=scale)).makespan
-        for bound, demands in (
-            ("shortest possible time", bounds.DEMANDS),
-            ("shortest safe time", (*bounds.DEMANDS, bounds.PEERED_BEFORE_JOINING)),
+        for bound, dependencies in (
+            ("shortest possible time", bounds.DEPENDENCIES),
+            ("shortest safe time", (*bounds.DEPENDENCIES, bounds.PEERED_BEFORE_JOINING)),
         ):
-            least = schedule(bounds.least(regions, table, scale, types=types, demands=demands)).makespan
+            least = schedule(bounds.least(regions, table, scale, types=types, dependencies=dependencies)).makespan
             what = f"up, stack prod, {scale} durations: ratio to the {bound}"
             yield _at_most(what, up / least, 1.05, f"{up / least:.3f} ({words(up)} : {words(least)})")
 

@@ -28,7 +28,7 @@ class ApiServer(Protocol):
 
     @property
     def id(self) -> str:
-        """The cluster's Azure resource id; for a hub, the fleet's."""
+        """The cluster's Azure resource ID; for a hub, the fleet's."""
         ...
 
     @property
@@ -68,7 +68,7 @@ class Clusters(Protocol):
     """All clusters of the cloud."""
 
     def get(self, cluster_id: str) -> ApiServer | None:
-        """Return a cluster or hub by its id."""
+        """Return a cluster or hub by its ID."""
         ...
 
     def at(self, server: str) -> ApiServer | None:

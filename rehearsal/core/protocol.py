@@ -140,7 +140,7 @@ class FakeProvider(Protocol):
         ...
 
     def create(self, call: Call, inputs: Properties) -> tuple[str, Properties]:
-        """Create a resource; return its id (empty in previews) and its outputs."""
+        """Create a resource; return its ID (empty in previews) and its outputs."""
         ...
 
     def read(

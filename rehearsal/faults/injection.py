@@ -124,7 +124,7 @@ class Faults:
         self._tell(f"fault: {verb} {_label(call)}: {what}")
 
     def _lock_on(self, resource_id: str) -> str | None:
-        """Return the id of a resource's group, or of the resource if it is a group, if it is locked."""
+        """Return the ID of a resource's group, or of the resource if it is a group, if it is locked."""
         group = "/".join(resource_id.split("/")[:5])
         locked = "/resourcegroups/" in group.lower() and any(
             fnmatchcase(last_segment(group).lower(), pattern.lower()) for pattern in self._profile.locks

@@ -16,7 +16,7 @@ from rehearsal.fleet.bindings import MEMBER_CLUSTER
 __all__ = ["Cluster", "InMemoryClusters"]
 
 Observer = Callable[[str, str, str, Object], None]
-"""Called at each transition of a condition: with the cluster's id, the object's kind and name, and the condition."""
+"""Called at each transition of a condition: with the cluster's ID, the object's kind and name, and the condition."""
 
 # A round runs each controller once, in this order.
 _CLUSTER_CONTROLLERS: Final = workloads.CONTROLLERS
@@ -96,10 +96,10 @@ class InMemoryClusters:
         """Start a managed cluster.
 
         Args:
-            cluster_id: its Azure resource id.
+            cluster_id: its Azure resource ID.
             server: the URL of its API server.
             location: the region's short name.
-            network: the id of its nodes' virtual network.
+            network: the ID of its nodes' virtual network.
             pods: the CIDR of pods' addresses; on flat Azure CNI also of nodes' addresses.
             flat: whether pods have addresses of the network (flat Azure CNI), rather than of an overlay.
             nodes: how many nodes it has.
@@ -124,7 +124,7 @@ class InMemoryClusters:
         self._idle.clear()
 
     def add_hub(self, fleet_id: str, server: str) -> Cluster:
-        """Start a fleet's hub, whose id is the fleet's."""
+        """Start a fleet's hub, whose ID is the fleet's."""
         hub = self._add(fleet_id, server, role=HUB, location="", services="10.0.0.0/16")
         hub.create(workloads.namespace("fleet-system"))
         return hub
@@ -217,11 +217,11 @@ class InMemoryClusters:
         return [regional for regional, ports in balanced.items() if port in ports]
 
     def get(self, cluster_id: str) -> Cluster | None:
-        """Return a cluster or hub by its id."""
+        """Return a cluster or hub by its ID."""
         return self._clusters.get(cluster_id)
 
     def cluster(self, cluster_id: str) -> Cluster:
-        """Return an existing cluster or hub by its id."""
+        """Return an existing cluster or hub by its ID."""
         return self._clusters[cluster_id]
 
     def at(self, server: str) -> Cluster | None:

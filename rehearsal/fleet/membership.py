@@ -26,7 +26,7 @@ from rehearsal.fleet.bindings import MEMBER_CLUSTER
 from rehearsal.fleet.view import FleetView
 
 CLUSTER_ID: Final = "fleet.azure.com/cluster-resource-id"
-"""Azure's annotation with the id of the member's cluster (Azure/fleet issue 1146)."""
+"""Azure's annotation with the ID of the member's cluster (Azure/fleet issue 1146)."""
 LOCATION: Final = "fleet.azure.com/location"
 _MEMBER_NAME: Final = "kubernetes-fleet.io/member-name"
 _FINALIZERS: Final = ("kubernetes-fleet.io/membercluster-finalizer", "kubernetes-fleet.io/cluster-profile-cleanup")

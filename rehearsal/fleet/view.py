@@ -24,7 +24,7 @@ class FleetView(Protocol):
         ...
 
     def get(self, cluster_id: str) -> Cluster | None:
-        """Return a cluster by its id."""
+        """Return a cluster by its ID."""
         ...
 
     def members(self, hub: Cluster) -> dict[str, Cluster | None]:

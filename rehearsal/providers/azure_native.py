@@ -129,7 +129,7 @@ class Azure(FakeProvider):
     """Simulates azure-native on a store.
 
     Attributes:
-        runner_network: the id of the VNet in which the program runs; empty if that is not known, and then the program
+        runner_network: the ID of the VNet in which the program runs; empty if that is not known, and then the program
             reaches every API server.
 
     Args:
@@ -193,7 +193,7 @@ class Azure(FakeProvider):
         return completed, problems
 
     def diff(self, call: Call, old_inputs: Properties, outputs: Properties, inputs: Properties) -> Difference:
-        """Compare inputs. Parts of the id and properties that Azure cannot change force a replacement."""
+        """Compare inputs. Parts of the ID and properties that Azure cannot change force a replacement."""
         kind = _type(call.token)
         # Imported inputs lack the version, but the state has it (azure-native, provider.go, `Diff`).
         old_inputs = {"azureApiVersion": outputs.get("azureApiVersion"), **old_inputs}
@@ -335,7 +335,7 @@ class Azure(FakeProvider):
     def may_access(self, cluster_id: str) -> bool:
         """Return whether the deployer's identity may use the API server of a cluster or hub.
 
-        Azure's roles decide on hubs (by the fleet's id) and on clusters with Entra ID and Azure RBAC. On clusters with
+        Azure's roles decide on hubs (by the fleet's ID) and on clusters with Entra ID and Azure RBAC. On clusters with
         Entra ID but without Azure RBAC, it counts as a member of the administrators' group, if there is one. With a
         client certificate of a cluster with local accounts, it needs no role.
         """

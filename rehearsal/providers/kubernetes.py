@@ -23,7 +23,7 @@ from rehearsal.providers import readiness as waiting
 
 _Verb: TypeAlias = Literal["create", "get", "patch", "delete"]
 
-# Entra ID's name for an application is its object id, and it is in no group of Kubernetes' own (learn:
+# Entra ID's name for an application is its object ID, and it is in no group of Kubernetes' own (learn:
 # aks/azure-ad-integration; kubeguard/guard, auth/providers/azure).
 _USER: Final = Deployer().object_id
 _AUTONAMED: Final = "pulumi.com/autonamed"
@@ -121,8 +121,8 @@ class Kubernetes:
     Args:
         clusters: the clusters.
         user: the name that API servers know the deploying identity by.
-        may_access: whether the deploying identity's roles allow it to use a cluster, by the cluster's id.
-        reaches: whether the program's network reaches a cluster's API server, by the cluster's id.
+        may_access: whether the deploying identity's roles allow it to use a cluster, by the cluster's ID.
+        reaches: whether the program's network reaches a cluster's API server, by the cluster's ID.
     """
 
     def __init__(

@@ -84,7 +84,7 @@ class Randomness(FakeProvider):
             return "", schema.expected_outputs(call.token, settings)
         resource_id = _MAKERS[call.token](settings)
         computed = _outputs(call.token, resource_id, settings)
-        # The real provider's ids are the values, except for passwords: an id is not secret.
+        # The real provider's IDs are the values, except for passwords: an ID is not secret.
         return ("none" if call.token == _PASSWORD else resource_id), {**settings, **computed}
 
     def read(
@@ -92,7 +92,7 @@ class Randomness(FakeProvider):
     ) -> tuple[Properties, Properties] | None:
         """Return the inputs and outputs in the state, the only place where they are stored.
 
-        Without outputs the resource is being imported, and the user's id is the value.
+        Without outputs the resource is being imported, and the user's ID is the value.
         """
         if outputs:
             return inputs, outputs

@@ -26,7 +26,7 @@ class RealApiServer:
     """Requests to one API server, as its administrator or for a user; on a hub the user is the deploying identity.
 
     Args:
-        cluster_id: the cluster's Azure resource id; for a hub, the fleet's.
+        cluster_id: the cluster's Azure resource ID; for a hub, the fleet's.
         role: whether it is a fleet's hub or a member.
         access: its URL and the administrator's credentials.
         deployer: the deploying identity's token.

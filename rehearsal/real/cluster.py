@@ -77,7 +77,7 @@ class RealCluster:
     Args:
         tools: the commands.
         folder: stores the cluster's data between runs.
-        cluster_id: its Azure resource id; for a hub, the fleet's.
+        cluster_id: its Azure resource ID; for a hub, the fleet's.
         role: whether it is a fleet's hub or a member.
         services: the service network's CIDR.
         guard: decides which requests of the deploying identity are allowed.

@@ -190,7 +190,7 @@ class RealClusters:
             machines.set_pool(name, pools[name]["nodes"], taints)
 
     def add_hub(self, fleet_id: str, server: str) -> None:
-        """Start a fleet's hub, whose id is the fleet's."""
+        """Start a fleet's hub, whose ID is the fleet's."""
         del server
         self._data["clusters"][fleet_id] = {
             "folder": self._new_folder(fleet_id),
@@ -221,7 +221,7 @@ class RealClusters:
     def join(self, fleet_id: str, member: str, cluster_id: str, labels: Mapping[str, str]) -> None:
         """Add a cluster to a fleet; return when it has joined, like ARM's operation.
 
-        Source of the control plane's steps: Azure/fleet issue 1146, and its annotation with the cluster's id.
+        Source of the control plane's steps: Azure/fleet issue 1146, and its annotation with the cluster's ID.
 
         Raises:
             RefusedError: the cluster does not join in time.
@@ -272,7 +272,7 @@ class RealClusters:
     # Look-ups, and the engine's environment.
 
     def get(self, cluster_id: str) -> RealApiServer | None:
-        """Return a cluster or hub by its id."""
+        """Return a cluster or hub by its ID."""
         found = self._clusters.get(cluster_id)
         return found.server if found else None
 

@@ -51,7 +51,7 @@ class Container:
     Args:
         server: the API server of its cluster.
         networks: the networks of all clusters.
-        network: the id of the cluster's network.
+        network: the ID of the cluster's network.
         address: the pod's address.
         pod: the pod.
         folder: a new folder for its files.

@@ -39,7 +39,7 @@ class Guard:
         self.allows: Allows = lambda _cluster, _request: False
 
     def url(self, cluster_id: str) -> str:
-        """Return the guard's URL for a cluster; its path is the cluster's id, which begins with a slash."""
+        """Return the guard's URL for a cluster; its path is the cluster's ID, which begins with a slash."""
         return self.address + quote(cluster_id)
 
     def review(self, cluster_id: str, asked: dict[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Machines:
     Args:
         server: the API server.
         networks: the networks of all clusters.
-        network: the id of the cluster's network.
+        network: the ID of the cluster's network.
         addresses: the CIDR for nodes and pods.
         nodes: the number of nodes.
         public_address: returns an unused public address.

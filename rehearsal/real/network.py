@@ -33,7 +33,7 @@ class Networks:
 
         Args:
             control: the socket whose other end is the data plane's standard input.
-            process: its process id.
+            process: its process ID.
         """
         self._control = control
         self._process = process
@@ -42,7 +42,7 @@ class Networks:
         """Add a VNet.
 
         Args:
-            name: any text, such as its id in Azure.
+            name: any text, such as its ID in Azure.
             prefixes: its address space, in CIDR notation. It may overlap with others as long as they are not connected.
 
         Raises:

@@ -32,7 +32,7 @@ _ENTRY_POINT = "kubernetes:networking.fleet.azure.com/v1alpha1:MultiClusterServi
 
 
 @dataclass(frozen=True)
-class Demand:
+class Dependency:
     """A step that must wait for another one in any program.
 
     Attributes:
@@ -82,94 +82,96 @@ _OF_REGIONS: Final = (
 )
 
 _IN_GROUP = ("it is in the group", "learn: azure-resource-manager/management/overview, Resource groups")
-DEMANDS: Final = (
+DEPENDENCIES: Final = (
     # One request makes a VNet with its subnet (learn: rest/api/virtualnetwork/virtual-networks/create-or-update).
-    Demand("network", "group", *_IN_GROUP),
-    Demand("identity", "group", *_IN_GROUP),
-    Demand("hub", "hub group", *_IN_GROUP),
-    Demand(
+    Dependency("network", "group", *_IN_GROUP),
+    Dependency("identity", "group", *_IN_GROUP),
+    Dependency("hub", "hub group", *_IN_GROUP),
+    Dependency(
         "peerings",
         "network",
         "a peering is a part of its VNet, and is refused while the VNet is being written",
         "pulumi/pulumi-azure-native issue 4340",
     ),
-    Demand(
+    Dependency(
         "peerings",
         "cluster",
         "a cluster fails if its VNet is written while it is created, and the peerings first would delay all that waits "
         "for the cluster",
         "learn: troubleshoot/azure/azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error",
     ),
-    Demand(
+    Dependency(
         "role",
         "identity",
         "the role is assigned to the identity; on the group, it need not wait for the subnet",
         "learn: role-based-access-control/role-assignments-steps",
     ),
-    Demand(
+    Dependency(
         "cluster",
         "role",
         "AKS must be allowed to join the subnet before it starts",
         "learn: aks/concepts-network-legacy-cni",
     ),
-    Demand("cluster", "network", "its nodes are in the subnet", "learn: aks/concepts-network-legacy-cni"),
-    Demand("gateway address", "group", *_IN_GROUP),
-    Demand("gateway", "gateway address", "it sends from the address", "learn: nat-gateway/nat-overview"),
-    Demand("cluster", "gateway", "the subnet needs the way out that the cluster asks for", "learn: aks/nat-gateway"),
-    Demand("pool", "cluster", "it is a part of the cluster", "learn: rest/api/aks, Agent Pools"),
-    Demand(
+    Dependency("cluster", "network", "its nodes are in the subnet", "learn: aks/concepts-network-legacy-cni"),
+    Dependency("gateway address", "group", *_IN_GROUP),
+    Dependency("gateway", "gateway address", "it sends from the address", "learn: nat-gateway/nat-overview"),
+    Dependency("cluster", "gateway", "the cluster asks for the gateway on its subnet", "learn: aks/nat-gateway"),
+    Dependency("pool", "cluster", "it is a part of the cluster", "learn: rest/api/aks, Agent Pools"),
+    Dependency(
         "peerings",
         "pool",
         "a pool fails if its VNet is written while its nodes are created",
         "learn: troubleshoot/azure/azure-kubernetes/error-codes/virtualnetworknotinsucceededstate-error",
     ),
-    Demand(
+    Dependency(
         "member",
         "pool",
         "AKS does one operation on a cluster at a time, and a cluster that joins is being updated; the app waits for "
         "both in any order",
         "aka.ms/aks-pending-operation",
     ),
-    Demand(
+    Dependency(
         "member",
         "cluster",
         "the fleet installs its agents on a running cluster",
         "learn: kubernetes-fleet/concepts-lifecycle",
     ),
-    Demand("member", "hub", "a member is a part of its fleet", "learn: rest/api/fleet, Fleet Members"),
-    Demand(
+    Dependency("member", "hub", "a member is a part of its fleet", "learn: rest/api/fleet, Fleet Members"),
+    Dependency(
         "hub role",
         "hub",
         "only this role on the fleet gives access to the hub's objects",
         "learn: kubernetes-fleet/access-fleet-hub-cluster-kubernetes-api",
     ),
-    Demand("namespace", "hub role", "it is an object of the hub", "learn: kubernetes-fleet/access-fleet-hub-cluster-…"),
-    Demand("app", "namespace", "its objects are in the namespace", "Kubernetes: concepts, Namespaces"),
-    Demand(
+    Dependency(
+        "namespace", "hub role", "it is an object of the hub", "learn: kubernetes-fleet/access-fleet-hub-cluster-…"
+    ),
+    Dependency("app", "namespace", "its objects are in the namespace", "Kubernetes: concepts, Namespaces"),
+    Dependency(
         "placement",
         "app",
         "a placement that comes before its objects is available without them",
         "Azure/fleet v0.18.12, pkg/controllers/placement",
     ),
-    Demand(
+    Dependency(
         "placement",
         "member",
         "it is available on members that have joined",
         "Azure/fleet v0.18.12, pkg/scheduler",
     ),
-    Demand(
+    Dependency(
         "entry point",
         "placement",
         "its namespace and the exported Service come to the cluster with the placement",
         "Azure/fleet-networking v0.3.25, pkg/controllers/multiclusterservice",
     ),
-    Demand(
+    Dependency(
         "entry service",
         "entry point",
         "Fleet makes the Service that accepts the global address from the entry point",
         "Azure/fleet-networking v0.3.25, ensureDerivedService",
     ),
-    Demand(
+    Dependency(
         "global balancer",
         "entry service",
         "it refers to the frontend of the Service",
@@ -177,14 +179,14 @@ DEMANDS: Final = (
     ),
 )
 
-PEERED_BEFORE_JOINING: Final = Demand(
+PEERED_BEFORE_JOINING: Final = Dependency(
     "member",
     "peerings",
     "a cluster is updated when it joins, and its update may fail if its VNet is written meanwhile; in the other order, "
     "a region that leaves would lose its peerings while its pods still get requests",
     "docs/decisions.md, 3",
 )
-"""What the program adds to `DEMANDS` for safety. Whether Azure requires it is untried, so it is not one of them."""
+"""What the program adds to `DEPENDENCIES` for safety. Whether Azure requires it is untried, so it is not one of them."""
 
 
 def least(
@@ -193,7 +195,7 @@ def least(
     scale: Scale = "typical",
     *,
     types: Collection[str] = (),
-    demands: Sequence[Demand] = DEMANDS,
+    dependencies: Sequence[Dependency] = DEPENDENCIES,
 ) -> list[Operation]:
     """Return the necessary steps of an `up`; their longest chain is a lower bound of any program's time.
 
@@ -202,7 +204,7 @@ def least(
         durations: the table.
         scale: the column of the table.
         types: the types of the stack's resources, which say what steps of `OPTIONAL` it has.
-        demands: what the steps wait for.
+        dependencies: what the steps wait for.
 
     All peerings of a region are one step: a VNet has 2 (n - 1), its own and the opposite ones, and only one at a time
     can write it.
@@ -214,10 +216,10 @@ def least(
     steps = STEPS | {step: token for step, token in OPTIONAL.items() if token in types}
 
     def needs(name: str, step: str) -> Iterator[str]:
-        for demand in demands:
-            if demand.step == step and demand.needs in steps:
-                same = step in _OF_REGIONS and demand.needs in _OF_REGIONS
-                yield from [name.replace(step, demand.needs, 1)] if same else names(demand.needs)
+        for dependency in dependencies:
+            if dependency.step == step and dependency.needs in steps:
+                same = step in _OF_REGIONS and dependency.needs in _OF_REGIONS
+                yield from [name.replace(step, dependency.needs, 1)] if same else names(dependency.needs)
 
     times = {"peerings": 2 * (regions - 1)}
     return [

@@ -47,7 +47,7 @@ class Operation:
         verb: the kind of operation.
         seconds: its duration.
         after: the operations that must have ended, by URN.
-        networks: the ids of the VNets that it writes; no other operation may write them at the same time.
+        networks: the IDs of the VNets that it writes; no other operation may write them at the same time.
     """
 
     urn: str
@@ -269,7 +269,7 @@ def _name(urn: str) -> str:
 
 
 def _provider(resource: Resource) -> str:
-    return resource.get("provider", "").rpartition("::")[0]  # a reference is a URN and an id
+    return resource.get("provider", "").rpartition("::")[0]  # a reference is a URN and an ID
 
 
 def _edges(resource: Resource, *, by_values_alone: bool = False) -> set[str]:
@@ -294,7 +294,7 @@ def _layers(condemned: Sequence[Resource]) -> Iterator[list[Resource]]:
 
 
 def networks_written(token: str, verb: str, resource_id: str, inputs: Mapping[str, Any]) -> frozenset[str]:
-    """Return the ids of the VNets that a creation, an update or a deletion writes, in lower case."""
+    """Return the IDs of the VNets that a creation, an update or a deletion writes, in lower case."""
     written = list[str | None]()
     if token in _IN_NETWORKS:
         written = [resource_id, inputs.get("remoteVirtualNetwork", {}).get("id")]
@@ -305,7 +305,7 @@ def networks_written(token: str, verb: str, resource_id: str, inputs: Mapping[st
     elif token == _FLEET and verb != "delete":  # a private hub is a cluster
         hub: Mapping[str, Any] = inputs.get("hubProfile") or {}
         written = [hub.get("agentProfile", {}).get("subnetId")]
-    # …/virtualNetworks/<name>[/subnets/<name>]; ids are not case-sensitive.
+    # …/virtualNetworks/<name>[/subnets/<name>]; IDs are not case-sensitive.
     return frozenset("/".join(each.lower().split("/")[:9]) for each in written if each)
 
 

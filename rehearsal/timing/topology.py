@@ -150,7 +150,7 @@ def location(resource: Resource) -> str:
 
 
 def azures_name(resource: Resource) -> str:
-    """Return a resource's name in Azure, the end of its id."""
+    """Return a resource's name in Azure, the end of its ID."""
     return str(resource.get("id", "")).rsplit("/", 1)[-1]
 
 
@@ -180,12 +180,12 @@ def _region(cluster: Resource, place: Place, of: Mapping[str, Sequence[Resource]
 
 
 def _entries(of: Mapping[str, Sequence[Resource]]) -> dict[str, str]:
-    """Return the entry points' addresses by the id of their cluster, found by their provider."""
+    """Return the entry points' addresses by the ID of their cluster, found by their provider."""
     clusters = {each["urn"]: str(each["inputs"].get("clusterIdentifier", "")).lower() for each in of.get(_PROVIDER, ())}
     entries: dict[str, list[str]] = {}
     for each in of.get(_ENTRY_POINT, ()):
         addresses: Sequence[Mapping[str, Any]] = _status(each).get("loadBalancer", {}).get("ingress") or ()
-        cluster = clusters.get(each.get("provider", "").rpartition("::")[0], "")  # a reference is a URN and an id
+        cluster = clusters.get(each.get("provider", "").rpartition("::")[0], "")  # a reference is a URN and an ID
         # The cluster's own address; a global one may come after it.
         address = str(addresses[0].get("ip", "")) if addresses else "no address"
         entries.setdefault(cluster, []).append(address)
@@ -255,17 +255,17 @@ def _properties(resource: Resource) -> Mapping[str, Any]:
 
 
 def _id(resource: Resource) -> str:
-    return str(resource.get("id", "")).lower()  # ids are not case-sensitive
+    return str(resource.get("id", "")).lower()  # IDs are not case-sensitive
 
 
 def _subnet_id(cluster: Resource) -> str:
-    """Return the id of the subnet of a cluster's first node pool."""
+    """Return the ID of the subnet of a cluster's first node pool."""
     pools: Sequence[Mapping[str, Any]] = _properties(cluster).get("agentPoolProfiles") or [{}]
     return str(pools[0].get("vnetSubnetID", "")).lower()
 
 
 def _network_in(resource_id: str) -> str:
-    """Return the VNet's id from a subnet's or a peering's id: …/virtualNetworks/<name>/subnets/<name>."""
+    """Return the VNet's ID from a subnet's or a peering's ID: …/virtualNetworks/<name>/subnets/<name>."""
     return "/".join(resource_id.split("/")[:9])
 
 

@@ -37,6 +37,7 @@ ACCEPTED: Final[list[tuple[str, str, Change]]] = [
     ),
     ("two-dns-servers", "two", put("east-vnet", "dhcpOptions", {"dnsServers": ["10.11.0.4", "10.11.0.5"]})),
     ("local-dns", "in a peered VNet", put("east-vnet", "dhcpOptions", {"dnsServers": ["10.12.0.4"]})),
+    ("node-subnet-size", "the smallest", put("east-subnet", "addressPrefix", "10.11.0.0/23")),
     ("node-subnet-size", "no nodes", also(made(types.SUBNET, "api", addressPrefix="10.11.8.0/28"))),
     ("no-lateral-traversal", "SSH", put("east-security-group", "securityRules.1.destinationPortRanges", ["20-23"])),
     ("own-egress", "a firewall", put(CLUSTER, "networkProfile.outboundType", "userDefinedRouting")),

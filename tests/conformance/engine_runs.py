@@ -51,7 +51,7 @@ _TEXTS: Final = (
     (re.compile(r"\x1b\[[0-9;]*m|<\{%.*?%\}>"), ""),
     (re.compile(r"(urn:pulumi:)[^:]+"), r"\1stack"),
     (re.compile(r"pulumi-kubernetes-[0-9a-f]{8}"), "pulumi-kubernetes-*"),
-    (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "*"),  # a provider's id
+    (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "*"),  # a provider's ID
     (re.compile(r"-[0-9a-f]{8}\b"), "-*"),  # an automatic name
     (re.compile(r"dial tcp.*"), "dial tcp"),  # and why nobody answers there
     # before 4.26 (pulumi-kubernetes pull request 4132)

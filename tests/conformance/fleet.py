@@ -31,7 +31,7 @@ class Fleet:
 
     Attributes:
         clusters: the real clusters and their networks.
-        ids: the ids of the clusters `hub`, `east` and `west`.
+        ids: the IDs of the clusters `hub`, `east` and `west`.
     """
 
     clusters: RealClusters

@@ -93,7 +93,7 @@ def in_the_same_network(config: Config) -> None:
 
 
 def existing_id(resource: str) -> str:
-    """Return the id of something in another group."""
+    """Return the ID of something in another group."""
     return f"/subscriptions/{OTHER}/resourceGroups/rg-other/providers/Microsoft.{resource}"
 
 
@@ -160,7 +160,7 @@ REFUSED = [
     Row("regions.nodePool.vmSize", pool(vmSize="Standard_D8ds_v5"), refusal=rf"nodePool.vmSize: {CREATED} "),
     Row("regions.nodePool.maxPods", pool(maxPods=40), refusal=rf"nodePool.maxPods: {CREATED} 30, not 40\n"),
     Row("regions.nodePool.zones", pool(zones=["1", "2"]), refusal=rf"nodePool.zones: {CREATED} none, not "),
-    Row("regions.kubernetesVersion", east(kubernetesVersion="1.33"), refusal="is older than what the cluster runs"),
+    Row("regions.kubernetesVersion", east(kubernetesVersion="1.33"), refusal="is older than the version of"),
     Row("regions.kubernetesVersion", east(kubernetesVersion="1.38"), refusal='write "1.37" first'),
     Row(
         "regions.name",

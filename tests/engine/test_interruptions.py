@@ -35,7 +35,7 @@ VICTIMS = [["engine"], ["stand-in"], ["engine", "stand-in"]]
 
 
 def inventory(root: Path) -> list[str]:
-    """Return everything that is in the cloud, by its id or name."""
+    """Return everything that is in the cloud, by its ID or name."""
     kept = json.loads((root / ".rehearsal" / "dev" / "cloud.json").read_text())
     names = [
         *kept["azure"]["resources"],

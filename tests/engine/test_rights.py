@@ -70,7 +70,7 @@ def assignable() -> set[str]:
 
 
 def ids(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
-    """Yield the ids of resources in inputs."""
+    """Yield the IDs of resources in inputs."""
     if isinstance(value, dict | list):
         inner = cast("Any", value)
         for each in inner.values() if isinstance(value, dict) else inner:
@@ -80,7 +80,7 @@ def ids(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
 
 
 def type_of(resource_id: str) -> str:
-    """Return the type in an id, as in Microsoft.Network/virtualNetworks/subnets."""
+    """Return the type in an ID, as in Microsoft.Network/virtualNetworks/subnets."""
     provider, *parts = resource_id.rpartition("/providers/")[2].split("/")
     return "/".join([provider, *parts[::2]])
 

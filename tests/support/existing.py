@@ -27,7 +27,7 @@ def network(  # noqa: PLR0913 - the parts of a network
     group: str = _GROUP,
     prefix: str = "",
 ) -> str:
-    """Make a VNet with a subnet in a group of its own; return the subnet's id."""
+    """Make a VNet with a subnet in a group of its own; return the subnet's ID."""
     place: Properties = {"resourceGroupName": group}
     _make(cloud, "resources:ResourceGroup", "g", place | {"location": location}, subscription)
     inside = place | {"virtualNetworkName": "vnet-before"}
@@ -38,7 +38,7 @@ def network(  # noqa: PLR0913 - the parts of a network
 
 
 def second_subnet(cloud: Cloud, first: str, prefix: str) -> str:
-    """Make another subnet in the VNet of a subnet from `network`; return its id."""
+    """Make another subnet in the VNet of a subnet from `network`; return its ID."""
     _, _, subscription, _, group, *_ = first.split("/")
     subnet = {"virtualNetworkName": "vnet-before", "subnetName": "green", "addressPrefix": prefix}
     return _make(cloud, "network:Subnet", "s2", {"resourceGroupName": group, **subnet}, subscription)
@@ -62,7 +62,7 @@ def cluster_in(
     access: Properties | None = None,
     **profile: Any,  # noqa: ANN401 - any JSON value
 ) -> str:
-    """Make a cluster in a subnet, with its identity and role, in the subnet's group; return its id."""
+    """Make a cluster in a subnet, with its identity and role, in the subnet's group; return its ID."""
     _, _, subscription, _, group, *_ = subnet.split("/")
     place = {"resourceGroupName": group}
     identity = _make(
@@ -87,12 +87,12 @@ def cluster_in(
 
 
 def cluster(cloud: Cloud, *, subscription: str = "", **profile: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Make a cluster with its VNet, identity and role; return its id."""
+    """Make a cluster with its VNet, identity and role; return its ID."""
     return cluster_in(cloud, network(cloud, subscription=subscription), **profile)
 
 
 def fleet(cloud: Cloud, *, hub: bool = True, subscription: str = "") -> str:
-    """Make a fleet in a group of its own; return its id."""
+    """Make a fleet in a group of its own; return its ID."""
     group: Properties = {"resourceGroupName": "rg-fleet-before"}
     _make(cloud, "resources:ResourceGroup", "g", group | {"location": "westus"}, subscription)
     profile: Properties = {"hubProfile": {}} if hub else {}
@@ -100,7 +100,7 @@ def fleet(cloud: Cloud, *, hub: bool = True, subscription: str = "") -> str:
 
 
 def registry(cloud: Cloud) -> str:
-    """Make a container registry in another subscription; return its id."""
+    """Make a container registry in another subscription; return its ID."""
     group: Properties = {"resourceGroupName": "rg-images"}
     _make(cloud, "resources:ResourceGroup", "g", group | {"location": "eastus2"}, OTHER)
     inputs = group | {"registryName": "imagesbefore", "sku": {"name": "Premium"}}
@@ -129,7 +129,7 @@ def server(cloud: Cloud, cluster_id: str) -> str:
 
 
 def member(cloud: Cloud, fleet_id: str, cluster_id: str, name: str) -> str:
-    """Let a cluster join a fleet; return the member's id."""
+    """Let a cluster join a fleet; return the member's ID."""
     _, _, _, _, group, *_, fleet_name = fleet_id.split("/")
     inputs: Properties = {"resourceGroupName": group, "fleetName": fleet_name, "fleetMemberName": name}
     return _make(cloud, "containerservice:FleetMember", "m", inputs | {"clusterResourceId": cluster_id}, "")

@@ -200,7 +200,7 @@ def test_export_that_is_missing(deployed: Deployed) -> None:
     assert deployed.wrong() == {
         "export on west": (
             "not found",
-            "the placement brings it; if the hub has none either: `pulumi up --refresh`",
+            "the placement copies it from the hub; if the hub has none: `pulumi up --refresh`",
         )
     }
 

@@ -132,7 +132,7 @@ def test_import_takes_azures_defaults_for_the_programs_wishes(sub: Subscription)
     imported, problems = sub.azure.check(call, found[0])
     assert problems == []
     assert imported.items() >= inputs.items()
-    assert f"'{cluster_id}'" in sub.refused("ManagedCluster", **inputs)  # the inputs lead to the same id
+    assert f"'{cluster_id}'" in sub.refused("ManagedCluster", **inputs)  # the inputs lead to the same ID
     # pulumi/pulumi-azure-native issue 4401
     wanted, _ = sub.azure.check(call, inputs, imported)
     assert "nodeResourceGroup" in sub.azure.diff(call, imported, {}, wanted).replaced

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rehearsal.timing.bounds import DEMANDS, OPTIONAL, PEERED_BEFORE_JOINING, STEPS, least, script
+from rehearsal.timing.bounds import DEPENDENCIES, OPTIONAL, PEERED_BEFORE_JOINING, STEPS, least, script
 from rehearsal.timing.durations import Durations
 from rehearsal.timing.schedule import schedule
 
@@ -72,16 +72,16 @@ def test_a_placement_waits_for_the_members_of_every_region() -> None:
 
 
 def test_members_that_wait_for_peerings_take_longer() -> None:
-    durations, safe = table(peerings=10), (*DEMANDS, PEERED_BEFORE_JOINING)
+    durations, safe = table(peerings=10), (*DEPENDENCIES, PEERED_BEFORE_JOINING)
     # A group, an identity, its role, a cluster, 2 x 19 peerings of 10 s, a member, the placement, an entry point.
-    assert schedule(least(20, durations, demands=safe)).makespan == 1 + 1 + 1 + 1 + 2 * 19 * 10 + 1 + 1 + 1
+    assert schedule(least(20, durations, dependencies=safe)).makespan == 1 + 1 + 1 + 1 + 2 * 19 * 10 + 1 + 1 + 1
 
 
-def test_every_demand_is_between_steps_and_has_a_reason_and_a_source() -> None:
-    for demand in DEMANDS:
-        assert {demand.step, demand.needs} <= {*STEPS, *OPTIONAL}
-        assert demand.reason
-        assert demand.source
+def test_every_dependency_is_between_steps_and_has_a_reason_and_a_source() -> None:
+    for dependency in DEPENDENCIES:
+        assert {dependency.step, dependency.needs} <= {*STEPS, *OPTIONAL}
+        assert dependency.reason
+        assert dependency.source
 
 
 def test_script_does_one_step_after_the_other() -> None:

@@ -1,6 +1,6 @@
 """What a platform team has made: a cluster with its network, a subnet in another network, and a fleet.
 
-Once they have ids, the settings of a stack that uses them are written to `stack.yaml` in this folder.
+Once they have IDs, the settings of a stack that uses them are written to `stack.yaml` in this folder.
 """
 
 from pathlib import Path
@@ -96,7 +96,7 @@ fleet = containerservice.Fleet(
 
 
 def write_stack(ids: list[str]) -> None:
-    """Write the stack's file, when the ids are known."""
+    """Write the stack's file, when the IDs are known."""
     (Path(__file__).parent / "stack.yaml").write_text(STACK % tuple(ids), encoding="utf-8")
 
 

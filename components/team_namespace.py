@@ -64,9 +64,9 @@ class TeamNamespace(pulumi.ComponentResource):
     """A namespace for a team that deploys its app alone, from a stack of its own.
 
     The team's role is placed with the namespace, so the team may write to its namespace on the hub and on the members,
-    and to nothing else. The team needs no right to create placements, which are
-    cluster-scoped. On the members it may also list the
-    endpoints that entry points have, those of other apps included: Fleet keeps them in a namespace of its own.
+    and to nothing else. The team needs no right to create placements, which are cluster-scoped. On the members it may
+    also list the endpoints that entry points have, those of other apps included: Fleet keeps them in a namespace of
+    its own.
     """
 
     def __init__(self, name: str, args: TeamNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:

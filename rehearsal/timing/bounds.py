@@ -186,7 +186,8 @@ PEERED_BEFORE_JOINING: Final = Dependency(
     "a region that leaves would lose its peerings while its pods still get requests",
     "docs/decisions.md, 3",
 )
-"""What the program adds to `DEPENDENCIES` for safety. Whether Azure requires it is untried, so it is not one of them."""
+"""What the program adds to `DEPENDENCIES` for safety. It is not one of them, because nobody has tried on Azure whether
+it is necessary."""
 
 
 def least(

@@ -90,11 +90,9 @@ def refuse_moved_overrides(state: State, overrides: Mapping[str, Mapping[str, Se
     """
     problems: list[Problem] = []
     for app, found in overrides.items():
-        prefix = f"MultiClusterApp/ResourceOverride {app}-resourceoverride-"
         running = [
-            (selector, key.removeprefix(prefix))
-            for key, outputs in state.items()
-            if key.startswith(prefix)
+            (selector, name)
+            for name, outputs in _overrides(app, state).items()
             for selector in _value(outputs, ("spec", "resourceSelectors")) or ()
         ]
         problems += [
@@ -109,6 +107,16 @@ def refuse_moved_overrides(state: State, overrides: Mapping[str, Mapping[str, Se
         ]
     if problems:
         raise ChangeError(report(_HEADING, problems, secret_keys()))
+
+
+def leaving_overrides(state: State, app: str, overrides: Mapping[str, object]) -> list[str]:
+    """Return the names of an app's overrides that the running stack has, and that this `up` deletes at its end."""
+    return [name for name in _overrides(app, state) if name not in overrides]
+
+
+def _overrides(app: str, state: State) -> dict[str, Mapping[str, Any]]:
+    prefix = f"MultiClusterApp/ResourceOverride {app}-resourceoverride-"
+    return {key.removeprefix(prefix): outputs for key, outputs in state.items() if key.startswith(prefix)}
 
 
 def has_kubelet_identity(stack: Settings, state: State, region: str) -> bool:
@@ -624,7 +632,12 @@ def _rollout(stack: Settings, state: State) -> Iterator[Problem]:
     [Azure/fleet v0.18.12, apis/placement/v1/clusterresourceplacement_types.go, RolloutStrategy.Type]
     """
     for name, app in stack.all_apps.items():
-        if not app.rollout and f"MultiClusterApp/ClusterStagedUpdateRun {name}-rollout-run" in state:
+        # The placement is left to the stages before the first run exists.
+        there = {
+            f"MultiClusterApp/ClusterStagedUpdateStrategy {name}-rollout-stages",
+            f"MultiClusterApp/ClusterResourcePlacement {name}-placement",
+        }
+        if not app.rollout and there <= state.keys():
             found = "is missing: the app is rolled out in stages, and Fleet has no way back"
             remedy = "put it back; for all regions at once, write one stage with all of them"
             yield Problem(f"{stack.path_of(name)}.rollout", found, remedy)

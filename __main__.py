@@ -351,6 +351,11 @@ async def outputs() -> dict[str, pulumi.Input[object]]:
         "clusterIds": {name: clusters[name].cluster.id for name in placed},
         "memberNames": {name: fleet.members[name].name for name in placed},
         "lostMembers": {name: member.name for name, member in fleet.members.items() if name not in placed} or None,
+        "teamRegions": {
+            team.namespace: [region.name for region in stack.regions_of(team) if not region.lost]
+            for team in stack.teams.values()
+        }
+        or None,
         "hubKubeconfig": fleet.kubeconfig,
         "kubeconfigs": pulumi.Output.secret({name: clusters[name].kubeconfig for name in placed}),
     }

@@ -65,6 +65,11 @@ def refuse_what_cannot_change(stack: Settings) -> State:
     problems = problems or [*_entries(stack, state)]
     if problems:
         raise ChangeError(report(_HEADING, problems, secret_keys()))
+    if "MultiClusterApp app" in state and not stack.all_apps:
+        pulumi.log.warn(
+            "the app of the running stack is deleted, because a stack with teams has no app by default; to keep it, "
+            f"write one of its keys, such as app.service: {stack.app.service}"
+        )
     lost: Mapping[str, str] = _value(state.get(""), ("lostMembers",)) or {}
     for region, member in lost.items():
         if member_key(region) in state and region not in {each.name for each in stack.regions}:

@@ -710,7 +710,8 @@ def _entries(stack: Settings, state: State) -> Iterator[Problem]:
             if other and app.entry_regions:
                 found = f"{show(service)} is the entry Service of region {show(region)}"
                 remedy = (
-                    "choose another suffix: another region's entry point cannot have the Service while that one runs"
+                    f"choose another suffix; or remove the entry point of {show(region)}, or its app, in one "
+                    "`pulumi up`, and add this in the next"
                 )
                 yield Problem(f"regions[{numbers[other]}].entrySuffix", found, remedy, at.partition(".")[0])
             elif other:

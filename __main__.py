@@ -44,7 +44,8 @@ stack = load()
 running = changes.refuse_what_cannot_change(stack)
 placed = [region.name for region in stack.regions if not region.lost]
 manifests = apps.load(stack, Path(__file__).parent)
-changes.refuse_moved_overrides(running, apps.overrides(stack, manifests))
+overrides = apps.overrides(stack, manifests)
+changes.refuse_moved_overrides(running, overrides)
 
 client = sdk.readable("the identity that deploys", authorization.get_client_config_output())
 deployer = Principal(
@@ -205,7 +206,7 @@ addresses = {
 }
 
 
-def rollout(app: App) -> RolloutArgs | None:
+def rollout(name: str, app: App) -> RolloutArgs | None:
     """Return the stages in which a change of an app reaches its regions, if it has some."""
     if not (stages := app.rollout):
         return None
@@ -215,6 +216,7 @@ def rollout(app: App) -> RolloutArgs | None:
         stages=[[fleet.members[name].name for name in stage if name in alive] for stage in stages.stages],
         wait_minutes=stages.wait_minutes,
         until=stages.until,
+        leaving=changes.leaving_overrides(running, name, overrides[name]),
         hub_kubeconfig=fleet.kubeconfig,
         kubeconfigs={region.cluster: clusters[region.name].kubeconfig for region in reached},
     )
@@ -239,7 +241,7 @@ placed_apps = {
             },
             global_address=addresses[app.address].ip_address if app.address else None,
             member_replicas=apps.member_replicas(stack, app),
-            rollout=rollout(app),
+            rollout=rollout(name, app),
         ),
     )
     for name, app in stack.all_apps.items()
@@ -349,6 +351,11 @@ async def outputs() -> dict[str, pulumi.Input[object]]:
         "clusterIds": {name: clusters[name].cluster.id for name in placed},
         "memberNames": {name: fleet.members[name].name for name in placed},
         "lostMembers": {name: member.name for name, member in fleet.members.items() if name not in placed} or None,
+        "teamRegions": {
+            team.namespace: [region.name for region in stack.regions_of(team) if not region.lost]
+            for team in stack.teams.values()
+        }
+        or None,
         "hubKubeconfig": fleet.kubeconfig,
         "kubeconfigs": pulumi.Output.secret({name: clusters[name].kubeconfig for name in placed}),
     }

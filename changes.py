@@ -19,7 +19,9 @@ from components.existing import id_part
 from components.roles import Principal
 from components.subscriptions import own_subscription
 from settings import (
+    App,
     ClusterRegion,
+    Entry,
     ExistingFleet,
     Hub,
     NewRegion,
@@ -61,10 +63,16 @@ def refuse_what_cannot_change(stack: Settings) -> State:
         *_fleet(stack, state),
         *_monitoring(stack, state),
         *_rollout(stack, state),
+        *_renamed(stack, state),
     ]
     problems = problems or [*_entries(stack, state)]
     if problems:
         raise ChangeError(report(_HEADING, problems, secret_keys()))
+    if "MultiClusterApp app" in state and not stack.all_apps:
+        pulumi.log.warn(
+            "the app of the running stack is deleted, because a stack with teams has no app by default; to keep it, "
+            f"write one of its keys, such as app.service: {stack.app.service}"
+        )
     lost: Mapping[str, str] = _value(state.get(""), ("lostMembers",)) or {}
     for region, member in lost.items():
         if member_key(region) in state and region not in {each.name for each in stack.regions}:
@@ -90,11 +98,9 @@ def refuse_moved_overrides(state: State, overrides: Mapping[str, Mapping[str, Se
     """
     problems: list[Problem] = []
     for app, found in overrides.items():
-        prefix = f"MultiClusterApp/ResourceOverride {app}-resourceoverride-"
         running = [
-            (selector, key.removeprefix(prefix))
-            for key, outputs in state.items()
-            if key.startswith(prefix)
+            (selector, name)
+            for name, outputs in _overrides(app, state).items()
             for selector in _value(outputs, ("spec", "resourceSelectors")) or ()
         ]
         problems += [
@@ -109,6 +115,16 @@ def refuse_moved_overrides(state: State, overrides: Mapping[str, Mapping[str, Se
         ]
     if problems:
         raise ChangeError(report(_HEADING, problems, secret_keys()))
+
+
+def leaving_overrides(state: State, app: str, overrides: Mapping[str, object]) -> list[str]:
+    """Return the names of an app's overrides that the running stack has, and that this `up` deletes at its end."""
+    return [name for name in _overrides(app, state) if name not in overrides]
+
+
+def _overrides(app: str, state: State) -> dict[str, Mapping[str, Any]]:
+    prefix = f"MultiClusterApp/ResourceOverride {app}-resourceoverride-"
+    return {key.removeprefix(prefix): outputs for key, outputs in state.items() if key.startswith(prefix)}
 
 
 def has_kubelet_identity(stack: Settings, state: State, region: str) -> bool:
@@ -624,10 +640,49 @@ def _rollout(stack: Settings, state: State) -> Iterator[Problem]:
     [Azure/fleet v0.18.12, apis/placement/v1/clusterresourceplacement_types.go, RolloutStrategy.Type]
     """
     for name, app in stack.all_apps.items():
-        if not app.rollout and f"MultiClusterApp/ClusterStagedUpdateRun {name}-rollout-run" in state:
+        # The placement is left to the stages before the first run exists.
+        there = {
+            f"MultiClusterApp/ClusterStagedUpdateStrategy {name}-rollout-stages",
+            f"MultiClusterApp/ClusterResourcePlacement {name}-placement",
+        }
+        if not app.rollout and there <= state.keys():
             found = "is missing: the app is rolled out in stages, and Fleet cannot change that"
             remedy = "put it back; for all regions at once, write one stage with all of them"
             yield Problem(f"{stack.path_of(name)}.rollout", found, remedy)
+
+
+def _renamed(stack: Settings, state: State) -> Iterator[Problem]:
+    """Find what another app, team or address has, such as the namespace of an app that gets another name.
+
+    The engine would create it before it deletes the other's, and the API refuses what exists.
+    """
+    held = dict[tuple[str, str], tuple[str, str]]()
+    for key, outputs in state.items():
+        for prefix, (kind, field, output) in _HELD.items():
+            if key.startswith(prefix):
+                owner = kind, key.removeprefix(prefix).rpartition("-")[0]
+                held[field, _name(_value(outputs, output))] = owner
+    at = "globalAddresses.{}" if stack.apps else "app.globalAddress"
+    addresses = stack.addresses.items()
+    for kind, name, path, value in (
+        *(("app", name, f"{stack.path_of(name)}.namespace", app.namespace) for name, app in stack.all_apps.items()),
+        *(("team", name, f"teams.{name}.namespace", team.namespace) for name, team in stack.teams.items()),
+        *(("address", name, f"{at.format(name)}.resourceGroup", each.resource_group) for name, each in addresses),
+    ):
+        field = path.rpartition(".")[2]
+        other, owner = held.get((field, _name(value)), (kind, name))
+        if (other, owner) != (kind, name):
+            found = f"{show(value)} is what {other} {show(owner)} has until it is gone"
+            remedy = f"keep the name {show(owner)}, which is its identity; or choose another {field}"
+            yield Problem(path, found, f"{remedy}; or remove that in one `pulumi up`, and add this in the next")
+
+
+# Kind, setting and output of what is held, by the beginning of its key in the state.
+_HELD: Final[Mapping[str, tuple[str, str, tuple[str | int, ...]]]] = {
+    "MultiClusterApp/Namespace ": ("app", "namespace", ("metadata", "name")),
+    "TeamNamespace/Namespace team-": ("team", "namespace", ("metadata", "name")),
+    "GlobalAddress/ResourceGroup ": ("address", "resourceGroup", ("name",)),
+}
 
 
 def _other_id(path: str, before: object, after: object, kind: str, name: str) -> Iterator[Problem]:
@@ -646,6 +701,7 @@ def _entries(stack: Settings, state: State) -> Iterator[Problem]:
     numbers = {region.name: place for place, region in enumerate(stack.regions)}
     for name, app in stack.all_apps.items():
         at, after = stack.path_of(name), stack.entries(app)
+        yield from _first_service(at, name, app, after, state)
         for region, shared, service in _running_entries(name, state):
             suffix = show(service.removeprefix(shared))
             other = next((each.region for each in after if each.name == service and each.region != region), None)
@@ -654,20 +710,34 @@ def _entries(stack: Settings, state: State) -> Iterator[Problem]:
             if other and app.entry_regions:
                 found = f"{show(service)} is the entry Service of region {show(region)}"
                 remedy = (
-                    "choose another suffix: another region's entry point cannot have the Service while that one runs"
+                    f"choose another suffix; or remove the entry point of {show(region)}, or its app, in one "
+                    "`pulumi up`, and add this in the next"
                 )
                 yield Problem(f"regions[{numbers[other]}].entrySuffix", found, remedy, at.partition(".")[0])
             elif other:
                 found = (
                     f"is missing: the address is in {show(region)}, and would move to {show(other)}, the first region"
                 )
-                to_keep = f"[{region}] to keep it, or " if region in numbers else ""
-                remedy = f"write {to_keep}[{other}] to have a new one there"
+                keep = f"put {show(region)} first in {at}.regions" if app.placed_in else f"write [{region}]"
+                remedy = f"write [{other}] to have a new one there"
+                if region in [each.name for each in stack.regions_of(app)]:
+                    remedy = f"{keep} to keep it; or {remedy}"
                 yield Problem(f"{at}.entryRegions", found, remedy, "regions")
             elif renamed and not kept:
                 found = f"is not what the entry Service of region {show(region)} has: {suffix}"
                 remedy = f"write {suffix} to keep the address; or take the region out of {at}.entryRegions first"
                 yield Problem(f"regions[{numbers[region]}].entrySuffix", found, remedy, at.partition(".")[0])
+
+
+def _first_service(at: str, name: str, app: App, after: Sequence[Entry], state: State) -> Iterator[Problem]:
+    """Find another first Service: the resources of the first one's entry point are called after the app alone."""
+    key = f"MultiClusterApp/MultiClusterService {name}-entry-point"
+    before, first = _value(state.get(key), ("metadata", "name")), app.shared[0]
+    stays = before in [each.name for each in after]
+    if before and before != first and (stays or f"{key}-{first}" in state):
+        found = f"{show(first)} cannot take the place of {show(before)}, which is the first in the running stack"
+        other = f"; or take {show(first)} out, `pulumi up`, and write it then, for another address"
+        yield Problem(f"{at}.services", found, f"write {show(before)} first{'' if stays else other}")
 
 
 def _running_entries(app: str, state: State) -> Iterator[tuple[str, str, str]]:

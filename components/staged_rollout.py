@@ -53,6 +53,9 @@ class RolloutArgs(TypedDict):
     until: NotRequired[int | None]
     """The number of the last stage that a change reaches, from 1; None for all of them. One of the stages up to it has
     members. The rollout then goes on with the next `pulumi up` that has a later stage here."""
+    leaving: NotRequired[Sequence[str]]
+    """The names of overrides that this `up` takes from the app. The engine deletes them at its end, so the run still
+    applies them; a later `up` without them here begins another run."""
     hub_kubeconfig: pulumi.Input[str]
     """Log-in to the hub."""
     kubeconfigs: Mapping[str, pulumi.Input[str]]
@@ -156,7 +159,13 @@ class StagedRollout(pulumi.ComponentResource):
         hub = pulumi.Output.from_input(args["hub_kubeconfig"])
         space = placement.metadata.apply(lambda known: known["name"])
         on_hub = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[placement]))
-        plain = pulumi.Output.from_input([[*args["stages"]], *(_without_secrets(each) for each in content)])
+        leaving = args.get("leaving", ())
+        for override in leaving:
+            pulumi.log.warn(
+                f"{name}: the override {override} is deleted after the rollout, which still applies it: run `pulumi "
+                "up` again, so that another one takes it out of the regions"
+            )
+        plain = pulumi.Output.from_input([[*args["stages"]], *(_without_secrets(each) for each in content), *leaving])
         secrets = pulumi.Output.from_input([each for each in content if each["kind"] == "Secret"])
         scheduled = pulumi.ResourceHook(f"{name}-scheduled", _scheduled(hub))
         run = KubernetesObject(
@@ -406,7 +415,11 @@ def _end_stage(  # noqa: PLR0913, PLR0917 - a stage and its check
     walk: _Walk,
 ) -> str:
     """Check a stage whose members have the version available, and approve it."""
-    more = not found.first and found.number + 1 < len(found.stages)
+    later = [member for stage in found.stages[found.number + 1 :] for member in stage]
+    # In a new app, no other version runs there. Fleet does not count what overrides change as another version.
+    there = (_has(members[member], new["namespace"]) for member in later if member in members)
+    new_app = bool(later) and found.first and not any(there)
+    more = bool(later) and not new_app
     goes_on = f"Fleet goes on after {found.stage}"
     if more and found.updated is None:
         return goes_on
@@ -415,7 +428,7 @@ def _end_stage(  # noqa: PLR0913, PLR0917 - a stage and its check
         walk.begin((found.number, "pause"), check.pause + _PATIENCE)
         return f"{found.stage} has run the version for {round(check.pause.total_seconds() / 60)} minutes"
     walk.begin((found.number, "check"))
-    if check.probe and not found.first:
+    if check.probe and not new_app:
         within = [members[member] for member in found.stages[found.number] if member in members]
         for entry, address in [each for member in within for each in _addresses(member, new["namespace"])]:
             if problem := check.probe(entry, address, _FOR_EACH_REGION * len(members)):
@@ -443,6 +456,10 @@ def _addresses(member: "ClusterClient", namespace: str) -> list[tuple[str, str]]
             (each["metadata"]["name"], entry["ip"]) for entry in objects.parts(balancer, "ingress") if entry.get("ip")
         ]
     return addresses
+
+
+def _has(member: "ClusterClient", namespace: str) -> bool:
+    return member.get(f"/api/v1/namespaces/{namespace}").content is not None
 
 
 def _reason(member: "ClusterClient", namespace: str) -> str:

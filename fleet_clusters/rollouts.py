@@ -35,7 +35,7 @@ class Rollout:
         request: the name of the request for approval that the stage waits for; None if there is none yet.
         removing: members that the app is still being removed from. Fleet begins with it after the last stage.
         failure: why Fleet has ended the run; empty if it has not.
-        first: whether this is the placement's first version, so that no member runs another one.
+        first: whether this is the first version of the placement's objects; overrides may have changed since.
     """
 
     stages: Sequence[Sequence[str]]

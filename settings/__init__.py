@@ -18,6 +18,7 @@ from . import rules
 from .models import (
     App,
     ClusterRegion,
+    Entry,
     ExistingFleet,
     Hub,
     HubAdmin,
@@ -33,10 +34,9 @@ from .report import Problem, SettingsError, findings, report, show
 from .values import FORBIDDEN_RANGES, short_name
 
 __all__ = [
-    "FORBIDDEN_RANGES", "App", "ClusterRegion", "ExistingFleet", "Hub", "HubAdmin", "NewFleet", "NewRegion", "Pool",
-    "Problem",
-    "Region", "Section", "Settings", "SettingsError", "SubnetRegion", "load", "parse", "report", "secret_keys",
-    "short_name", "show",
+    "FORBIDDEN_RANGES", "App", "ClusterRegion", "Entry", "ExistingFleet", "Hub", "HubAdmin", "NewFleet", "NewRegion",
+    "Pool", "Problem", "Region", "Section", "Settings", "SettingsError", "SubnetRegion", "load", "parse", "report",
+    "secret_keys", "short_name", "show",
 ]  # fmt: skip
 
 

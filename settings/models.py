@@ -792,13 +792,15 @@ class NamedApp(App):
         values.length(1, inf, "write one Service or more"),
         values.distinct("name each Service once"),
     ] = Field(default=(), json_schema_extra={"default": "`service` alone"})
-    """Several such Services, in place of `service`. Each has entry points of its own in the entry regions."""
+    """Several such Services, in place of `service`. Each has entry points of its own in the entry regions. In a running
+    app, the first one stays the first; others come and go after it."""
     manifests: values.Folder = Field(default="", json_schema_extra={"default": "`manifests/<name>`"})
     """The folder of the app's manifests, relative to the program's folder."""
     regions: Annotated[tuple[str, ...], Field(strict=False), values.distinct("name each region once")] = Field(
         default=(), json_schema_extra={"default": "all"}
     )
-    """The names of the regions that the app is placed in. They must include its entry regions."""
+    """The names of the regions that the app is placed in. They must include its entry regions. Without `entryRegions`,
+    the first of them has the entry point."""
     global_address: values.DnsLabel | None = None  # pyright: ignore[reportIncompatibleVariableOverride] - a section in `app`
     """The name of one of `globalAddresses`. Apps and Services with different ports can share an address."""
 
@@ -1089,7 +1091,8 @@ class Settings(Section):
                 each.name: f"-{each.name}" if each.entry_suffix is None else each.entry_suffix for each in chosen
             }
         else:
-            suffixes = {each.name: each.entry_suffix or "" for each in [*regions.values()][:1]}
+            first = [name for name in app.placed_in or regions if name in regions][:1]
+            suffixes = {name: regions[name].entry_suffix or "" for name in first}
         return [
             Entry(region, service, f"{service}{suffix}")
             for service in app.shared

@@ -114,6 +114,12 @@ def test_the_same_keys_are_merged_from_an_anchor(folder: Path) -> None:
     assert read(folder)["app"][0]["y"] == {"a": 1, "b": 3}
 
 
+def test_merged_keys_are_used_again_by_an_alias(folder: Path) -> None:
+    merged = "x: &x {a: 1, b: 2}\ny: &y {<<: *x, b: 3}\nz: *y\n"
+    (folder / "app" / "a.yaml").write_text(f"{CONFIG % 'a'}{merged}")
+    assert read(folder)["app"][0]["z"] == {"a": 1, "b": 3}
+
+
 # --- One mistake each: the file's text, and what the report says of it -----------------------------------------
 
 KINDS = (
@@ -213,6 +219,13 @@ def test_json_may_be_indented_with_tabs(folder: Path) -> None:
     text = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"x": "a\tb"}})
     (folder / "app" / "a.json").write_text(text.replace("{", "{\n\t"))
     assert read(folder)["app"][0]["data"] == {"x": "a\tb"}
+
+
+@pytest.mark.parametrize(("escaped", "text"), [(r"\ud83d\ude00", "😀"), (r"\ud83d!", "\ufffd!")])
+def test_json_may_escape_a_character_in_two_halves(folder: Path, escaped: str, text: str) -> None:
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"x": "TEXT"}}
+    (folder / "app" / "a.json").write_text(json.dumps(config).replace("TEXT", escaped))
+    assert read(folder)["app"][0]["data"] == {"x": text}
 
 
 def test_bytes_that_are_no_text_are_told(folder: Path) -> None:

@@ -186,14 +186,17 @@ class _Document:
             case _:
                 value = cast("object", SafeConstructor().construct_object(node))  # pyright: ignore[reportUnknownMemberType] - without types
         if isinstance(value, str):
-            return self._text(self, path, value)
+            # JSON writes an emoji as two escapes. A single one is replaced, as kubectl does (go.dev: encoding/json).
+            whole = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+            return self._text(self, path, whole)
         if value is not None and not isinstance(value, bool | int | float):
             self._mistakes.append(f"{self.at(*path)}: YAML reads this as a {type(value).__name__}; quote it")
         return value
 
     def _items(self, node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node]]:
         seen: set[str] = set()
-        for key, _ in node.value:
+        # An alias brings a mapping again, then with the keys of its `<<`, which are from further up.
+        for key in (key for key, _ in node.value if key.start_mark.index >= node.start_mark.index):
             at = f"{self._file}:{key.start_mark.line + 1}"
             if not isinstance(key, yaml.ScalarNode):
                 text = "a key cannot be a mapping or a list; quote {{ … }}, or render the template first"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -32,7 +32,14 @@ def cluster(region: str | None) -> tuple[pulumi.Output[str], k8s.Provider]:
 
 async def team() -> dict[str, pulumi.Input[object]]:
     """Deploy the app, and return the stack's outputs."""
-    members = cast("Mapping[str, str]", (await platform.get_output_details("memberNames")).value)
+    names, regions = [
+        cast("Mapping[str, Any]", (await platform.get_output_details(output)).value or {})
+        for output in ("memberNames", "teamRegions")
+    ]
+    members = {region: str(names[region]) for region in regions.get(name, ())}
+    if entry not in members:
+        known = ", ".join(members) or "none: the platform's stack has no such team, or is older than this program"
+        raise pulumi.RunError(f"entryRegion {entry} is not a region of the namespace {name}; these are {known}")
     manifests = load_manifests(
         Path(__file__).parent / "manifests", namespace=name, service="web", members=[*members.values()], team=True
     )
@@ -54,6 +61,7 @@ async def team() -> dict[str, pulumi.Input[object]]:
         "ports": app.ports,
         "entryServices": {entry: "web"},
         "entryAddresses": {entry: app.external_ip},
+        "regions": [*members],
         "ownsFleet": False,
         "platform": platform.name,
         **{

@@ -1,5 +1,7 @@
 """Several apps on one fleet, under the real engine."""
 
+from typing import Any
+
 import pytest
 from pulumi import automation as auto
 
@@ -164,3 +166,47 @@ def test_change_that_would_move_an_apps_address_is_refused(apps: Stack) -> None:
         regions=[regions[1], regions[0]], apps=settings | {"news": settings["news"] | {"entryRegions": ["east"]}}
     )
     apps.preview()
+    apps.configure(regions=regions, apps=settings | {"jobs": settings["jobs"] | {"regions": ["east", "west"]}})
+    with pytest.raises(auto.CommandError, match=r'put "west" first in apps.jobs.regions to keep it'):
+        apps.preview()
+    apps.configure(apps=settings | {"jobs": settings["jobs"] | {"regions": ["west", "east"]}})
+    assert apps.preview().changes == {"jobs-placement": "update", "jobs-endpoints": "update"}
+
+
+@pytest.mark.slow
+def test_what_another_one_still_has_is_refused(apps: Stack) -> None:
+    before = apps.config
+    others = {name: app for name, app in before["apps"].items() if name != "news"}
+    front = before["globalAddresses"]["front"] | {"resourceGroup": "rg-front-address"}
+    team = {"objectId": "11111111-2222-3333-4444-555555555555", "type": "Group"}
+    press = {"namespace": "daily", "service": "news", "manifests": "manifests/news"}
+    moved = {name: app | {"globalAddress": "new"} for name, app in before["apps"].items() if name != "jobs"}
+    rows: list[tuple[dict[str, Any], str]] = [
+        (
+            {"apps": others | {"press": press}},
+            r'apps.press.namespace: "daily" is what app "news" has .*\n.*keep the name "news"',
+        ),
+        (
+            {"apps": others, "teams": {"daily": team}, "clusters": {"entraId": True}},
+            r'teams.daily.namespace: "daily" is what app "news" has',
+        ),
+        (
+            {"apps": moved, "globalAddresses": {"new": front}},
+            r'globalAddresses.new.resourceGroup: "rg-front-address" is what address "front" has',
+        ),
+    ]
+    for changes, refusal in rows:
+        apps.configure_all(before | changes)
+        with pytest.raises(auto.CommandError, match=refusal):
+            apps.preview()
+
+
+@pytest.mark.slow
+def test_first_service_of_an_app_stays_the_first(apps: Stack) -> None:
+    settings = apps.config["apps"]
+    for services, remedy in ((["orders", "web"], r'write "web" first\n'), (["orders"], 'take "orders" out')):
+        apps.configure(apps=settings | {"shop": settings["shop"] | {"services": services}})
+        with pytest.raises(auto.CommandError, match=rf'apps.shop.services: "orders" cannot .* "web".*\n.*{remedy}'):
+            apps.preview()
+    apps.configure(apps=settings | {"shop": settings["shop"] | {"services": ["web"]}})
+    assert {*apps.preview().changes.values()} == {"delete", "update"}

@@ -59,6 +59,13 @@ def images(stack: Stack) -> dict[str, set[str]]:
     }
 
 
+def replicas(stack: Stack) -> dict[str, int]:
+    return {
+        region: cluster.get("apps/v1", "Deployment", "store-front", "aks-store-demo")["spec"]["replicas"]
+        for region, cluster in clusters(stack).items()
+    }
+
+
 def change_image(stack: Stack, new: str) -> str:
     """Change the front's image; return the former one."""
     file: Path = stack.root / "manifests" / "app" / "store-front.yaml"
@@ -233,6 +240,26 @@ def test_update_that_ends_between_two_stages_goes_on_with_the_same_run(
     assert images(staged) == {"east": {"store-front:new"}, "west": {"store-front:new"}}
 
 
+def test_override_alone_waits_for_a_later_update_too(staged: Stack) -> None:
+    rollout = {"stages": [["east"], ["west"]], "until": 1}
+    staged.configure(app={"rollout": rollout, "replicas": {"east": 2, "west": 3}})
+    staged.up()
+    assert replicas(staged) == {"east": 2, "west": 1}
+
+
+def test_override_that_the_app_no_longer_has_leaves_the_regions_with_the_next_update(staged: Stack) -> None:
+    staged.configure(app={"rollout": STAGES, "replicas": {"west": 3}})
+    staged.up()
+    assert replicas(staged) == {"east": 1, "west": 3}
+    staged.configure(app={"rollout": STAGES})
+    done = staged.up()
+    assert (done.changes["app-resourceoverride-replicas-store-front"], replicas(staged)["west"]) == ("delete", 3)
+    assert "the override replicas-store-front is deleted after the rollout" in done.text
+    assert staged.up().changes == {"app-rollout-run": "replace", "app-rollout": "update"}
+    assert replicas(staged) == {"east": 1, "west": 1}
+    assert_converged(staged)
+
+
 def test_changed_secret_begins_another_run_and_its_digest_is_encrypted(staged: Stack) -> None:
     file = staged.root / "manifests" / "app" / "extra.yaml"
     secret = "apiVersion: v1\nkind: Secret\nmetadata: {{name: extra}}\nstringData: {{password: {}}}\n"
@@ -249,6 +276,16 @@ def test_stages_cannot_be_removed(staged: Stack) -> None:
     staged.configure(app={})
     with pytest.raises(auto.CommandError, match=r"app\.rollout: is missing"):
         staged.preview()
+
+
+def test_stages_cannot_be_removed_after_an_update_that_ended_before_their_first_run(stack: Stack) -> None:
+    stack.configure(app={"rollout": STAGES})
+    stack.refuse("create", "app-rollout-run", "Forbidden: no")
+    with pytest.raises(auto.CommandError, match="Forbidden: no"):
+        stack.up()
+    stack.configure(app={})
+    with pytest.raises(auto.CommandError, match=r"app\.rollout: is missing"):
+        stack.preview()
 
 
 def test_stack_is_destroyed(staged: Stack) -> None:

@@ -1,6 +1,9 @@
 """Teams that deploy their apps from stacks of their own, on the fleet of another stack."""
 
+import shutil
+
 import pytest
+from pulumi import automation as auto
 
 from rehearsal.tests.objects import in_memory
 from tests.support.health import assert_healthy, checked, failed
@@ -64,6 +67,13 @@ def test_teams_rights_are_enough_and_verify_says_what_it_leaves_out(platform: St
         assert denied == []
 
 
+def test_warning_says_that_the_first_team_takes_the_place_of_the_default_app(stack: Stack) -> None:
+    stack.configure(teams=TEAMS, clusters={"entraId": True})
+    assert "to keep it, write one of its keys" in stack.preview().text
+    stack.configure(app={"service": "store-front"})
+    assert "app" not in stack.preview().changes
+
+
 def test_team_without_its_rights_is_not_well(platform: Stack) -> None:
     platform.configure(clusters={"entraId": True})
     platform.up()
@@ -71,6 +81,19 @@ def test_team_without_its_rights_is_not_well(platform: Stack) -> None:
     news.up()
     with as_team(platform, GUID.format(3)):
         assert failed(news)["pods on aks-eastus2"] == "east denies read access (403)"
+
+
+def test_team_with_some_of_the_regions_has_its_app_there_alone(platform: Stack) -> None:
+    platform.configure(teams=TEAMS | {"news": TEAMS["news"] | {"regions": ["west"]}})
+    platform.up()
+    with pytest.raises(auto.CommandError, match=r"entryRegion east is not a region of the namespace news; .* west"):
+        team_stack(platform, "news", "east").preview()
+    shutil.rmtree(platform.root.parent / "news")
+    news = team_stack(platform, "news", "west")
+    news.up()
+    platform.cloud.pass_time(600)
+    assert_healthy(news)
+    assert {"pods on aks-westus2", "pods on aks-eastus2"} & checked(news).keys() == {"pods on aks-westus2"}
 
 
 def test_lost_region_keeps_the_roles_of_teams(platform: Stack) -> None:

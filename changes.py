@@ -220,6 +220,11 @@ def _key_of(region: str, resource: str) -> str:
     return f"RegionalCluster/{_TYPES[resource]} {region}-{resource}"
 
 
+def cluster_key(region: str) -> str:
+    """Return the key in the state of a cluster that the stack creates."""
+    return _key_of(region, "cluster")
+
+
 def member_key(region: str) -> str:
     """Return the key in the state of a region's member of the fleet."""
     return f"FleetHub/FleetMember hub-member-{region}"

@@ -19,6 +19,7 @@ from .retries import CLUSTER_RETRY, NETWORK_RETRY
 from .roles import AKS_RBAC_CLUSTER_ADMIN, MANAGED_IDENTITY_OPERATOR, NETWORK_CONTRIBUTOR, Principal, grant
 from .sdk import readable, unchanged
 from .subscriptions import require_subscription
+from .switches import switched_off
 
 
 class RegionalClusterArgs(TypedDict):
@@ -132,6 +133,9 @@ class RegionalClusterArgs(TypedDict):
     cluster. It only removes objects from the state. False by default."""
     after_pool: NotRequired[containerservice.AgentPool | None]
     """The `user_pool` of the cluster in `after`, if it has one."""
+    running: NotRequired[Mapping[str, Any] | None]
+    """The outputs that the cluster has in the stack's state. AKS keeps what a request leaves out, so the component
+    switches off what these have and the arguments no longer ask for. None for a new cluster."""
 
 
 class RegionalCluster(pulumi.ComponentResource):
@@ -268,9 +272,6 @@ class RegionalCluster(pulumi.ComponentResource):
                 type=containerservice.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[identity.id]
             ),
             identity_profile=identity_profile(kubelets) if kubelets else None,
-            agent_pool_profiles=[
-                system_pool(args["node_pool"], nodes, critical_only=args.get("user_pool") is not None)
-            ],
             network_profile=_network_profile(args, outbound),
             enable_rbac=True,
             aad_profile=containerservice.ManagedClusterAADProfileArgs(managed=True, enable_azure_rbac=True)
@@ -279,7 +280,17 @@ class RegionalCluster(pulumi.ComponentResource):
             disable_local_accounts=args.get("entra_id_admins") is not None,
             linux_profile=_linux_profile(key) if (key := args.get("ssh_public_key")) else None,
             tags=args.get("tags"),
-            **_profiles(args, self.egress, api_subnet.id if isinstance(api_subnet, network.Subnet) else api_subnet),
+            **switched_off(
+                {
+                    "agent_pool_profiles": [
+                        system_pool(args["node_pool"], nodes, critical_only=args.get("user_pool") is not None)
+                    ],
+                    **_profiles(
+                        args, self.egress, api_subnet.id if isinstance(api_subnet, network.Subnet) else api_subnet
+                    ),
+                },
+                args.get("running") or {},
+            ),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # A cluster's creation fails while another one's writes the VNet (learn: troubleshoot/azure/

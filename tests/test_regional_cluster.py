@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from components.app_manifests import internet_ports
+from components.switches import switched_off
 from rehearsal.cloud import Cloud
 from rehearsal.core.protocol import Call
 from tests.support.program import ROOT, Program, run, run_stack, stack_config
@@ -329,6 +330,24 @@ def test_fleet_that_installs_node_images_does_it_alone() -> None:
     updates = {"channel": "NodeImage", "stages": [["east", "west"]]}
     cluster = run_stack("dev", clusters={"baseline": True}, fleet={"updates": updates})["east-cluster"].inputs
     assert cluster["autoUpgradeProfile"] == {"upgradeChannel": "none", "nodeOSUpgradeChannel": "None"}
+
+
+def test_what_a_running_cluster_no_longer_should_have_is_switched_off() -> None:
+    """AKS keeps what a request leaves out."""
+    settings = stack_config("prod")
+    del settings["app"]["globalAddress"], settings["fleet"]
+    settings["clusters"]["apiRanges"] = ["203.0.113.0/28"]
+    settings["monitoring"]["defender"] = True
+    before = run_stack("prod", **settings)["east-cluster"].inputs
+    assert switched_off({"agent_pool_profiles": [{}]}, before) == {
+        "addon_profiles": {"omsagent": {"enabled": False}},
+        "agent_pool_profiles": [{"node_taints": []}],
+        "api_server_access_profile": {"authorized_ip_ranges": []},
+        "azure_monitor_profile": {"metrics": {"enabled": False}},
+        "metrics_profile": {"cost_analysis": {"enabled": False}},
+        "node_resource_group_profile": {"restriction_level": "Unrestricted"},
+        "security_profile": {"defender": {"security_monitoring": {"enabled": False}}},
+    }
 
 
 def test_passing_refusals_are_retried(dev: Program) -> None:

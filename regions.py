@@ -106,7 +106,7 @@ def create_clusters(  # noqa: PLR0913 - what all clusters share
             protect=stack.protect,
             lost=region.lost,
             reachable=reachable,
-            running=running.get(changes.cluster_key(region.name)),
+            switched=changes.switched(running, region),
         )
         match region:
             case NewRegion():

@@ -1,6 +1,6 @@
 """What must be switched off in a running cluster: AKS keeps what a request leaves out."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -11,67 +11,50 @@ class Switch(NamedTuple):
 
     Attributes:
         argument: its path in the arguments of a `ManagedCluster`.
-        output: its path in the outputs.
         off: the value that switches it off.
-        never: what AKS answers for a cluster that never had it.
     """
 
     argument: Path
-    output: Path
     off: object
-    never: object = None
 
 
-# An answer to `az aks create` of December 2025 has none of these parts, except cost analysis, which is off
-# (tfenster.de, running-windows-server-2025-workloads-on-azure-kubernetes-service). A value that is off is sent as long
-# as AKS answers it. Otherwise the next `pulumi up` leaves it out, which changes nothing in Azure.
-SWITCHES: Final = (
+SWITCHES: Final = {
     # A deployment that leaves an add-on out does not remove it (Azure/AKS issue 2904). That this holds for the parts
     # below, too, is an inference, unless they have a source of their own.
-    Switch(("addon_profiles", "omsagent", "enabled"), ("addonProfiles", "omsagent", "enabled"), off=False),
-    Switch(("azure_monitor_profile", "metrics", "enabled"), ("azureMonitorProfile", "metrics", "enabled"), off=False),
-    Switch(
-        ("security_profile", "defender", "security_monitoring", "enabled"),
-        ("securityProfile", "defender", "securityMonitoring", "enabled"),
-        off=False,
-    ),
+    "containerInsights": Switch(("addon_profiles", "omsagent", "enabled"), off=False),
+    "managedPrometheus": Switch(("azure_monitor_profile", "metrics", "enabled"), off=False),
+    "defender": Switch(("security_profile", "defender", "security_monitoring", "enabled"), off=False),
     # hashicorp/terraform-provider-azurerm issues 20085, 23317
-    Switch(
-        ("api_server_access_profile", "authorized_ip_ranges"),
-        ("apiServerAccessProfile", "authorizedIPRanges"),
-        off=[],
-    ),
+    "apiRanges": Switch(("api_server_access_profile", "authorized_ip_ranges"), off=[]),
     # rancher/ui PR 5042
-    Switch(("agent_pool_profiles", 0, "node_taints"), ("agentPoolProfiles", 0, "nodeTaints"), off=[]),
+    "taint": Switch(("agent_pool_profiles", 0, "node_taints"), off=[]),
     # Azure/azure-cli PR 30391
-    Switch(
-        ("node_resource_group_profile", "restriction_level"),
-        ("nodeResourceGroupProfile", "restrictionLevel"),
-        off="Unrestricted",
-    ),
+    "nodeGroupLock": Switch(("node_resource_group_profile", "restriction_level"), off="Unrestricted"),
     # Else AKS refuses the Free tier (learn: aks/cost-analysis).
-    Switch(
-        ("metrics_profile", "cost_analysis", "enabled"),
-        ("metricsProfile", "costAnalysis", "enabled"),
-        off=False,
-        never=False,
-    ),
-)
+    "costAnalysis": Switch(("metrics_profile", "cost_analysis", "enabled"), off=False),
+}
 
 
-def switched_off(arguments: Mapping[str, Any], running: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments of a `ManagedCluster` that switch off what a running cluster has and they leave out.
+def switched(arguments: Mapping[str, Any], before: Collection[str]) -> tuple[dict[str, Any], list[str]]:
+    """Switch off what the arguments of a `ManagedCluster` no longer have.
+
+    Only what the program itself has switched on: somebody else, such as Azure Policy, may have switched on the rest.
 
     Args:
-        arguments: the arguments without that.
-        running: the outputs of the running cluster; empty for a new one.
+        arguments: the arguments.
+        before: the names of the switches that earlier updates have set.
+
+    Returns:
+        The arguments, and the names of all switches that have been set.
     """
-    result = dict(arguments)
-    for switch in SWITCHES:
-        there = _at(running, switch.output) not in (None, switch.never)
-        if there and _at(result, switch.argument) is None:
+    result, names = dict(arguments), list[str]()
+    for name, switch in SWITCHES.items():
+        if _at(result, switch.argument) is not None:
+            names.append(name)
+        elif name in before:
             _set(result, switch.argument, switch.off)
-    return result
+            names.append(name)
+    return result, names
 
 
 def _part(holder: Any, key: str | int) -> Any:  # noqa: ANN401 - JSON, or the SDK's classes of arguments

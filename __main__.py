@@ -91,7 +91,9 @@ clusters = regions.create_clusters(
 )
 created = regions.created(clusters)
 
-runner = regions.runner_network(stack.access.runner_network_id, azure) if stack.access.runner_network_id else None
+runner = None
+if stack.access.runner_network_id:
+    runner = regions.runner_network(stack.access.runner_network_id, stack.name_suffix, azure)
 networks = PeeredNetworks(
     "mesh",
     PeeredNetworksArgs(

@@ -42,7 +42,7 @@ def load(stack: Settings, folder: Path) -> dict[str, app_manifests.AppManifests]
             found[name] = _read(stack, app, folder, SECRETS.get(name, {}))
         except app_manifests.ManifestsError as error:
             mistakes += error.mistakes
-    mistakes += [*_ports(stack, found), *_rules(stack, found)]
+    mistakes += [*_ports(stack, found), *_rules(stack, found), *_answers(stack, found)]
     if mistakes:
         heading = "The manifests have mistakes; nothing was deployed:"
         raise app_manifests.ManifestsError(heading, [*dict.fromkeys(mistakes)])
@@ -158,6 +158,20 @@ def _rules(stack: Settings, found: Mapping[str, app_manifests.AppManifests]) -> 
             f"{_section(stack)}: the internet would reach {ports} ports, and a security group (clusters.securityGroup) "
             f"has room for {MAX_OPEN_PORTS}; use the same ports for several apps, at different addresses"
         )
+
+
+def _answers(stack: Settings, found: Mapping[str, app_manifests.AppManifests]) -> Iterator[str]:
+    """Find public load balancers whose answers would leave by a route table (learn: aks/egress-outboundtype)."""
+    for name, manifests in found.items() if stack.clusters.outbound == "routeTable" else ():
+        created = [region for region in stack.regions_of(stack.all_apps[name]) if not isinstance(region, ClusterRegion)]
+        ports = app_manifests.internet_ports(manifests["app"], (), internal=True)
+        if created and ports:
+            numbers = ", ".join(str(port["port"]) for port in ports)
+            yield (
+                f"{stack.path_of(name)}: answers of its Services with a public load balancer (ports {numbers}) would "
+                "leave by the route table (clusters.outbound), another way than the requests come; give these Services "
+                'the annotation service.beta.kubernetes.io/azure-load-balancer-internal: "true"'
+            )
 
 
 def _ports_of(manifests: app_manifests.AppManifests, service: str) -> list[app_manifests.ServicePort]:

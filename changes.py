@@ -155,6 +155,11 @@ def additions(stack: Settings, state: State, region: Region) -> dict[str, bool]:
     return {each.key: has(state, region, each.resource, wanted=each.wanted) for each in _additions(stack, region)}
 
 
+def switched(state: State, region: Region) -> Sequence[str] | None:
+    """Return what earlier updates have switched on or off in a cluster that the stack creates; None for a new one."""
+    return _value(state.get(f"RegionalCluster {region.name}"), ("switched",))
+
+
 def existing(stack: Settings, state: State, kind: str) -> list[str] | None:
     """Return the logical names of the resources of a kind in the state; None if no region is lost.
 

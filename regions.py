@@ -106,6 +106,7 @@ def create_clusters(  # noqa: PLR0913 - all clusters share these
             protect=stack.protect,
             lost=region.lost,
             reachable=reachable,
+            switched=changes.switched(running, region),
         )
         match region:
             case NewRegion():
@@ -173,11 +174,12 @@ def networks(stack: Settings, clusters: Clusters, azure: AzureProviders) -> dict
     }
 
 
-def runner_network(network_id: str, azure: AzureProviders) -> PeeredNetwork:
-    """Return the existing network in which the program runs, to be peered too."""
+def runner_network(network_id: str, suffix: str, azure: AzureProviders) -> PeeredNetwork:
+    """Return the existing network in which the program runs, to be peered too. Other stacks may run there as well."""
     opts = pulumi.ResourceOptions(provider=azure.of(network_id))
     return PeeredNetwork(
         virtual_network=sdk.with_id(network.VirtualNetwork.get("runner-vnet", network_id, opts), network_id),
+        peering_suffix=f"-{suffix}" if suffix else None,
         provider=azure.of(network_id),
         shared=network_id,
     )

@@ -33,6 +33,9 @@ class PeeredNetwork(TypedDict):
     """The fleet whose private hub is in the VNet, which is created before the peerings, too."""
     peering: NotRequired[network.VirtualNetworkPeering | None]
     """The last peering of the VNet in another mesh: a VNet's peerings are written one at a time."""
+    peering_suffix: NotRequired[str | None]
+    """Added to the names of the peerings in this VNet. For a VNet in which several programs write peerings: their names
+    must differ. A peering that exists keeps its name."""
     provider: NotRequired[azure_native.Provider | None]
     """The Azure provider for the VNet's subscription; None for the component's."""
     shared: NotRequired[str | None]
@@ -95,7 +98,8 @@ class PeeredNetworks(pulumi.ComponentResource):
                 f"{name}-{here}-to-{there}",
                 resource_group_name=self._group_of(local) if group is None else group,
                 virtual_network_name=local["virtual_network"].name,
-                virtual_network_peering_name=f"{here.capitalize()}To{there.capitalize()}Peering",
+                virtual_network_peering_name=f"{here.capitalize()}To{there.capitalize()}Peering"
+                + (local.get("peering_suffix") or ""),
                 remote_virtual_network=network.SubResourceArgs(id=checked(networks[there].id, *checks)),
                 allow_virtual_network_access=True,
                 # When the other VNet's range changes, this input changes too, so that the peering is written again.
@@ -127,6 +131,7 @@ class PeeredNetworks(pulumi.ComponentResource):
                     ],
                     # Lets `pulumi up --replace` recreate a disconnected peering, whose name must be free first.
                     delete_before_replace=True,
+                    ignore_changes=["virtualNetworkPeeringName"] if local.get("peering_suffix") else None,
                     # Azure cannot point a peering at another VNet (ChangingRemoteVirtualNetworkNotAllowed).
                     replace_on_changes=["remoteVirtualNetwork.id"],
                     hooks=NETWORK_RETRY.hooks(),

@@ -19,6 +19,7 @@ from .retries import CLUSTER_RETRY, NETWORK_RETRY
 from .roles import AKS_RBAC_CLUSTER_ADMIN, MANAGED_IDENTITY_OPERATOR, NETWORK_CONTRIBUTOR, Principal, grant
 from .sdk import readable, unchanged
 from .subscriptions import require_subscription
+from .switches import switched
 
 
 class RegionalClusterArgs(TypedDict):
@@ -132,6 +133,10 @@ class RegionalClusterArgs(TypedDict):
     cluster. It only removes objects from the state. False by default."""
     after_pool: NotRequired[containerservice.AgentPool | None]
     """The `user_pool` of the cluster in `after`, if it has one."""
+    switched: NotRequired[Sequence[str] | None]
+    """The output `switched` that the component has in the stack's state. AKS keeps what a request leaves out, so the
+    component switches off what it has switched on before and the arguments no longer ask for. None for a new
+    cluster."""
 
 
 class RegionalCluster(pulumi.ComponentResource):
@@ -256,6 +261,15 @@ class RegionalCluster(pulumi.ComponentResource):
             host_encryption=args.get("host_encryption", False),
             tags=args.get("tags") if args.get("baseline") else None,
         )
+        profiles, names = switched(
+            {
+                "agent_pool_profiles": [
+                    system_pool(args["node_pool"], nodes, critical_only=args.get("user_pool") is not None)
+                ],
+                **_profiles(args, self.egress, api_subnet.id if isinstance(api_subnet, network.Subnet) else api_subnet),
+            },
+            args.get("switched") or (),
+        )
         self.cluster = containerservice.ManagedCluster(
             f"{name}-cluster",
             resource_group_name=group.name,
@@ -268,9 +282,6 @@ class RegionalCluster(pulumi.ComponentResource):
                 type=containerservice.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[identity.id]
             ),
             identity_profile=identity_profile(kubelets) if kubelets else None,
-            agent_pool_profiles=[
-                system_pool(args["node_pool"], nodes, critical_only=args.get("user_pool") is not None)
-            ],
             network_profile=_network_profile(args, outbound),
             enable_rbac=True,
             aad_profile=containerservice.ManagedClusterAADProfileArgs(managed=True, enable_azure_rbac=True)
@@ -279,7 +290,7 @@ class RegionalCluster(pulumi.ComponentResource):
             disable_local_accounts=args.get("entra_id_admins") is not None,
             linux_profile=_linux_profile(key) if (key := args.get("ssh_public_key")) else None,
             tags=args.get("tags"),
-            **_profiles(args, self.egress, api_subnet.id if isinstance(api_subnet, network.Subnet) else api_subnet),
+            **profiles,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # A cluster's creation fails while another one's writes the VNet (learn: troubleshoot/azure/
@@ -295,8 +306,9 @@ class RegionalCluster(pulumi.ComponentResource):
             ),
         )
 
-        apps = args.get("user_pool")
-        self.user_pool = user_pool(name, apps, nodes, self.cluster, group.name, self) if apps else None
+        self.user_pool = (
+            user_pool(name, apps, nodes, self.cluster, group.name, self) if (apps := args.get("user_pool")) else None
+        )
 
         if registry_id and not kubelets:
             pull_images(name, registry_id, identity_of_aks(name, self.cluster, group.name, self, lost=lost), self)
@@ -326,7 +338,9 @@ class RegionalCluster(pulumi.ComponentResource):
             settings=k8s.ProviderArgs(delete_unreachable=True),
             reachable=args.get("reachable"),
         )
-        self.register_outputs({"clusterId": self.cluster.id, "virtualNetworkId": self.virtual_network.id})
+        self.register_outputs(
+            {"clusterId": self.cluster.id, "virtualNetworkId": self.virtual_network.id, "switched": names}
+        )
 
 
 def _profiles(

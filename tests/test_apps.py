@@ -127,6 +127,27 @@ def test_load_balancers_of_an_apps_own_services_count_in_each_of_its_regions(fol
     assert [text.partition(",")[0] for text in found] == ["apps: in region east", "apps: in region west"]
 
 
+def test_public_load_balancers_behind_a_route_table_are_refused(folder: Path) -> None:
+    write_ports(folder, "app", range(80, 82), "LoadBalancer")
+    network = CLUSTER.replace("ContainerService/managedClusters", "Network/virtualNetworks")
+    regions = [
+        region | {"existing": {"subnetId": f"{network.format(number)}/subnets/nodes"}}
+        for number, region in enumerate(stack_config("dev")["regions"])
+    ]
+    kept = ("name", "location", "existing", "nodePool", "entrySuffix")
+    stack = stack_config("dev") | {
+        "regions": [{key: value for key, value in region.items() if key in kept} for region in regions],
+        "clusters": {"outbound": "routeTable"},
+        "app": {"service": "web", "internal": True},
+    }
+    (found,) = mistakes(parse(stack), folder)
+    assert found.startswith("app: answers of its Services with a public load balancer (ports 80, 81) would leave by")
+    file = folder / "manifests" / "app" / "web.yaml"
+    private = 'annotations: {service.beta.kubernetes.io/azure-load-balancer-internal: "true"}'
+    file.write_text(file.read_text().replace("kind: Service\nmetadata: {", f"kind: Service\nmetadata: {{{private}, "))
+    assert apps.load(parse(stack), folder)
+
+
 def on_existing_clusters(folder: Path, count: int, per_app: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Write apps without common ports, behind one address, each on an existing cluster; return apps and regions."""
     regions = [

@@ -121,6 +121,9 @@ def test_runners_network_is_peered_with_all_others(private: Program) -> None:
     assert private["mesh-east-to-runner"].inputs["remoteVirtualNetwork"] == {
         "id": f"{RUNNER}/virtualNetworks/vnet-runner"
     }
+    # Another stack may have regions of these names and a private hub, too, and the same runner.
+    names = {private[name].inputs["virtualNetworkPeeringName"] for name in peerings if "-runner-to-" in name}
+    assert names == {f"RunnerTo{other}Peering-private" for other in ("East", "West", "Hub")}
     # One after the other, and after what else writes the VNets.
     assert {"hub-fleet", "mesh-west-to-runner"} <= private.waits_for("hub-mesh-hub-to-runner")
 

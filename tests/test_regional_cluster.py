@@ -1,11 +1,13 @@
 """A region: its network, its cluster, and who may do what there."""
 
 import runpy
+from typing import Any
 
 import pytest
 import yaml
 
 from components.app_manifests import internet_ports
+from components.switches import SWITCHES, switched
 from rehearsal.cloud import Cloud
 from rehearsal.core.protocol import Call
 from tests.support.program import ROOT, Program, run, run_stack, stack_config
@@ -329,6 +331,23 @@ def test_fleet_that_installs_node_images_does_it_alone() -> None:
     updates = {"channel": "NodeImage", "stages": [["east", "west"]]}
     cluster = run_stack("dev", clusters={"baseline": True}, fleet={"updates": updates})["east-cluster"].inputs
     assert cluster["autoUpgradeProfile"] == {"upgradeChannel": "none", "nodeOSUpgradeChannel": "None"}
+
+
+def test_what_the_arguments_no_longer_have_is_switched_off_if_the_program_has_switched_it_on() -> None:
+    """AKS keeps what a request leaves out. Somebody else may have switched it on."""
+    off: dict[str, Any] = {
+        "addon_profiles": {"omsagent": {"enabled": False}},
+        "agent_pool_profiles": [{"node_taints": []}],
+        "api_server_access_profile": {"authorized_ip_ranges": []},
+        "azure_monitor_profile": {"metrics": {"enabled": False}},
+        "metrics_profile": {"cost_analysis": {"enabled": False}},
+        "node_resource_group_profile": {"restriction_level": "Unrestricted"},
+        "security_profile": {"defender": {"security_monitoring": {"enabled": False}}},
+    }
+    names = list(SWITCHES)
+    assert switched({"agent_pool_profiles": [{}]}, names) == (off, names)
+    assert switched(off, ()) == (off, names)
+    assert switched({"agent_pool_profiles": [{}]}, ()) == ({"agent_pool_profiles": [{}]}, [])
 
 
 def test_passing_refusals_are_retried(dev: Program) -> None:

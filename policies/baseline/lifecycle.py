@@ -24,8 +24,15 @@ def _same_version(pool: Resource, plan: Plan) -> bool:
 
 
 def _by_fleet(cluster: Resource, plan: Plan) -> bool:
-    """Return whether the fleet upgrades a cluster: it is a member, and its own upgrades are off."""
-    profiles = [profile for profile in plan.of(FLEET_UPGRADES) if not on("disabled")(profile, plan)]
+    """Return whether the fleet upgrades a cluster: it is a member, and its own upgrades are off.
+
+    The channel NodeImage installs images alone (learn: kubernetes-fleet/concepts-update-orchestration).
+    """
+    profiles = [
+        profile
+        for profile in plan.of(FLEET_UPGRADES)
+        if not on("disabled")(profile, plan) and not is_("channel", "NodeImage")(profile, plan)
+    ]
     off = not cluster.has("autoUpgradeProfile.upgradeChannel") or is_("autoUpgradeProfile.upgradeChannel", "none")(
         cluster, plan
     )
@@ -78,11 +85,11 @@ RULES: Final = (
     ),
     Rule(
         "upgraded-by-fleet",
-        "the fleet upgrades its members, and they do not upgrade themselves",
+        "the fleet upgrades Kubernetes on its members, and they do not upgrade themselves",
         Severity.NONE,
         (CLUSTER,),
         _by_fleet,
-        "an AutoUpgradeProfile on the fleet; autoUpgradeProfile.upgradeChannel: none",
+        "an AutoUpgradeProfile on the fleet, of the channel Stable or Rapid; autoUpgradeProfile.upgradeChannel: none",
         (own("kubernetes-fleet/concepts-update-orchestration"),),
     ),
     Rule(

@@ -313,7 +313,7 @@ def _pool_outputs(pool: Properties, version: str, old: Properties) -> Properties
         "securityProfile": {"enableSecureBoot": False, "enableVTPM": False, "sshAccess": "LocalUser"},
         "type": "VirtualMachineScaleSets",
         "upgradeSettings": {"maxSurge": "10%"},
-        **{key: old[key] for key in _POOL_KEEPS if key in old},
+        **{key: old[key] for key in (*_POOL_KEEPS, "nodeTaints") if key in old},
         **pool,
         "currentOrchestratorVersion": _full_version(version),
         "powerState": {"code": "Running"},
@@ -481,6 +481,7 @@ class ManagedCluster(ResourceType):
                 for name, addon in addons.items()
                 for was in [nested(nested(old, "addonProfiles"), name)]
             }
+        _keep_what_is_left_out(inputs, outputs, old)
         return outputs
 
     @override
@@ -499,8 +500,8 @@ class ManagedCluster(ResourceType):
                 nodes=sum(int(pool.get("count") or pool.get("minCount") or 1) for pool in inputs["agentPoolProfiles"]),
                 services=nested(inputs, "networkProfile").get("serviceCidr") or _SERVICE_CIDR,
             )
-        taints = listed(record["inputs"]["agentPoolProfiles"][0], "nodeTaints")
-        if taints != (listed(old["inputs"]["agentPoolProfiles"][0], "nodeTaints") if old else []):
+        taints = listed(record["outputs"]["agentPoolProfiles"][0], "nodeTaints")
+        if taints != (listed(old["outputs"]["agentPoolProfiles"][0], "nodeTaints") if old else []):
             subscription.clusters.set_pool(record["id"], "", None, taints)
 
     @override
@@ -517,6 +518,28 @@ class ManagedCluster(ResourceType):
     def deleted(self, subscription: Subscription, record: Record, to_delete: Collection[str]) -> None:
         del to_delete
         subscription.clusters.remove(record["id"])
+
+
+# What AKS keeps if a request leaves it out: add-ons (Azure/AKS issue 2904) and ranges (hashicorp/
+# terraform-provider-azurerm issues 20085, 23317); assumed for the others. Of a pool, also its taints (rancher/ui PR
+# 5042).
+_KEPT: Final = (
+    ("addonProfiles", "omsagent"),
+    ("addonProfiles", "azurepolicy"),
+    ("addonProfiles", "azureKeyvaultSecretsProvider"),
+    ("apiServerAccessProfile", "authorizedIPRanges"),
+    ("azureMonitorProfile", "metrics"),
+    ("metricsProfile", "costAnalysis"),
+    ("nodeResourceGroupProfile", "restrictionLevel"),
+    ("securityProfile", "defender"),
+)
+
+
+def _keep_what_is_left_out(inputs: Properties, outputs: Properties, old: Properties) -> None:
+    for profile, key in _KEPT:
+        was = nested(old, profile).get(key)
+        if was is not None and nested(inputs, profile).get(key) is None:
+            outputs[profile] = {**nested(inputs, profile), **nested(outputs, profile), key: was}
 
 
 def private_name(fqdn: str, inputs: Properties) -> str | None:

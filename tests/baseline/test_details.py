@@ -65,6 +65,7 @@ REFUSED: Final[list[tuple[str, str, Change]]] = [
     ("supported-version", "an old patch", put(CLUSTER, "kubernetesVersion", "1.30.9")),
     ("supported-version", "none", put(CLUSTER, "kubernetesVersion", None)),
     ("upgraded-by-fleet", "no profile", without("updates-profile")),
+    ("upgraded-by-fleet", "images alone", put("updates-profile", "channel", "NodeImage")),
     ("upgraded-by-fleet", "both", put(CLUSTER, "autoUpgradeProfile.upgradeChannel", "patch")),
     ("alerts", "records only", both(without("east-cpu"), put("east-alerts", "rules", [{"record": "a"}]))),
     ("health-alert", "another category", put("east-health", "condition.allOf.0.equals", "ServiceHealth")),

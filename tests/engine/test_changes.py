@@ -570,7 +570,9 @@ def test_pool_for_the_apps_comes_and_goes_in_place(stack: Stack) -> None:
     del config["regions"][0]["userPool"]
     stack.configure(**config)
     assert stack.up().changes == {"east-cluster": "update", "east-apps": "delete"}
+    assert stack.recorded("east-cluster")["outputs"]["agentPoolProfiles"][0]["nodeTaints"] == []
     assert_healthy(stack)
+    assert stack.preview().changes == {}
 
 
 # Two rows that change the same setting or resource are in different halves. `regions.lost` is in neither, because no

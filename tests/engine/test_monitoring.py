@@ -51,4 +51,6 @@ def test_monitoring_is_added_to_a_running_stack_and_taken_away(stack: Stack) -> 
             stack.preview()
     stack.configure(monitoring={"enabled": False})
     assert set(stack.up().changes.values()) == {"update", "delete"}
+    east = stack.recorded("east-cluster")["outputs"]
+    assert (east["addonProfiles"]["omsagent"], east["azureMonitorProfile"]["metrics"]) == ({"enabled": False},) * 2
     assert stack.preview().changes == {}

@@ -71,10 +71,19 @@ def test_stack_stays_as_it_is_and_goes_without_a_trace(private: Stack) -> None:
     assert private.resources() == []
     assert is_there(private.cloud, runner)
     for other in ("East", "West", "Hub"):
-        assert not is_there(private.cloud, f"{runner}/virtualNetworkPeerings/RunnerTo{other}Peering")
+        assert not is_there(private.cloud, f"{runner}/virtualNetworkPeerings/RunnerTo{other}Peering-private")
     group = runner.partition("/providers/")[0]
     private.cloud.azure.delete(Call("azure-native:resources:ResourceGroup"), group, {})
     assert private.cloud.is_empty()
+
+
+def test_peerings_keep_the_names_that_they_were_created_with(private: Stack, tmp_path: Path) -> None:
+    regions = tmp_path / "program" / "regions.py"
+    before = regions.read_text()
+    regions.unlink()  # a link to the repository's file
+    regions.write_text(before.replace('f"-{suffix}"', 'f"-another-{suffix}"'))
+    assert regions.read_text() != before
+    assert private.preview().changes == {}
 
 
 HUB = {"addressSpace": "10.40.0.0/22", "resourceProviderObjectId": "7d0f2b61-93c4-4c1e-8a25-b6e1904f3d58"}

@@ -438,6 +438,32 @@ def test_the_same_minor_version_is_no_change(sub: Subscription) -> None:
     assert updated["currentKubernetesVersion"] == "1.33.2"
 
 
+def test_an_update_keeps_what_it_leaves_out_until_it_is_switched_off(sub: Subscription) -> None:
+    bare, ranges = sub.place(), ["203.0.113.0/28"]
+    taints = ["CriticalAddonsOnly=true:NoSchedule"]
+    pool = {**bare["agentPoolProfiles"][0], "mode": "System"}
+    on = {
+        "addonProfiles": {"azurepolicy": {"enabled": True}},
+        "apiServerAccessProfile": {"authorizedIPRanges": ranges},
+        "agentPoolProfiles": [pool | {"nodeTaints": taints}],
+    }
+    cluster_id, _ = sub.create("ManagedCluster", **bare | on)
+    kept = sub.update("ManagedCluster", cluster_id, **bare | {"agentPoolProfiles": [pool]})
+    assert kept["addonProfiles"]["azurepolicy"]["enabled"]
+    assert kept["apiServerAccessProfile"] == {"authorizedIPRanges": ranges}
+    assert kept["agentPoolProfiles"][0]["nodeTaints"] == taints
+    off = {
+        "addonProfiles": {"azurepolicy": {"enabled": False}},
+        "apiServerAccessProfile": {"authorizedIPRanges": []},
+        "agentPoolProfiles": [pool | {"nodeTaints": []}],
+    }
+    after = sub.update("ManagedCluster", cluster_id, **bare | off)
+    assert {key: after[key] for key in ("addonProfiles", "apiServerAccessProfile")} == {
+        key: off[key] for key in ("addonProfiles", "apiServerAccessProfile")
+    }
+    assert after["agentPoolProfiles"][0]["nodeTaints"] == []
+
+
 def test_a_clusters_group_has_no_unicode_in_its_name(sub: Subscription) -> None:
     sub.group("rg-küche")
     inputs = {**sub.place(), "resourceGroupName": "rg-küche"}

@@ -452,7 +452,7 @@ def test_an_update_keeps_what_it_leaves_out_until_it_is_switched_off(sub: Subscr
     assert kept["addonProfiles"]["azurepolicy"]["enabled"]
     assert kept["apiServerAccessProfile"] == {"authorizedIPRanges": ranges}
     assert kept["agentPoolProfiles"][0]["nodeTaints"] == taints
-    off = {
+    off: dict[str, Any] = {
         "addonProfiles": {"azurepolicy": {"enabled": False}},
         "apiServerAccessProfile": {"authorizedIPRanges": []},
         "agentPoolProfiles": [pool | {"nodeTaints": []}],

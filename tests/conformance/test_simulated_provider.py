@@ -106,6 +106,9 @@ _DIFFERENT: Final = {
     ],
 )
 def test_same_as_the_real_provider(told: tuple[Story, Story], name: str) -> None:
+    if name == "providers":  # which of them that stack has depends on when its mistake ends the program
+        simulated, real = ([entry for entry in story if not entry[0].startswith(MISTYPED)] for story in told)
+        told = simulated, real
     assert any(_text(told[0], lambda resource: resource.startswith(f"{name}-")))
     if difference := _difference(told, lambda resource: resource.startswith(f"{name}-")):
         pytest.fail(difference)

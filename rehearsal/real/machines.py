@@ -97,13 +97,15 @@ class Machines:
         self._internal: set[str] = set()  # internal load balancers' addresses: no simulated client is in their network
         self._pods: dict[str, str] = {}  # the pods' addresses, by the pod's uid
         self._containers: dict[str, Container] = {}  # of pods that are processes, likewise
-        self.set_pool(FIRST_POOL, nodes, ())
+        self._known: set[str] = set()  # addresses that pods have in their status, from the time before a restart too
+        self._refused: set[str] = set()  # addresses that something else has
         self._listening: dict[str, tuple[dict[str, str], _Ports, _Filters]] = {}  # of each address, with its answer
         self._frontends: dict[tuple[str, int], tuple[_Backends, list[str], bool]] = {}
         self._policies = NetworkPolicies((), ())
         self._changed = threading.Event()
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
+        self.set_pool(FIRST_POOL, nodes, ())
 
     def set_pool(self, pool: str, count: int, taints: Sequence[str]) -> None:
         """Give a pool a number of nodes, and taints. The next round of the machines adds and removes nodes."""
@@ -202,6 +204,7 @@ class Machines:
     def _run_pods(self) -> Sequence[Object]:
         pods = self._server.list("v1", "Pod")
         there = {pod["metadata"]["uid"] for pod in pods}
+        self._known = {status_of(pod).get("podIP", "") for pod in pods}
         for uid in self._pods.keys() - there:
             self._stop_pod(uid)
         load = {name: sum(pod["spec"].get("nodeName") == name for pod in pods) for name in self._nodes}
@@ -216,12 +219,18 @@ class Machines:
                     self._server.bind(pod, emptiest)
             elif pod["metadata"]["uid"] not in self._pods:
                 self._begin(pod, pods)
-            if pod["metadata"]["uid"] in self._containers and not deleting(pod):
+            if pod["metadata"]["uid"] not in self._pods or deleting(pod):
+                continue
+            if pod["metadata"]["uid"] in self._containers:
                 self._check(pod)
+            elif not is_true(pod, "Ready"):
+                self._set_running(pod)
         return pods
 
     def _begin(self, pod: Object, pods: Sequence[Object]) -> None:
-        uid, address = pod["metadata"]["uid"], status_of(pod).get("podIP") or self._free_address()
+        uid, address = pod["metadata"]["uid"], status_of(pod).get("podIP")
+        if not address or address in self._refused:
+            address = self._free_address()
         if program_of(pod):
             with suppress(ApiError):  # a volume does not exist: the next round tries again
                 self._containers[uid] = Container(
@@ -246,11 +255,13 @@ class Machines:
         # The pod listens before it is ready, because load balancers send connections to ready pods.
         ports = _ports_of(pod, self._server.list("v1", "Service"))
         filters = self._filters(pod, ports, pods)
-        self._networks.serve(self._network, address, ports, answer, filters)
+        try:
+            self._networks.serve(self._network, address, ports, answer, filters)
+        except FileExistsError:  # the next round takes another address
+            self._refused.add(address)
+            return
         self._pods[uid] = address
         self._listening[address] = answer, ports, filters
-        if not is_true(pod, "Ready"):
-            self._set_running(pod)
 
     def _check(self, pod: Object) -> None:
         """Do for a pod that is a process what the kubelet does from time to time."""
@@ -360,7 +371,7 @@ class Machines:
         return filters
 
     def _free_address(self, also: Collection[str] = ()) -> str:
-        used = {*self._pods.values(), *self._nodes.values(), *self._internal, *also}
+        used = {*self._pods.values(), *self._nodes.values(), *self._internal, *self._known, *self._refused, *also}
         # Azure also reserves the last address.
         last = self._addresses.num_addresses - 1
         candidates = (str(self._addresses[index]) for index in range(_KEPT_BY_AZURE, last))

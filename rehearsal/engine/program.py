@@ -103,6 +103,14 @@ class _LanguageServer(_server.LanguageServer):
 
     @override
     def Run(self, request: language_pb2.RunRequest, context: Any) -> language_pb2.RunResponse:
+        response = self._run(request, context)
+        if response.bail:
+            # A program that has failed leaves coroutines behind, which clean up when they are collected. This must not
+            # happen in the event loop of another program: CPython 3.11.7 crashed there twice (asyncio/events.py, _run).
+            gc.collect()
+        return response
+
+    def _run(self, request: language_pb2.RunRequest, context: Any) -> language_pb2.RunResponse:  # noqa: ANN401 - the SDK's
         program = cast("object", self.program)
         environment = program.environment if isinstance(program, Program) else dict[str, str]()
         try:

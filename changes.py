@@ -657,9 +657,10 @@ def _rollout(stack: Settings, state: State) -> Iterator[Problem]:
 
 
 def _renamed(stack: Settings, state: State) -> Iterator[Problem]:
-    """Find what another app, team or address has, such as the namespace of an app that gets another name.
+    """Find a namespace or resource group that belongs to another app, team or address of the running stack.
 
-    The engine would create it before it deletes the other's, and the API refuses what exists.
+    For example, an app gets another name and keeps its namespace. The engine creates the new app's namespace before it
+    deletes the old app's, and the hub refuses a second namespace of the same name.
     """
     held = dict[tuple[str, str], tuple[str, str]]()
     for key, outputs in state.items():
@@ -677,12 +678,14 @@ def _renamed(stack: Settings, state: State) -> Iterator[Problem]:
         field = path.rpartition(".")[2]
         other, owner = held.get((field, _name(value)), (kind, name))
         if (other, owner) != (kind, name):
-            found = f"{show(value)} is what {other} {show(owner)} has until it is gone"
-            remedy = f"keep the name {show(owner)}, which is its identity; or choose another {field}"
-            yield Problem(path, found, f"{remedy}; or remove that in one `pulumi up`, and add this in the next")
+            found = f"{show(value)} belongs to {other} {show(owner)} of the running stack"
+            remedy = f"keep the name {show(owner)}; or choose another {field}"
+            after = f"or remove {other} {show(owner)} in one `pulumi up`, and add {kind} {show(name)} in the next"
+            yield Problem(path, found, f"{remedy}; {after}")
 
 
-# Kind, setting and output of what is held, by the beginning of its key in the state.
+# The kind of owner, the setting and the output of a namespace or resource group, by the beginning of its key in the
+# state.
 _HELD: Final[Mapping[str, tuple[str, str, tuple[str | int, ...]]]] = {
     "MultiClusterApp/Namespace ": ("app", "namespace", ("metadata", "name")),
     "TeamNamespace/Namespace team-": ("team", "namespace", ("metadata", "name")),

@@ -184,15 +184,15 @@ def test_what_another_one_still_has_is_refused(apps: Stack) -> None:
     rows: list[tuple[dict[str, Any], str]] = [
         (
             {"apps": others | {"press": press}},
-            r'apps.press.namespace: "daily" is what app "news" has .*\n.*keep the name "news"',
+            r'apps.press.namespace: "daily" belongs to app "news" of the running stack.*\n.*keep the name "news"',
         ),
         (
             {"apps": others, "teams": {"daily": team}, "clusters": {"entraId": True}},
-            r'teams.daily.namespace: "daily" is what app "news" has',
+            r'teams.daily.namespace: "daily" belongs to app "news" of the running stack',
         ),
         (
             {"apps": moved, "globalAddresses": {"new": front}},
-            r'globalAddresses.new.resourceGroup: "rg-front-address" is what address "front" has',
+            r'globalAddresses.new.resourceGroup: "rg-front-address" belongs to address "front" of the running stack',
         ),
     ]
     for changes, refusal in rows:

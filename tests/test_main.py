@@ -6,7 +6,7 @@ from typing import cast
 import pulumi
 import pytest
 
-from changes import ChangeError
+from changes import StateError
 from rehearsal.core.protocol import Properties
 from tests.support.health import assert_healthy
 from tests.support.program import NORTH, PROJECT, Program, run_stack, stack_config
@@ -144,9 +144,7 @@ def test_nothing_is_planned_without_the_state(monkeypatch: pytest.MonkeyPatch) -
         raise RuntimeError("no access to the blob")
 
     monkeypatch.setattr(pulumi.runtime, "invoke", unreadable)
-    with pytest.raises(
-        ChangeError, match=r"state of the stack cannot be read: no access to the blob; nothing was done"
-    ):
+    with pytest.raises(StateError, match=r"state of the stack cannot be read: no access to the blob; nothing was done"):
         run_stack("dev")
 
 

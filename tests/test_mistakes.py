@@ -436,9 +436,9 @@ def say_nothing(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> Non
 
 def copy(mistake: Mistake, root: Path) -> None:
     """Copy the program and make the mistake in the copy."""
-    for folder in ("components", "manifests", "settings"):
+    for folder in ("changes", "components", "manifests", "settings"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("__main__.py", "apps.py", "changes.py", "regions.py"):
+    for file in ("__main__.py", "apps.py", "regions.py"):
         shutil.copy(ROOT / file, root)
     text = (root / mistake.file).read_text()
     assert text.count(mistake.old) == 1, f"{mistake.file} no longer has this once: {mistake.old}"

@@ -31,8 +31,8 @@ def copy_program(root: Path) -> Path:
     for name in (
         "__main__.py",
         "apps.py",
-        "changes.py",
         "regions.py",
+        "changes",
         "components",
         "fleet_clusters",
         "manifests",

@@ -416,9 +416,8 @@ def _end_stage(  # noqa: PLR0913, PLR0917 - a stage and its check
 ) -> str:
     """Check a stage whose members have the version available, and approve it."""
     later = [member for stage in found.stages[found.number + 1 :] for member in stage]
-    # In a new app, no other version runs there. Fleet does not count what overrides change as another version.
-    there = (_has(members[member], new["namespace"]) for member in later if member in members)
-    new_app = bool(later) and found.first and not any(there)
+    # Fleet does not count what overrides change as another version.
+    new_app = bool(later) and found.first and not _another_version(hub, members, new, found, later)
     more = bool(later) and not new_app
     goes_on = f"Fleet goes on after {found.stage}"
     if more and found.updated is None:
@@ -444,6 +443,25 @@ def _end_stage(  # noqa: PLR0913, PLR0917 - a stage and its check
         pulumi.log.info(f"{walk.name}: {found.stage} has passed its check, the next stage begins")
         hub.merge(f"{rollouts.request_path(request['metadata']['name'])}/status", rollouts.approval(request, now))
     return goes_on
+
+
+def _another_version(
+    hub: "ClusterClient",
+    members: Mapping[str, "ClusterClient"],
+    new: Mapping[str, Any],
+    found: rollouts.Rollout,
+    later: Sequence[str],
+) -> bool:
+    """Return whether members of later stages have the app in another version than the run's.
+
+    A new app may be there already, in the run's version: its placement begins with a rolling update (`staged`), and
+    Fleet may have brought it to all members before a hook leaves it to runs.
+    """
+    there = [member for member in later if member in members and _has(members[member], new["namespace"])]
+    if not there:
+        return False
+    versions = rollouts.versions(hub.get(f"{rollouts.PLACEMENTS}/{new['namespace']}").content or {})
+    return any(versions.get(member) != found.versions[member] for member in there)
 
 
 def _addresses(member: "ClusterClient", namespace: str) -> list[tuple[str, str]]:

@@ -3,10 +3,10 @@
 Source: Azure/fleet v0.18.12, apis/placement/v1/stageupdate_types.go, pkg/controllers/updaterun.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from .objects import Object, is_true, part, parts
 
@@ -15,6 +15,9 @@ RUNS: Final = f"{_PLACEMENT}/clusterstagedupdateruns"
 """The API path of the runs."""
 PLACEMENTS: Final = f"{_PLACEMENT}/clusterresourceplacements"
 """The API path of the placements."""
+Version: TypeAlias = tuple[str, Sequence[Any], Sequence[Any]]
+"""What a member gets: the index of the snapshot of the app's objects, and the snapshots of its overrides of both kinds.
+Fleet compares the same (updaterun, execution.go, isBindingSyncedWithClusterStatus)."""
 # Containers in these states do not start by themselves (kubernetes v1.34.1, pkg/kubelet/images/types.go,
 # pkg/kubelet/container/sync_result.go, pkg/kubelet/kuberuntime/kuberuntime_container.go).
 _BROKEN: Final = frozenset(
@@ -36,6 +39,7 @@ class Rollout:
         removing: members that the app is still being removed from. Fleet begins with it after the last stage.
         failure: why Fleet has ended the run; empty if it has not.
         first: whether this is the first version of the placement's objects; overrides may have changed since.
+        versions: what each member gets.
     """
 
     stages: Sequence[Sequence[str]]
@@ -46,6 +50,7 @@ class Rollout:
     removing: Sequence[str]
     failure: str
     first: bool
+    versions: Mapping[str, Version]
 
     @property
     def stage(self) -> str:
@@ -77,7 +82,30 @@ def rollout(run: Object) -> Rollout | None:
         [each["clusterName"] for each in parts(removed, "clusters") if not is_true(each, "Succeeded")],
         failed,
         status.get("resourceSnapshotIndexUsed") == "0",
+        {
+            cluster["clusterName"]: (
+                status.get("resourceSnapshotIndexUsed", ""),
+                parts(cluster, "resourceOverrideSnapshots"),
+                parts(cluster, "clusterResourceOverrideSnapshots"),
+            )
+            for each in stages
+            for cluster in parts(each, "clusters")
+        },
     )
+
+
+def versions(placement: Object) -> dict[str, Version]:
+    """Return what each member has got of a placement."""
+    return {
+        each["clusterName"]: (
+            each.get("observedResourceIndex", ""),
+            parts(each, "applicableResourceOverrides"),
+            parts(each, "applicableClusterResourceOverrides"),
+        )
+        for each in parts(part(placement, "status"), "placementStatuses")
+        # Otherwise, the hub does not say which overrides a member has (placement_status.go).
+        if is_true(each, "RolloutStarted")
+    }
 
 
 def approval(request: Object, now: datetime) -> Object:

@@ -199,6 +199,51 @@ def test_wait_between_stages_ends_although_fleet_says_nothing_or_begins_it_again
         walk_through(just_updated, hour)
 
 
+@pytest.mark.parametrize(
+    ("east", "overrides_in_east", "expected"),
+    [
+        (None, [], "Fleet goes on after stage 1 of 2 (west)"),
+        ("0", [{"namespace": "shop", "name": "less-1"}], "Fleet goes on after stage 1 of 2 (west)"),
+        ("0", [{"namespace": "shop", "name": "less-0"}], "stage 1 of 2 (west) has run the version for 60 minutes"),
+        ("0", [], "stage 1 of 2 (west) has run the version for 60 minutes"),
+    ],
+    ids=["without-the-app", "with-this-version", "with-other-overrides", "without-the-overrides"],
+)
+def test_stage_is_waited_for_if_a_later_one_has_another_version(
+    east: str | None, overrides_in_east: list[dict[str, str]], expected: str
+) -> None:
+    waiting_stage = {"type": "Progressing", "status": "False", "reason": "StageUpdatingWaiting"}
+    run = run_in(["west"], ["east"], first_is=[waiting_stage | {"lastTransitionTime": NOW.isoformat()}])
+    run["status"]["resourceSnapshotIndexUsed"] = "0"
+    run["status"]["stagesStatus"][1]["clusters"][0]["resourceOverrideSnapshots"] = [
+        {"namespace": "shop", "name": "less-1"}
+    ]
+    there = {
+        "clusterName": "east",
+        "observedResourceIndex": east,
+        "applicableResourceOverrides": overrides_in_east,
+        "conditions": [{"type": "RolloutStarted", "status": "True"}],
+    }
+    answers = {
+        f"{rollouts.RUNS}/r": run,
+        f"{rollouts.PLACEMENTS}/shop": {"status": {"placementStatuses": [there]}},
+    }
+    namespace = {"metadata": {"name": "shop"}} if east else None
+
+    def get_from_hub(path: str) -> Answer:
+        return Answer(answers[path], NOW)
+
+    def get_from_member(_: str) -> Answer:
+        return Answer(namespace, NOW)
+
+    hub = cast("ClusterClient", SimpleNamespace(get=get_from_hub))
+    member = cast("ClusterClient", SimpleNamespace(get=get_from_member))
+    new = {"run": "r", "namespace": "shop", "stage": 2}
+    check = staged_rollout._Check(timedelta(hours=1), None)  # pyright: ignore[reportPrivateUsage]
+    walk = staged_rollout._Walk("app-rollout")  # pyright: ignore[reportPrivateUsage]
+    assert staged_rollout._look(hub, {"east": member}, new, check, walk) == expected  # pyright: ignore[reportPrivateUsage]
+
+
 def test_stage_without_members_is_not_counted() -> None:
     found = rollouts.rollout(run_in([], ["east"], [], ["west"]))
     assert found

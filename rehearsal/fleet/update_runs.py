@@ -1,8 +1,8 @@
 """Staged update runs: a placement's new version reaches one stage of members after another.
 
 Source: Azure/fleet v0.18.12, pkg/controllers/updaterun; reasons: pkg/utils/condition/reason.go. Left out: tasks before
-a stage, waits after one, the state Stop, a number of members at a time, and an update that is given up because of
-another run of the same placement.
+a stage, waits after one, the state Stop, a number of members at a time, an update that is given up because of another
+run of the same placement, and an override that changes during a run: its later stages get the new one.
 """
 
 import math
@@ -127,6 +127,7 @@ def _begin(fleet: FleetView, hub: Cluster, run: Object) -> None:
     stages = _stages(hub, run, strategy["spec"]["stages"], scheduled)
     take_snapshot(fleet, hub, item, select(hub, item), at_once=True)
     snapshot = latest_snapshot(hub, item) or Object()
+    _record_overrides(hub, item, name_of(snapshot), stages, there)
     removed = [{"clusterName": each["spec"]["targetCluster"]} for each in there if _is_removed(each)]
     status = {
         "resourceSnapshotIndexUsed": labels_of(snapshot)[INDEX],
@@ -171,6 +172,14 @@ def _stages(hub: Cluster, run: Object, wanted: list[Object], scheduled: list[str
             f"{', '.join(missing[:10])}"
         )
     return found
+
+
+def _record_overrides(hub: Cluster, item: Object, snapshot: str, stages: list[Object], there: list[Object]) -> None:
+    """Record the overrides that each member gets (recordOverrideSnapshots)."""
+    of = {each["spec"]["targetCluster"]: content(hub, item, snapshot, each) for each in there}
+    for each in (cluster for stage in stages for cluster in stage["clusters"]):
+        if found := of[each["clusterName"]]["resourceOverrideSnapshots"]:
+            each["resourceOverrideSnapshots"] = [{key: one[key] for key in ("name", "namespace")} for one in found]
 
 
 def _go_on(fleet: FleetView, hub: Cluster, run: Object) -> None:

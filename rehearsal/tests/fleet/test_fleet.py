@@ -854,6 +854,16 @@ def test_run_waits_for_an_approval_between_two_stages() -> None:
     assert state(get(hub, placement()), "ClusterResourcePlacementAvailable") == ("True", "ResourceAvailable")
 
 
+def test_run_names_the_overrides_that_the_placement_names_after_it() -> None:
+    clusters, hub, *_ = _staged_fleet("westus2", "eastus2")
+    hub.create(override(), user=USER)
+    stages = _begin_run(clusters, hub)["status"]["stagesStatus"]
+    _approve(clusters, hub)
+    named = {each["clusterName"]: each["resourceOverrideSnapshots"] for stage in stages for each in stage["clusters"]}
+    status = get(hub, placement())["status"]["placementStatuses"]
+    assert named == {each["clusterName"]: each["applicableResourceOverrides"] for each in status}
+
+
 def test_run_is_stuck_after_five_minutes_with_pods_that_cannot_start() -> None:
     clusters, hub, east, west = _staged_fleet("westus2", "eastus2")
     hub.apply(deployment(image="Shop:2"), user=USER)

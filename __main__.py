@@ -212,15 +212,13 @@ def rollout(name: str, app: App) -> RolloutArgs | None:
     """Return the stages in which a change of an app reaches its regions, if it has some."""
     if not (stages := app.rollout):
         return None
-    reached = [region for region in stack.regions_of(app) if not region.lost]
-    alive = {region.name for region in reached}
+    alive = {region.name for region in stack.live_regions_of(app)}
     return RolloutArgs(
         stages=[[fleet.members[name].name for name in stage if name in alive] for stage in stages.stages],
         wait_minutes=stages.wait_minutes,
         until=stages.until,
         leaving=changes.leaving_overrides(running, name, overrides[name]),
         hub_kubeconfig=fleet.kubeconfig,
-        kubeconfigs={region.cluster: clusters[region.name].kubeconfig for region in reached},
     )
 
 
@@ -231,7 +229,8 @@ placed_apps = {
             manifests=manifests[name],
             internal=app.internal,
             hub=fleet.kubernetes,
-            members=[fleet.members[region.name] for region in stack.regions_of(app) if not region.lost],
+            members=[fleet.members[region.name] for region in stack.live_regions_of(app)],
+            kubeconfigs={region.cluster: clusters[region.name].kubeconfig for region in stack.live_regions_of(app)},
             entries={
                 entry.name: EntryPointArgs(
                     kubernetes=clusters[entry.region].kubernetes,
@@ -256,7 +255,7 @@ for name, team in stack.teams.items():
         TeamNamespaceArgs(
             namespace=team.namespace,
             hub=fleet.kubernetes,
-            members=[fleet.members[region.name] for region in stack.regions_of(team) if not region.lost],
+            members=[fleet.members[region.name] for region in stack.live_regions_of(team)],
             clusters={
                 region.name: clusters[region.name].kubernetes
                 for region in stack.regions_of(team)
@@ -337,7 +336,7 @@ def clients(name: str, service: str) -> dict[str, pulumi.Input[object]]:
         "entryAddresses": {region: placed_app.entry_addresses[entry] for region, entry in entries.items()},
         "frontendIds": frontends(name, service) or None,
         "service": f"{app.namespace}/{service}",
-        "regions": [region.name for region in stack.regions_of(app) if not region.lost] if stack.apps else None,
+        "regions": [region.name for region in stack.live_regions_of(app)] if stack.apps else None,
     }
     return {key: each for key, each in by_key.items() if each is not None}
 
@@ -354,8 +353,7 @@ async def outputs() -> dict[str, pulumi.Input[object]]:
         "memberNames": {name: fleet.members[name].name for name in placed},
         "lostMembers": {name: member.name for name, member in fleet.members.items() if name not in placed} or None,
         "teamRegions": {
-            team.namespace: [region.name for region in stack.regions_of(team) if not region.lost]
-            for team in stack.teams.values()
+            team.namespace: [region.name for region in stack.live_regions_of(team)] for team in stack.teams.values()
         }
         or None,
         "hubKubeconfig": fleet.kubeconfig,

@@ -58,7 +58,7 @@ def _read(
         folder / "manifests",
         namespace=app.namespace,
         service=first,
-        members=[region.cluster for region in stack.regions_of(app) if not region.lost],
+        members=[region.cluster for region in stack.live_regions_of(app)],
         entries=entries[first],
         others={service: entries[service] for service in others},
         app_folder=folder / app.folder,

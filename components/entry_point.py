@@ -1,6 +1,6 @@
 """An entry point: the cluster that imports a Service of the app, its address, and its share in a global address."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NotRequired, TypedDict
 
 import pulumi
@@ -47,6 +47,7 @@ class EntryPoint:
         args: the cluster.
         manifest: the MultiClusterService.
         members: the names of the members.
+        kubeconfigs: log-ins to members, by their names.
         internal: whether the address is in the VNet.
         global_address: the global address that leads here too, if there is one.
         offered: whether the app has any endpoints, according to its manifests.
@@ -65,6 +66,7 @@ class EntryPoint:
         manifest: Manifest,
         members: Sequence[pulumi.Input[str]],
         *,
+        kubeconfigs: Mapping[str, pulumi.Input[str]],
         internal: bool,
         global_address: pulumi.Input[str] | None,
         offered: bool,
@@ -102,6 +104,7 @@ class EntryPoint:
                 imported,
                 members,
                 kubeconfig,
+                kubeconfigs=kubeconfigs,
                 offered=offered,
                 opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[imported])),
             ).urn

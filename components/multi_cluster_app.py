@@ -47,6 +47,9 @@ class MultiClusterAppArgs(TypedDict):
     """One cluster or more with an entry point, by the name of the Service that the entry point imports. A Service has
     one entry point in the whole fleet. Besides the app's shared Service, any names are allowed: for each of them, the
     app gets another Service with the same selector and ports."""
+    kubeconfigs: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """Log-ins to the members, by their names: to ask Fleet once more for endpoints that do not come, and to say why a
+    rollout stands still. Members without a log-in are left out."""
     global_address: NotRequired[pulumi.Input[str] | None]
     """A global address that leads to all entry points (`GlobalAddress.ip_address`). Cannot be set with `internal`."""
     replicas: NotRequired[int | None]
@@ -119,6 +122,7 @@ class MultiClusterApp(pulumi.ComponentResource):
         )
         super().__init__("fleet-l4-lb:index:MultiClusterApp", name, {}, opts)
         members = args.get("members", ())
+        kubeconfigs = args.get("kubeconfigs", {})
         names = [*args.get("member_names", ()), *(member.name for member in members)]
         on_hub = pulumi.ResourceOptions(parent=self, provider=provider(args["hub"]), hooks=OBJECT_RETRY.hooks())
 
@@ -157,7 +161,8 @@ class MultiClusterApp(pulumi.ComponentResource):
             if rollout:
                 probe = None if internal else _probe({entry: services[shared[entry]] for entry in shared})
                 version = [manifests["placement"], *content]
-                before.append(StagedRollout(f"{name}-rollout", rollout, placement, version, probe, on_hub).done)
+                staging = StagedRollout(f"{name}-rollout", rollout, placement, version, kubeconfigs, probe, on_hub)
+                before.append(staging.done)
         self.entry_addresses, self.frontend_ids = {}, {}
         for entry_service, entry in args["entries"].items():
             suffix = "" if entry_service == manifests["service"] else f"-{entry_service}"
@@ -166,6 +171,7 @@ class MultiClusterApp(pulumi.ComponentResource):
                 entry,
                 importing(manifests, entry_service),
                 names,
+                kubeconfigs=kubeconfigs,
                 internal=internal,
                 global_address=args.get("global_address"),
                 offered=offers_endpoints(objects, services[shared[entry_service]]),

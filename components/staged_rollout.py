@@ -58,9 +58,6 @@ class RolloutArgs(TypedDict):
     applies them; a later `up` without them here begins another run."""
     hub_kubeconfig: pulumi.Input[str]
     """Log-in to the hub."""
-    kubeconfigs: Mapping[str, pulumi.Input[str]]
-    """Log-ins to the members by their names, to say why pods do not start. Members without a log-in are left out of
-    the messages."""
 
 
 def staged(placement: Manifest, placed: Sequence[Manifest], namespace: object) -> Manifest:
@@ -141,6 +138,7 @@ class StagedRollout(pulumi.ComponentResource):
         args: the stages.
         placement: the placement, with a manifest from `staged`.
         content: all that a version of the app is made of.
+        kubeconfigs: log-ins to members, by their names, to say why pods do not start.
         probe: makes requests to an entry point; None if the program cannot reach the addresses.
         opts: options for objects on the hub.
     """
@@ -153,6 +151,7 @@ class StagedRollout(pulumi.ComponentResource):
         args: RolloutArgs,
         placement: KubernetesObject,
         content: Sequence[Manifest],
+        kubeconfigs: Mapping[str, pulumi.Input[str]],
         probe: Probe | None,
         opts: pulumi.ResourceOptions,
     ) -> None:
@@ -196,7 +195,7 @@ class StagedRollout(pulumi.ComponentResource):
                 ),
             ),
         )
-        log_ins = pulumi.Output.from_input({**args["kubeconfigs"]})
+        log_ins = pulumi.Output.from_input({**kubeconfigs})
         check = _Check(timedelta(minutes=args.get("wait_minutes", 0)), probe)
         hook = pulumi.ResourceHook(name, _walking(hub, log_ins, check))
         super().__init__(

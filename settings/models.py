@@ -1074,6 +1074,10 @@ class Settings(Section):
         chosen = app.regions if isinstance(app, Team) else app.placed_in
         return [region for region in self.regions if not chosen or region.name in chosen]
 
+    def live_regions_of(self, app: App | Team) -> list[Region]:
+        """The same regions without those that are lost."""
+        return [region for region in self.regions_of(app) if not region.lost]
+
     def entries(self, app: App, *, lost: bool = False) -> list[Entry]:
         """The entry points of an app.
 

@@ -29,6 +29,7 @@ class Watched:
         self.servers = Servers(self.clusters)
         self.said: list[str] = []
         self.meanwhile: Callable[[], object] = lambda: None
+        self.log_in_to_west = True
         monkeypatch.setattr(pulumi.log, "info", self.said.append)
         monkeypatch.setattr(waiting.asyncio, "sleep", self._sleep)
 
@@ -47,7 +48,10 @@ class Watched:
         text = kubeconfig or self.servers.kubeconfig(self.east)
 
         async def call() -> None:
-            wait = entry_endpoints._waiting(pulumi.Output.secret(text))  # pyright: ignore[reportPrivateUsage] - the hook
+            log_ins = {"west": self.servers.kubeconfig(self.west)} if self.log_in_to_west else {}
+            members = pulumi.Output.from_input(log_ins)
+            await members.future()  # else, the next program in this process would wait for it
+            wait = entry_endpoints._waiting(pulumi.Output.secret(text), members)  # pyright: ignore[reportPrivateUsage] - the hook
             await wait(pulumi.ResourceHookArgs("urn", "", "app-endpoints", "", new_inputs=new, old_inputs=old))
 
         asyncio.run(call())
@@ -104,6 +108,22 @@ def test_cluster_that_does_not_answer_is_waited_for(watched: Watched) -> None:
     watched.meanwhile = lambda: watched.clusters.set_reachable(watched.east.id, reachable=True)
     watched.wait(["east", "west"])
     assert watched.said == [f"app-endpoints: {WANTED} east, west; its cluster does not answer: RemoteDisconnected"]
+
+
+@pytest.mark.parametrize("with_log_in", [True, False])
+def test_fleet_is_asked_once_more_for_endpoints_that_do_not_come(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, *, with_log_in: bool
+) -> None:
+    monkeypatch.setattr(entry_endpoints, "_AGAIN", -1)
+    watched.log_in_to_west = with_log_in
+    watched.meanwhile = watched.enter
+    watched.wait(["east", "west"])
+    asked = "app-endpoints: asking Fleet once more for the endpoints of west"
+    assert watched.said == [*([asked] if with_log_in else []), f"app-endpoints: {WANTED} east, west"]
+    slices = watched.west.list("discovery.k8s.io/v1", "EndpointSlice", "shop")
+    annotated = [each for each in slices if endpoints.ASKED_AGAIN in each["metadata"].get("annotations", {})]
+    services = {each["metadata"]["labels"]["kubernetes.io/service-name"] for each in annotated}
+    assert services == ({"front"} if with_log_in else set())
 
 
 @pytest.mark.usefixtures("_impatient")

@@ -491,7 +491,7 @@ def _not_valid(deployment: Deployment, entry: Entry, valid: Object) -> CheckFail
 def _imported(deployment: Deployment, entry: Entry) -> dict[str | None, list[endpoints.Slice]]:
     """Return the slices that an entry point balances over, by member."""
     names = [item["metadata"]["name"] for item in _entry_points(deployment, entry.cluster, entry.service)]
-    slices = endpoints.imported(entry.cluster.items(endpoints.PATH), deployment.namespace, names)
+    slices = endpoints.imported(entry.cluster.items(endpoints.path()), deployment.namespace, names)
     members = [*deployment.outputs.members.values(), *deployment.outputs.lost_members.values()]
     return endpoints.by_member(slices, deployment.namespace, members)
 
@@ -522,12 +522,11 @@ def _behind(deployment: Deployment, entry: Entry, region: str, pods: Container[s
     if addresses and not lost:
         return addresses
     where = "the entry point" if len(deployment.entries) == 1 else f"the entry point on {members[entry.region]}"
-    service = cluster.get(deployment.within("", "v1", f"services/{deployment.service}")).content or {}
-    selector = ",".join(f"{key}={value}" for key, value in part(part(service, "spec"), "selector").items())
-    restart = f": `{cluster.kubectl} delete pods --namespace {namespace} --selector {selector}`" if selector else ""
+    annotate = f"{cluster.kubectl} annotate endpointslices --all --namespace {namespace} --overwrite"
     raise CheckFailedError(
         f"{', '.join(lost)} behind {where}, which no pod has" if lost else f"none behind {where}",
-        f"once its Service, its pods and its export are healthy, restart the pods{restart}",
+        "once its Service, its pods and its export are healthy, let Fleet export the endpoints once more: "
+        f'`{annotate} {endpoints.ASKED_AGAIN}="$(date +%s)"`',
     )
 
 

@@ -1,21 +1,17 @@
-"""The real Fleet under test: once with the program's stack on it, once bare.
+"""Tests on the real Fleet. Those in one folder share a fleet, because a real one takes a minute to start.
 
-Tests share both, because a real fleet takes a minute to start: each leaves them as it found them.
+One worker has all tests of such a folder. The fleet ends with the last of them: idle clusters would slow down the next
+tests.
 """
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
+from xdist.remote import Producer  # pyright: ignore[reportMissingTypeStubs] - annotated, but without py.typed
+from xdist.scheduler import LoadFileScheduling  # pyright: ignore[reportMissingTypeStubs] - the same
 
-from rehearsal.core.store import Store
-from rehearsal.real.clusters import RealClusters, real_clusters
-from rehearsal.stack import rehearsing
-from tests.conformance.fleet import Fleet
-from tests.support.health import assert_healthy
-from tests.support.program import ROOT
-from tests.support.stack import Stack, copy_program
+FOLDER = "tests/conformance"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -23,70 +19,16 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker(pytest.mark.conformance)
 
 
-@pytest.fixture(scope="session")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The dev stack, deployed on the real Fleet. Tests take `stack`, which puts it back."""
-    root = copy_program(tmp_path_factory.mktemp("conformance") / "program")
-    with rehearsing("dev", root, real_fleet=True) as rehearsal:
-        stack = Stack(root, rehearsal)
-        stack.up()
-        yield stack
+class _ByFleet(LoadFileScheduling):
+    """Gives tests that share a fleet to one worker."""
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        folder = str(Path(file).parent)
+        return file if folder == FOLDER else folder
 
 
-@pytest.fixture
-def stack(deployed: Stack) -> Iterator[Stack]:
-    """The dev stack, deployed on the real Fleet; what a test configures is undone by an `up` after it."""
-    copy = Path(deployed.rehearsal.environment["PULUMI_OPTION_CONFIG_FILE"])
-    files = {file: file.read_text() for file in (deployed.root / "Pulumi.dev.yaml", copy)}
-    yield deployed
-    if any(file.read_text() != text for file, text in files.items()):
-        for file, text in files.items():
-            file.write_text(text)
-        deployed.move_back()
-
-
-@pytest.fixture
-def manifests(stack: Stack) -> Iterator[Path]:
-    """The program's manifests, to be changed; they are put back after the test."""
-    folder = stack.root / "manifests"
-    folder.unlink()
-    shutil.copytree(ROOT / "manifests", folder)
-    yield folder
-    shutil.rmtree(folder)
-    folder.symlink_to(ROOT / "manifests")
-    stack.up()
-    # Fleet rolls it out one member after the other: the next test finds it well.
-    assert_healthy(stack, timeout=300)
-
-
-@pytest.fixture
-def fleet(stack: Stack) -> Fleet:
-    """The fleet of the deployed stack."""
-    clusters, outputs = stack.cloud.clusters, stack.outputs()
-    assert isinstance(clusters, RealClusters)
-    return Fleet(clusters, {"hub": outputs["fleetId"].value, **outputs["clusterIds"].value})
-
-
-@pytest.fixture(scope="session")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """A fleet without an app and without the engine: a hub, and two members in peered networks."""
-    ids = {"hub": "/fleets/hub", "east": "/managedClusters/east", "west": "/managedClusters/west"}
-    with real_clusters(tmp_path_factory.mktemp("bare") / "clusters") as start:
-        clusters = start(Store())
-        clusters.guard.allows = lambda _cluster, _request: True
-        clusters.add_hub(ids["hub"], "")
-        for number, (name, location) in enumerate((("east", "eastus2"), ("west", "westus2")), 1):
-            clusters.add_network(f"/networks/{name}", [f"10.{number}.0.0/16"])
-            clusters.add_cluster(
-                ids[name],
-                "",
-                location=location,
-                network=f"/networks/{name}",
-                pods=f"10.{number}.0.0/24",
-                flat=True,
-                nodes=2,
-                services=f"10.{100 + number}.0.0/16",
-            )
-            clusters.join(ids["hub"], name, ids[name], {})
-        clusters.set_peered("/networks/east", "/networks/west", peered=True)
-        yield Fleet(clusters, ids)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _ByFleet:
+    """Distribute the tests to workers by their fleets."""
+    return _ByFleet(config, log)

@@ -14,7 +14,6 @@ from rehearsal.real.clusters import RealClusters
 from tests.conformance.client import FRONT, Client, steady_client
 from tests.conformance.entries import deployed_entries
 from tests.conformance.fleet import Fleet, eventually
-from tests.support.health import assert_healthy
 from tests.support.program import NORTH, ROOT, stack_config
 from tests.support.stack import Stack
 
@@ -146,10 +145,3 @@ def test_region_leaves(deployed: Stack, client: Client) -> None:
     left = time.monotonic()
     eventually(lambda: len(client.clusters(left)), 2)
     assert client.failures == []
-
-
-def test_new_app_comes_up_in_every_stage_at_once(tmp_path: Path) -> None:
-    app = {"rollout": {"stages": [["west"], ["east"]], "waitMinutes": 60, "until": 1}}
-    with deployed_entries(tmp_path, app=app) as stack:
-        assert_healthy(stack)
-        assert stack.up().changes == {}

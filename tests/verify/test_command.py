@@ -71,8 +71,9 @@ def test_remedies_are_in_one_line_each_however_narrow_the_terminal(
     assert remedies.splitlines() == [
         "endpoints of west",
         (
-            "  once its Service, its pods and its export are healthy, restart the pods: "
-            "`kubectl --kubeconfig west.kubeconfig delete pods --namespace shop --selector app=front`"
+            "  once its Service, its pods and its export are healthy, let Fleet export the endpoints once more: "
+            "`kubectl --kubeconfig west.kubeconfig annotate endpointslices --all --namespace shop --overwrite "
+            'fleet-l4-lb/asked-again="$(date +%s)"`'
         ),
         "",
         "The kubeconfigs: docs/operations.md, “Kubeconfig files”",

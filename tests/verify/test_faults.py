@@ -40,8 +40,9 @@ AGENTS = (
     "`kubectl --kubeconfig west.kubeconfig get nodes,pods --namespace fleet-system`"
 )
 FIND_AGAIN = (
-    "once its Service, its pods and its export are healthy, restart the pods: "
-    "`kubectl --kubeconfig {}.kubeconfig delete pods --namespace shop --selector app=front`"
+    "once its Service, its pods and its export are healthy, let Fleet export the endpoints once more: "
+    "`kubectl --kubeconfig {}.kubeconfig annotate endpointslices --all --namespace shop --overwrite "
+    'fleet-l4-lb/asked-again="$(date +%s)"`'
 )
 UNANSWERED = (
     f"some pods behind the address do not answer. If a check above failed, fix that first; {LOST}. Otherwise the nodes "

@@ -1,12 +1,14 @@
 """What Fleet does not do, although one might expect it: each case is silent on the hub, and costs a user hours."""
 
+import re
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from itertools import count
 
 import pytest
 
-from rehearsal.cluster.objects import Object, condition, conditions_of, status_of
+from fleet_clusters import endpoints
+from rehearsal.cluster.objects import Object, condition, conditions_of, name_of, namespace_of, status_of
 from rehearsal.core.errors import ApiError
 from rehearsal.tests.objects import USER, get, in_locations, new_object, role, state
 from tests.conformance.fleet import Fleet, KubectlError, eventually
@@ -185,3 +187,47 @@ def test_pod_on_the_hub_is_refused(bare: Fleet, shop: str) -> None:
         f"with binding '{policy}-binding' denied request: "
         "creating pods and replicas is disallowed in the fleet hub cluster"
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "operation"),
+    [
+        ("delete memberclusters/west", "DELETE"),
+        ('patch membercluster west --type merge --patch {"metadata":{"finalizers":null}}', "UPDATE"),
+        (
+            (
+                "patch memberclusters.v1beta1.cluster.kubernetes-fleet.io west --type merge --patch "
+                '{"spec":{"deleteOptions":{"validationMode":"Skip"}}}'
+            ),
+            "UPDATE",
+        ),
+        ("delete namespaces/fleet-member-west", "DELETE"),
+        ("delete internalmemberclusters/west --namespace fleet-member-west", "DELETE"),
+        ("delete configmaps/kube-root-ca.crt --namespace fleet-member-west", "DELETE"),
+    ],
+)
+def test_nothing_that_would_release_a_dead_member_is_for_users(bare: Fleet, command: str, operation: str) -> None:
+    with pytest.raises(KubectlError) as refused:
+        bare.kubectl("hub", *command.split(), "--dry-run=server")
+
+    assert re.search(r"fleet\.\w+\.guardrail\.validating\" denied the request", str(refused.value))
+    assert f"'groups: [system:authenticated]' is not allowed to {operation} resource" in str(refused.value)
+
+
+@pytest.mark.usefixtures("address")
+def test_endpoints_that_fleet_has_lost_come_back_when_they_are_asked_for(bare: Fleet, shop: str) -> None:
+    def behind() -> int:
+        slices = bare["east"].list("discovery.k8s.io/v1", "EndpointSlice", endpoints.SYSTEM)
+        found = endpoints.imported(slices, shop, [name_of(entry_point(shop))])
+        return len(endpoints.addresses(endpoints.by_member(found, shop, ["east", "west"])["west"]))
+
+    eventually(behind, 2)
+    api, kind = "networking.fleet.azure.com/v1alpha1", "EndpointSliceImport"
+    for each in bare["hub"].list(api, kind):
+        if name_of(each).startswith(f"west-{shop}-"):
+            bare["hub"].delete(api, kind, name_of(each), namespace_of(each))
+    eventually(behind, 0)
+
+    bare.kubectl("west", "annotate", "endpointslices", "--all", "--namespace", shop, f"{endpoints.ASKED_AGAIN}=1")
+
+    eventually(behind, 2)

@@ -1,0 +1,1 @@
+"""Tests that share a fleet without an app and without the engine."""

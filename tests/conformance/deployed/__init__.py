@@ -1,0 +1,1 @@
+"""Tests that share a fleet with the program's stack on it."""

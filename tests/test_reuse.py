@@ -98,6 +98,7 @@ def test_everything_in_the_schema_is_described(schema: Mapping[str, Any]) -> Non
             assert value.get("description"), f"{token}: {value['name']}"
 
 
+@pytest.mark.slow
 def test_package_installs_beside_a_folder_that_is_called_components(tmp_path: Path) -> None:
     source = tmp_path / "source"
     for folder in ("components", "fleet_clusters"):

@@ -557,6 +557,7 @@ def test_keys_that_made_a_cluster_are_not_taken_away(empty: Stack) -> None:
         empty.preview()
 
 
+@pytest.mark.slow
 def test_pool_for_the_apps_comes_and_goes_in_place(stack: Stack) -> None:
     config = stack.config
     east(userPool=POOL)(config)

@@ -97,6 +97,7 @@ def test_new_entry_point_is_there_before_the_old_one_goes(stack: Stack) -> None:
     assert stack.preview().changes == {}
 
 
+@pytest.mark.slow
 def test_entry_point_comes_and_goes_and_changes_nothing_of_the_other(stack: Stack) -> None:
     before = stack.outputs()["entryAddresses"].value
     stack.configure(app={"entryRegions": ["west", "east"]})

@@ -121,6 +121,7 @@ def test_entry_point_is_added_on_a_cluster_that_exists(stack: Stack) -> None:
     assert_healthy(stack)
 
 
+@pytest.mark.slow
 def test_region_with_an_entry_point_is_removed_in_one_update(both: Stack) -> None:
     # Fleet removes the namespace there with the placement, and so the Service that has the annotation.
     regions = both.config["regions"]

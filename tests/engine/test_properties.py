@@ -184,6 +184,7 @@ def _live(examples: int, steps: int) -> None:
     )
 
 
+@pytest.mark.slow
 def test_any_sequence_of_changes_converges() -> None:
     _live(examples=1, steps=2)
 

@@ -157,6 +157,7 @@ def test_failures_quote_no_credential(planted: Stack, name: str, capfd: pytest.C
     assert [file for file in files(planted.root) if leaks(file.read_text(errors="replace"), *secrets)] == []
 
 
+@pytest.mark.slow
 def test_private_key_in_place_of_the_public_one_is_not_repeated(empty: Stack) -> None:
     east, west = empty.config["regions"]
     for mistake in (PRIVATE_KEY, f"ssh-rsa AAAA me\n{PRIVATE_KEY}"):
@@ -167,6 +168,7 @@ def test_private_key_in_place_of_the_public_one_is_not_repeated(empty: Stack) ->
         assert leaks(f"{watch.text}{failed.value}", "planted-private-key") == []
 
 
+@pytest.mark.slow
 def test_secret_of_the_configuration_is_not_repeated(empty: Stack) -> None:
     for key in ("nameSuffix", "nameSufix"):
         empty.rehearsal.stack.set_config(f"{PROJECT}:{key}", auto.ConfigValue("planted-setting!", secret=True))

@@ -44,6 +44,7 @@ def test_rehearsal_ends_with_the_table_and_the_status_of_verify(
     assert "west does not answer: " in page
 
 
+@pytest.mark.slow
 def test_private_address_is_not_tried_as_no_client_is_in_its_network(
     stack: Stack, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -397,6 +397,7 @@ def test_global_address_leaves_a_region_that_is_gone_even_if_it_was_gone_from_th
     wait_for(led, "west-0")
 
 
+@pytest.mark.slow
 def test_nodes_drop_what_arrives_for_a_global_address_that_their_service_does_not_have(led: Networks) -> None:
     led.balance(NEAR, 80, "east", ["10.1.0.4", "10.1.0.5"], [POD])
 
@@ -438,6 +439,7 @@ def test_region_that_comes_or_goes_behind_a_global_address_disturbs_no_request(l
     assert answering(led, f"http://{GLOBAL}", 1) == ["west-0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dead", "leaves"), [(1, False), (2, True)])
 def test_healthy_region_is_left_when_its_nodes_meet_dead_endpoints_twice_in_a_row(
     led: Networks, dead: int, *, leaves: bool

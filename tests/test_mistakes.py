@@ -256,8 +256,8 @@ MISTAKES = [
     Mistake(
         "fleet's objects on a member",
         "__main__.py",
-        "hub=fleet.kubernetes,\n            members=[fleet.members[region.name] for region in stack.live_regions_of(app)",
-        'hub=clusters["east"].kubernetes,\n            members=[fleet.members[region.name] for region in stack.regions',
+        "internal=app.internal,\n            hub=fleet.kubernetes",
+        'internal=app.internal,\n            hub=clusters["east"].kubernetes',
         r'"app-placement" with kind placement\.kubernetes-fleet\.io/v1/ClusterResourcePlacement failed because',
     ),
     # The placement.

@@ -63,7 +63,7 @@ watch: $(LIBRARY) ## fail when it is time to look up whether Microsoft retires t
 conformance: $(REHEARSAL) ## compare program and stand-in with the real Fleet; the first run builds it, about 15 minutes
 	@$(PYTHON_HERE) -m rehearsal engine
 	@$(PYTHON_HERE) -m rehearsal tools > /dev/null
-	@$(PYTHON_HERE) -m pytest tests/conformance -m conformance -n 2 || { \
+	@$(PYTHON_HERE) -m pytest tests/conformance -m conformance -n 2 --no-loadscope-reorder || { \
 	  echo 'Tests that failed beside others run again, alone: several fleets on two cores can be too slow for their waits.'; \
 	  $(PYTHON_HERE) -m pytest tests/conformance -m conformance --last-failed --last-failed-no-failures none; }
 

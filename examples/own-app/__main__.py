@@ -97,6 +97,7 @@ app = MultiClusterApp(
         manifests=manifests,
         hub=fleet.kubernetes,
         members=list(fleet.members.values()),
+        kubeconfigs={f"podinfo-{location}": cluster.kubeconfig for location, cluster in clusters.items()},
         entries={
             "podinfo": EntryPointArgs(cluster=entry.cluster, kubernetes=entry.kubernetes, kubeconfig=entry.kubeconfig)
         },

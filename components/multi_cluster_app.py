@@ -48,8 +48,8 @@ class MultiClusterAppArgs(TypedDict):
     one entry point in the whole fleet. Besides the app's shared Service, any names are allowed: for each of them, the
     app gets another Service with the same selector and ports."""
     kubeconfigs: NotRequired[Mapping[str, pulumi.Input[str]]]
-    """Log-ins to the members, by their names: to ask Fleet once more for endpoints that do not come, and to say why a
-    rollout stands still. Members without a log-in are left out."""
+    """Log-ins to the members, by their names: to ask Fleet once more for endpoints that do not come, and to check the
+    stages of a rollout, which requires them. Members without a log-in are left out."""
     global_address: NotRequired[pulumi.Input[str] | None]
     """A global address that leads to all entry points (`GlobalAddress.ip_address`). Cannot be set with `internal`."""
     replicas: NotRequired[int | None]
@@ -84,7 +84,7 @@ class MultiClusterApp(pulumi.ComponentResource):
 
     Raises:
         ManifestsError: the manifests have mistakes, such as no Service that can be shared under that name, or a rollout
-            is set although another stack places the namespace.
+            is set without log-ins to the members, or although another stack places the namespace.
     """
 
     external_ip: pulumi.Output[str]
@@ -106,11 +106,8 @@ class MultiClusterApp(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: MultiClusterAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         manifests, internal = args["manifests"], args.get("internal", False)
-        if args.get("rollout") and not manifests["placement"]:
-            raise ManifestsError(
-                "rollout cannot be set: it changes the placement, and the platform's stack places the namespace "
-                f"{manifests['namespace']}; remove rollout; nothing was deployed."
-            )
+        if args.get("rollout"):
+            _check_rollout(args)
         shared = {entry: each.get("service", manifests["service"]) for entry, each in args["entries"].items()}
         services, objects = hub_objects(
             manifests,
@@ -195,6 +192,25 @@ class MultiClusterApp(pulumi.ComponentResource):
         main = self.services[manifests["service"]]
         self.external_ip, self.url, self.ports = main["external_ip"], main["url"], main["ports"]
         self.register_outputs({"externalIp": self.external_ip, "url": self.url, "ports": self.ports})
+
+
+def _check_rollout(args: MultiClusterAppArgs) -> None:
+    """Find what a rollout cannot do without.
+
+    Raises:
+        ManifestsError: another stack places the app, or there are no log-ins to the members.
+    """
+    manifests = args["manifests"]
+    if not manifests["placement"]:
+        raise ManifestsError(
+            "rollout cannot be set: it changes the placement, and the platform's stack places the namespace "
+            f"{manifests['namespace']}; remove rollout; nothing was deployed."
+        )
+    if "kubeconfigs" not in args:
+        raise ManifestsError(
+            "rollout cannot be set without kubeconfigs: it checks the app on the members of a stage before the next "
+            "one begins; nothing was deployed."
+        )
 
 
 def _probe(services: Mapping[str, Manifest]) -> Probe:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from tempfile import TemporaryDirectory
@@ -356,10 +356,17 @@ class _Walk:
 
 @dataclass(frozen=True)
 class _Check:
-    """The check of a stage before the next one begins: it has run the version for some time, and the app answers."""
+    """The check of a stage before the next one begins: it has run the version for some time, and the app answers.
+
+    Attributes:
+        pause: the time.
+        probe: makes requests; None if the program cannot reach the addresses.
+        begun: whether an earlier rollout is in the state.
+    """
 
     pause: timedelta
     probe: Probe | None
+    begun: bool = False
 
 
 def _walking(
@@ -373,7 +380,8 @@ def _walking(
             hub = _client("hub", await hub_kubeconfig.future() or "", folder)
             log_ins: Mapping[str, str] = await kubeconfigs.future() or {}
             members = {name: _client(name, text, folder) for name, text in log_ins.items()}
-            await _Walk(asked.name).wait(partial(_look, hub, members, new, check))
+            begun = replace(check, begun=bool(asked.old_inputs))
+            await _Walk(asked.name).wait(partial(_look, hub, members, new, begun))
 
     return walk
 
@@ -416,7 +424,7 @@ def _end_stage(  # noqa: PLR0913, PLR0917 - a stage and its check
     """Check a stage whose members have the version available, and approve it."""
     later = [member for stage in found.stages[found.number + 1 :] for member in stage]
     # Fleet does not count what overrides change as another version.
-    new_app = bool(later) and found.first and not _another_version(hub, members, new, found, later)
+    new_app = bool(later) and found.first and not _another_version(hub, members, new, found, check)
     more = bool(later) and not new_app
     goes_on = f"Fleet goes on after {found.stage}"
     if more and found.updated is None:
@@ -449,16 +457,18 @@ def _another_version(
     members: Mapping[str, "ClusterClient"],
     new: Mapping[str, Any],
     found: rollouts.Rollout,
-    later: Sequence[str],
+    check: _Check,
 ) -> bool:
-    """Return whether members of later stages have the app in another version than the run's.
+    """Return whether later stages have the app, in another version than the run's.
 
     A new app may be there already, in the run's version: its placement begins with a rolling update (`staged`), and
-    Fleet may have brought it to all members before a hook leaves it to runs.
+    Fleet may have brought it to all members before a hook leaves it to runs. Later, members of all stages may have the
+    run's version although the stage before them has another override.
     """
+    later = [member for stage in found.stages[found.number + 1 :] for member in stage]
     there = [member for member in later if member in members and _has(members[member], new["namespace"])]
-    if not there:
-        return False
+    if not there or check.begun:
+        return bool(there)
     versions = rollouts.versions(hub.get(f"{rollouts.PLACEMENTS}/{new['namespace']}").content or {})
     return any(versions.get(member) != found.versions[member] for member in there)
 

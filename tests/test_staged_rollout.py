@@ -199,18 +199,29 @@ def test_wait_between_stages_ends_although_fleet_says_nothing_or_begins_it_again
         walk_through(just_updated, hour)
 
 
+AT_ONCE = "Fleet goes on after stage 1 of 2 (west)"
+AFTER_AN_HOUR = "stage 1 of 2 (west) has run the version for 60 minutes"
+
+
 @pytest.mark.parametrize(
-    ("east", "overrides_in_east", "expected"),
+    ("east", "overrides_in_east", "begun", "expected"),
     [
-        (None, [], "Fleet goes on after stage 1 of 2 (west)"),
-        ("0", [{"namespace": "shop", "name": "less-1"}], "Fleet goes on after stage 1 of 2 (west)"),
-        ("0", [{"namespace": "shop", "name": "less-0"}], "stage 1 of 2 (west) has run the version for 60 minutes"),
-        ("0", [], "stage 1 of 2 (west) has run the version for 60 minutes"),
+        (None, [], False, AT_ONCE),
+        ("0", [{"namespace": "shop", "name": "less-1"}], False, AT_ONCE),
+        ("0", [{"namespace": "shop", "name": "less-1"}], True, AFTER_AN_HOUR),
+        ("0", [{"namespace": "shop", "name": "less-0"}], False, AFTER_AN_HOUR),
+        ("0", [], False, AFTER_AN_HOUR),
     ],
-    ids=["without-the-app", "with-this-version", "with-other-overrides", "without-the-overrides"],
+    ids=[
+        "without-the-app",
+        "with-this-version",
+        "after-an-earlier-rollout",
+        "with-other-overrides",
+        "without-the-overrides",
+    ],
 )
 def test_stage_is_waited_for_if_a_later_one_has_another_version(
-    east: str | None, overrides_in_east: list[dict[str, str]], expected: str
+    east: str | None, overrides_in_east: list[dict[str, str]], expected: str, *, begun: bool
 ) -> None:
     waiting_stage = {"type": "Progressing", "status": "False", "reason": "StageUpdatingWaiting"}
     run = run_in(["west"], ["east"], first_is=[waiting_stage | {"lastTransitionTime": NOW.isoformat()}])
@@ -239,7 +250,7 @@ def test_stage_is_waited_for_if_a_later_one_has_another_version(
     hub = cast("ClusterClient", SimpleNamespace(get=get_from_hub))
     member = cast("ClusterClient", SimpleNamespace(get=get_from_member))
     new = {"run": "r", "namespace": "shop", "stage": 2}
-    check = staged_rollout._Check(timedelta(hours=1), None)  # pyright: ignore[reportPrivateUsage]
+    check = staged_rollout._Check(timedelta(hours=1), None, begun)  # pyright: ignore[reportPrivateUsage]
     walk = staged_rollout._Walk("app-rollout")  # pyright: ignore[reportPrivateUsage]
     assert staged_rollout._look(hub, {"east": member}, new, check, walk) == expected  # pyright: ignore[reportPrivateUsage]
 

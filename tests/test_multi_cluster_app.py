@@ -250,10 +250,19 @@ def test_manifests_of_ones_own_without_the_service_are_refused_before_anything_i
         run(lambda: MultiClusterApp("app", args))
 
 
-def test_rollout_of_an_app_that_another_stack_places_is_refused_before_anything_is_registered() -> None:
-    manifests: Any = {"service": "shop", "app": [], "namespace": "shops", "placement": {}}
+@pytest.mark.parametrize(
+    ("placement", "reason"),
+    [
+        ({}, "the platform's stack places the namespace shops; remove rollout"),
+        ({"metadata": {"name": "shops"}}, "rollout cannot be set without kubeconfigs"),
+    ],
+)
+def test_rollout_that_cannot_work_is_refused_before_anything_is_registered(
+    placement: dict[str, Any], reason: str
+) -> None:
+    manifests: Any = {"service": "shop", "app": [], "namespace": "shops", "placement": placement}
     args: Any = {"manifests": manifests, "entries": {}, "rollout": {"stages": [["west"]]}}
-    with pytest.raises(ManifestsError, match="the platform's stack places the namespace shops; remove rollout"):
+    with pytest.raises(ManifestsError, match=reason):
         MultiClusterApp("app", args)  # no program runs that could register anything
 
 

@@ -158,6 +158,30 @@ def test_two_clusters_in_one_network_of_another_subscription(empty: Stack) -> No
     assert empty.up().changes == {}
 
 
+@pytest.mark.slow
+def test_region_is_added_in_the_network_of_a_running_one(empty: Stack) -> None:
+    pool = empty.config["regions"][0]["nodePool"]
+    blue = existing.network(empty.cloud)
+    green = existing.second_subnet(empty.cloud, blue, "10.9.4.0/22")
+    regions = [
+        {
+            "name": name,
+            "location": "eastus2",
+            "nodePool": pool,
+            "existing": {"subnetId": subnet},
+            "resourceGroup": f"rg-{name}",
+            "cluster": f"aks-{name}",
+        }
+        for name, subnet in (("blue", blue), ("green", green))
+    ]
+    empty.configure(regions=regions[:1])
+    empty.up()
+    empty.configure(regions=regions)
+    empty.up()
+    assert_healthy(empty)
+    assert empty.up().changes == {}
+
+
 @pytest.mark.parametrize("refused", ["listManagedClusterUserCredentials", "getManagedCluster", "ManagedCluster"])
 def test_what_cannot_be_read_is_said_without_a_traceback(empty: Stack, refused: str) -> None:
     blue = existing.network(empty.cloud)

@@ -546,6 +546,9 @@ def test_keys_that_made_a_cluster_are_not_taken_away(empty: Stack) -> None:
     east(sshPublicKey="ssh-rsa AAAA", userPool=POOL)(config)
     empty.configure(**config)
     empty.up()
+    pool(zones=["2", "1"])(config)
+    empty.configure(**config)
+    empty.preview()  # in another order, they are the same zones
     del config["regions"][0]["nodePool"]["zones"], config["regions"][0]["sshPublicKey"]
     empty.configure(**config)
     with pytest.raises(auto.CommandError, match=f"(?s)sshPublicKey: {CREATED} a key\n.*zones: {CREATED} .*, not none"):

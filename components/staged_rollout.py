@@ -138,7 +138,7 @@ class StagedRollout(pulumi.ComponentResource):
         args: the stages.
         placement: the placement, with a manifest from `staged`.
         content: all that a version of the app is made of.
-        kubeconfigs: log-ins to members, by their names, to say why pods do not start.
+        kubeconfigs: log-ins to members, by their names, to check the stages and to say why pods do not start.
         probe: makes requests to an entry point; None if the program cannot reach the addresses.
         opts: options for objects on the hub.
     """
@@ -422,10 +422,9 @@ def _end_stage(  # noqa: PLR0913, PLR0917 - a stage and its check
     walk: _Walk,
 ) -> str:
     """Check a stage whose members have the version available, and approve it."""
-    later = [member for stage in found.stages[found.number + 1 :] for member in stage]
     # Fleet does not count what overrides change as another version.
-    new_app = bool(later) and found.first and not _another_version(hub, members, new, found, check)
-    more = bool(later) and not new_app
+    new_app = bool(found.later) and found.first and not _another_version(hub, members, new, found, check)
+    more = bool(found.later) and not new_app
     goes_on = f"Fleet goes on after {found.stage}"
     if more and found.updated is None:
         return goes_on
@@ -465,8 +464,7 @@ def _another_version(
     Fleet may have brought it to all members before a hook leaves it to runs. Later, members of all stages may have the
     run's version although the stage before them has another override.
     """
-    later = [member for stage in found.stages[found.number + 1 :] for member in stage]
-    there = [member for member in later if member in members and _has(members[member], new["namespace"])]
+    there = [member for member in found.later if member in members and _has(members[member], new["namespace"])]
     if not there or check.begun:
         return bool(there)
     versions = rollouts.versions(hub.get(f"{rollouts.PLACEMENTS}/{new['namespace']}").content or {})

@@ -57,6 +57,11 @@ class Rollout:
         """The stage, for messages."""
         return f"stage {self.number + 1} of {len(self.stages)} ({', '.join(self.stages[self.number])})"
 
+    @property
+    def later(self) -> list[str]:
+        """The members of the stages after that one."""
+        return [member for stage in self.stages[self.number + 1 :] for member in stage]
+
 
 def rollout(run: Object) -> Rollout | None:
     """Return how far a run is; None while Fleet has not read it."""
@@ -72,7 +77,7 @@ def rollout(run: Object) -> Rollout | None:
     progress = next((each for each in parts(current, "conditions") if each["type"] == "Progressing"), Object())
     waiting = not updating and progress.get("reason") == "StageUpdatingWaiting"
     requests = (each.get("approvalRequestName") for each in parts(current, "afterStageTaskStatus"))
-    removed = part(status, "deletionStageStatus")
+    removed, index = part(status, "deletionStageStatus"), status.get("resourceSnapshotIndexUsed", "")
     return Rollout(
         [[cluster["clusterName"] for cluster in parts(each, "clusters")] for each in stages],
         number,
@@ -81,10 +86,10 @@ def rollout(run: Object) -> Rollout | None:
         next(filter(None, requests), None) if waiting else None,
         [each["clusterName"] for each in parts(removed, "clusters") if not is_true(each, "Succeeded")],
         failed,
-        status.get("resourceSnapshotIndexUsed") == "0",
+        index == "0",
         {
             cluster["clusterName"]: (
-                status.get("resourceSnapshotIndexUsed", ""),
+                index,
                 parts(cluster, "resourceOverrideSnapshots"),
                 parts(cluster, "clusterResourceOverrideSnapshots"),
             )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
@@ -16,7 +17,7 @@ from rehearsal.core.environment import having
 from rehearsal.fleet import traffic
 from rehearsal.fleet.in_memory import Cluster, InMemoryClusters
 from rehearsal.tests.clusters_in_memory import TOKEN, Servers
-from rehearsal.tests.objects import USER, deployment, entry_point, placed_fleet
+from rehearsal.tests.objects import USER, deployment, entry_point, new_object, placed_fleet
 
 WANTED = "waiting until the entry point has endpoints of"
 
@@ -117,6 +118,9 @@ def test_fleet_is_asked_once_more_for_endpoints_that_do_not_come(
     monkeypatch.setattr(entry_endpoints, "_AGAIN", -1)
     watched.log_in_to_west = with_log_in
     watched.meanwhile = watched.enter
+    other = new_object("discovery.k8s.io/v1", "EndpointSlice", "other", "shop", addressType="IPv4", endpoints=[])
+    other["metadata"]["labels"] = {"kubernetes.io/service-name": "other"}
+    watched.west.create(other, user=USER)
     watched.wait(["east", "west"])
     asked = "app-endpoints: asking Fleet once more for the endpoints of west"
     assert watched.said == [*([asked] if with_log_in else []), f"app-endpoints: {WANTED} east, west"]
@@ -124,6 +128,20 @@ def test_fleet_is_asked_once_more_for_endpoints_that_do_not_come(
     annotated = [each for each in slices if endpoints.ASKED_AGAIN in each["metadata"].get("annotations", {})]
     services = {each["metadata"]["labels"]["kubernetes.io/service-name"] for each in annotated}
     assert services == ({"front"} if with_log_in else set())
+
+
+def test_fleet_is_asked_after_a_minute_and_not_at_each_look(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments: list[float] = [0]
+    monkeypatch.setattr(entry_endpoints, "time", SimpleNamespace(monotonic=lambda: moments[-1]))
+
+    def meanwhile() -> None:
+        moments.append(moments[-1] + 45)
+        if len(moments) == 5:
+            watched.enter()
+
+    watched.meanwhile = meanwhile
+    watched.wait(["east", "west"])
+    assert len([each for each in watched.said if "asking Fleet once more" in each]) == 1
 
 
 @pytest.mark.usefixtures("_impatient")

@@ -255,6 +255,13 @@ def test_stage_is_waited_for_if_a_later_one_has_another_version(
     assert staged_rollout._look(hub, {"east": member}, new, check, walk) == expected  # pyright: ignore[reportPrivateUsage]
 
 
+def test_version_of_a_member_is_unknown_until_the_hub_has_seen_its_rollout_start() -> None:
+    started = {"type": "RolloutStarted", "status": "True"}
+    member = {"clusterName": "east", "observedResourceIndex": "0", "conditions": [started]}
+    unknown = member | {"clusterName": "west", "conditions": [started | {"status": "Unknown"}]}
+    assert rollouts.versions({"status": {"placementStatuses": [member, unknown]}}).keys() == {"east"}
+
+
 def test_stage_without_members_is_not_counted() -> None:
     found = rollouts.rollout(run_in([], ["east"], [], ["west"]))
     assert found
